@@ -1,1 +1,19 @@
+//! The words that every part of PrimeTrade shares: ids, money, time, errors, events, callers.
+//!
+//! Nothing here does I/O or knows of HTTP, SQL or async; clocks and randomness come in as parameters.
 
+pub mod caller;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod money;
+pub mod text;
+pub mod time;
+
+pub use caller::{Principal, Role};
+pub use error::{Error, Violation};
+pub use event::{Actor, Event, PersonalData};
+pub use id::{IdGenerator, slot_of};
+pub use money::{Currency, Money};
+pub use time::{Clock, SystemClock, Timestamp};
+pub use uuid::Uuid;

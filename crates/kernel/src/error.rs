@@ -1,0 +1,80 @@
+//! Why a use case refused. A short closed list: the HTTP layer maps each kind to one status, once per API version.
+
+use std::time::Duration;
+
+/// One broken input rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field, as the client names it (`price`, `variants`).
+    pub field: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+    /// A stable word for programs.
+    pub code: &'static str,
+}
+
+impl Violation {
+    pub fn new(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            field,
+            detail: detail.into(),
+            code,
+        }
+    }
+}
+
+/// Why there is no authenticated caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// No bearer token, or one that is not of that form.
+    Missing,
+    /// The token is not one of ours, or not meant for this API version.
+    Invalid,
+    /// The token was ours, and its time is over.
+    Expired,
+    /// The session ended, or the account is deactivated or gone.
+    Ended,
+    /// The credentials presented at log-in do not match an account.
+    WrongCredentials,
+    /// The credentials are right, and the account is deactivated.
+    Deactivated,
+}
+
+/// The closed list of refusals.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("validation failed: {}", .0.iter().map(|v| v.detail.as_str()).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Violation>),
+    #[error("unauthenticated: {0:?}")]
+    Unauthenticated(Unauthenticated),
+    /// Visible to the caller, but not theirs to act on.
+    #[error("forbidden")]
+    Forbidden,
+    /// Absent, or invisible to the caller.
+    #[error("not found")]
+    NotFound,
+    /// In conflict with the present state; the sentence says with what.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// Another request holds this idempotency key.
+    #[error("a request with this idempotency key is in flight")]
+    IdempotencyInFlight,
+    /// The idempotency key was used with another request body.
+    #[error("this idempotency key was used with another request")]
+    IdempotencyKeyReused,
+    /// A bounded queue is full; try again after the given time.
+    #[error("overloaded: {what}")]
+    Overloaded { what: &'static str, retry_after: Duration },
+    /// Something we depend on cannot be reached or refuses to write.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect of ours or of the stored data. Clients only learn that it happened.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    pub fn invalid(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Error::Invalid(vec![Violation::new(field, code, detail)])
+    }
+}

@@ -1,0 +1,121 @@
+//! What happened, as it is kept for ever: CloudEvents 1.0 in the JSON format, with our extension attributes.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// Who caused an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    Account(Uuid),
+    /// A command run on the server's own machine, or the server itself.
+    System,
+}
+
+impl Actor {
+    pub fn as_text(&self) -> String {
+        match self {
+            Actor::Account(id) => format!("account:{id}"),
+            Actor::System => "system".to_owned(),
+        }
+    }
+}
+
+/// Personal fields of an event. They are stored beside it and can be erased; the event holds only
+/// SHA-256(salt ‖ bytes), so the log still verifies afterwards.
+#[derive(Debug, Clone)]
+pub struct PersonalData {
+    pub salt: [u8; 16],
+    pub bytes: Vec<u8>,
+}
+
+/// One event, ready to be appended in the transaction of the change that it tells of.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub id: Uuid,
+    /// `product.created`, without the reverse-DNS prefix.
+    pub kind: &'static str,
+    /// `products/<id>`: what changed.
+    pub subject: String,
+    /// The subject's version after the change.
+    pub version: i64,
+    pub time: Timestamp,
+    /// The exact bytes that are stored and later hashed.
+    pub bytes: Vec<u8>,
+    pub personal: Option<PersonalData>,
+}
+
+/// The envelope's attributes in the order in which they are written.
+#[derive(Serialize)]
+struct Envelope<'a, T: Serialize> {
+    specversion: &'static str,
+    id: Uuid,
+    source: &'static str,
+    r#type: String,
+    subject: &'a str,
+    time: Timestamp,
+    datacontenttype: &'static str,
+    actor: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requestid: Option<&'a str>,
+    subjectversion: i64,
+    data: T,
+}
+
+/// What the author of an event knows besides its data.
+#[derive(Debug, Clone)]
+pub struct EventHead<'a> {
+    pub id: Uuid,
+    /// The service: `/auth`, `/products`.
+    pub source: &'static str,
+    pub kind: &'static str,
+    pub subject: String,
+    pub version: i64,
+    pub time: Timestamp,
+    pub actor: Actor,
+    pub request_id: Option<&'a str>,
+}
+
+impl Event {
+    /// Writes the envelope.
+    ///
+    /// # Errors
+    /// When `data` cannot be written as JSON.
+    pub fn new<T: Serialize>(
+        head: EventHead<'_>,
+        data: T,
+        personal: Option<PersonalData>,
+    ) -> Result<Self, serde_json::Error> {
+        let bytes = serde_json::to_vec(&Envelope {
+            specversion: "1.0",
+            id: head.id,
+            source: head.source,
+            r#type: format!("primetrade.{}", head.kind),
+            subject: &head.subject,
+            time: head.time,
+            datacontenttype: "application/json",
+            actor: head.actor.as_text(),
+            requestid: head.request_id,
+            subjectversion: head.version,
+            data,
+        })?;
+        let EventHead {
+            id,
+            kind,
+            subject,
+            version,
+            time,
+            ..
+        } = head;
+        Ok(Event {
+            id,
+            kind,
+            subject,
+            version,
+            time,
+            bytes,
+            personal,
+        })
+    }
+}
