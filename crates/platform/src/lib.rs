@@ -1,1 +1,11 @@
+//! The outside world, one module each: databases, HTTP, idempotency, logs. Services build on it and never reach around it.
 
+pub mod db;
+pub mod http;
+pub mod idempotency;
+pub mod tasks;
+// pub mod telemetry;
+
+mod context;
+
+pub use context::Context;

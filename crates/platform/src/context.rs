@@ -1,0 +1,60 @@
+//! What use cases take as parameters instead of globals: time, ids, randomness.
+
+use std::sync::Arc;
+
+use kernel::{Clock, Error, IdGenerator, Timestamp, Uuid, slot_of};
+
+/// Clock and id source of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    clock: Arc<dyn Clock>,
+    ids: Arc<IdGenerator>,
+}
+
+impl Context {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            ids: Arc::default(),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An id in the shard slot of `owner`.
+    ///
+    /// # Errors
+    /// `Internal` when the operating system gives no randomness.
+    pub fn id_for(&self, owner: Uuid) -> Result<Uuid, Error> {
+        self.id_in(slot_of(owner))
+    }
+
+    /// An id in a random slot, for what belongs to no seller.
+    ///
+    /// # Errors
+    /// As [`Context::id_for`].
+    pub fn id(&self) -> Result<Uuid, Error> {
+        let slot = (random_u64()? & 0xfff) as u16;
+        self.id_in(slot)
+    }
+
+    fn id_in(&self, slot: u16) -> Result<Uuid, Error> {
+        Ok(self.ids.mint(self.now(), slot, random_u64()?))
+    }
+
+    /// Random bytes for salts and secrets.
+    ///
+    /// # Errors
+    /// As [`Context::id_for`].
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+        Ok(bytes)
+    }
+}
+
+fn random_u64() -> Result<u64, Error> {
+    kernel::id::random_u64().map_err(|error| Error::Internal(format!("no randomness: {error}")))
+}

@@ -1,0 +1,116 @@
+//! What can go wrong in a store. "Not found" is not among it: look-ups return `Option`.
+
+use std::time::Duration;
+
+use kernel::Error;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A uniqueness or range rule of the schema refused the write. Named alike on both databases: `accounts.email_key`,
+    /// `products.owner_id, products.handle`.
+    #[error("conflict on {0}")]
+    Conflict(String),
+    /// The database cannot be reached, is full, or did not answer in time. Nothing was written.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// All connections are taken.
+    #[error("the database is overloaded: {0}")]
+    Overloaded(&'static str),
+    /// A stored row does not fit the model.
+    #[error("malformed row in {table}, column {column}, row {row}: {detail}")]
+    Corrupt {
+        table: &'static str,
+        column: &'static str,
+        row: String,
+        detail: String,
+    },
+    /// A statement that the schema does not understand, or a schema of another release.
+    #[error("{0}")]
+    Migration(String),
+    /// A statement failed for a reason that is a defect of ours.
+    #[error("a statement failed: {0}")]
+    Statement(String),
+}
+
+impl StoreError {
+    pub fn corrupt(table: &'static str, column: &'static str, row: impl ToString, detail: impl ToString) -> Self {
+        StoreError::Corrupt {
+            table,
+            column,
+            row: row.to_string(),
+            detail: detail.to_string(),
+        }
+    }
+
+    /// Whether the named uniqueness rule refused the write.
+    pub fn is_conflict_on(&self, rule: &str) -> bool {
+        matches!(self, StoreError::Conflict(on) if on == rule)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(on) => Error::Conflict(format!("conflicts with a stored value of {on}")),
+            StoreError::Unavailable(detail) => Error::Unavailable(detail),
+            StoreError::Overloaded(what) => Error::Overloaded {
+                what,
+                retry_after: Duration::from_secs(1),
+            },
+            other => Error::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let Some(code) = error.sqlite_error() else {
+            return StoreError::Statement(error.to_string());
+        };
+        match code.code {
+            Code::ConstraintViolation => {
+                let text = error.to_string();
+                let rule = text.split_once("failed: ").map_or(text.as_str(), |(_, rule)| rule);
+                StoreError::Conflict(rule.to_owned())
+            }
+            Code::DiskFull
+            | Code::SystemIoFailure
+            | Code::DatabaseBusy
+            | Code::DatabaseLocked
+            | Code::OperationInterrupted
+            | Code::CannotOpen
+            | Code::ReadOnly
+            | Code::OutOfMemory => StoreError::Unavailable(error.to_string()),
+            _ => StoreError::Statement(error.to_string()),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            // A value of another type than the column's is a defect; everything else without a server's word is the connection.
+            let text = describe(&error);
+            return match text.contains("serializing") || text.contains("deserializing") {
+                true => StoreError::Statement(text),
+                false => StoreError::Unavailable(text),
+            };
+        };
+        let code = db.code().code();
+        match &code[..2] {
+            "23" => StoreError::Conflict(db.constraint().unwrap_or(db.message()).to_owned()),
+            // Connection, resources, shutdown, statement time-out, system error, transaction rollback (deadlock).
+            "08" | "53" | "57" | "58" | "40" | "25" => StoreError::Unavailable(db.message().to_owned()),
+            _ => StoreError::Statement(format!("{} ({code})", db.message())),
+        }
+    }
+}
+
+/// The error with its cause; tokio-postgres prints only its own kind.
+fn describe(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Databases, chosen by URL at run time. Each service opens its own; stores are written twice, in thin modules that share their
+//! SQL text where both dialects speak it, and pass one suite.
+
+mod error;
+pub mod events;
+pub mod idempotency;
+pub mod migrate;
+pub mod postgres;
+pub mod sequencer;
+pub mod sqlite;
+pub mod stats;
+mod url;
+
+use std::sync::Arc;
+
+pub use error::StoreError;
+pub use url::DatabaseUrl;
+
+use kernel::Event;
+use migrate::Migrations;
+
+use crate::idempotency::Answered;
+
+/// What must be written with a change, in its transaction: its events, and the claim of the request's idempotency key.
+#[derive(Default)]
+pub struct Effects {
+    pub events: Vec<Event>,
+    pub answered: Option<Answered>,
+}
+
+impl Effects {
+    pub fn event(event: Event) -> Self {
+        Self {
+            events: vec![event],
+            answered: None,
+        }
+    }
+}
+
+/// Bounds of one service's use of its database.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections for transactions and slow reads.
+    pub pool_size: usize,
+    /// PostgreSQL connections that point reads share, pipelined.
+    pub shared_connections: usize,
+}
+
+/// The open database of one service.
+#[derive(Clone)]
+pub enum Database {
+    Sqlite(Arc<sqlite::Sqlite>),
+    Postgres(Arc<postgres::Postgres>),
+}
+
+impl Database {
+    /// Opens `<folder>/<service>.db` or the schema `<service>`.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be opened or reached.
+    pub async fn open(url: &DatabaseUrl, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
+        match url {
+            DatabaseUrl::Sqlite(folder) => {
+                let folder = folder.clone();
+                let open = move || sqlite::Sqlite::open(&folder, service, limits);
+                let opened = tokio::task::spawn_blocking(open).await;
+                let sqlite = opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+                Ok(Database::Sqlite(Arc::new(sqlite)))
+            }
+            DatabaseUrl::Postgres(url) => Ok(Database::Postgres(Arc::new(
+                postgres::Postgres::open(url, service, limits).await?,
+            ))),
+        }
+    }
+
+    /// Applies what is missing of the service's migrations.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Migration` when the stored schema is newer than this binary, or a statement fails.
+    pub async fn migrate(&self, migrations: &Migrations) -> Result<(), StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.migrate(migrations.sqlite).await,
+            Database::Postgres(postgres) => postgres.migrate(migrations.postgres).await,
+        }
+    }
+
+    /// Refuses a schema that lacks migrations, for `--no-migrate`.
+    ///
+    /// # Errors
+    /// `Migration` when some are missing.
+    pub async fn require_current(&self, migrations: &Migrations) -> Result<(), StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.require_current(migrations.sqlite).await,
+            Database::Postgres(postgres) => postgres.require_current(migrations.postgres).await,
+        }
+    }
+
+    /// A cheap question that only a working database answers.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.read(|c| Ok(c.query_row("select 1", [], |_| Ok(()))?)).await,
+            Database::Postgres(postgres) => postgres.query("select 1", &[]).await.map(drop),
+        }
+    }
+
+    /// Events after `position`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn events_after(&self, position: i64, limit: i64) -> Result<Vec<events::Logged>, StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.read(move |c| events::after_sqlite(c, position, limit)).await,
+            Database::Postgres(postgres) => events::after_postgres(postgres, position, limit).await,
+        }
+    }
+
+    /// Deletes up to `limit` idempotency records that expired before `now`; returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sweep_idempotency(&self, now: kernel::Timestamp, limit: i64) -> Result<u64, StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.write(move |c| idempotency::sweep_sqlite(c, now, limit)).await,
+            Database::Postgres(postgres) => idempotency::sweep_postgres(postgres, now, limit).await,
+        }
+    }
+
+    /// The stored answer of an idempotency key, if the key was used and has not expired.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn answered(
+        &self,
+        claim: &crate::idempotency::Claim,
+    ) -> Result<Option<crate::idempotency::Stored>, StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.read_point(|c| idempotency::find_sqlite(c, claim)),
+            Database::Postgres(postgres) => idempotency::find_postgres(postgres, claim).await,
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! PostgreSQL: point reads pipelined over a few shared connections that reconnect by themselves; transactions from a pool.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Row, Statement};
+
+use super::migrate::{self, Migration};
+use super::{Limits, StoreError, stats};
+
+/// How long a connection attempt, and the wait for a pooled connection, may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// The server gives up on any statement after this, and on a transaction that idles.
+const STATEMENT_TIME: &str = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=15s";
+/// Marks the advisory locks that PrimeTrade takes for migrations ("PTMG").
+const MIGRATION_LOCK: i32 = 0x5054_4d47;
+
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// One service's schema.
+pub struct Postgres {
+    service: &'static str,
+    config: tokio_postgres::Config,
+    shared: Vec<Shared>,
+    turn: AtomicUsize,
+    pool: Pool,
+    /// Rung after each commit that may have appended events; the sequencer listens.
+    pub(super) committed: Notify,
+}
+
+/// A connection that many readers use at once: their queries go out back to back and are answered in order.
+struct Shared {
+    current: Mutex<Option<Arc<Connection>>>,
+    connecting: AsyncMutex<()>,
+}
+
+struct Connection {
+    client: Client,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+}
+
+impl Postgres {
+    /// Connects once, so that a wrong URL shows at start.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn open(url: &str, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
+        let mut config: tokio_postgres::Config = url
+            .parse()
+            .map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
+        let own = format!("{STATEMENT_TIME} -c search_path={service}");
+        let options = config
+            .get_options()
+            .map_or(own.clone(), |given| format!("{given} {own}"));
+        config
+            .options(options)
+            .connect_timeout(CONNECT_TIME)
+            .application_name(format!("primetrade-{service}"));
+        let manager = Manager::from_config(
+            config.clone(),
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(limits.pool_size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_TIME))
+            .create_timeout(Some(CONNECT_TIME))
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let shared = (0..limits.shared_connections.max(1))
+            .map(|_| Shared {
+                current: Mutex::default(),
+                connecting: AsyncMutex::default(),
+            })
+            .collect();
+        let postgres = Self {
+            service,
+            config,
+            shared,
+            turn: AtomicUsize::new(0),
+            pool,
+            committed: Notify::new(),
+        };
+        drop(postgres.connection().await?);
+        Ok(postgres)
+    }
+
+    /// A read, pipelined with others. Reads that may be slow belong on [`Postgres::connection`]: they would hold up the rest.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached; `Statement`.
+    pub async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let started = Instant::now();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
+        let shared = &self.shared[turn];
+        let mut result = shared.query(&self.config, sql, params).await;
+        if matches!(result, Err(StoreError::Unavailable(_))) && shared.live().is_none() {
+            // The connection was lost under the query. A read can safely be asked again, once, on a new one.
+            result = shared.query(&self.config, sql, params).await;
+        }
+        stats::record(started);
+        result
+    }
+
+    /// As [`Postgres::query`], for at most one row.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub async fn query_opt(&self, sql: &'static str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// A connection of its own, for slow reads and transactions.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Overloaded` when none came free in time.
+    pub async fn connection(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => StoreError::Overloaded("database connections"),
+            PoolError::Backend(error) => StoreError::from(error),
+            other => StoreError::Unavailable(other.to_string()),
+        })
+    }
+
+    /// A slow read on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Postgres::connection`]; `Statement`.
+    pub async fn query_slow(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let connection = self.connection().await?;
+        let started = Instant::now();
+        let statement = connection.prepare_cached(sql).await?;
+        let rows = connection.query(&statement, params).await;
+        stats::record(started);
+        Ok(rows?)
+    }
+
+    /// Starts a transaction. Its BEGIN travels with the first statement.
+    ///
+    /// # Errors
+    /// As [`Postgres::connection`].
+    pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
+        let connection = self.connection().await?;
+        Ok(Transaction {
+            connection: Some(connection),
+            begun: false,
+            postgres: self,
+        })
+    }
+
+    pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        // Two processes that start together take turns; the second finds nothing to do.
+        let lock = i64::from(MIGRATION_LOCK) << 32;
+        transaction
+            .execute("select pg_advisory_xact_lock($1)", &[&lock])
+            .await?;
+        let service = self.service;
+        transaction
+            .batch_execute(&format!("create schema if not exists {service}"))
+            .await?;
+        transaction
+            .batch_execute("create table if not exists schema_version (version bigint primary key, name text not null)")
+            .await?;
+        let applied: i64 = transaction
+            .query_one("select coalesce(max(version), 0) from schema_version", &[])
+            .await?
+            .get(0);
+        for step in migrate::pending(steps, applied, service)? {
+            transaction.batch_execute(step.sql).await.map_err(|error| {
+                let reason = StoreError::from(error);
+                StoreError::Migration(format!(
+                    "{service}: migration {} ({}): {reason}",
+                    step.version, step.name
+                ))
+            })?;
+            transaction
+                .execute(
+                    "insert into schema_version values ($1, $2)",
+                    &[&step.version, &step.name],
+                )
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn require_current(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
+        let exists = self
+            .query("select to_regclass('schema_version') is not null", &[])
+            .await?;
+        let applied = match exists.first().map(|row| row.get::<_, bool>(0)) {
+            Some(true) => self
+                .query("select coalesce(max(version), 0) from schema_version", &[])
+                .await?[0]
+                .get(0),
+            _ => 0,
+        };
+        migrate::refuse_pending(migrate::pending(steps, applied, self.service)?, self.service)
+    }
+}
+
+impl Shared {
+    async fn query(
+        &self,
+        config: &tokio_postgres::Config,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let connection = match self.live() {
+            Some(connection) => connection,
+            None => self.reconnect(config).await?,
+        };
+        let known = lock(&connection.statements).get(sql).cloned();
+        let statement = match known {
+            Some(statement) => statement,
+            None => {
+                let prepared = connection.client.prepare(sql).await?;
+                lock(&connection.statements).insert(sql, prepared.clone());
+                prepared
+            }
+        };
+        Ok(connection.client.query(&statement, params).await?)
+    }
+
+    fn live(&self) -> Option<Arc<Connection>> {
+        lock(&self.current)
+            .clone()
+            .filter(|connection| !connection.client.is_closed())
+    }
+
+    /// One caller connects; the others wait for it.
+    async fn reconnect(&self, config: &tokio_postgres::Config) -> Result<Arc<Connection>, StoreError> {
+        let _turn = self.connecting.lock().await;
+        if let Some(connection) = self.live() {
+            return Ok(connection);
+        }
+        let (client, driver) = config.connect(NoTls).await?;
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::warn!(event = "db.connection.lost", error = %error, "a shared database connection was lost");
+            }
+        });
+        let connection = Arc::new(Connection {
+            client,
+            statements: Mutex::default(),
+        });
+        *lock(&self.current) = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+/// These locks guard single loads and stores: a poisoned one is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A transaction that is either committed, rolled back, or dropped with its connection.
+pub struct Transaction<'a> {
+    connection: Option<Object>,
+    begun: bool,
+    postgres: &'a Postgres,
+}
+
+impl Transaction<'_> {
+    /// Runs one statement and returns its rows.
+    ///
+    /// # Errors
+    /// As the statement; the transaction is then only good for [`Transaction::rollback`].
+    pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let started = Instant::now();
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let statement = connection.prepare_cached(sql).await?;
+        let rows = if self.begun {
+            connection.query(&statement, params).await
+        } else {
+            self.begun = true;
+            let (begun, rows) =
+                futures_util::future::join(connection.batch_execute("begin"), connection.query(&statement, params))
+                    .await;
+            begun?;
+            rows
+        };
+        stats::record(started);
+        Ok(rows?)
+    }
+
+    /// Runs several statements without waiting between them: one round trip for all.
+    ///
+    /// # Errors
+    /// The first that failed.
+    pub async fn execute_all(&mut self, statements: &[(&str, Params<'_>)]) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let mut prepared = Vec::with_capacity(statements.len());
+        for (sql, params) in statements {
+            prepared.push((connection.prepare_cached(sql).await?, *params));
+        }
+        let begin = async {
+            match self.begun {
+                true => Ok(()),
+                false => connection.batch_execute("begin").await,
+            }
+        };
+        let all = futures_util::future::join_all(
+            prepared
+                .iter()
+                .map(|(statement, params)| connection.execute(statement, params)),
+        );
+        let (begun, results) = futures_util::future::join(begin, all).await;
+        self.begun = true;
+        stats::record(started);
+        begun?;
+        results
+            .into_iter()
+            .find_map(Result::err)
+            .map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// # Errors
+    /// `Unavailable` when the server did not confirm: the outcome is then unknown to this process.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let Some(connection) = self.connection.take() else {
+            return Err(closed());
+        };
+        let result = connection.batch_execute("commit").await;
+        stats::record(started);
+        if let Err(error) = result {
+            drop(Object::take(connection));
+            return Err(error.into());
+        }
+        self.postgres.committed.notify_one();
+        Ok(())
+    }
+
+    /// Undoes everything and gives the connection back.
+    pub async fn rollback(mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.begun
+            && connection.batch_execute("rollback").await.is_err()
+        {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// Dropped midway (a panic, a deadline): the connection is closed, and with it the transaction.
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.begun
+        {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Statement("the transaction is closed".into())
+}

@@ -1,0 +1,79 @@
+//! Gives committed events their positions on PostgreSQL. A sequence number alone would skip late commits; here rows get a
+//! position only once they are visible, by one sequencer at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StoreError;
+use super::postgres::Postgres;
+
+/// Events moved in one transaction.
+const BATCH: i64 = 1_000;
+/// Gathers the commits of a moment into one move.
+const COALESCE: Duration = Duration::from_millis(5);
+/// When no commit of this process rings, another process may still have written.
+const POLL: Duration = Duration::from_millis(250);
+
+/// What one sequencer knows: the epoch under which it holds the lease, once it does.
+#[derive(Default)]
+pub struct Sequencer {
+    epoch: Option<i64>,
+}
+
+impl Sequencer {
+    /// Moves what is visible, if this sequencer holds the lease or can take it. Returns how many events got positions.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Statement`. Nothing was moved then.
+    pub async fn advance(&mut self, db: &Postgres) -> Result<u64, StoreError> {
+        let mut transaction = db.begin().await?;
+        // The row lock orders sequencers; the epoch fences one that slept through the end of its lease.
+        let head = transaction
+            .query(
+                "update events_head set epoch = case when epoch = $1 then epoch else epoch + 1 end, \
+                 lease_until = clock_timestamp() + interval '5 seconds' \
+                 where epoch = $1 or lease_until < clock_timestamp() returning position, epoch",
+                &[&self.epoch.unwrap_or(-1)],
+            )
+            .await?;
+        let Some(head) = head.first() else {
+            self.epoch = None;
+            transaction.rollback().await;
+            return Ok(0);
+        };
+        let (position, epoch): (i64, i64) = (head.get(0), head.get(1));
+        let moved = transaction
+            .query(
+                "with moved as (delete from events_inbox where sequence in \
+                   (select sequence from events_inbox order by sequence limit $2) returning *), \
+                 logged as (insert into events (position, id, type, subject, version, time, bytes) \
+                   select $1 + row_number() over (order by sequence), id, type, subject, version, time, bytes from moved \
+                   returning 1) \
+                 select count(*) from logged",
+                &[&position, &BATCH],
+            )
+            .await?;
+        let moved: i64 = moved.first().map_or(0, |row| row.get(0));
+        transaction
+            .query("update events_head set position = position + $1", &[&moved])
+            .await?;
+        transaction.commit().await?;
+        self.epoch = Some(epoch);
+        Ok(u64::try_from(moved).unwrap_or(0))
+    }
+}
+
+/// Advances for as long as the process lives.
+pub async fn run(db: Arc<Postgres>) {
+    let mut sequencer = Sequencer::default();
+    loop {
+        match sequencer.advance(&db).await {
+            Ok(moved) if moved > 0 => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(event = "events.sequencer.failed", error = %error, "could not number events"),
+        }
+        // Our own commit rings too; the pause keeps that from turning into a busy loop.
+        let _ = tokio::time::timeout(POLL, db.committed.notified()).await;
+        tokio::time::sleep(COALESCE).await;
+    }
+}

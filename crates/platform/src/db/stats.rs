@@ -1,0 +1,48 @@
+//! How many queries a request made and how long they took, for its log line.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Counters of one request.
+#[derive(Debug, Default)]
+pub struct QueryStats {
+    queries: AtomicU32,
+    micros: AtomicU64,
+}
+
+impl QueryStats {
+    pub fn queries(&self) -> u32 {
+        self.queries.load(Ordering::Relaxed)
+    }
+
+    pub fn time(&self) -> Duration {
+        Duration::from_micros(self.micros.load(Ordering::Relaxed))
+    }
+}
+
+tokio::task_local! {
+    static CURRENT: Arc<QueryStats>;
+}
+
+/// Counts the queries of `future` in `stats`.
+pub async fn scope<F: Future>(stats: Arc<QueryStats>, future: F) -> F::Output {
+    CURRENT.scope(stats, future).await
+}
+
+/// Carries the caller's counters into a future that will run on another task.
+pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let stats = CURRENT.try_with(Arc::clone).unwrap_or_default();
+    CURRENT.scope(stats, future)
+}
+
+/// Counts one query that began at `started`.
+pub(crate) fn record(started: Instant) {
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // Outside a request nobody asks.
+    let _ = CURRENT.try_with(|stats| {
+        stats.queries.fetch_add(1, Ordering::Relaxed);
+        stats.micros.fetch_add(micros, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,314 @@
+//! API v1's envelope, frozen: `{"success": …}`, and the translation of errors into it.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use kernel::Error;
+use kernel::error::Unauthenticated;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::body::{self, BodyError, BodyLimit};
+
+/// A successful answer. Fields that are `None` are left out.
+#[derive(Serialize)]
+pub struct Success<T: Serialize> {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+}
+
+impl<T: Serialize> Success<T> {
+    pub fn data(data: T) -> Self {
+        Self {
+            success: true,
+            message: None,
+            data: Some(data),
+        }
+    }
+
+    pub fn said(message: &'static str, data: T) -> Self {
+        Self {
+            success: true,
+            message: Some(message),
+            data: Some(data),
+        }
+    }
+
+    pub fn to_bytes(&self) -> Bytes {
+        // Our answers are structs of strings and numbers, which always serialize.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+impl Success<()> {
+    pub fn message(message: &'static str) -> Self {
+        Self {
+            success: true,
+            message: Some(message),
+            data: None,
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Success<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, self.to_bytes())
+    }
+}
+
+/// A finished JSON body. What v1 returns depends on the caller, so nobody may keep it.
+pub fn json(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
+}
+
+/// One broken rule, as the monolith's validator reported it.
+#[derive(Debug, Serialize)]
+pub struct FieldError {
+    r#type: &'static str,
+    /// As sent; left out when the field was absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Value>,
+    msg: &'static str,
+    path: &'static str,
+    location: &'static str,
+}
+
+impl FieldError {
+    pub fn body(path: &'static str, value: Option<&Value>, msg: &'static str) -> Self {
+        Self {
+            r#type: "field",
+            value: value.cloned(),
+            msg,
+            path,
+            location: "body",
+        }
+    }
+
+    pub fn query(path: &'static str, value: &str, msg: &'static str) -> Self {
+        Self {
+            r#type: "field",
+            value: Some(Value::from(value)),
+            msg,
+            path,
+            location: "query",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FailureBody<'a> {
+    success: bool,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+}
+
+/// A failed answer.
+#[derive(Debug)]
+pub struct Failure {
+    status: StatusCode,
+    message: String,
+    errors: Vec<FieldError>,
+    path: Option<String>,
+    retry_after: Option<u64>,
+    /// What the operator should know; never sent.
+    cause: Option<String>,
+}
+
+impl Failure {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            errors: Vec::new(),
+            path: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    pub fn validation(errors: Vec<FieldError>) -> Self {
+        Self {
+            errors,
+            ..Self::new(StatusCode::BAD_REQUEST, "Validation failed")
+        }
+    }
+
+    pub fn route_not_found(path: &str) -> Self {
+        Self {
+            path: Some(path.to_owned()),
+            ..Self::new(StatusCode::NOT_FOUND, "Route not found")
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Words::NONE.failure(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(event = "request.failed", error = %cause, "a request failed");
+        }
+        let (message, path) = (self.message.as_str(), self.path.as_deref());
+        let body = FailureBody {
+            success: false,
+            message,
+            errors: self.errors,
+            path,
+        };
+        let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default().into());
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// An endpoint's own sentences for the kinds of error that v1 words by endpoint.
+#[derive(Clone, Copy)]
+pub struct Words {
+    pub not_found: &'static str,
+    pub forbidden: &'static str,
+    pub conflict: Option<&'static str>,
+}
+
+impl Words {
+    pub const NONE: Words = Words {
+        not_found: "Not found",
+        forbidden: "Access denied.",
+        conflict: None,
+    };
+
+    /// The one place where error kinds become v1 answers.
+    pub fn failure(&self, error: Error) -> Failure {
+        let (status, message) = match error {
+            Error::Invalid(violations) => {
+                let details: Vec<String> = violations.into_iter().map(|violation| violation.detail).collect();
+                return Failure::new(StatusCode::BAD_REQUEST, details.join(". "));
+            }
+            Error::Unauthenticated(reason) => (StatusCode::UNAUTHORIZED, unauthenticated(reason)),
+            Error::Forbidden => (StatusCode::FORBIDDEN, self.forbidden),
+            Error::NotFound => (StatusCode::NOT_FOUND, self.not_found),
+            Error::Conflict(detail) => {
+                return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(detail, str::to_owned));
+            }
+            Error::IdempotencyInFlight => (
+                StatusCode::CONFLICT,
+                "A request with this Idempotency-Key is in progress",
+            ),
+            Error::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key was used with another request",
+            ),
+            Error::Overloaded { retry_after, .. } => {
+                let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again.");
+                return Failure {
+                    retry_after: Some(retry_after.as_secs().max(1)),
+                    ..failure
+                };
+            }
+            Error::Unavailable(cause) => {
+                let failure = Failure::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Temporarily unavailable. Please try again.",
+                );
+                return Failure {
+                    retry_after: Some(1),
+                    cause: Some(cause),
+                    ..failure
+                };
+            }
+            Error::Internal(cause) => {
+                let failure = Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
+                return Failure {
+                    cause: Some(cause),
+                    ..failure
+                };
+            }
+        };
+        Failure::new(status, message)
+    }
+}
+
+fn unauthenticated(reason: Unauthenticated) -> &'static str {
+    match reason {
+        Unauthenticated::Missing => "Authentication required. Please provide a valid token.",
+        Unauthenticated::Invalid => "Invalid token.",
+        Unauthenticated::Expired => "Token has expired. Please login again.",
+        Unauthenticated::Ended => "Invalid or inactive user token.",
+        Unauthenticated::WrongCredentials => "Invalid email or password",
+        Unauthenticated::Deactivated => "Account is deactivated. Please contact administrator.",
+    }
+}
+
+/// A request body as the monolith read it: a JSON object, or an HTML form as an object of strings. A JSON array has no fields,
+/// and so has a body of any other type.
+pub struct Fields {
+    pub fields: Map<String, Value>,
+    /// The bytes as sent, for fingerprints.
+    pub raw: Bytes,
+}
+
+impl<S: Sync> FromRequest<S> for Fields {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let limit = request.extensions().get::<BodyLimit>().map_or(1 << 20, |limit| limit.0);
+        let (parts, body) = request.into_parts();
+        let raw = body::read(body, limit).await.map_err(|error| match error {
+            BodyError::TooLarge(limit) => Failure::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("Request body is larger than {limit} bytes"),
+            ),
+            BodyError::Broken => Failure::new(StatusCode::BAD_REQUEST, "Request body ended early"),
+        })?;
+        let is = |media_type| body::is_media_type(&parts.headers, media_type);
+        let fields = if raw.iter().all(u8::is_ascii_whitespace) {
+            Map::new()
+        } else if is("application/json").unwrap_or(true) {
+            parse_object(&raw)?
+        } else if is("application/x-www-form-urlencoded") == Some(true) {
+            form_urlencoded::parse(&raw)
+                .map(|(name, value)| (name.into_owned(), Value::from(value)))
+                .collect()
+        } else {
+            Map::new()
+        };
+        Ok(Fields { fields, raw })
+    }
+}
+
+fn parse_object(raw: &[u8]) -> Result<Map<String, Value>, Failure> {
+    let malformed = |detail: String| Failure::new(StatusCode::BAD_REQUEST, format!("Malformed JSON: {detail}"));
+    match serde_json::from_slice(raw).map_err(|error| malformed(error.to_string()))? {
+        Value::Object(fields) => Ok(fields),
+        Value::Array(_) => Ok(Map::new()),
+        _ => Err(malformed("expected an object".into())),
+    }
+}

@@ -1,0 +1,385 @@
+//! The command line, read into plain values.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
+use kernel::Currency;
+
+use crate::config::{self, SETTINGS, Setting};
+
+/// What the process was asked to do.
+#[derive(Debug)]
+pub struct Cli {
+    pub command: Command,
+    /// `--config`: the settings file to read instead of the default one.
+    pub config_file: Option<PathBuf>,
+    /// The settings given as flags.
+    pub settings: Vec<(&'static Setting, String)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve the API. `demo` fills an example shop first; `no_migrate` leaves the schema as it is.
+    Serve { demo: bool, no_migrate: bool },
+    /// Bring the databases to the current schema.
+    Migrate,
+    /// Create an administrator, whose password is the first line of stdin.
+    AdminCreate { username: String, email: String },
+    /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
+    ImportCsv {
+        file: PathBuf,
+        owner: String,
+        dry_run: bool,
+        currency: Option<Currency>,
+    },
+    /// Check the settings and say nothing but errors.
+    ConfigCheck,
+    /// Print the settings in force.
+    ConfigPrint,
+}
+
+/// Reads the arguments, of which the first is the program's name.
+///
+/// # Errors
+/// A usage error (`exit_code()` 2), or a request for help or the version (0); `print()` writes each where it belongs. A
+/// password in an argument that is refused is not repeated.
+pub fn parse<I, T>(arguments: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let matches = root().try_get_matches_from(arguments).map_err(improve)?;
+    Ok(Cli {
+        command: command(&matches)?,
+        config_file: matches.get_one("config").cloned(),
+        settings: SETTINGS
+            .iter()
+            .filter_map(|setting| Some((setting, matches.get_one::<String>(setting.key)?.clone())))
+            .collect(),
+    })
+}
+
+fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
+    Ok(match path(matches).as_slice() {
+        [("serve", serve)] => Command::Serve {
+            demo: serve.get_flag("demo"),
+            no_migrate: serve.get_flag("no-migrate"),
+        },
+        [("migrate", _)] => Command::Migrate,
+        [("admin", _), ("create", create)] => Command::AdminCreate {
+            username: text(create, "username"),
+            email: text(create, "email"),
+        },
+        [("import", _), ("csv", csv)] => Command::ImportCsv {
+            file: csv.get_one("file").cloned().unwrap_or_default(),
+            owner: text(csv, "owner"),
+            dry_run: csv.get_flag("dry-run"),
+            currency: csv.get_one("currency").copied(),
+        },
+        [("config", _), ("check", _)] => Command::ConfigCheck,
+        [("config", _), ("print", _)] => Command::ConfigPrint,
+        _ => return Err(root().error(ErrorKind::MissingSubcommand, "a command is missing")),
+    })
+}
+
+/// The commands given, outermost first: `admin`, `create`.
+fn path(matches: &ArgMatches) -> Vec<(&str, &ArgMatches)> {
+    std::iter::successors(matches.subcommand(), |(_, inner)| inner.subcommand()).collect()
+}
+
+/// A required argument, which clap has made sure of.
+fn text(matches: &ArgMatches, id: &str) -> String {
+    matches.get_one::<String>(id).cloned().unwrap_or_default()
+}
+
+fn root() -> Clap {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help("Settings file to read [default: primetrade.toml, if it exists]")
+        .value_parser(value_parser!(PathBuf))
+        .global(true);
+    group("primetrade", "A marketplace backend that needs no other server.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_help("Settings are also read from PRIMETRADE_… variables and from the settings file.")
+        .arg(config)
+        .args(setting_flags())
+        .subcommand(serve())
+        .subcommand(Clap::new("migrate").about("Bring the databases to the current schema"))
+        .subcommand(group("admin", "Manage administrators").subcommand(admin_create()))
+        .subcommand(group("import", "Bring products in").subcommand(import_csv()))
+        .subcommand(
+            group("config", "Look at the settings")
+                .subcommand(Clap::new("check").about("Check the settings; exits with 2 when one is wrong"))
+                .subcommand(Clap::new("print").about("Print the settings in force as TOML, without secrets")),
+        )
+}
+
+/// A command that only holds others.
+fn group(name: &'static str, about: &'static str) -> Clap {
+    Clap::new(name)
+        .about(about)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+}
+
+fn serve() -> Clap {
+    Clap::new("serve")
+        .about("Serve the API until told to stop")
+        .arg(switch(
+            "demo",
+            "Fill an example shop first and print how to log in; safe to repeat",
+        ))
+        .arg(switch("no-migrate", "Leave the database schema as it is"))
+}
+
+fn admin_create() -> Clap {
+    Clap::new("create")
+        .about("Create an administrator")
+        .arg(option("username", "U", "Name to show").required(true))
+        .arg(option("email", "E", "Address to log in with").required(true))
+        // The flag is required so that a password is never expected as an argument, where other users could see it.
+        .arg(switch("password-stdin", "Read the password from the first line of stdin").required(true))
+}
+
+fn import_csv() -> Clap {
+    Clap::new("csv")
+        .about("Import products from a CSV file in Shopify's format")
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .help("File to read")
+                .required(true)
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(option("owner", "EMAIL", "Address of the account that will own the products").required(true))
+        .arg(switch("dry-run", "Check and report everything, write nothing"))
+        .arg(
+            option(
+                "currency",
+                "C",
+                "Currency of the file's prices [default: products.currency]",
+            )
+            .value_parser(currency),
+        )
+}
+
+fn currency(code: &str) -> Result<Currency, &'static str> {
+    Currency::parse(code).ok_or("expected an ISO 4217 currency code in capitals, such as USD")
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
+}
+
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+/// One flag for each setting, allowed before and after every command.
+fn setting_flags() -> impl Iterator<Item = Arg> {
+    /// clap keeps names that live as long as the program.
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| SETTINGS.iter().map(Setting::flag).collect());
+    SETTINGS.iter().zip(NAMES.iter()).map(|(setting, name)| {
+        let default = if setting.default.is_empty() {
+            "empty"
+        } else {
+            setting.default
+        };
+        Arg::new(setting.key)
+            .long(name.as_str())
+            .value_name("VALUE")
+            .help(format!("{} [default: {default}]", setting.doc))
+            .help_heading("Settings")
+            .hide_short_help(true)
+            .global(true)
+    })
+}
+
+/// Takes out of an error what nobody should see, and adds the nearest setting where clap finds nothing similar.
+fn improve(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg).cloned() else {
+        return hide(error, ContextKind::InvalidSubcommand);
+    };
+    let unknown = error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::SuggestedArg).is_none();
+    if let Some(flag) = argument.strip_prefix("--").filter(|_| unknown)
+        && let Some(near) = config::nearest(&flag.replace('-', "."))
+    {
+        let tip = StyledStr::from(format!("the nearest setting is --{}", near.flag()));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    hide(hide(error, ContextKind::InvalidArg), ContextKind::InvalidValue)
+}
+
+/// Hides passwords in one part of an error: those of URLs, and what was typed where a password should not be.
+fn hide(mut error: clap::Error, part: ContextKind) -> clap::Error {
+    let Some(ContextValue::String(text)) = error.get(part).cloned() else {
+        return error;
+    };
+    let usage = error
+        .get(ContextKind::Usage)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    // `--password-stdin hunter2` and `--password-stdin=hunter2`, by those who overlook "stdin".
+    let password = usage.contains("--password-stdin") && !text.starts_with('-');
+    let shown = if password { "***".into() } else { config::redact(&text) };
+    error.insert(part, ContextValue::String(shown));
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cli(line: &str) -> Cli {
+        parse(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// Exit code and text of a refused line.
+    fn refused(line: &str) -> (i32, String) {
+        let error = parse(line.split(' ')).expect_err(line);
+        (error.exit_code(), error.render().to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        root().debug_assert();
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(
+            cli("primetrade serve").command,
+            Command::Serve {
+                demo: false,
+                no_migrate: false
+            }
+        );
+        assert_eq!(
+            cli("primetrade serve --demo --no-migrate").command,
+            Command::Serve {
+                demo: true,
+                no_migrate: true
+            }
+        );
+        assert_eq!(cli("primetrade migrate").command, Command::Migrate);
+        assert_eq!(
+            cli("primetrade admin create --username ada --email ada@shop.example --password-stdin").command,
+            Command::AdminCreate {
+                username: "ada".into(),
+                email: "ada@shop.example".into()
+            }
+        );
+        assert_eq!(
+            cli("primetrade import csv a.csv --owner ada@shop.example --dry-run --currency EUR").command,
+            Command::ImportCsv {
+                file: "a.csv".into(),
+                owner: "ada@shop.example".into(),
+                dry_run: true,
+                currency: Currency::parse("EUR"),
+            }
+        );
+        assert_eq!(cli("primetrade config check").command, Command::ConfigCheck);
+        assert_eq!(cli("primetrade config print").command, Command::ConfigPrint);
+    }
+
+    #[test]
+    fn every_setting_is_a_flag_before_and_after_every_command() {
+        for setting in SETTINGS {
+            for line in [
+                "primetrade --FLAG=v migrate",
+                "primetrade config --FLAG v print",
+                "primetrade serve --FLAG v",
+            ] {
+                let cli = cli(&line.replace("FLAG", &setting.flag()));
+                let [(given, value)] = cli.settings.as_slice() else {
+                    panic!("{line}: {:?}", cli.settings)
+                };
+                assert_eq!((given.key, value.as_str()), (setting.key, "v"), "{line}");
+            }
+        }
+        assert_eq!(
+            cli("primetrade serve --config a.toml").config_file,
+            Some("a.toml".into())
+        );
+        assert_eq!(
+            cli("primetrade --config a.toml serve").config_file,
+            Some("a.toml".into())
+        );
+        assert_eq!(cli("primetrade serve").config_file, None);
+    }
+
+    #[test]
+    fn misuse_exits_with_2() {
+        for line in [
+            "primetrade",
+            "primetrade sever",
+            "primetrade admin",
+            "primetrade serve --htp-listen 127.0.0.1:1",
+            "primetrade serve --http-listen",
+            "primetrade serve --log-level info --log-level warn",
+            "primetrade admin create --username ada --email ada@shop.example",
+            "primetrade admin create --username ada --email ada@shop.example --password-stdin=secret",
+            "primetrade import csv --owner ada@shop.example",
+            "primetrade import csv a.csv --owner ada@shop.example --currency euro",
+        ] {
+            assert_eq!(refused(line).0, 2, "{line}");
+        }
+        assert_eq!(refused("primetrade --help").0, 0);
+        assert_eq!(
+            refused("primetrade --version"),
+            (0, format!("primetrade {}\n", env!("CARGO_PKG_VERSION")))
+        );
+    }
+
+    #[test]
+    fn unknown_flags_are_refused_with_the_nearest() {
+        for (flag, near) in [
+            ("--htp-listen", "--http-listen"),
+            ("--http-lisen=x", "--http-listen"),
+            ("--databse-url", "--database-url"),
+            ("--redis-url", "url"),
+            ("--zzz", "the nearest setting is --"),
+            ("--dmo", "--demo"),
+        ] {
+            let (_, text) = refused(&format!("primetrade serve {flag}"));
+            assert!(text.contains(near) && text.contains("unexpected argument"), "{text}");
+        }
+    }
+
+    #[test]
+    fn refused_arguments_do_not_repeat_passwords() {
+        for line in [
+            "primetrade serve --databse-url postgres://bob:hunter2@db/shop",
+            "primetrade serve --databse-url=postgres://bob:hunter2@db/shop",
+            "primetrade serve postgres://bob:hunter2@db/shop",
+            "primetrade postgres://bob:hunter2@db/shop",
+            "primetrade serve --database-url postgres://bob:hunter2@db --database-url postgres://bob:hunter2@db",
+            "primetrade import csv a.csv postgres://bob:hunter2@db --owner a@b",
+            "primetrade serve --demo=postgres://bob:hunter2@db",
+            "primetrade admin create --username ada --email a@b --password-stdin hunter2",
+            "primetrade admin create --username ada --email a@b --password-stdin=hunter2",
+            "primetrade admin create --username ada --email a@b --password hunter2",
+            "primetrade admin create --username ada --email a@b --password=hunter2",
+        ] {
+            let (_, text) = refused(line);
+            assert!(!text.contains("hunter2"), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn settings_are_listed_in_the_long_help_alone() {
+        let (_, short) = refused("primetrade serve -h");
+        let (_, long) = refused("primetrade serve --help");
+        for setting in SETTINGS {
+            let flag = format!("--{} ", setting.flag());
+            assert!(long.contains(&flag) && long.contains(setting.doc), "{flag}: {long}");
+            assert!(!short.contains(&flag), "{flag}: {short}");
+        }
+        assert!(long.contains("Settings:") && short.contains("--demo"));
+    }
+}

@@ -1,0 +1,266 @@
+//! What the operator decides: read once at start, checked as a whole, then passed down as plain values.
+//!
+//! `settings` is the table where a setting is added; the file, the environment, the flags, `config print` and
+//! docs/settings.md all come from it. A value from a later source replaces one from an earlier: default, file,
+//! environment, flag.
+
+#[cfg(test)]
+mod docs;
+mod print;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kernel::Currency;
+use platform::db::DatabaseUrl;
+
+pub use settings::{SETTINGS, Setting, nearest};
+pub use source::Sources;
+pub use value::redact;
+
+use source::Given;
+
+/// Every setting, checked. The fields hold numbers and a few short strings: a clone is cheap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub http: Http,
+    pub admin: Admin,
+    pub database: Database,
+    pub auth: Auth,
+    pub products: Products,
+    pub log: Log,
+    pub limits: Limits,
+}
+
+/// The public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// As browsers send them in `Origin`: lower case, without the scheme's own port.
+    pub cors_origins: Vec<String>,
+    pub drain_delay: Duration,
+    /// Bytes.
+    pub body_limit: usize,
+    pub request_timeout: Duration,
+    pub max_connections: usize,
+}
+
+/// The listener of operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+/// Where services keep their data unless they have a database of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    pub url: DatabaseUrl,
+    /// The more privileged PostgreSQL account of migrations, if there is one.
+    pub migrate_url: Option<DatabaseUrl>,
+    /// Connections per service for transactions.
+    pub pool_size: usize,
+    /// Connections per service that reads share.
+    pub shared_connections: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Of its own; [`Config::auth_database`] is the one in use.
+    pub database: OwnDatabase,
+    pub v1_token_lifetime: Duration,
+    /// As set; [`Config::key_file`] is the one in use.
+    pub key_file: Option<PathBuf>,
+    pub hash_threads: usize,
+    pub hash_queue: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Products {
+    /// Of its own; [`Config::products_database`] is the one in use.
+    pub database: OwnDatabase,
+    pub currency: Currency,
+}
+
+/// The database of one service, where it is not the common one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnDatabase {
+    pub url: Option<DatabaseUrl>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: tracing::Level,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    Json,
+    Pretty,
+}
+
+impl LogFormat {
+    /// Whether to write for human eyes, given whether stderr is a terminal.
+    pub fn is_pretty(self, on_terminal: bool) -> bool {
+        match self {
+            LogFormat::Auto => on_terminal,
+            LogFormat::Json => false,
+            LogFormat::Pretty => true,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    pub enabled: bool,
+}
+
+impl Config {
+    /// The database of accounts and sessions.
+    pub fn auth_database(&self) -> &DatabaseUrl {
+        self.auth.database.url.as_ref().unwrap_or(&self.database.url)
+    }
+
+    /// The database of the catalogue and stock.
+    pub fn products_database(&self) -> &DatabaseUrl {
+        self.products.database.url.as_ref().unwrap_or(&self.database.url)
+    }
+
+    /// The key ring file: as set, else beside the accounts.
+    pub fn key_file(&self) -> PathBuf {
+        match (&self.auth.key_file, self.auth_database()) {
+            (Some(file), _) => file.clone(),
+            (None, DatabaseUrl::Sqlite(folder)) => folder.join("keys.json"),
+            (None, DatabaseUrl::Postgres(_)) => PathBuf::from("./primetrade-keys.json"),
+        }
+    }
+
+    /// A place to apply values to; nothing here is a default, the table overwrites every field.
+    fn unset() -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self {
+            http: Http {
+                listen: nowhere,
+                cors_origins: Vec::new(),
+                drain_delay: Duration::ZERO,
+                body_limit: 0,
+                request_timeout: Duration::ZERO,
+                max_connections: 0,
+            },
+            admin: Admin { listen: nowhere },
+            database: Database {
+                url: DatabaseUrl::Sqlite(PathBuf::new()),
+                migrate_url: None,
+                pool_size: 0,
+                shared_connections: 0,
+            },
+            auth: Auth::default(),
+            products: Products {
+                database: OwnDatabase::default(),
+                currency: Currency::USD,
+            },
+            log: Log {
+                format: LogFormat::default(),
+                level: tracing::Level::INFO,
+            },
+            limits: Limits::default(),
+        }
+    }
+
+    /// Rules between settings, as the setting to blame and what is wrong with it.
+    fn conflicts(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let (public, admin) = (self.http.listen, self.admin.listen);
+        // Port 0 asks the system for any free port; an unspecified address covers all the others.
+        let overlap = public.ip() == admin.ip() || public.ip().is_unspecified() || admin.ip().is_unspecified();
+        if public.port() == admin.port() && public.port() != 0 && overlap {
+            found.push((
+                "admin.listen",
+                format!("{admin} is taken by http.listen ({public}): choose another port"),
+            ));
+        }
+        if self.database.migrate_url.is_some() && matches!(self.database.url, DatabaseUrl::Sqlite(_)) {
+            let problem = "expected to be empty, because database.url is SQLite, which has no accounts to choose from";
+            found.push(("database.migrate_url", problem.into()));
+        }
+        found
+    }
+}
+
+impl Default for Config {
+    /// The defaults of the table.
+    fn default() -> Self {
+        let mut config = Config::unset();
+        for setting in SETTINGS {
+            let applied = (setting.apply)(&mut config, setting.default);
+            debug_assert_eq!(applied, Ok(()), "the default of {}", setting.key);
+        }
+        config
+    }
+}
+
+/// A configuration, with the source of each value for `config print`.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// One for each setting, in the order of the table.
+    values: Vec<Given>,
+}
+
+/// Reads every source and checks every value.
+///
+/// # Errors
+/// All that is wrong, at once: an unreadable file, unknown names, values that do not fit. An overridden value is checked
+/// too, so that removing the override never uncovers a surprise.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let (given, mut errors) = sources.read();
+    let mut config = Config::default();
+    let mut values: Vec<Given> = SETTINGS.iter().map(Given::default_of).collect();
+    for given in given {
+        match (given.setting.apply)(&mut config, &given.text) {
+            Ok(()) => values
+                .iter_mut()
+                .filter(|value| value.setting.key == given.setting.key)
+                .for_each(|value| *value = given.clone()),
+            Err(expected) => errors.push(given.refused(&expected)),
+        }
+    }
+    // Rules between settings would only confuse while one of them is still wrong.
+    if errors.is_empty() {
+        for (key, problem) in config.conflicts() {
+            let source = values
+                .iter()
+                .find(|value| value.setting.key == key)
+                .map(Given::describe_source);
+            errors.push(format!("{key}: {problem} ({})", source.unwrap_or_default()));
+        }
+    }
+    if errors.is_empty() {
+        Ok(Loaded { config, values })
+    } else {
+        Err(ConfigErrors(errors))
+    }
+}
+
+/// Everything that is wrong with a configuration; displays as one line each, without secrets.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

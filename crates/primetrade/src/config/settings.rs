@@ -1,0 +1,266 @@
+//! The table of settings. To add one, add its field to [`Config`] and its row here, then renew docs/settings.md with
+//! `UPDATE_DOCS=1 cargo test -p primetrade`.
+
+use std::time::Duration;
+
+use super::value::{self, KIB, MIB};
+use super::{Config, LogFormat};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name: section and key of the file, joined by dots.
+    pub key: &'static str,
+    /// In the same notation as the operator's.
+    pub default: &'static str,
+    /// One sentence, with the unit where a number has one.
+    pub doc: &'static str,
+    /// Whether the whole value is secret. Passwords inside URLs are hidden everywhere, whatever this says.
+    pub secret: bool,
+    /// Reads a value into its field; an error says what is expected, and never repeats the value, which may be secret.
+    pub apply: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// The variable that sets it: `PRIMETRADE_HTTP__LISTEN`.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.key.replace('.', "__").to_uppercase())
+    }
+
+    /// The flag that sets it, without its dashes: `http-listen`.
+    pub fn flag(&self) -> String {
+        self.key.replace(['.', '_'], "-")
+    }
+
+    /// Section and key: `http`, `listen`.
+    pub fn section_and_name(&self) -> (&'static str, &'static str) {
+        self.key.rsplit_once('.').unwrap_or(("", self.key))
+    }
+}
+
+/// What the names of our environment variables begin with.
+pub const PREFIX: &str = "PRIMETRADE_";
+
+/// The setting of that exact key.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The setting whose key looks most like this one; a right name in a wrong section, or a section alone, counts too.
+pub fn nearest(key: &str) -> Option<&'static Setting> {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let score = |setting: &Setting| {
+        let (section, name) = setting.section_and_name();
+        let whole = alike(key, setting.key);
+        // The small share of `whole` decides between sections that hold the same name.
+        whole.max(0.7 * alike(last, name).max(alike(key, section)) + 0.1 * whole)
+    };
+    SETTINGS.iter().max_by(|a, b| score(a).total_cmp(&score(b)))
+}
+
+/// From 0, nothing in common, to 1, equal.
+fn alike(a: &str, b: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(a, b)
+}
+
+/// Every setting there is. A section's rows stand together.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "http.listen",
+        default: "127.0.0.1:8080",
+        doc: "Address and port of the public listener; port 0 takes any free one.",
+        secret: false,
+        apply: |config, text| put(&mut config.http.listen, value::address(text)),
+    },
+    Setting {
+        key: "http.cors_origins",
+        default: "",
+        doc: "Web origins other than our own whose pages may call the API.",
+        secret: false,
+        apply: |config, text| put(&mut config.http.cors_origins, value::origins(text)),
+    },
+    Setting {
+        key: "http.drain_delay",
+        default: "0 s",
+        doc: "How long to go on accepting requests after a stop signal, until load balancers have noticed.",
+        secret: false,
+        apply: |config, text| {
+            put(
+                &mut config.http.drain_delay,
+                value::duration(text, Duration::ZERO..=HOUR),
+            )
+        },
+    },
+    Setting {
+        key: "http.body_limit",
+        default: "1 MiB",
+        doc: "Largest request body that is accepted.",
+        secret: false,
+        apply: |config, text| put(&mut config.http.body_limit, value::size(text, KIB..=64 * MIB)),
+    },
+    Setting {
+        key: "http.request_timeout",
+        default: "30 s",
+        doc: "Longest time that a request may take.",
+        secret: false,
+        apply: |config, text| {
+            put(
+                &mut config.http.request_timeout,
+                value::duration(text, SECOND / 10..=HOUR),
+            )
+        },
+    },
+    Setting {
+        key: "http.max_connections",
+        default: "16384",
+        doc: "Most public connections open at once.",
+        secret: false,
+        apply: |config, text| put(&mut config.http.max_connections, value::integer(text, 1..=1_000_000)),
+    },
+    Setting {
+        key: "admin.listen",
+        default: "127.0.0.1:9090",
+        doc: "Address and port of the health and metrics listener, which must not be reachable from outside.",
+        secret: false,
+        apply: |config, text| put(&mut config.admin.listen, value::address(text)),
+    },
+    Setting {
+        key: "database.url",
+        default: "sqlite:./primetrade-data",
+        doc: "Where data is kept: a folder of SQLite files, made if absent, or a PostgreSQL database.",
+        secret: false,
+        apply: |config, text| put(&mut config.database.url, value::database(text)),
+    },
+    Setting {
+        key: "database.migrate_url",
+        default: "",
+        doc: "The same PostgreSQL database through an account that may change its schema; empty uses database.url.",
+        secret: true,
+        apply: |config, text| put(&mut config.database.migrate_url, value::optional(text, value::postgres)),
+    },
+    Setting {
+        key: "database.pool_size",
+        default: "10",
+        doc: "PostgreSQL connections for transactions, for each service.",
+        secret: false,
+        apply: |config, text| put(&mut config.database.pool_size, value::integer(text, 1..=100)),
+    },
+    Setting {
+        key: "database.shared_connections",
+        default: "2",
+        doc: "PostgreSQL connections that simple reads share, for each service.",
+        secret: false,
+        apply: |config, text| put(&mut config.database.shared_connections, value::integer(text, 1..=16)),
+    },
+    Setting {
+        key: "auth.v1_token_lifetime",
+        default: "7 d",
+        doc: "How long a token of API v1 is valid.",
+        secret: false,
+        apply: |config, text| {
+            put(
+                &mut config.auth.v1_token_lifetime,
+                value::duration(text, MINUTE..=365 * DAY),
+            )
+        },
+    },
+    Setting {
+        key: "auth.key_file",
+        default: "",
+        doc: "File of the signing keys; empty is keys.json in the SQLite folder, or ./primetrade-keys.json.",
+        secret: false,
+        apply: |config, text| put(&mut config.auth.key_file, value::optional(text, value::path)),
+    },
+    Setting {
+        key: "auth.hash_threads",
+        default: "2",
+        doc: "Threads that hash passwords, 19 MiB of memory each.",
+        secret: false,
+        apply: |config, text| put(&mut config.auth.hash_threads, value::integer(text, 1..=64)),
+    },
+    Setting {
+        key: "auth.hash_queue",
+        default: "64",
+        doc: "Passwords that may wait for a hashing thread before further ones are refused with 503.",
+        secret: false,
+        apply: |config, text| put(&mut config.auth.hash_queue, value::integer(text, 1..=10_000)),
+    },
+    Setting {
+        key: "auth.database.url",
+        default: "",
+        doc: "A database for accounts and sessions alone; empty uses database.url.",
+        secret: true,
+        apply: |config, text| put(&mut config.auth.database.url, value::optional(text, value::database)),
+    },
+    Setting {
+        key: "products.currency",
+        default: "USD",
+        doc: "ISO 4217 currency of prices that name none.",
+        secret: false,
+        apply: |config, text| put(&mut config.products.currency, value::currency(text)),
+    },
+    Setting {
+        key: "products.database.url",
+        default: "",
+        doc: "A database for the catalogue and stock alone; empty uses database.url.",
+        secret: true,
+        apply: |config, text| {
+            put(
+                &mut config.products.database.url,
+                value::optional(text, value::database),
+            )
+        },
+    },
+    Setting {
+        key: "log.format",
+        default: "auto",
+        doc: "Form of log lines on stderr; auto is pretty on a terminal and JSON elsewhere.",
+        secret: false,
+        apply: |config, text| {
+            let formats = [
+                ("auto", LogFormat::Auto),
+                ("json", LogFormat::Json),
+                ("pretty", LogFormat::Pretty),
+            ];
+            put(&mut config.log.format, value::choice(text, &formats))
+        },
+    },
+    Setting {
+        key: "log.level",
+        default: "info",
+        doc: "The least severe log lines to write.",
+        secret: false,
+        apply: |config, text| {
+            use tracing::Level;
+            let levels = [
+                ("error", Level::ERROR),
+                ("warn", Level::WARN),
+                ("info", Level::INFO),
+                ("debug", Level::DEBUG),
+            ];
+            put(&mut config.log.level, value::choice(text, &levels))
+        },
+    },
+    Setting {
+        key: "limits.enabled",
+        default: "true",
+        doc: "Whether requests and log-in attempts are limited; false turns off every limit.",
+        secret: false,
+        apply: |config, text| {
+            put(
+                &mut config.limits.enabled,
+                value::choice(text, &[("true", true), ("false", false)]),
+            )
+        },
+    },
+];
+
+fn put<T>(field: &mut T, parsed: Result<T, String>) -> Result<(), String> {
+    *field = parsed?;
+    Ok(())
+}
