@@ -1,1 +1,13 @@
+//! The catalogue: products, their variants and stock. Owns the database `products`.
 
+pub mod demo;
+mod events;
+pub mod import;
+pub mod model;
+pub mod routes;
+mod service;
+mod store;
+
+pub use routes::router;
+pub use service::{Answer, Caller, Products};
+pub use store::{ActiveQuery, MIGRATIONS, PageQuery};

@@ -6,6 +6,7 @@ pub mod events;
 pub mod idempotency;
 pub mod migrate;
 pub mod postgres;
+pub mod row;
 pub mod sequencer;
 pub mod sqlite;
 pub mod stats;

@@ -6,6 +6,7 @@ pub mod idempotency;
 pub mod query;
 pub mod server;
 pub mod v1;
+pub mod v1_page;
 pub mod v2;
 
 use axum::http::HeaderMap;

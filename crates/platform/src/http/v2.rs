@@ -162,3 +162,21 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+/// A 200 answer. What only its caller may see is kept by nobody.
+pub fn json<T: Serialize>(body: &T, private: bool) -> Response {
+    // Our answers are structs of strings and numbers, which always serialize.
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let cache = if private {
+        "private, no-store"
+    } else {
+        "public, max-age=0, must-revalidate"
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if !private {
+        headers.insert(header::VARY, HeaderValue::from_static("Authorization, Origin"));
+    }
+    response
+}

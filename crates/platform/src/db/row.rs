@@ -1,0 +1,54 @@
+//! One way to read a row of either database, so that what a row means is written once per table.
+
+use kernel::Uuid;
+
+/// A row's columns by position. The error says what was found instead; the caller names table, column and row.
+pub trait Columns {
+    fn uuid(&self, column: usize) -> Result<Uuid, String>;
+    fn text(&self, column: usize) -> Result<String, String>;
+    fn optional_text(&self, column: usize) -> Result<Option<String>, String>;
+    fn integer(&self, column: usize) -> Result<i64, String>;
+    fn optional_integer(&self, column: usize) -> Result<Option<i64>, String>;
+    fn boolean(&self, column: usize) -> Result<bool, String>;
+    fn optional_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, String>;
+}
+
+macro_rules! columns {
+    ($row:ty, $get:ident, $uuid:expr) => {
+        impl Columns for $row {
+            fn uuid(&self, column: usize) -> Result<Uuid, String> {
+                #[expect(
+                    clippy::redundant_closure_call,
+                    reason = "the two drivers hold ids in different types"
+                )]
+                ($uuid)(self, column)
+            }
+            fn text(&self, column: usize) -> Result<String, String> {
+                self.$get(column).map_err(|error| error.to_string())
+            }
+            fn optional_text(&self, column: usize) -> Result<Option<String>, String> {
+                self.$get(column).map_err(|error| error.to_string())
+            }
+            fn integer(&self, column: usize) -> Result<i64, String> {
+                self.$get(column).map_err(|error| error.to_string())
+            }
+            fn optional_integer(&self, column: usize) -> Result<Option<i64>, String> {
+                self.$get(column).map_err(|error| error.to_string())
+            }
+            fn boolean(&self, column: usize) -> Result<bool, String> {
+                self.$get(column).map_err(|error| error.to_string())
+            }
+            fn optional_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, String> {
+                self.$get(column).map_err(|error| error.to_string())
+            }
+        }
+    };
+}
+
+columns!(rusqlite::Row<'_>, get, |row: &Self, column| row
+    .get(column)
+    .map(Uuid::from_bytes)
+    .map_err(|e| e.to_string()));
+columns!(tokio_postgres::Row, try_get, |row: &Self, column| row
+    .try_get(column)
+    .map_err(|e| e.to_string()));

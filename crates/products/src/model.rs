@@ -1,0 +1,183 @@
+//! What a product is, and its rules. Pure: no clock, no I/O.
+
+use kernel::{Currency, Money, Timestamp, Uuid};
+use serde::{Deserialize, Serialize};
+
+/// The highest price in major units that the catalogue takes.
+pub const MAX_PRICE: &str = "99999999.99";
+/// The highest stock of a variant.
+pub const MAX_STOCK: i64 = i32::MAX as i64;
+pub const MAX_NAME: usize = 200;
+pub const MAX_CATEGORY: usize = 100;
+pub const MAX_HANDLE: usize = 200;
+
+/// Who sees a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Its owner and administrators.
+    Draft,
+    /// Everyone.
+    Active,
+    /// Its owner and administrators; no longer sold.
+    Archived,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Draft => "draft",
+            Status::Active => "active",
+            Status::Archived => "archived",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "draft" => Some(Status::Draft),
+            "active" => Some(Status::Active),
+            "archived" => Some(Status::Archived),
+            _ => None,
+        }
+    }
+}
+
+/// A picture that lies elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    pub url: String,
+    pub alt: Option<String>,
+}
+
+/// A product with its variants. A plain product has one variant without option values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    pub id: Uuid,
+    pub owner_id: Uuid,
+    /// Unique per owner.
+    pub handle: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub category: Option<String>,
+    pub tags: Vec<String>,
+    pub vendor: Option<String>,
+    pub status: Status,
+    /// Of all its prices.
+    pub currency: Currency,
+    /// Such as Size and Color, in order.
+    pub option_names: Vec<String>,
+    pub images: Vec<Image>,
+    /// At least one, in order.
+    pub variants: Vec<Variant>,
+    /// Counts edits from 1; stock movements are not edits.
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// SHA-256 of the file rows that it was last imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import_digest: Option<Vec<u8>>,
+}
+
+/// One thing that can be bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    pub id: Uuid,
+    /// Unique per owner, regardless of case.
+    pub sku: Option<String>,
+    pub barcode: Option<String>,
+    /// One for each option name.
+    pub option_values: Vec<String>,
+    /// Minor units of the product's currency.
+    pub price: i64,
+    pub compare_at_price: Option<i64>,
+    /// Units that exist: reserved and available ones.
+    pub on_hand: i64,
+    #[serde(default)]
+    pub reserved: i64,
+}
+
+impl Variant {
+    pub fn available(&self) -> i64 {
+        self.on_hand - self.reserved
+    }
+}
+
+impl Product {
+    /// The lowest price of its variants, minor units.
+    pub fn lowest_price(&self) -> i64 {
+        self.variants.iter().map(|variant| variant.price).min().unwrap_or(0)
+    }
+
+    /// Units on hand of all variants.
+    pub fn total_stock(&self) -> i64 {
+        self.variants.iter().map(|variant| variant.on_hand).sum()
+    }
+
+    pub fn in_stock(&self) -> bool {
+        self.variants.iter().any(|variant| variant.available() > 0)
+    }
+
+    /// Whether it is one variant without options, whose price and stock are the product's.
+    pub fn is_plain(&self) -> bool {
+        self.variants.len() == 1
+    }
+
+    pub fn money(&self, amount: i64) -> Money {
+        Money {
+            amount,
+            currency: self.currency,
+        }
+    }
+}
+
+/// What v1 and the first form of v2 let a seller say of a plain product.
+#[derive(Debug, Clone)]
+pub struct NewProduct {
+    pub name: String,
+    pub description: Option<String>,
+    pub category: Option<String>,
+    pub price: i64,
+    pub stock: i64,
+}
+
+/// An edit of a product as a whole; `None` leaves a field as it is. Price and stock belong to plain products.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    pub category: Option<Option<String>>,
+    pub price: Option<i64>,
+    pub stock: Option<i64>,
+}
+
+impl Edit {
+    /// The edited product, and whether its stock is to be set.
+    ///
+    /// # Errors
+    /// The name of the field that a product of several variants does not have as a whole.
+    pub fn apply(self, before: &Product) -> Result<(Product, bool), &'static str> {
+        let mut after = before.clone();
+        if let Some(name) = self.name {
+            after.name = name;
+        }
+        if let Some(description) = self.description {
+            after.description = description;
+        }
+        if let Some(category) = self.category {
+            after.category = category;
+        }
+        // Forms post every field: what equals the present value is not a change.
+        let price = self.price.filter(|price| *price != before.lowest_price());
+        let stock = self.stock.filter(|stock| *stock != before.total_stock());
+        match after.variants.as_mut_slice() {
+            [only] => {
+                only.price = price.unwrap_or(only.price);
+                only.on_hand = stock.unwrap_or(only.on_hand);
+            }
+            _ if price.is_some() => return Err("price"),
+            _ if stock.is_some() => return Err("stock"),
+            _ => {}
+        }
+        Ok((after, stock.is_some()))
+    }
+}

@@ -1,0 +1,59 @@
+//! `POST /api/v1/products`: a draft of one variant. Repeatable with an `Idempotency-Key`.
+
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use platform::http::caller::V1User;
+use platform::http::idempotency;
+use platform::http::v1::{self, Failure, Fields, Success};
+
+use super::fields::{self, ProductFields};
+use super::{ProductData, V1Product, caller};
+use crate::model::{NewProduct, Product};
+use crate::routes::Endpoints;
+
+pub async fn handle(
+    State(endpoints): State<Endpoints>,
+    V1User(principal): V1User,
+    request: Request,
+) -> Result<Response, Failure> {
+    let products = &endpoints.products;
+    let (parts, body) = request.into_parts();
+    let caller = caller(principal, &parts);
+    let headers = parts.headers.clone();
+    let Fields { fields, raw } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
+    let checked = fields::check(&fields, products.currency(), true).map_err(Failure::validation)?;
+    let claim = idempotency::claim(
+        &headers,
+        &caller.principal,
+        "/api/v1/products",
+        &raw,
+        products.context.now(),
+    )?;
+    let answer = products.create(caller, new_product(checked), claim, render).await?;
+    let mut response = v1::json(StatusCode::CREATED, answer.body);
+    if answer.replayed {
+        response
+            .headers_mut()
+            .insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+fn new_product(checked: ProductFields) -> NewProduct {
+    NewProduct {
+        name: checked.name.unwrap_or_default(),
+        description: checked.description.flatten(),
+        category: checked.category.flatten(),
+        price: checked.price.unwrap_or_default(),
+        stock: checked.stock.unwrap_or_default(),
+    }
+}
+
+fn render(product: &Product) -> Bytes {
+    let data = ProductData {
+        product: V1Product::new(product, None),
+    };
+    Success::said("Product created successfully", data).to_bytes()
+}

@@ -1,0 +1,27 @@
+//! `DELETE /api/v1/products/:id`: by its owner and administrators.
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use platform::http::caller::V1User;
+use platform::http::v1::{Failure, Success, Words};
+
+use super::{caller, path_id};
+use crate::routes::Endpoints;
+
+const WORDS: Words = Words {
+    not_found: "Product not found",
+    forbidden: "Access denied. You can only delete your own products.",
+    ..Words::NONE
+};
+
+pub async fn handle(
+    State(endpoints): State<Endpoints>,
+    V1User(principal): V1User,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (parts, _) = request.into_parts();
+    let deleted = endpoints.products.delete(caller(principal, &parts), path_id(&id)).await;
+    deleted.map_err(|error| WORDS.failure(error))?;
+    Ok(Success::message("Product deleted successfully").into_response())
+}

@@ -1,0 +1,59 @@
+//! `GET /api/v1/products?page&limit&category&search`: the caller's products, newest first; all of them for an administrator.
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use kernel::text;
+use platform::http::caller::V1User;
+use platform::http::query::{first, pairs};
+use platform::http::v1::{Failure, Success};
+use platform::http::v1_page::{self, Pagination};
+use serde::Serialize;
+
+use super::{Owner, V1Product};
+use crate::routes::Endpoints;
+use crate::store::PageQuery;
+
+#[derive(Serialize)]
+struct Data<'a> {
+    products: Vec<V1Product<'a>>,
+    pagination: Pagination,
+}
+
+pub async fn handle(
+    State(endpoints): State<Endpoints>,
+    V1User(caller): V1User,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let query = pairs(query.as_deref());
+    let page = v1_page::parse(&query).map_err(Failure::validation)?;
+    // A form's empty field is no filter.
+    let filter = |name| first(&query, name).filter(|value| !value.is_empty());
+    let (products, total) = endpoints
+        .products
+        .page(PageQuery {
+            owner: (!caller.is_admin()).then_some(caller.account_id),
+            category: filter("category").map(str::to_owned),
+            search: filter("search").map(text::fold),
+            offset: page.offset(),
+            limit: page.limit,
+        })
+        .await?;
+    let others = products
+        .iter()
+        .map(|product| product.owner_id)
+        .filter(|owner| *owner != caller.account_id);
+    let owners = endpoints.owners(others).await?;
+    let owner_of = |id| match id == caller.account_id {
+        true => Some(Owner::from(&caller)),
+        false => owners.iter().find(|account| account.id == id).map(Owner::from),
+    };
+    let products = products
+        .iter()
+        .map(|product| V1Product::new(product, owner_of(product.owner_id)))
+        .collect();
+    Ok(Success::data(Data {
+        products,
+        pagination: page.of(total),
+    })
+    .into_response())
+}

@@ -1,0 +1,300 @@
+//! Use cases of the catalogue. They know nothing of HTTP: refusals are kernel errors, answers are rendered by the caller.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::error::Error;
+use kernel::{Actor, Currency, Principal, Uuid, text};
+use platform::Context;
+use platform::db::{Database, Effects, StoreError, events as log, idempotency as claims};
+use platform::idempotency::{Answered, Claim, InFlight, Stored};
+use platform::tasks::WriteTasks;
+
+use crate::events::{self, CREATED, DELETED, UPDATED};
+use crate::model::{Edit, MAX_HANDLE, NewProduct, Product, Status, Variant};
+use crate::store::{self, ActiveQuery, HANDLE_RULE, PageQuery, Store};
+
+/// An edit that meets other edits of the same product starts over this often before it gives up.
+const EDIT_TRIES: usize = 16;
+
+/// The catalogue.
+#[derive(Clone)]
+pub struct Products {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) database: Database,
+    pub(crate) context: Context,
+    pub(crate) currency: Currency,
+    tasks: WriteTasks,
+    in_flight: InFlight,
+}
+
+/// Who acts, and under which request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub principal: Principal,
+    pub request_id: Option<String>,
+}
+
+/// A finished answer of a write that may be repeated.
+pub struct Answer {
+    pub body: Bytes,
+    pub replayed: bool,
+}
+
+/// How a created product is answered. Kept with the idempotency key, so it must depend on nothing but the product.
+pub type Render = fn(&Product) -> Bytes;
+
+impl Products {
+    pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
+        let store = store::open(&database);
+        Self {
+            store,
+            database,
+            context,
+            currency,
+            tasks,
+            in_flight: InFlight::default(),
+        }
+    }
+
+    /// The currency of clients and files that name none.
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// The product, for those who may manage it.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Unavailable`.
+    pub async fn managed(&self, caller: &Principal, id: Uuid) -> Result<Product, Error> {
+        let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
+        if caller.may_manage(product.owner_id) {
+            Ok(product)
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+
+    /// The product, if anyone may see it or `caller` manages it.
+    ///
+    /// # Errors
+    /// `NotFound` also when it is invisible to the caller; `Unavailable`.
+    pub async fn visible(&self, caller: Option<&Principal>, id: Uuid) -> Result<Product, Error> {
+        let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
+        let managed = caller.is_some_and(|caller| caller.may_manage(product.owner_id));
+        if product.status == Status::Active || managed {
+            Ok(product)
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
+    /// A page by number, and the total.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), Error> {
+        Ok(self.store.page(query).await?)
+    }
+
+    /// A page of public products by key.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, Error> {
+        Ok(self.store.active(query).await?)
+    }
+
+    /// Creates a draft with one variant, at most once per claim.
+    ///
+    /// # Errors
+    /// `IdempotencyInFlight`, `IdempotencyKeyReused`, `Unavailable`, `Overloaded`.
+    pub async fn create(
+        &self,
+        caller: Caller,
+        new: NewProduct,
+        claim: Option<Claim>,
+        render: Render,
+    ) -> Result<Answer, Error> {
+        let this = self.clone();
+        self.tasks
+            .run(async move { this.create_once(&caller, new, claim, render).await })
+            .await
+    }
+
+    async fn create_once(
+        &self,
+        caller: &Caller,
+        new: NewProduct,
+        claim: Option<Claim>,
+        render: Render,
+    ) -> Result<Answer, Error> {
+        let _held = claim.as_ref().map(|claim| self.in_flight.hold(claim)).transpose()?;
+        if let Some(claim) = &claim
+            && let Some(stored) = self.database.answered(claim).await?
+        {
+            return self.replay(stored.check(claim)?, render).await;
+        }
+        let mut product = self.draft(&caller.principal, new)?;
+        loop {
+            let body = render(&product);
+            let effects = Effects {
+                events: vec![self.event(CREATED, &product, caller)?],
+                answered: claim.as_ref().map(|claim| Answered {
+                    claim: claim.clone(),
+                    status: 201,
+                    body: body.clone(),
+                    subject: events::subject(product.id),
+                    version: product.version,
+                }),
+            };
+            match self.store.insert(product.clone(), effects).await {
+                Ok(()) => return Ok(Answer { body, replayed: false }),
+                Err(error) if error.is_conflict_on(claims::CONFLICT) => return Err(Error::IdempotencyInFlight),
+                // Another product of this seller has that name; the id makes the handle unique.
+                Err(error) if error.is_conflict_on(HANDLE_RULE) => product.handle = distinct_handle(&product),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn replay(&self, stored: Stored, render: Render) -> Result<Answer, Error> {
+        let body = match stored.body {
+            Some(body) => body.into(),
+            None => {
+                let event = log::at_version(&self.database, &stored.subject, stored.version).await?;
+                let event = event.ok_or_else(|| Error::Internal(format!("{} has no event", stored.subject)))?;
+                render(&events::product_in(&event)?)
+            }
+        };
+        Ok(Answer { body, replayed: true })
+    }
+
+    /// Edits a product that the caller manages.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
+    /// stock would fall below what is reserved, or edits keep meeting others; `Unavailable`.
+    pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Product, Error> {
+        let this = self.clone();
+        self.tasks
+            .run(async move { this.edit_once(&caller, id, edit).await })
+            .await
+    }
+
+    async fn edit_once(&self, caller: &Caller, id: Uuid, edit: Edit) -> Result<Product, Error> {
+        for _ in 0..EDIT_TRIES {
+            let before = self.managed(&caller.principal, id).await?;
+            let (mut after, set_stock) = edit.clone().apply(&before).map_err(|field| {
+                Error::invalid(
+                    field,
+                    "several-variants",
+                    format!("A product of several variants has no single {field}"),
+                )
+            })?;
+            if after == before {
+                return Ok(before);
+            }
+            after.version = before.version + 1;
+            after.updated_at = self.context.now();
+            let effects = Effects::event(self.event(UPDATED, &after, caller)?);
+            match self
+                .store
+                .update(after.clone(), before.version, set_stock, effects)
+                .await
+            {
+                Ok(true) => return Ok(after),
+                Ok(false) => continue,
+                Err(StoreError::Conflict(on)) if on == "variants.reserved" => {
+                    return Err(Error::Conflict("The stock would fall below what is reserved".into()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Conflict(
+            "The product is being edited by others; try again".into(),
+        ))
+    }
+
+    /// Deletes a product that the caller manages.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Conflict` when edits keep coming between, `Unavailable`.
+    pub async fn delete(&self, caller: Caller, id: Uuid) -> Result<(), Error> {
+        let this = self.clone();
+        self.tasks.run(async move { this.delete_once(&caller, id).await }).await
+    }
+
+    async fn delete_once(&self, caller: &Caller, id: Uuid) -> Result<(), Error> {
+        for _ in 0..EDIT_TRIES {
+            let mut product = self.managed(&caller.principal, id).await?;
+            let expected = product.version;
+            product.version += 1;
+            let effects = Effects::event(self.event(DELETED, &product, caller)?);
+            if self.store.delete(id, expected, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Conflict(
+            "The product is being edited by others; try again".into(),
+        ))
+    }
+
+    fn draft(&self, owner: &Principal, new: NewProduct) -> Result<Product, Error> {
+        let id = self.context.id_for(owner.account_id)?;
+        let now = self.context.now();
+        let variant = Variant {
+            id: self.context.id_for(owner.account_id)?,
+            sku: None,
+            barcode: None,
+            option_values: Vec::new(),
+            price: new.price,
+            compare_at_price: None,
+            on_hand: new.stock,
+            reserved: 0,
+        };
+        let mut product = Product {
+            id,
+            owner_id: owner.account_id,
+            handle: text::slug(&new.name, MAX_HANDLE - 40),
+            name: new.name,
+            description: new.description,
+            category: new.category,
+            tags: Vec::new(),
+            vendor: None,
+            status: Status::Draft,
+            currency: self.currency,
+            option_names: Vec::new(),
+            images: Vec::new(),
+            variants: vec![variant],
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            import_digest: None,
+        };
+        if product.handle.is_empty() {
+            product.handle = distinct_handle(&product);
+        }
+        Ok(product)
+    }
+
+    pub(crate) fn event(&self, kind: &'static str, product: &Product, caller: &Caller) -> Result<kernel::Event, Error> {
+        let actor = Actor::Account(caller.principal.account_id);
+        let id = self.context.id_for(product.owner_id)?;
+        events::event(
+            kind,
+            id,
+            product,
+            actor,
+            self.context.now(),
+            caller.request_id.as_deref(),
+        )
+    }
+}
+
+fn distinct_handle(product: &Product) -> String {
+    match product.handle.as_str() {
+        "" => product.id.to_string(),
+        handle => format!("{handle}-{}", product.id),
+    }
+}

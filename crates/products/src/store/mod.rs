@@ -1,0 +1,104 @@
+//! Where products are kept. One trait, two thin implementations, one suite.
+
+mod postgres;
+mod rows;
+mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::{Timestamp, Uuid};
+use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
+use platform::db::{Database, Effects, StoreError};
+
+use crate::model::Product;
+
+pub const MIGRATIONS: Migrations = Migrations {
+    sqlite: &[
+        Migration {
+            version: 1,
+            name: "common",
+            sql: COMMON_SQLITE,
+        },
+        Migration {
+            version: 2,
+            name: "products",
+            sql: include_str!("../../migrations/sqlite/0002_products.sql"),
+        },
+    ],
+    postgres: &[
+        Migration {
+            version: 1,
+            name: "common",
+            sql: COMMON_POSTGRES,
+        },
+        Migration {
+            version: 2,
+            name: "products",
+            sql: include_str!("../../migrations/postgres/0002_products.sql"),
+        },
+    ],
+};
+
+/// Names of the schema's uniqueness rules, alike on both databases.
+pub const HANDLE_RULE: &str = "products.owner_id, products.handle";
+
+/// A page by number, as v1 asks for it.
+#[derive(Debug, Clone, Default)]
+pub struct PageQuery {
+    /// Only products of this owner.
+    pub owner: Option<Uuid>,
+    /// Exactly this category.
+    pub category: Option<String>,
+    /// Folded text that the folded name contains.
+    pub search: Option<String>,
+    pub offset: i64,
+    pub limit: i64,
+}
+
+/// A page of public products, newest first, by key.
+#[derive(Debug, Clone)]
+pub struct ActiveQuery {
+    pub category: Option<String>,
+    /// Where the page before ended.
+    pub after: Option<(Timestamp, Uuid)>,
+    pub limit: i64,
+}
+
+/// Whole operations, one transaction each.
+#[async_trait]
+pub trait Store: Send + Sync {
+    async fn insert(&self, product: Product, effects: Effects) -> Result<(), StoreError>;
+
+    /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with
+    /// `set_stock`, and only while it covers what is reserved (else `Conflict`).
+    async fn update(
+        &self,
+        product: Product,
+        expected: i64,
+        set_stock: bool,
+        effects: Effects,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes if the product still has version `expected`; tells whether it had.
+    async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError>;
+
+    async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError>;
+
+    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Product>, StoreError>;
+
+    /// The page, newest first, and how many there are in all.
+    async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError>;
+
+    async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError>;
+}
+
+/// The store for the database that was chosen.
+pub fn open(database: &Database) -> Arc<dyn Store> {
+    match database {
+        Database::Sqlite(db) => Arc::new(sqlite::SqliteStore(Arc::clone(db))),
+        Database::Postgres(db) => Arc::new(postgres::PostgresStore(Arc::clone(db))),
+    }
+}

@@ -1,0 +1,150 @@
+//! One private PostgreSQL cluster per test process, and a fresh database per test.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::watchdog::Watchdog;
+
+/// Makes a database of its own for the caller and returns its `postgres://` URL.
+///
+/// # Panics
+/// When no PostgreSQL is installed, or it does not start.
+pub fn database() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    psql(&cluster().url("postgres"), "public", &format!("create database {name}"));
+    cluster().url(&name)
+}
+
+/// Runs SQL with `schema` in front, and returns the rows as text.
+pub(crate) fn psql(url: &str, schema: &str, sql: &str) -> Vec<Vec<String>> {
+    let output = Command::new(cluster().binaries.join("psql"))
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+        // Separators that no value contains.
+        .args(["-F", "\u{1f}", "-R", "\u{1e}", "-d", url, "-c", sql])
+        .env("PGOPTIONS", format!("-c search_path={schema}"))
+        .output()
+        .expect("psql starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{sql}\n{errors}");
+    let rows = String::from_utf8(output.stdout).expect("psql speaks UTF-8");
+    rows.trim_end_matches('\n')
+        .split('\u{1e}')
+        .filter(|row| !row.is_empty())
+        .map(|row| row.split('\u{1f}').map(str::to_owned).collect())
+        .collect()
+}
+
+struct Cluster {
+    binaries: PathBuf,
+    port: u16,
+    /// Stops the cluster and removes its folder when this process ends.
+    _watchdog: Watchdog,
+}
+
+impl Cluster {
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let binaries = binaries();
+        // Somebody else may take the free port before PostgreSQL does; then it does not start, and we take another.
+        (0..5)
+            .find_map(|_| start(&binaries, free_port()))
+            .expect("PostgreSQL starts; its own words are on stderr")
+    })
+}
+
+/// Everything happens in the watchdog's shell, so that whatever it began is undone even when we are killed half-way.
+const SCRIPT: &str = r#"
+binaries=$1 port=$2
+folder=$(mktemp -d "$3/primetrade-postgres-XXXXXX") || exit 1
+finish() {
+    "$binaries/pg_ctl" -D "$folder/data" -m immediate -s stop >/dev/null 2>&1
+    rm -rf "$folder"
+}
+trap finish EXIT
+run() { "$@" >"$folder/log" 2>&1 || { cat "$folder"/log* >&2; exit 1; }; }
+run "$binaries/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync
+run "$binaries/pg_ctl" -D "$folder/data" -l "$folder/log.server" -w -t 60 start -o "-p $port \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
+    -c fsync=off -c full_page_writes=off"
+echo ready
+read -r _
+"#;
+
+fn start(binaries: &Path, port: u16) -> Option<Cluster> {
+    let mut shell = shell_of_an_ordinary_user();
+    shell.current_dir("/").stdout(Stdio::piped());
+    let args = [binaries.into(), port.to_string().into(), std::env::temp_dir().into()];
+    let mut watchdog = Watchdog::start(shell, SCRIPT, &args);
+    let stdout = watchdog.shell().stdout.take().expect("stdout is a pipe");
+    let mut line = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("the watchdog speaks UTF-8");
+    (line == "ready\n").then(|| Cluster {
+        binaries: binaries.to_owned(),
+        port,
+        _watchdog: watchdog,
+    })
+}
+
+/// PostgreSQL refuses to run as root.
+fn shell_of_an_ordinary_user() -> Command {
+    if id(&["-u"]).as_deref() != Some("0") {
+        return Command::new("sh");
+    }
+    let user = ["postgres", "nobody"]
+        .into_iter()
+        .find(|user| id(&["-u", user]).is_some());
+    let user = user.expect("a user named postgres or nobody, because PostgreSQL does not run as root");
+    let group = id(&["-g", user]).expect("every user has a group");
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--reuid={user}"));
+    command.arg(format!("--regid={group}"));
+    command.args(["--clear-groups", "sh"]);
+    command
+}
+
+/// What `id` says, if it knows the user.
+fn id(args: &[&str]) -> Option<String> {
+    let output = Command::new("id").args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// `PG_BIN`, else the newest of Debian's versions, else where `PATH` leads.
+fn binaries() -> PathBuf {
+    if let Some(folder) = std::env::var_os("PG_BIN") {
+        return folder.into();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    newest_of_debian()
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .find(|folder| ["initdb", "pg_ctl", "psql"].iter().all(|tool| folder.join(tool).exists()))
+        .unwrap_or_else(|| {
+            panic!("PostgreSQL is not installed: `apt-get install postgresql` brings it; PG_BIN names its bin folder elsewhere")
+        })
+}
+
+fn newest_of_debian() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let number = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.flatten().map(|entry| entry.path()).max_by_key(number);
+    newest.map(|folder| folder.join("bin"))
+}
