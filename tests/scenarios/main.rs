@@ -1,6 +1,16 @@
-//! placeholder
-#[test]
-fn pg() {
-    println!("{}", testkit::postgres::database());
-    std::thread::sleep(std::time::Duration::from_secs(4));
-}
+//! Black-box scenarios: the real binary over HTTP, signals, files and commands, each on SQLite and on PostgreSQL.
+//!
+//! Those of the API are filed by URL. `cargo scenarios on_sqlite` runs one topology, `cargo scenarios api::v1` one
+//! part.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do: by a panic that says what went wrong"
+)]
+
+mod api;
+mod commands;
+mod operation;
+mod people;
+mod v1;

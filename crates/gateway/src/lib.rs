@@ -1,1 +1,56 @@
+//! The front door: what every request passes before a service sees it, and every answer on its way out.
 
+mod api_docs;
+mod edge;
+mod fallback;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Auth;
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use platform::Context;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+
+/// What the edge needs to know.
+#[derive(Clone)]
+pub struct EdgeSettings {
+    /// Bytes of a request body at most.
+    pub body_limit: usize,
+    /// Time for a request, from its headers to its answer.
+    pub request_timeout: Duration,
+    /// Requests in progress at most; beyond, they are shed.
+    pub max_requests: usize,
+    /// Origins whose pages may call with credentials.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+/// The public router: the services' endpoints behind the edge.
+pub fn router(services: Router, auth: Arc<Auth>, context: Context, settings: EdgeSettings) -> Router {
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(settings.cors_origins.clone()))
+        .allow_credentials(true)
+        .allow_methods(AllowMethods::mirror_request())
+        .allow_headers(AllowHeaders::mirror_request())
+        .max_age(Duration::from_secs(3_600));
+    services
+        .route("/health", get(fallback::health))
+        .route("/api-docs", get(api_docs::page))
+        .fallback(fallback::not_found)
+        // The monolith knew no 405: a method without a handler was a route that does not exist.
+        .method_not_allowed_fallback(fallback::not_found)
+        // `layer` wraps what stands above it: read this chain from the bottom up, as a request passes it.
+        // Reads the caller's session once; endpoints decide whether they need one.
+        .layer(from_fn_with_state(auth, edge::check_token))
+        // Before the token check, so that a preflight, which carries no token, is answered here.
+        .layer(cors)
+        // Sheds before work begins, bounds time and body.
+        .layer(from_fn_with_state(edge::Bounds::new(&settings), edge::bound))
+        // Inside the log, so that a panic is logged as the 500 that the client gets.
+        .layer(from_fn(edge::rescue))
+        // Outermost: every answer, refused or shed ones too, has an id, a log line and the security headers.
+        .layer(from_fn_with_state(context, edge::observe))
+}

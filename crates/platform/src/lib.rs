@@ -4,7 +4,7 @@ pub mod db;
 pub mod http;
 pub mod idempotency;
 pub mod tasks;
-// pub mod telemetry;
+pub mod telemetry;
 
 mod context;
 

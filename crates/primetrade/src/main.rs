@@ -1,4 +1,82 @@
-mod cli;
-mod config;
+//! `primetrade`: the one binary. Reads its configuration, joins the parts, runs a command.
 
-fn main() {}
+mod app;
+mod cli;
+mod commands;
+mod config;
+mod serve;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use cli::Command;
+use config::{Loaded, Sources};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a command reports by its exit code.
+pub enum Outcome {
+    /// Done, or drained.
+    Done,
+    /// It ran, and found something wrong: a refused row, a difference.
+    Finding,
+}
+
+/// A failure, in words for the operator.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let loaded = match config::load(&Sources::of_process(cli.config_file, cli.settings)) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
+    let log = &loaded.config.log;
+    let _flush = platform::telemetry::init(log.format.is_pretty(std::io::stderr().is_terminal()), log.level);
+    match run(cli.command, &loaded) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Finding) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("primetrade: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
+    let config = &loaded.config;
+    match command {
+        Command::ConfigCheck => {
+            println!("the configuration is valid");
+            return Ok(Outcome::Done);
+        }
+        Command::ConfigPrint => {
+            print!("{}", loaded.to_toml());
+            return Ok(Outcome::Done);
+        }
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve { demo, no_migrate } => serve::run(config, demo, no_migrate).await,
+            Command::Migrate => commands::migrate(config).await,
+            Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,
+            Command::ImportCsv { file, owner, dry_run, currency } => {
+                commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
+            }
+            Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
+        }
+    })
+}

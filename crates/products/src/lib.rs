@@ -7,7 +7,9 @@ pub mod model;
 pub mod routes;
 mod service;
 mod store;
+mod upsert;
 
 pub use routes::router;
 pub use service::{Answer, Caller, Products};
 pub use store::{ActiveQuery, MIGRATIONS, PageQuery};
+pub use upsert::Outcome;

@@ -1,1 +1,5 @@
+//! User administration. Owns no accounts: it reads and changes them through auth, and products through the catalogue.
 
+pub mod routes;
+
+pub use routes::router;

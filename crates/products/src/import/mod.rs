@@ -6,6 +6,8 @@
 use std::fmt;
 use std::io;
 
+use serde::Serialize;
+
 mod group;
 mod reader;
 mod records;
@@ -20,9 +22,10 @@ mod tests;
 pub use reader::ProductRows;
 
 /// A product as a file describes it; the rules of the catalogue have not been applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedProduct {
     /// Its first row, as a spreadsheet counts: the header is row 1.
+    #[serde(skip)]
     pub row: u64,
     pub handle: String,
     pub name: String,
@@ -39,10 +42,11 @@ pub struct ImportedProduct {
     /// In the order in which they are shown.
     pub images: Vec<ImportedImage>,
     /// Number of rows that describe it.
+    #[serde(skip)]
     pub rows: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub enum ImportedStatus {
     Active,
     #[default]
@@ -50,7 +54,7 @@ pub enum ImportedStatus {
     Archived,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedVariant {
     pub sku: Option<String>,
     pub barcode: Option<String>,
@@ -62,7 +66,7 @@ pub struct ImportedVariant {
     pub quantity: i64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedImage {
     /// `http` or `https`.
     pub url: String,

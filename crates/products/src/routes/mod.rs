@@ -5,7 +5,7 @@ pub mod v2;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+
 use auth::{Account, Accounts};
 use axum::Router;
 use axum::routing::get;

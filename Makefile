@@ -1,0 +1,46 @@
+# The only way in: `make run` and `make test` do everything on a fresh machine.
+SHELL := /bin/bash
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help run demo build test lint fmt servers audit bench
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+run: ## build and serve on http://localhost:8080
+	$(CARGO) run --release --package primetrade -- serve
+
+demo: ## the same, with a shop to look at
+	$(CARGO) run --release --package primetrade -- serve --demo
+
+build: ## the optimised binary: target/release/primetrade
+	$(CARGO) build --release --package primetrade
+
+test: servers lint ## everything: format, lints, unit, store and black-box tests
+	$(CARGO) build --package primetrade
+	$(CARGO) test --workspace
+
+lint: ## format and lints, warnings refused
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences and bans are not checked (cargo install cargo-deny --locked)"; fi
+	@$(MAKE) --no-print-directory audit
+
+audit: ## known vulnerabilities, against the advisory database in the folder ADVISORY_DB
+	@if [ -z "$$ADVISORY_DB" ]; then echo "ADVISORY_DB is not set: advisories are not checked"; \
+	elif command -v cargo-audit >/dev/null; then $(CARGO) audit --db "$$ADVISORY_DB" --no-fetch --stale; \
+	else echo "cargo-audit is not installed: advisories are not checked (cargo install cargo-audit --locked)"; fi
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+servers: ## installs the servers that the tests start, where it may
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; \
+	else echo "The tests start PostgreSQL themselves; please install it first: sudo apt-get install postgresql" >&2; exit 1; fi
+
+bench: build ## measure against bare peers and record the figures in benches/results
+	python3 benches/run.py

@@ -1,0 +1,299 @@
+//! Accounts and the rules that their fields obey. Nothing here does I/O.
+
+use kernel::{Role, Timestamp, Uuid, Violation};
+
+/// Someone who may log in. The password hash is not part of it, so it cannot leak with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: Uuid,
+    pub username: String,
+    /// As the person wrote it, trimmed.
+    pub email: String,
+    pub role: Role,
+    pub active: bool,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// One log-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub id: Uuid,
+    pub account_id: Uuid,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Session {
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none() && now < self.expires_at
+    }
+}
+
+/// A rule of one field, in the words that API v1 has always used for it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub field: &'static str,
+    /// A stable word for programs.
+    pub code: &'static str,
+    pub message: &'static str,
+}
+
+impl From<&Rule> for Violation {
+    fn from(rule: &Rule) -> Self {
+        Violation::new(rule.field, rule.code, rule.message)
+    }
+}
+
+pub const USERNAME_LENGTH: Rule = Rule {
+    field: "username",
+    code: "length",
+    message: "Username must be between 3 and 50 characters",
+};
+pub const USERNAME_CHARACTERS: Rule = Rule {
+    field: "username",
+    code: "characters",
+    message: "Username can only contain letters, numbers, and underscores",
+};
+pub const EMAIL: Rule = Rule {
+    field: "email",
+    code: "format",
+    message: "Please provide a valid email address",
+};
+pub const PASSWORD_LENGTH: Rule = Rule {
+    field: "password",
+    code: "length",
+    message: "Password must be at least 6 characters long",
+};
+pub const PASSWORD_CHARACTERS: Rule = Rule {
+    field: "password",
+    code: "characters",
+    message: "Password must contain at least one uppercase letter, one lowercase letter, and one number",
+};
+pub const PASSWORD_REQUIRED: Rule = Rule {
+    field: "password",
+    code: "required",
+    message: "Password is required",
+};
+
+/// What a person registers with; only valid values exist.
+#[derive(Clone)]
+pub struct Registration {
+    username: String,
+    email: String,
+    password: String,
+}
+
+impl Registration {
+    /// Checks all fields. `None` is a value that is not text, which breaks every rule of its field.
+    ///
+    /// # Errors
+    /// The broken rules, in the order in which API v1 reports them.
+    pub fn new(
+        username: Option<&str>,
+        email: Option<&str>,
+        password: Option<&str>,
+    ) -> Result<Self, Vec<&'static Rule>> {
+        let broken = [broken_username(username), broken_email(email), broken_password(password)].concat();
+        match (username, email, password) {
+            (Some(username), Some(email), Some(password)) if broken.is_empty() => Ok(Self {
+                username: trim(username).to_owned(),
+                email: trim(email).to_owned(),
+                password: password.to_owned(),
+            }),
+            _ => Err(broken),
+        }
+    }
+
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    pub fn email(&self) -> &str {
+        &self.email
+    }
+
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+/// What a person logs in with; only values that could be an account's exist.
+#[derive(Clone)]
+pub struct Credentials {
+    email: String,
+    password: String,
+}
+
+impl Credentials {
+    /// # Errors
+    /// The broken rules, in the order in which API v1 reports them.
+    pub fn new(email: Option<&str>, password: Option<&str>) -> Result<Self, Vec<&'static Rule>> {
+        let mut broken = broken_email(email);
+        let password = password.filter(|password| !password.is_empty());
+        broken.extend(password.is_none().then_some(&PASSWORD_REQUIRED));
+        match (email, password) {
+            (Some(email), Some(password)) if broken.is_empty() => Ok(Self {
+                email: trim(email).to_owned(),
+                password: password.to_owned(),
+            }),
+            _ => Err(broken),
+        }
+    }
+
+    pub fn email_key(&self) -> String {
+        email_key(&self.email)
+    }
+
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+/// The form by which an e-mail address is found and unique.
+pub fn email_key(email: &str) -> String {
+    kernel::text::fold(trim(email))
+}
+
+fn broken_username(text: Option<&str>) -> Vec<&'static Rule> {
+    let text = text.map(trim);
+    let fits = text.is_some_and(|text| (3..=50).contains(&text.chars().count()));
+    let clean = text.is_some_and(|text| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    });
+    broken([(fits, &USERNAME_LENGTH), (clean, &USERNAME_CHARACTERS)])
+}
+
+fn broken_email(text: Option<&str>) -> Vec<&'static Rule> {
+    broken([(text.map(trim).is_some_and(is_email), &EMAIL)])
+}
+
+fn broken_password(text: Option<&str>) -> Vec<&'static Rule> {
+    let fits = text.is_some_and(|text| text.chars().count() >= 6);
+    let mixed = text.is_some_and(|text| {
+        let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
+        has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
+    });
+    broken([(fits, &PASSWORD_LENGTH), (mixed, &PASSWORD_CHARACTERS)])
+}
+
+fn broken<const N: usize>(checks: [(bool, &'static Rule); N]) -> Vec<&'static Rule> {
+    let failed = checks.into_iter().filter(|(kept, _)| !kept);
+    failed.map(|(_, rule)| rule).collect()
+}
+
+/// Trims what JavaScript's `\s` matches, as v1's clients expect.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}'))
+}
+
+/// Whether v1's validator (validator.js `isEmail`, without quoted local parts) takes the address.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    text.chars().count() <= 100
+        && local.len() <= 64
+        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+        && is_domain(domain)
+}
+
+fn is_atom(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_international(c)
+}
+
+/// The ranges of letters beyond ASCII that the validator knows; no surrogates, so nothing beyond the basic plane.
+fn is_international(c: char) -> bool {
+    matches!(c, '\u{a1}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{ffef}')
+}
+
+fn is_domain(domain: &str) -> bool {
+    let Some((_, top)) = domain.rsplit_once('.') else {
+        return false;
+    };
+    let international = |c: char| is_international(c) && c != '\u{a9}' && !c.is_whitespace();
+    let letters = top.chars().count() >= 2 && top.chars().all(|c| c.is_ascii_alphabetic() || international(c));
+    let punycode = top.len() >= 4
+        && top.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("xn"))
+        && top.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    domain.len() <= 254 && (letters || punycode) && domain.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let full_width = |c: char| matches!(c, '\u{ff01}'..='\u{ff5e}');
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || (c >= '\u{a1}' && !full_width(c));
+    (1..=63).contains(&label.chars().count())
+        && label.chars().all(known)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(broken: Vec<&Rule>) -> Vec<(&'static str, &'static str)> {
+        broken.iter().map(|rule| (rule.field, rule.code)).collect()
+    }
+
+    #[test]
+    fn a_registration_is_trimmed_except_for_its_password() {
+        let registration = Registration::new(Some(" ada_1 "), Some("\u{feff}Ada@Example.com\n"), Some(" Secret1 ")).ok();
+        let registration = registration.unwrap();
+        assert_eq!(registration.username(), "ada_1");
+        assert_eq!(registration.email(), "Ada@Example.com");
+        assert_eq!(registration.password(), " Secret1 ");
+        assert_eq!(email_key(" Ada@Example.com"), "ada@example.com");
+    }
+
+    #[test]
+    fn every_broken_rule_is_told_in_order() {
+        let all = [
+            ("username", "length"),
+            ("username", "characters"),
+            ("email", "format"),
+            ("password", "length"),
+            ("password", "characters"),
+        ];
+        assert_eq!(codes(Registration::new(None, None, None).err().unwrap()), all);
+        assert_eq!(codes(Registration::new(Some(""), Some(""), Some("")).err().unwrap()), all);
+        let one = |username, password| codes(Registration::new(Some(username), Some("a@b.co"), Some(password)).err().unwrap());
+        assert_eq!(one("ab", "Secret1"), [("username", "length")]);
+        assert_eq!(one("ab-c", "Secret1"), [("username", "characters")]);
+        assert_eq!(one(&"a".repeat(51), "Secret1"), [("username", "length")]);
+        assert_eq!(one("abc", "Sec1"), [("password", "length")]);
+        for weak in ["secret1", "SECRET1", "Secrets"] {
+            assert_eq!(one("abc", weak), [("password", "characters")]);
+        }
+    }
+
+    #[test]
+    fn a_log_in_needs_an_address_and_any_password() {
+        assert!(Credentials::new(Some("a@b.co"), Some("x")).is_ok());
+        let broken = Credentials::new(Some("nope"), Some("")).err().unwrap();
+        assert_eq!(codes(broken), [("email", "format"), ("password", "required")]);
+    }
+
+    #[test]
+    fn email_addresses() {
+        for good in [
+            "a@b.co",
+            "first.last+tag@sub.example.com",
+            "jörg@müller.de",
+            "x@xn--p1ai.xn--p1ai",
+            "o'neil@example.museum",
+        ] {
+            assert!(is_email(good), "{good}");
+        }
+        let long_local = format!("{}@b.co", "a".repeat(65));
+        let long = format!("{}@{}.co", "a".repeat(60), "b".repeat(40));
+        for bad in [
+            "", "a", "a@", "@b.co", "a@b", "a@b.c", "a@b.1c", "a@b.12", "a@-b.co", "a@b-.co", "a@b..co", ".a@b.co", "a..b@c.co",
+            "a b@c.co", "a@b@c.co", "a@b_c.co", "a@b.co.", "a@[1.2.3.4]", "a@1.2.3.4", "a\0@b.co", &long_local, &long,
+        ] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}

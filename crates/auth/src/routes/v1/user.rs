@@ -1,0 +1,33 @@
+//! The user object of API v1.
+
+use kernel::Uuid;
+use serde::Serialize;
+
+use crate::Account;
+
+/// An account as v1's clients know it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct V1User {
+    pub id: Uuid,
+    pub username: String,
+    pub email: String,
+    pub role: &'static str,
+    pub is_active: bool,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+impl From<Account> for V1User {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id,
+            username: account.username,
+            email: account.email,
+            role: account.role.as_str(),
+            is_active: account.active,
+            created_at: account.created_at.to_rfc3339_millis(),
+            updated_at: account.updated_at.to_rfc3339_millis(),
+        }
+    }
+}

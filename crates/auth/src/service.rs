@@ -1,0 +1,338 @@
+//! The use cases. HTTP, commands and other services all come through here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kernel::error::Unauthenticated;
+use kernel::{Error, Principal, Role, Uuid};
+use platform::Context;
+use platform::db::{Database, Effects, StoreError};
+use platform::tasks::WriteTasks;
+
+use crate::Accounts;
+use crate::events::{self, Cause};
+use crate::keys::{KeyError, KeyRing};
+use crate::model::{Account, Credentials, Registration, Rule, Session, email_key};
+use crate::passwords::PasswordHasher;
+use crate::store::{self, ActiveChange, Store, StoredAccount};
+use crate::tokens::{Audience, Claims, Tokens};
+
+/// How often a change of an account is tried again when others change it too.
+const ATTEMPTS: usize = 5;
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct AuthSettings {
+    pub v1_token_lifetime: Duration,
+    /// The key ring; made when absent.
+    pub key_file: PathBuf,
+    /// Threads that hash passwords, and how many jobs may wait for them.
+    pub hash_threads: usize,
+    pub hash_queue: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error("cannot start the password threads: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+/// An account that just proved itself, with the token of its new session.
+pub struct LoggedIn {
+    pub account: Account,
+    pub token: String,
+}
+
+/// The service. One per process, shared.
+pub struct Auth {
+    store: Arc<dyn Store>,
+    context: Context,
+    tasks: WriteTasks,
+    hasher: PasswordHasher,
+    tokens: Tokens,
+    v1_token_lifetime: Duration,
+}
+
+impl Auth {
+    /// Reads or makes the key ring and starts the password threads. The database has been migrated. Blocks for a few file
+    /// operations.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(
+        settings: AuthSettings,
+        database: Database,
+        context: Context,
+        tasks: WriteTasks,
+    ) -> Result<Arc<Self>, StartError> {
+        Ok(Arc::new(Self {
+            store: store::open(database),
+            tokens: Tokens::new(KeyRing::open(&settings.key_file, &context)?),
+            hasher: PasswordHasher::start(settings.hash_threads, settings.hash_queue)?,
+            v1_token_lifetime: settings.v1_token_lifetime,
+            context,
+            tasks,
+        }))
+    }
+
+    /// Who a token speaks for, by one read of the database.
+    ///
+    /// # Errors
+    /// `Unauthenticated` (`Invalid`, `Expired`, `Ended`); `Unavailable`: a token is never accepted unseen.
+    pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Principal, Error> {
+        let now = self.context.now();
+        let claims = self.tokens.verify(token, audience, now).map_err(Error::Unauthenticated)?;
+        let found = self.store.session_with_account(claims.sid).await?;
+        found
+            .filter(|(session, account)| session.is_live(now) && account.active && account.id == claims.sub)
+            .map(|(session, account)| Principal {
+                account_id: account.id,
+                session_id: session.id,
+                username: account.username,
+                email: account.email,
+                role: account.role,
+            })
+            .ok_or(Error::Unauthenticated(Unauthenticated::Ended))
+    }
+
+    /// Makes an account for a person, and logs them in.
+    ///
+    /// # Errors
+    /// `Conflict` when the username or e-mail address is taken; `Overloaded`; `Unavailable`.
+    pub async fn register(&self, registration: &Registration, cause: &Cause) -> Result<LoggedIn, Error> {
+        let stored = self.new_account(registration, Role::User).await?;
+        let account = stored.account.clone();
+        let (session, claims) = self.new_session(account.id)?;
+        self.create(stored, Some(session), cause).await?;
+        self.logged_in(account, &claims)
+    }
+
+    /// Checks credentials and opens a session.
+    ///
+    /// # Errors
+    /// `Unauthenticated` (`WrongCredentials`; `Deactivated`, only told to who knows the password); `Overloaded`; `Unavailable`.
+    pub async fn log_in(&self, credentials: &Credentials) -> Result<LoggedIn, Error> {
+        let found = self.store.account_by_email_key(&credentials.email_key()).await?;
+        let hash = found.as_ref().map(|found| found.password_hash.clone());
+        let verdict = self.hasher.verify(credentials.password().to_owned(), hash).await?;
+        let Some(found) = found.filter(|_| verdict.matches) else {
+            return Err(Error::Unauthenticated(Unauthenticated::WrongCredentials));
+        };
+        if !found.account.active {
+            return Err(Error::Unauthenticated(Unauthenticated::Deactivated));
+        }
+        if verdict.outdated {
+            self.rehash(&found, credentials.password()).await;
+        }
+        let (session, claims) = self.new_session(found.account.id)?;
+        let store = Arc::clone(&self.store);
+        let opened = self.tasks.run(async move { Ok(store.create_session(session).await?) }).await?;
+        match opened {
+            true => self.logged_in(found.account, &claims),
+            false => Err(Error::Unauthenticated(Unauthenticated::Deactivated)),
+        }
+    }
+
+    /// Ends a session; its token is dead from now on.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn log_out(&self, session_id: Uuid) -> Result<(), Error> {
+        let (store, now) = (Arc::clone(&self.store), self.context.now());
+        let end = async move { Ok(store.end_session(session_id, now).await?) };
+        self.tasks.run(end).await
+    }
+
+    /// Ends all sessions of an account; returns how many were open.
+    ///
+    /// # Errors
+    /// As [`Auth::log_out`].
+    pub async fn log_out_everywhere(&self, account_id: Uuid) -> Result<u64, Error> {
+        let (store, now) = (Arc::clone(&self.store), self.context.now());
+        let end = async move { Ok(store.end_sessions(account_id, now).await?) };
+        self.tasks.run(end).await
+    }
+
+    /// Activates or deactivates an account. Deactivation ends all its sessions. Saying what already holds changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when others keep changing the account; `Unavailable`, `Overloaded`.
+    pub async fn set_active(&self, account_id: Uuid, active: bool, cause: &Cause) -> Result<Account, Error> {
+        for _ in 0..ATTEMPTS {
+            let before = self.store.account(account_id).await?.ok_or(Error::NotFound)?;
+            if before.active == active {
+                return Ok(before);
+            }
+            let now = self.context.now();
+            let change = ActiveChange {
+                account_id,
+                active,
+                expected_version: before.version,
+                now,
+            };
+            let after = Account {
+                active,
+                version: before.version + 1,
+                updated_at: now,
+                ..before
+            };
+            let effects = Effects::event(events::active_changed(&self.context, &after, cause)?);
+            let store = Arc::clone(&self.store);
+            let change = async move { Ok(store.set_active(change, effects).await?) };
+            if self.tasks.run(change).await? {
+                return Ok(after);
+            }
+        }
+        Err(Error::Conflict("the account is being changed by others".into()))
+    }
+
+    /// Makes an administrator, for the command.
+    ///
+    /// # Errors
+    /// `Invalid`; `Conflict` when the username or e-mail address is taken; `Unavailable`.
+    pub async fn create_admin(&self, username: &str, email: &str, password: &str) -> Result<Account, Error> {
+        self.create_account(username, email, password, Role::Admin).await
+    }
+
+    /// The account of this e-mail address; made, with the given name, password and role, if there is none.
+    ///
+    /// # Errors
+    /// As [`Auth::create_admin`].
+    pub async fn ensure_account(
+        &self,
+        username: &str,
+        email: &str,
+        password: &str,
+        role: Role,
+    ) -> Result<(Account, bool), Error> {
+        if let Some(account) = self.by_email(email).await? {
+            return Ok((account, false));
+        }
+        match self.create_account(username, email, password, role).await {
+            Ok(account) => Ok((account, true)),
+            // Another process may have been first; a taken username remains a conflict.
+            Err(conflict @ Error::Conflict(_)) => {
+                let account = self.by_email(email).await?;
+                account.map(|account| (account, false)).ok_or(conflict)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes up to `limit` sessions whose time is over; returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn sweep_sessions(&self, limit: i64) -> Result<u64, Error> {
+        Ok(self.store.sweep_sessions(self.context.now(), limit).await?)
+    }
+
+    async fn create_account(&self, username: &str, email: &str, password: &str, role: Role) -> Result<Account, Error> {
+        let registration = Registration::new(Some(username), Some(email), Some(password)).map_err(invalid)?;
+        let stored = self.new_account(&registration, role).await?;
+        let account = stored.account.clone();
+        self.create(stored, None, &Cause::SYSTEM).await?;
+        Ok(account)
+    }
+
+    async fn new_account(&self, registration: &Registration, role: Role) -> Result<StoredAccount, Error> {
+        let salt = self.context.random()?;
+        let password_hash = self.hasher.hash(registration.password().to_owned(), salt).await?;
+        let now = self.context.now();
+        Ok(StoredAccount {
+            account: Account {
+                id: self.context.id()?,
+                username: registration.username().to_owned(),
+                email: registration.email().to_owned(),
+                role,
+                active: true,
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            },
+            password_hash,
+        })
+    }
+
+    async fn create(&self, stored: StoredAccount, session: Option<Session>, cause: &Cause) -> Result<(), Error> {
+        let effects = Effects::event(events::registered(&self.context, &stored.account, cause)?);
+        let store = Arc::clone(&self.store);
+        let create = async move { store.create_account(stored, session, effects).await.map_err(taken) };
+        self.tasks.run(create).await
+    }
+
+    /// A session of API v1 lives exactly as long as its one token.
+    fn new_session(&self, account_id: Uuid) -> Result<(Session, Claims), Error> {
+        let (id, jti, now) = (self.context.id()?, self.context.id()?, self.context.now());
+        let claims = Claims::new(account_id, id, Audience::V1, now, self.v1_token_lifetime, jti);
+        let session = Session {
+            id,
+            account_id,
+            created_at: now,
+            expires_at: claims.expires_at(),
+            ended_at: None,
+        };
+        Ok((session, claims))
+    }
+
+    fn logged_in(&self, account: Account, claims: &Claims) -> Result<LoggedIn, Error> {
+        let token = self.tokens.sign(claims)?;
+        Ok(LoggedIn { account, token })
+    }
+
+    /// Replaces an old kind of hash. The log-in does not depend on it: the next one tries again.
+    async fn rehash(&self, found: &StoredAccount, password: &str) {
+        let replace = async {
+            let new = self.hasher.hash(password.to_owned(), self.context.random()?).await?;
+            let (store, id, old) = (Arc::clone(&self.store), found.account.id, found.password_hash.clone());
+            let replace = async move { Ok(store.rehash(id, old, new).await?) };
+            self.tasks.run(replace).await
+        };
+        if let Err(error) = replace.await {
+            tracing::warn!(event = "password.rehash.failed", error = %error, "a password keeps its old hash for now");
+        }
+    }
+}
+
+#[async_trait]
+impl Accounts for Auth {
+    async fn by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, Error> {
+        match ids {
+            [] => Ok(Vec::new()),
+            ids => Ok(self.store.accounts_by_ids(ids).await?),
+        }
+    }
+
+    async fn get(&self, id: Uuid) -> Result<Option<Account>, Error> {
+        Ok(self.store.account(id).await?)
+    }
+
+    async fn by_email(&self, email: &str) -> Result<Option<Account>, Error> {
+        let found = self.store.account_by_email_key(&email_key(email)).await?;
+        Ok(found.map(|found| found.account))
+    }
+
+    async fn page(&self, offset: u64, limit: u64) -> Result<(Vec<Account>, u64), Error> {
+        let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (accounts, count) = self.store.list(bounded(offset), bounded(limit)).await?;
+        Ok((accounts, u64::try_from(count).unwrap_or(0)))
+    }
+}
+
+fn invalid(broken: Vec<&'static Rule>) -> Error {
+    Error::Invalid(broken.into_iter().map(Into::into).collect())
+}
+
+fn taken(error: StoreError) -> Error {
+    if error.is_conflict_on("accounts.username") {
+        Error::Conflict("the username is taken".into())
+    } else if error.is_conflict_on("accounts.email_key") {
+        Error::Conflict("the e-mail address is taken".into())
+    } else {
+        error.into()
+    }
+}

@@ -1,0 +1,247 @@
+//! Access tokens: signed JWTs (RFC 7519, RFC 9068) in the one form that we issue. Everything else is refused.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use ed25519_dalek::{Signature, Signer};
+use kernel::error::Unauthenticated;
+use kernel::{Error, Timestamp, Uuid};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::keys::KeyRing;
+
+const ISSUER: &str = "primetrade";
+const ALGORITHM: &str = "EdDSA";
+const TYPE: &str = "at+jwt";
+/// Ours have about 400 bytes; nothing much longer is worth decoding.
+const MAX_TOKEN: usize = 4_096;
+/// How many verified tokens are remembered.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// Which API a token is for. One API's token is nothing to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    V1,
+    V2,
+}
+
+impl Audience {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Audience::V1 => "primetrade-v1",
+            Audience::V2 => "primetrade-v2",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+/// What a token says. Times are seconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    /// The account.
+    pub sub: Uuid,
+    /// The session.
+    pub sid: Uuid,
+    pub aud: String,
+    pub iat: i64,
+    pub exp: i64,
+    pub jti: Uuid,
+}
+
+impl Claims {
+    pub fn new(sub: Uuid, sid: Uuid, audience: Audience, now: Timestamp, lifetime: Duration, jti: Uuid) -> Self {
+        let iat = now.as_secs();
+        Self {
+            iss: ISSUER.into(),
+            sub,
+            sid,
+            aud: audience.as_str().into(),
+            iat,
+            exp: iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)),
+            jti,
+        }
+    }
+
+    /// When the token, and a session that lives as long, is over.
+    pub fn expires_at(&self) -> Timestamp {
+        Timestamp(self.exp.saturating_mul(1_000_000))
+    }
+}
+
+/// Signs and verifies.
+pub struct Tokens {
+    ring: KeyRing,
+    /// Claims of tokens whose signature was good: checking one takes some 40 µs, most of a request's time here.
+    verified: Mutex<HashMap<[u8; 32], Claims>>,
+}
+
+impl Tokens {
+    pub fn new(ring: KeyRing) -> Self {
+        Self {
+            ring,
+            verified: Mutex::default(),
+        }
+    }
+
+    /// # Errors
+    /// `Internal`, which only a defect can cause.
+    pub fn sign(&self, claims: &Claims) -> Result<String, Error> {
+        let key = self.ring.newest().ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
+        let header = Header {
+            alg: ALGORITHM.into(),
+            typ: TYPE.into(),
+            kid: key.kid.clone(),
+        };
+        let mut token = format!("{}.{}", segment(&header)?, segment(claims)?);
+        let signature = key.signing().sign(token.as_bytes());
+        token.push('.');
+        BASE64.encode_string(signature.to_bytes(), &mut token);
+        Ok(token)
+    }
+
+    /// # Errors
+    /// `Expired` for a token of ours whose time is over; `Invalid` for anything else.
+    pub fn verify(&self, token: &str, audience: Audience, now: Timestamp) -> Result<Claims, Unauthenticated> {
+        if token.len() > MAX_TOKEN {
+            return Err(Unauthenticated::Invalid);
+        }
+        let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.remembered().get(&fingerprint).cloned();
+        let claims = match known {
+            Some(claims) => claims,
+            None => {
+                let claims = self.check(token).ok_or(Unauthenticated::Invalid)?;
+                self.remember(fingerprint, claims.clone());
+                claims
+            }
+        };
+        if claims.aud != audience.as_str() {
+            return Err(Unauthenticated::Invalid);
+        }
+        match now < claims.expires_at() {
+            true => Ok(claims),
+            false => Err(Unauthenticated::Expired),
+        }
+    }
+
+    /// Checks everything that does not depend on the time or on who asks.
+    fn check(&self, token: &str) -> Option<Claims> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header: Header = serde_json::from_slice(&BASE64.decode(header).ok()?).ok()?;
+        if header.alg != ALGORITHM || header.typ != TYPE {
+            return None;
+        }
+        let key = self.ring.find(&header.kid)?;
+        let signature = Signature::from_slice(&BASE64.decode(signature).ok()?).ok()?;
+        key.verifying().verify_strict(signed.as_bytes(), &signature).ok()?;
+        let claims: Claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
+        (claims.iss == ISSUER).then_some(claims)
+    }
+
+    fn remember(&self, fingerprint: [u8; 32], claims: Claims) {
+        let mut verified = self.remembered();
+        if verified.len() >= MAX_REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(fingerprint, claims);
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Claims>> {
+        // Single map operations happen under this lock: a poisoned one is still whole.
+        self.verified.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn segment<T: Serialize>(value: &T) -> Result<String, Error> {
+    let json = serde_json::to_vec(value).map_err(|error| Error::Internal(format!("cannot write a token: {error}")))?;
+    Ok(BASE64.encode(json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+
+    fn tokens() -> Tokens {
+        let folder = tempfile::tempdir().unwrap();
+        let context = platform::Context::new(Arc::new(kernel::SystemClock));
+        Tokens::new(KeyRing::open(&folder.path().join("keys.json"), &context).unwrap())
+    }
+
+    fn claims() -> Claims {
+        let id = Uuid::from_u128;
+        Claims::new(id(1), id(2), Audience::V1, NOW, Duration::from_secs(60), id(3))
+    }
+
+    /// A token with a good signature over any header and claims.
+    fn forge(tokens: &Tokens, header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
+        let signature = tokens.ring.newest().unwrap().signing().sign(signed.as_bytes());
+        format!("{signed}.{}", BASE64.encode(signature.to_bytes()))
+    }
+
+    #[test]
+    fn what_was_signed_verifies_until_it_expires() {
+        let tokens = tokens();
+        let token = tokens.sign(&claims()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(tokens.verify(&token, Audience::V1, NOW), Ok(claims()));
+            assert_eq!(tokens.verify(&token, Audience::V2, NOW), Err(Unauthenticated::Invalid));
+            let later = NOW.after(Duration::from_secs(60));
+            assert_eq!(tokens.verify(&token, Audience::V1, later), Err(Unauthenticated::Expired));
+        }
+    }
+
+    #[test]
+    fn any_changed_character_invalidates() {
+        let tokens = tokens();
+        let token = tokens.sign(&claims()).unwrap();
+        for position in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(tokens.verify(&changed, Audience::V1, NOW), Err(Unauthenticated::Invalid), "at {position}");
+        }
+        for cut in ["", ".", "..", "a.b.c", &token[1..], &format!("{token}="), &format!("{token}.x"), &"a".repeat(5_000)] {
+            assert_eq!(tokens.verify(cut, Audience::V1, NOW), Err(Unauthenticated::Invalid), "{cut}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_form_is_read() {
+        let tokens = tokens();
+        let kid = tokens.ring.newest().unwrap().kid.clone();
+        let body = serde_json::to_string(&claims()).unwrap();
+        let header = |alg: &str, typ: &str, kid: &str| format!(r#"{{"alg":"{alg}","typ":"{typ}","kid":"{kid}"}}"#);
+        let good = forge(&tokens, &header("EdDSA", "at+jwt", &kid), &body);
+        assert!(tokens.verify(&good, Audience::V1, NOW).is_ok());
+        for wrong in [
+            forge(&tokens, &header("none", "at+jwt", &kid), &body),
+            forge(&tokens, &header("HS256", "at+jwt", &kid), &body),
+            forge(&tokens, &header("EdDSA", "JWT", &kid), &body),
+            forge(&tokens, &header("EdDSA", "at+jwt", "other"), &body),
+            forge(&tokens, &format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}","crit":[]}}"#), &body),
+            forge(&tokens, &header("EdDSA", "at+jwt", &kid), &body.replace("primetrade\"", "other\"")),
+            forge(&tokens, &header("EdDSA", "at+jwt", &kid), "{}"),
+        ] {
+            assert_eq!(tokens.verify(&wrong, Audience::V1, NOW), Err(Unauthenticated::Invalid));
+        }
+        let other = self::tokens().sign(&claims()).unwrap();
+        assert_eq!(tokens.verify(&other, Audience::V1, NOW), Err(Unauthenticated::Invalid));
+    }
+}

@@ -1,0 +1,146 @@
+//! The steps of the edge, in the order in which a request passes them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use auth::{Audience, Auth};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use kernel::Error;
+use kernel::error::Unauthenticated;
+use platform::Context;
+use platform::db::stats::{self, QueryStats};
+use platform::http::body::BodyLimit;
+use platform::http::caller::Caller;
+use platform::http::{RequestId, bearer};
+use tokio::sync::Semaphore;
+
+use crate::EdgeSettings;
+use crate::fallback::failure;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// Gives the request its id, counts its queries, logs it once, and marks every answer.
+pub async fn observe(State(context): State<Context>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request, &context);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let counted = Arc::new(QueryStats::default());
+    let mut response = stats::scope(Arc::clone(&counted), next.run(request)).await;
+    tracing::info!(
+        event = "http.request",
+        request_id = id,
+        http.request.method = method.as_str(),
+        http.route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
+        http.response.status_code = response.status().as_u16(),
+        duration_ms = millis(started.elapsed()),
+        db.queries = counted.queries(),
+        db.time_ms = millis(counted.time()),
+        user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
+        "request"
+    );
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
+    response
+}
+
+/// The account behind a request, handed up to its log line.
+#[derive(Clone)]
+struct LoggedUser(kernel::Uuid);
+
+/// The client's own id if it is harmless in logs and headers, else a new one.
+fn request_id(request: &Request, context: &Context) -> String {
+    let harmless = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(harmless);
+    match sent {
+        Some(id) => id.to_owned(),
+        None => context.id().map_or_else(|_| "unknown".to_owned(), |id| id.to_string()),
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    // Microseconds are as fine as the clock is worth.
+    (duration.as_micros() as f64) / 1_000.0
+}
+
+/// Turns a panic into a 500. The panic hook has logged and counted it.
+pub async fn rescue(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let seen = parts.clone();
+    let request = Request::from_parts(parts, body);
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => failure(Error::Internal("a request panicked".into()), &seen),
+    }
+}
+
+/// How much one process takes on.
+#[derive(Clone)]
+pub struct Bounds {
+    places: Arc<Semaphore>,
+    timeout: Duration,
+    body: BodyLimit,
+}
+
+impl Bounds {
+    pub fn new(settings: &EdgeSettings) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(settings.max_requests)),
+            timeout: settings.request_timeout,
+            body: BodyLimit(settings.body_limit),
+        }
+    }
+}
+
+/// Sheds what is too much, bounds the rest in time and body.
+pub async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(bounds.body);
+    let (parts, body) = request.into_parts();
+    let Ok(_place) = bounds.places.try_acquire() else {
+        return failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }, &parts);
+    };
+    let seen = parts.clone();
+    match tokio::time::timeout(bounds.timeout, next.run(Request::from_parts(parts, body))).await {
+        Ok(response) => response,
+        Err(_) => failure(Error::Unavailable("the request ran out of time".into()), &seen),
+    }
+}
+
+/// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
+pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(header::AUTHORIZATION) {
+        return next.run(request).await;
+    }
+    let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
+    let caller = match bearer(request.headers()) {
+        None => Caller::Unknown(Unauthenticated::Missing),
+        Some(token) => match auth.authenticate(token, audience).await {
+            Ok(principal) => Caller::Known(principal),
+            Err(Error::Unauthenticated(reason)) => Caller::Unknown(reason),
+            Err(error) => Caller::Unchecked(error.to_string()),
+        },
+    };
+    let user = match &caller {
+        Caller::Known(principal) => Some(LoggedUser(principal.account_id)),
+        _ => None,
+    };
+    request.extensions_mut().insert(caller);
+    let mut response = next.run(request).await;
+    if let Some(user) = user {
+        response.extensions_mut().insert(user);
+    }
+    response
+}

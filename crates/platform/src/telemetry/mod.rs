@@ -1,0 +1,56 @@
+//! Logs: one JSON object a line for machines, or readable lines for a terminal. To stderr, through a bounded buffer, so that a
+//! slow reader of the logs never slows a request.
+
+mod json;
+mod writer;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::Level;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub use writer::Flush;
+
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Panics since the process started. None of them ended it.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// Starts logging. Keep the result until the end: dropping it writes out what is buffered.
+pub fn init(pretty: bool, level: Level) -> Flush {
+    let (writer, flush) = writer::start();
+    let registry = tracing_subscriber::registry().with(LevelFilter::from_level(level));
+    if pretty {
+        registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_target(false)
+                    .with_ansi(false)
+                    .with_writer(writer),
+            )
+            .init();
+    } else {
+        registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .event_format(json::Json)
+                    .with_writer(writer),
+            )
+            .init();
+    }
+    count_panics();
+    flush
+}
+
+/// A panic is logged without its payload, which could hold personal data, and counted.
+fn count_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(event = "panic", location, "a task panicked");
+    }));
+}

@@ -1,0 +1,122 @@
+//! A bounded buffer in front of stderr. When nobody reads the logs, lines are dropped and counted, never waited for.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+const CAPACITY: usize = 8 * 1024 * 1024;
+/// Lines wait at most this long for company in one write.
+const GATHER: Duration = Duration::from_millis(20);
+
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    dropped: u64,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    buffer: Mutex<Buffer>,
+    filled: Condvar,
+}
+
+impl Shared {
+    /// Appending and taking keep the buffer whole, so a poisoned lock is usable.
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Hands out writers into the buffer.
+#[derive(Clone)]
+pub struct Writer(Arc<Shared>);
+
+/// Writes out what is buffered when dropped.
+pub struct Flush {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+pub fn start() -> (Writer, Flush) {
+    let shared = Arc::new(Shared::default());
+    let inner = Arc::clone(&shared);
+    let thread = std::thread::Builder::new()
+        .name("log-writer".into())
+        .spawn(move || write_loop(&inner))
+        .ok();
+    (Writer(Arc::clone(&shared)), Flush { shared, thread })
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.filled.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_loop(shared: &Shared) {
+    let mut out = Vec::new();
+    loop {
+        let mut buffer = shared.lock();
+        while buffer.bytes.is_empty() && !buffer.closed {
+            buffer = shared
+                .filled
+                .wait(buffer)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        std::mem::swap(&mut out, &mut buffer.bytes);
+        let (closed, dropped) = (buffer.closed, std::mem::take(&mut buffer.dropped));
+        drop(buffer);
+        // Nobody is left to tell when stderr itself fails.
+        let _ = io::stderr().write_all(&out);
+        if dropped > 0 {
+            let _ = writeln!(
+                io::stderr(),
+                r#"{{"severity":"WARN","event":"log.dropped","message":"{dropped} log lines were dropped"}}"#
+            );
+        }
+        out.clear();
+        if closed {
+            return;
+        }
+        std::thread::sleep(GATHER);
+    }
+}
+
+impl<'a> MakeWriter<'a> for Writer {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(Arc::clone(&self.0))
+    }
+}
+
+pub struct Line(Arc<Shared>);
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut buffer = self.0.lock();
+        if buffer.bytes.len() + line.len() > CAPACITY {
+            buffer.dropped += 1;
+        } else {
+            let was_empty = buffer.bytes.is_empty();
+            buffer.bytes.extend_from_slice(line);
+            drop(buffer);
+            if was_empty {
+                self.0.filled.notify_one();
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

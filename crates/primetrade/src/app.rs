@@ -1,0 +1,118 @@
+//! The parts, joined: the one place that knows them all.
+
+use std::sync::Arc;
+
+use auth::{Auth, AuthSettings};
+use axum::Router;
+use gateway::EdgeSettings;
+use kernel::SystemClock;
+use platform::Context;
+use platform::db::{Database, DatabaseUrl, Limits, StoreError, sequencer};
+use platform::tasks::WriteTasks;
+use products::Products;
+
+use crate::Failure;
+use crate::config::Config;
+
+/// Writes in progress at most, per process.
+const WRITES: usize = 8_192;
+
+/// One process's services, on open databases.
+pub struct App {
+    pub auth: Arc<Auth>,
+    pub products: Products,
+    pub databases: Vec<Database>,
+    context: Context,
+}
+
+/// Whether to bring the schema up to date, or to refuse one that is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    Migrate,
+    Require,
+}
+
+impl App {
+    pub async fn open(config: &Config, schema: Schema) -> Result<Self, Failure> {
+        let context = Context::new(Arc::new(SystemClock));
+        let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
+        let accounts = open(config, config.auth_database(), "auth", &auth::MIGRATIONS, schema).await?;
+        let catalogue = open(config, config.products_database(), "products", &products::MIGRATIONS, schema).await?;
+        let settings = AuthSettings {
+            v1_token_lifetime: config.auth.v1_token_lifetime,
+            key_file: config.key_file(),
+            hash_threads: config.auth.hash_threads,
+            hash_queue: config.auth.hash_queue,
+        };
+        let databases = vec![accounts.clone(), catalogue.clone()];
+        let auth = Auth::start(settings, accounts, context.clone(), tasks.clone())?;
+        let products = Products::new(catalogue, context.clone(), tasks, config.products.currency);
+        Ok(Self { auth, products, databases, context })
+    }
+
+    /// The public endpoints behind the edge.
+    pub fn router(&self, config: &Config) -> Router {
+        let services = auth::router(Arc::clone(&self.auth))
+            .merge(products::router(self.products.clone(), self.auth.clone()))
+            .merge(users::router(self.auth.clone(), self.products.clone()));
+        let settings = EdgeSettings {
+            body_limit: config.http.body_limit,
+            request_timeout: config.http.request_timeout,
+            max_requests: config.http.max_connections,
+            // Validated as origins, so they are header values.
+            cors_origins: config.http.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect(),
+        };
+        gateway::router(services, Arc::clone(&self.auth), self.context.clone(), settings)
+    }
+
+    /// Starts what runs beside requests: numbering of events, sweeping of expired idempotency keys.
+    pub fn start_background(&self) {
+        for database in &self.databases {
+            if let Database::Postgres(postgres) = database {
+                tokio::spawn(sequencer::run(Arc::clone(postgres)));
+            }
+            tokio::spawn(sweep(database.clone(), self.context.clone()));
+        }
+    }
+
+    /// Whether every database answers.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        for database in &self.databases {
+            database.ping().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn open(
+    config: &Config,
+    url: &DatabaseUrl,
+    service: &'static str,
+    migrations: &platform::db::migrate::Migrations,
+    schema: Schema,
+) -> Result<Database, Failure> {
+    let limits =
+        Limits { pool_size: config.database.pool_size, shared_connections: config.database.shared_connections };
+    let database = Database::open(url, service, limits).await?;
+    match schema {
+        Schema::Require => database.require_current(migrations).await?,
+        Schema::Migrate => {
+            if let Some(privileged) = &config.database.migrate_url {
+                Database::open(privileged, service, limits).await?.migrate(migrations).await?;
+            } else {
+                database.migrate(migrations).await?;
+            }
+        }
+    }
+    Ok(database)
+}
+
+/// Deletes expired idempotency records, a small batch at a time.
+async fn sweep(database: Database, context: Context) {
+    const BATCH: i64 = 500;
+    let mut pause = tokio::time::interval(std::time::Duration::from_secs(60));
+    loop {
+        pause.tick().await;
+        while database.sweep_idempotency(context.now(), BATCH).await.is_ok_and(|swept| swept == BATCH as u64) {}
+    }
+}

@@ -1,0 +1,30 @@
+//! `primetrade admin create`: the first administrator, and every further one made on the server's own machine.
+
+use std::io::{BufRead, Read};
+
+use crate::app::{App, Schema};
+use crate::config::Config;
+use crate::{Failure, Outcome};
+
+/// Longer first lines are no password.
+const MAX_LINE: u64 = 4_096;
+
+pub async fn admin_create(config: &Config, username: String, email: String) -> Result<Outcome, Failure> {
+    let password = read_password()?;
+    let app = App::open(config, Schema::Migrate).await?;
+    let account = app.auth.create_admin(&username, &email, &password).await?;
+    println!("administrator {} <{}> created", account.username, account.email);
+    Ok(Outcome::Done)
+}
+
+/// The first line of standard input, without its end.
+fn read_password() -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(MAX_LINE).read_line(&mut line)?;
+    let password = line.strip_suffix('\n').unwrap_or(&line);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    match password.is_empty() {
+        true => Err("standard input held no password; pipe one line into the command".into()),
+        false => Ok(password.to_owned()),
+    }
+}

@@ -1,0 +1,44 @@
+//! `serve --demo`: a shop to look at. Safe to run twice: what exists is left alone.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use kernel::{Currency, Error, Role};
+use products::demo;
+
+use crate::Failure;
+use crate::app::App;
+
+const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
+const PASSWORD: &str = "Demo-Shop-2026";
+/// Writes under way at once; the database commits them in groups.
+const CONCURRENCY: usize = 64;
+
+pub async fn seed_demo(app: &App) -> Result<(), Failure> {
+    app.auth.ensure_account(ADMIN.0, ADMIN.1, PASSWORD, Role::Admin).await?;
+    let mut sellers = Vec::new();
+    for seller in demo::sellers() {
+        let (account, _) = app.auth.ensure_account(seller.username, seller.email, PASSWORD, Role::User).await?;
+        sellers.push((seller.username, account.id));
+    }
+    let usd = Currency::USD;
+    stream::iter(demo::catalogue())
+        .map(|item| {
+            let owner = sellers.iter().find(|(username, _)| *username == item.seller.username).map(|(_, id)| *id);
+            let products = app.products.clone();
+            async move {
+                let owner = owner.ok_or_else(|| Error::Internal("a demo product without a seller".into()))?;
+                products.upsert(owner, item.product, usd, false).await.map(drop)
+            }
+        })
+        .buffer_unordered(CONCURRENCY)
+        .try_collect::<()>()
+        .await?;
+    Ok(())
+}
+
+pub fn print_demo_credentials() {
+    println!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1);
+    for seller in demo::sellers() {
+        println!("  seller {:<24} {}", seller.vendor, seller.email);
+    }
+    println!("Browse it at /api/v2/products, try the API at /api-docs");
+}

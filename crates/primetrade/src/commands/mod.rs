@@ -1,0 +1,20 @@
+//! What the commands do besides serving.
+
+mod admin;
+mod demo;
+mod import;
+
+pub use admin::admin_create;
+pub use demo::{print_demo_credentials, seed_demo};
+pub use import::{Import, import_csv};
+
+use crate::app::{App, Schema};
+use crate::config::Config;
+use crate::{Failure, Outcome};
+
+/// `primetrade migrate`.
+pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
+    App::open(config, Schema::Migrate).await?;
+    println!("the schema is up to date");
+    Ok(Outcome::Done)
+}

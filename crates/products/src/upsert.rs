@@ -1,0 +1,137 @@
+//! Bringing a file's products into the catalogue: created once, edited when the file says something new, left alone otherwise.
+
+use kernel::{Actor, Currency, Error, Uuid};
+use platform::db::Effects;
+use sha2::{Digest, Sha256};
+
+use crate::events::{self, CREATED, UPDATED};
+use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
+use crate::model::{Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Variant};
+use crate::service::Products;
+
+/// What became of an imported product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Created,
+    Updated,
+    /// The file says what it said last time; edits and sales since then stand.
+    Unchanged,
+}
+
+impl Products {
+    /// Writes an imported product for `owner`, in its own transaction. With `dry_run`, only tells what would happen.
+    ///
+    /// # Errors
+    /// `Invalid` when it breaks a rule of the catalogue; `Conflict` when a SKU belongs to another product of the owner;
+    /// `Unavailable`, `Overloaded`.
+    pub async fn upsert(
+        &self,
+        owner: Uuid,
+        imported: ImportedProduct,
+        currency: Currency,
+        dry_run: bool,
+    ) -> Result<Outcome, Error> {
+        check(&imported)?;
+        let content = serde_json::to_vec(&(&imported, currency)).map_err(|error| Error::Internal(error.to_string()))?;
+        let digest = Sha256::digest(content).to_vec();
+        let before = self.store.by_handle(owner, &imported.handle).await?;
+        if before.as_ref().is_some_and(|before| before.import_digest.as_ref() == Some(&digest)) {
+            return Ok(Outcome::Unchanged);
+        }
+        let outcome = if before.is_some() { Outcome::Updated } else { Outcome::Created };
+        if dry_run {
+            return Ok(outcome);
+        }
+        let expected = before.as_ref().map(|before| before.version);
+        let product = self.merge(owner, imported, currency, digest, before)?;
+        let kind = if expected.is_some() { UPDATED } else { CREATED };
+        let id = self.context.id_for(owner)?;
+        let event = events::event(kind, id, &product, Actor::Account(owner), self.context.now(), None)?;
+        match expected {
+            None => self.store.insert(product, Effects::event(event)).await?,
+            Some(version) => {
+                if !self.store.update(product, version, true, Effects::event(event)).await? {
+                    return Err(Error::Conflict("the product was edited during the import; run it again".into()));
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn merge(
+        &self,
+        owner: Uuid,
+        imported: ImportedProduct,
+        currency: Currency,
+        digest: Vec<u8>,
+        before: Option<Product>,
+    ) -> Result<Product, Error> {
+        let now = self.context.now();
+        let (id, version, created_at, known) = match before {
+            Some(before) => (before.id, before.version + 1, before.created_at, before.variants),
+            None => (self.context.id_for(owner)?, 1, now, Vec::new()),
+        };
+        let variants = imported.variants.into_iter().map(|variant| self.variant(owner, variant, &known));
+        Ok(Product {
+            id,
+            owner_id: owner,
+            handle: imported.handle,
+            name: imported.name.trim().to_owned(),
+            description: imported.description,
+            category: imported.category,
+            tags: imported.tags,
+            vendor: imported.vendor,
+            status: match imported.status {
+                ImportedStatus::Active => Status::Active,
+                ImportedStatus::Draft => Status::Draft,
+                ImportedStatus::Archived => Status::Archived,
+            },
+            currency,
+            option_names: imported.option_names,
+            images: imported.images.into_iter().map(|image| Image { url: image.url, alt: image.alt }).collect(),
+            variants: variants.collect::<Result<_, _>>()?,
+            version,
+            created_at,
+            updated_at: now,
+            import_digest: Some(digest),
+        })
+    }
+
+    /// A variant keeps its id as long as its option values stay.
+    fn variant(&self, owner: Uuid, imported: ImportedVariant, known: &[Variant]) -> Result<Variant, Error> {
+        let same = known.iter().find(|variant| variant.option_values == imported.option_values);
+        Ok(Variant {
+            id: same.map_or_else(|| self.context.id_for(owner), |variant| Ok(variant.id))?,
+            sku: imported.sku,
+            barcode: imported.barcode,
+            option_values: imported.option_values,
+            price: imported.price,
+            compare_at_price: imported.compare_at_price,
+            on_hand: imported.quantity,
+            reserved: same.map_or(0, |variant| variant.reserved),
+        })
+    }
+}
+
+/// The catalogue's own rules; the reader has checked the form.
+fn check(imported: &ImportedProduct) -> Result<(), Error> {
+    let length = |text: &str| text.trim().chars().count();
+    let highest = 9_999_999_999;
+    if !(1..=MAX_NAME).contains(&length(&imported.name)) {
+        return Err(Error::invalid("name", "length", format!("the title must have 1 to {MAX_NAME} characters")));
+    }
+    if !(1..=MAX_HANDLE).contains(&length(&imported.handle)) {
+        return Err(Error::invalid("handle", "length", format!("the handle must have 1 to {MAX_HANDLE} characters")));
+    }
+    if imported.category.as_deref().is_some_and(|category| length(category) > MAX_CATEGORY) {
+        let detail = format!("the category must have at most {MAX_CATEGORY} characters");
+        return Err(Error::invalid("category", "length", detail));
+    }
+    if imported.variants.iter().any(|variant| variant.price > highest || variant.compare_at_price > Some(highest)) {
+        return Err(Error::invalid("price", "range", "a price is higher than 99999999.99"));
+    }
+    if imported.variants.iter().any(|variant| variant.quantity > MAX_STOCK) {
+        return Err(Error::invalid("stock", "range", format!("a quantity is higher than {MAX_STOCK}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `GET /api/v1/users/:id`: one account with its products, for administrators.
+
+use auth::routes::v1::user::V1User;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use kernel::{Error, Uuid};
+use platform::http::caller::V1Admin;
+use platform::http::v1::{Failure, Success, Words};
+use products::PageQuery;
+use serde::Serialize;
+
+use crate::routes::Endpoints;
+
+const WORDS: Words = Words { not_found: "User not found", ..Words::NONE };
+/// v1 has no pages here. A seller with more has outgrown v1.
+const MAX_PRODUCTS: i64 = 10_000;
+
+#[derive(Serialize)]
+struct Data {
+    user: UserWithProducts,
+}
+
+#[derive(Serialize)]
+struct UserWithProducts {
+    #[serde(flatten)]
+    user: V1User,
+    products: Vec<ProductSummary>,
+}
+
+#[derive(Serialize)]
+struct ProductSummary {
+    id: Uuid,
+    name: String,
+    price: String,
+    stock: i64,
+    category: Option<String>,
+}
+
+pub async fn handle(
+    State(endpoints): State<Endpoints>,
+    V1Admin(_): V1Admin,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let respond = async {
+        let id = Uuid::try_parse(&id).map_err(|_| Error::NotFound)?;
+        let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
+        let query = PageQuery { owner: Some(id), limit: MAX_PRODUCTS, ..PageQuery::default() };
+        let (products, _) = endpoints.products.page(query).await?;
+        let products = products
+            .into_iter()
+            .map(|product| ProductSummary {
+                id: product.id,
+                price: product.money(product.lowest_price()).to_decimal(2),
+                stock: product.total_stock(),
+                name: product.name,
+                category: product.category,
+            })
+            .collect();
+        let user = UserWithProducts { user: V1User::from(&account), products };
+        Ok::<_, Error>(Success::data(Data { user }).into_response())
+    };
+    respond.await.map_err(|error| WORDS.failure(error))
+}

@@ -1,0 +1,8 @@
+//! The public listener, filed by URL.
+
+mod api_docs;
+mod cors;
+mod health;
+mod unknown;
+mod v1;
+mod v2;

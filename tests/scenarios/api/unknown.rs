@@ -1,0 +1,62 @@
+//! Routes that do not exist.
+
+use serde_json::json;
+use testkit::{Server, Topology, on_both};
+
+use crate::people::register;
+
+on_both!(
+    an_unknown_route_is_told_with_its_path_as_sent,
+    an_unknown_method_of_a_known_path_is_an_unknown_route,
+    operators_pages_are_not_on_the_public_listener,
+);
+
+fn an_unknown_route_is_told_with_its_path_as_sent(topology: Topology) {
+    let server = Server::start(topology);
+    let client = server.client();
+    let api = register(&server).api;
+    for path in [
+        "/api/nothing",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nothing/at/all",
+        "/api/v1/caf%C3%A9/%20%2F/%3Cscript%3E",
+        "/api/v1/PRODUCTS",
+        "/api/v3/products",
+        "/api/v1/products/1/2/3",
+        "/api/v1/%ff%fe",
+    ] {
+        for (method, body) in [("GET", None), ("POST", Some(&b"{}"[..])), ("DELETE", None)] {
+            for client in [&client, &api] {
+                let answer = client.send(method, path, &[], body).expect(404).json();
+                let expected = json!({ "success": false, "message": "Route not found", "path": path });
+                assert_eq!(answer, expected, "{method} {path}");
+            }
+        }
+    }
+}
+
+/// The monolith's router knew pairs of method and path, so any other pair was no route.
+fn an_unknown_method_of_a_known_path_is_an_unknown_route(topology: Topology) {
+    let server = Server::start(topology);
+    let api = register(&server).api;
+    for (method, path) in [
+        ("PATCH", "/api/v1/products"),
+        ("DELETE", "/api/v1/products"),
+        ("PATCH", "/api/v1/products/1"),
+        ("GET", "/api/v1/auth/login"),
+        ("POST", "/api/v1/auth/me"),
+        ("POST", "/api/v1/users"),
+    ] {
+        let answer = api.send(method, path, &[], None).expect(404).json();
+        let expected = json!({ "success": false, "message": "Route not found", "path": path });
+        assert_eq!(answer, expected, "{method} {path}");
+    }
+}
+
+fn operators_pages_are_not_on_the_public_listener(topology: Topology) {
+    let server = Server::start(topology);
+    for path in ["/livez", "/readyz", "/startupz", "/metrics"] {
+        server.client().get(path).expect(404);
+    }
+}

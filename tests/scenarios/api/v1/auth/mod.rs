@@ -1,0 +1,7 @@
+//! /api/v1/auth
+
+mod imported_passwords;
+mod login;
+mod me;
+mod register;
+mod register_rules;
