@@ -54,7 +54,10 @@ pub fn registered(context: &Context, account: &Account, cause: &Cause) -> Result
         salt: context.random()?,
         bytes: serde_json::to_vec(&fields).map_err(unwritable)?,
     };
-    let hash = Sha256::new().chain_update(personal.salt).chain_update(&personal.bytes).finalize();
+    let hash = Sha256::new()
+        .chain_update(personal.salt)
+        .chain_update(&personal.bytes)
+        .finalize();
     let data = Registered {
         personal: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         role: account.role.as_str(),
@@ -76,7 +79,12 @@ pub fn active_changed(context: &Context, account: &Account, cause: &Cause) -> Re
     Event::new(head(context, kind, account, cause)?, data, None).map_err(unwritable)
 }
 
-fn head<'a>(context: &Context, kind: &'static str, account: &Account, cause: &'a Cause) -> Result<EventHead<'a>, Error> {
+fn head<'a>(
+    context: &Context,
+    kind: &'static str,
+    account: &Account,
+    cause: &'a Cause,
+) -> Result<EventHead<'a>, Error> {
     Ok(EventHead {
         id: context.id()?,
         source: SOURCE,

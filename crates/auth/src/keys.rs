@@ -94,8 +94,12 @@ impl KeyRing {
         file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
         let ring: Ring = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         let keys = ring.keys.into_iter().map(|stored| {
-            let seed = BASE64.decode(&stored.seed).ok().and_then(|seed| <[u8; 32]>::try_from(seed).ok());
-            let seed = seed.ok_or_else(|| malformed(format!("the seed of key {} is not 32 bytes in base64", stored.kid)))?;
+            let seed = BASE64
+                .decode(&stored.seed)
+                .ok()
+                .and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+            let seed =
+                seed.ok_or_else(|| malformed(format!("the seed of key {} is not 32 bytes in base64", stored.kid)))?;
             let signing = SigningKey::from_bytes(&seed);
             Ok(Key {
                 kid: stored.kid,
@@ -209,10 +213,18 @@ mod tests {
     fn a_malformed_ring_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
-        for text in ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#,
+        ] {
             let _ = std::fs::remove_file(&path);
             write_private(&path, text.as_bytes()).unwrap();
-            assert!(matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })), "{text}");
+            assert!(
+                matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })),
+                "{text}"
+            );
         }
     }
 }

@@ -96,7 +96,12 @@ impl Registration {
         email: Option<&str>,
         password: Option<&str>,
     ) -> Result<Self, Vec<&'static Rule>> {
-        let broken = [broken_username(username), broken_email(email), broken_password(password)].concat();
+        let broken = [
+            broken_username(username),
+            broken_email(email),
+            broken_password(password),
+        ]
+        .concat();
         match (username, email, password) {
             (Some(username), Some(email), Some(password)) if broken.is_empty() => Ok(Self {
                 username: trim(username).to_owned(),
@@ -160,9 +165,8 @@ pub fn email_key(email: &str) -> String {
 fn broken_username(text: Option<&str>) -> Vec<&'static Rule> {
     let text = text.map(trim);
     let fits = text.is_some_and(|text| (3..=50).contains(&text.chars().count()));
-    let clean = text.is_some_and(|text| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    });
+    let clean = text
+        .is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
     broken([(fits, &USERNAME_LENGTH), (clean, &USERNAME_CHARACTERS)])
 }
 
@@ -196,7 +200,9 @@ fn is_email(text: &str) -> bool {
     };
     text.chars().count() <= 100
         && local.len() <= 64
-        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+        && local
+            .split('.')
+            .all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
         && is_domain(domain)
 }
 
@@ -240,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_registration_is_trimmed_except_for_its_password() {
-        let registration = Registration::new(Some(" ada_1 "), Some("\u{feff}Ada@Example.com\n"), Some(" Secret1 ")).ok();
+        let registration =
+            Registration::new(Some(" ada_1 "), Some("\u{feff}Ada@Example.com\n"), Some(" Secret1 ")).ok();
         let registration = registration.unwrap();
         assert_eq!(registration.username(), "ada_1");
         assert_eq!(registration.email(), "Ada@Example.com");
@@ -258,8 +265,17 @@ mod tests {
             ("password", "characters"),
         ];
         assert_eq!(codes(Registration::new(None, None, None).err().unwrap()), all);
-        assert_eq!(codes(Registration::new(Some(""), Some(""), Some("")).err().unwrap()), all);
-        let one = |username, password| codes(Registration::new(Some(username), Some("a@b.co"), Some(password)).err().unwrap());
+        assert_eq!(
+            codes(Registration::new(Some(""), Some(""), Some("")).err().unwrap()),
+            all
+        );
+        let one = |username, password| {
+            codes(
+                Registration::new(Some(username), Some("a@b.co"), Some(password))
+                    .err()
+                    .unwrap(),
+            )
+        };
         assert_eq!(one("ab", "Secret1"), [("username", "length")]);
         assert_eq!(one("ab-c", "Secret1"), [("username", "characters")]);
         assert_eq!(one(&"a".repeat(51), "Secret1"), [("username", "length")]);
@@ -290,8 +306,28 @@ mod tests {
         let long_local = format!("{}@b.co", "a".repeat(65));
         let long = format!("{}@{}.co", "a".repeat(60), "b".repeat(40));
         for bad in [
-            "", "a", "a@", "@b.co", "a@b", "a@b.c", "a@b.1c", "a@b.12", "a@-b.co", "a@b-.co", "a@b..co", ".a@b.co", "a..b@c.co",
-            "a b@c.co", "a@b@c.co", "a@b_c.co", "a@b.co.", "a@[1.2.3.4]", "a@1.2.3.4", "a\0@b.co", &long_local, &long,
+            "",
+            "a",
+            "a@",
+            "@b.co",
+            "a@b",
+            "a@b.c",
+            "a@b.1c",
+            "a@b.12",
+            "a@-b.co",
+            "a@b-.co",
+            "a@b..co",
+            ".a@b.co",
+            "a..b@c.co",
+            "a b@c.co",
+            "a@b@c.co",
+            "a@b_c.co",
+            "a@b.co.",
+            "a@[1.2.3.4]",
+            "a@1.2.3.4",
+            "a\0@b.co",
+            &long_local,
+            &long,
         ] {
             assert!(!is_email(bad), "{bad}");
         }

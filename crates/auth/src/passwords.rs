@@ -206,7 +206,10 @@ const fn blocks(memory_kib: u32) -> usize {
 
 /// Compares without telling by its time where the first difference is.
 fn equal(left: &[u8], right: &[u8]) -> bool {
-    let difference = left.iter().zip(right).fold(0, |difference, (l, r)| difference | (l ^ r));
+    let difference = left
+        .iter()
+        .zip(right)
+        .fold(0, |difference, (l, r)| difference | (l ^ r));
     left.len() == right.len() && std::hint::black_box(difference) == 0
 }
 
@@ -243,7 +246,10 @@ mod tests {
     async fn hashes_verify_and_are_current() {
         let hasher = PasswordHasher::start(1, 4).unwrap();
         let stored = hasher.hash("Secret1".into(), [7; 16]).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"), "{stored}");
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"),
+            "{stored}"
+        );
         let right = hasher.verify("Secret1".into(), Some(stored.clone())).await.unwrap();
         assert_eq!((right.matches, right.outdated), (true, false));
         assert!(!hasher.verify("Secret2".into(), Some(stored)).await.unwrap().matches);
@@ -284,7 +290,9 @@ mod tests {
         let hasher = Arc::new(PasswordHasher::start(1, 1).unwrap());
         let jobs = (0..8).map(|_| hasher.hash("Secret1".into(), [1; 16]));
         let results = futures_util::future::join_all(jobs).await;
-        let refused = results.iter().filter(|result| matches!(result, Err(Error::Overloaded { .. })));
+        let refused = results
+            .iter()
+            .filter(|result| matches!(result, Err(Error::Overloaded { .. })));
         assert!(refused.count() >= 5);
         assert!(results.iter().any(Result::is_ok));
     }

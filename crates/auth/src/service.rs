@@ -85,7 +85,10 @@ impl Auth {
     /// `Unauthenticated` (`Invalid`, `Expired`, `Ended`); `Unavailable`: a token is never accepted unseen.
     pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Principal, Error> {
         let now = self.context.now();
-        let claims = self.tokens.verify(token, audience, now).map_err(Error::Unauthenticated)?;
+        let claims = self
+            .tokens
+            .verify(token, audience, now)
+            .map_err(Error::Unauthenticated)?;
         let found = self.store.session_with_account(claims.sid).await?;
         found
             .filter(|(session, account)| session.is_live(now) && account.active && account.id == claims.sub)
@@ -130,7 +133,10 @@ impl Auth {
         }
         let (session, claims) = self.new_session(found.account.id)?;
         let store = Arc::clone(&self.store);
-        let opened = self.tasks.run(async move { Ok(store.create_session(session).await?) }).await?;
+        let opened = self
+            .tasks
+            .run(async move { Ok(store.create_session(session).await?) })
+            .await?;
         match opened {
             true => self.logged_in(found.account, &claims),
             false => Err(Error::Unauthenticated(Unauthenticated::Deactivated)),

@@ -43,7 +43,10 @@ pub async fn observe(State(context): State<Context>, mut request: Request, next:
         duration_ms = millis(started.elapsed()),
         db.queries = counted.queries(),
         db.time_ms = millis(counted.time()),
-        user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
+        user.id = response
+            .extensions()
+            .get::<LoggedUser>()
+            .map(|user| tracing::field::display(user.0)),
         "request"
     );
     let headers = response.headers_mut();
@@ -64,7 +67,11 @@ fn request_id(request: &Request, context: &Context) -> String {
     let harmless = |id: &&str| {
         (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(harmless);
+    let sent = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(harmless);
     match sent {
         Some(id) => id.to_owned(),
         None => context.id().map_or_else(|_| "unknown".to_owned(), |id| id.to_string()),
@@ -110,7 +117,13 @@ pub async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Nex
     request.extensions_mut().insert(bounds.body);
     let (parts, body) = request.into_parts();
     let Ok(_place) = bounds.places.try_acquire() else {
-        return failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }, &parts);
+        return failure(
+            Error::Overloaded {
+                what: "requests",
+                retry_after: Duration::from_secs(1),
+            },
+            &parts,
+        );
     };
     let seen = parts.clone();
     match tokio::time::timeout(bounds.timeout, next.run(Request::from_parts(parts, body))).await {
@@ -124,7 +137,11 @@ pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, ne
     if !request.headers().contains_key(header::AUTHORIZATION) {
         return next.run(request).await;
     }
-    let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
+    let audience = if request.uri().path().starts_with("/api/v1/") {
+        Audience::V1
+    } else {
+        Audience::V2
+    };
     let caller = match bearer(request.headers()) {
         None => Caller::Unknown(Unauthenticated::Missing),
         Some(token) => match auth.authenticate(token, audience).await {

@@ -27,7 +27,10 @@ pub async fn not_found(request: Request) -> Response {
 
 /// v1's health: whether the server answers at all.
 pub async fn health() -> Response {
-    v1::json(StatusCode::OK, Bytes::from_static(br#"{"status":"OK","message":"Server is running"}"#))
+    v1::json(
+        StatusCode::OK,
+        Bytes::from_static(br#"{"status":"OK","message":"Server is running"}"#),
+    )
 }
 
 fn is_v2(path: &str) -> bool {

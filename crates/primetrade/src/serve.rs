@@ -32,12 +32,22 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
     println!("Admin (health, metrics) on http://{}", admin.local_addr()?);
     match demo {
         true => commands::print_demo_credentials(),
-        false => println!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin"),
+        false => println!(
+            "To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin"
+        ),
     }
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
-    let public = server::serve(public, app.router(config), config.http.max_connections, stopping.clone());
-    let probes = probes(Probes { app: Arc::clone(&app), ready: readiness });
+    let public = server::serve(
+        public,
+        app.router(config),
+        config.http.max_connections,
+        stopping.clone(),
+    );
+    let probes = probes(Probes {
+        app: Arc::clone(&app),
+        ready: readiness,
+    });
     let admin = server::serve(admin, probes, ADMIN_CONNECTIONS, stopping);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {

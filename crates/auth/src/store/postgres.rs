@@ -159,12 +159,19 @@ async fn set_active(
     effects: &Effects,
 ) -> Result<bool, StoreError> {
     let update = format!("{} returning id", sql::SET_ACTIVE);
-    let values: Params<'_> = &[&change.active, &change.now.0, &change.account_id, &change.expected_version];
+    let values: Params<'_> = &[
+        &change.active,
+        &change.now.0,
+        &change.account_id,
+        &change.expected_version,
+    ];
     if transaction.query(&update, values).await?.is_empty() {
         return Ok(false);
     }
     if !change.active {
-        transaction.query(sql::END_SESSIONS, &[&change.now.0, &change.account_id]).await?;
+        transaction
+            .query(sql::END_SESSIONS, &[&change.now.0, &change.account_id])
+            .await?;
     }
     finish(transaction, effects).await.map(|()| true)
 }
@@ -202,6 +209,8 @@ fn account(row: &Row) -> Result<Account, StoreError> {
 }
 
 fn misfit(row: &Row, column: &'static str, error: tokio_postgres::Error) -> StoreError {
-    let id = row.try_get::<_, Uuid>(0).map_or_else(|_| "with a malformed id".into(), |id| id.to_string());
+    let id = row
+        .try_get::<_, Uuid>(0)
+        .map_or_else(|_| "with a malformed id".into(), |id| id.to_string());
     StoreError::corrupt("accounts", column, id, error)
 }

@@ -127,7 +127,9 @@ impl Store for SqliteStore {
                     return Ok(false);
                 }
                 if !change.active {
-                    connection.prepare_cached(sql::END_SESSIONS)?.execute(params![change.now.0, id])?;
+                    connection
+                        .prepare_cached(sql::END_SESSIONS)?
+                        .execute(params![change.now.0, id])?;
                 }
                 finish(connection, &effects).map(|()| true)
             })
@@ -137,7 +139,9 @@ impl Store for SqliteStore {
     async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
         self.0
             .write(move |connection| {
-                connection.prepare_cached(sql::END_SESSION)?.execute(params![now.0, id.as_bytes()])?;
+                connection
+                    .prepare_cached(sql::END_SESSION)?
+                    .execute(params![now.0, id.as_bytes()])?;
                 Ok(())
             })
             .await
@@ -220,6 +224,9 @@ fn account(row: &Row<'_>) -> Result<Account, StoreError> {
 }
 
 fn misfit(row: &Row<'_>, column: &'static str, error: rusqlite::Error) -> StoreError {
-    let id = row.get(0).map(Uuid::from_bytes).map_or_else(|_| "with a malformed id".into(), |id| id.to_string());
+    let id = row
+        .get(0)
+        .map(Uuid::from_bytes)
+        .map_or_else(|_| "with a malformed id".into(), |id| id.to_string());
     StoreError::corrupt("accounts", column, id, error)
 }

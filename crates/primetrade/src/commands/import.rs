@@ -50,7 +50,11 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     let mut writing = FuturesUnordered::new();
     let mut broken = None;
     while let Some(item) = rows.next() {
-        bar.set_message(format!("{} rows, {:.0} rows/s", rows.rows(), rate(rows.rows(), started.elapsed())));
+        bar.set_message(format!(
+            "{} rows, {:.0} rows/s",
+            rows.rows(),
+            rate(rows.rows(), started.elapsed())
+        ));
         match item {
             Ok(product) => writing.push(write(&app, owner.id, product, currency, import.dry_run)),
             Err(ImportError::Row(error)) => tally.refuse(&bar, &error.to_string()),
@@ -78,7 +82,11 @@ type Written = (u64, String, Result<Upserted, Error>);
 
 async fn write(app: &App, owner: kernel::Uuid, product: ImportedProduct, currency: Currency, dry_run: bool) -> Written {
     let (row, handle) = (product.row, product.handle.clone());
-    (row, handle, app.products.upsert(owner, product, currency, dry_run).await)
+    (
+        row,
+        handle,
+        app.products.upsert(owner, product, currency, dry_run).await,
+    )
 }
 
 impl Tally {
@@ -117,9 +125,18 @@ fn print_report(tally: &Tally, report: &Report, elapsed: Duration, dry_run: bool
         rate(report.rows, elapsed)
     );
     let notes = [
-        (report.untracked_variants, "variants whose stock the shop did not track keep the file's quantity"),
-        (report.negative_quantities, "variants had a quantity below zero and were given none"),
-        (report.continue_selling, "variants were sold beyond their stock; here they are not"),
+        (
+            report.untracked_variants,
+            "variants whose stock the shop did not track keep the file's quantity",
+        ),
+        (
+            report.negative_quantities,
+            "variants had a quantity below zero and were given none",
+        ),
+        (
+            report.continue_selling,
+            "variants were sold beyond their stock; here they are not",
+        ),
     ];
     for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
         println!("{count} {note}");
@@ -141,7 +158,8 @@ fn progress_bar(bytes: u64) -> ProgressBar {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     };
-    let style = ProgressStyle::with_template("{wide_bar} {percent}% {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{wide_bar} {percent}% {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(bytes), target).with_style(style)
 }
 

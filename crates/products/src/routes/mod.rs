@@ -5,7 +5,6 @@ pub mod v2;
 
 use std::sync::Arc;
 
-
 use auth::{Account, Accounts};
 use axum::Router;
 use axum::routing::get;

@@ -26,3 +26,78 @@ pub(super) async fn handle(
     let account = auth.get(caller.account_id).await?.ok_or(gone)?;
     Ok(Success::data(Data { user: account.into() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::http::StatusCode;
+    use kernel::{Role, Uuid};
+
+    use super::super::testing::App;
+    use crate::{Accounts, Audience, Cause};
+
+    #[tokio::test]
+    async fn a_token_dies_with_its_session_and_its_time() {
+        let app = App::start().await;
+        let ada = app.ada().await;
+        let token = ada["token"].as_str().unwrap();
+        let (status, body) = app.me(token).await;
+        assert_eq!((status, &body["data"]["user"]), (StatusCode::OK, &ada["user"]));
+
+        let session = app.auth.authenticate(token, Audience::V1).await.unwrap().session_id;
+        app.auth.log_out(session).await.unwrap();
+        let (status, body) = app.me(token).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert_eq!(body["message"], "Invalid or inactive user token.");
+
+        app.advance(Duration::from_secs(3_600));
+        assert_eq!(
+            app.me(token).await.1["message"],
+            "Token has expired. Please login again."
+        );
+        assert_eq!(app.me("nonsense").await.1["message"], "Invalid token.");
+    }
+
+    #[tokio::test]
+    async fn a_deactivation_holds_at_once_and_activation_revives_no_token() {
+        let app = App::start().await;
+        let ada = app.ada().await;
+        let (token, id) = (ada["token"].as_str().unwrap(), ada["user"]["id"].as_str().unwrap());
+        let id: Uuid = id.parse().unwrap();
+        let after = app.auth.set_active(id, false, &Cause::SYSTEM).await.unwrap();
+        assert_eq!(app.auth.get(id).await.unwrap(), Some(after));
+        assert_eq!(app.me(token).await.1["message"], "Invalid or inactive user token.");
+        app.auth.set_active(id, true, &Cause::SYSTEM).await.unwrap();
+        assert_eq!(app.me(token).await.0, StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_row_written_by_others_counts_too() {
+        let app = App::start().await;
+        let ada = app.ada().await;
+        let token = ada["token"].as_str().unwrap();
+        assert_eq!(app.me(token).await.0, StatusCode::OK);
+        app.sql("pragma foreign_keys = on; delete from accounts");
+        assert_eq!(app.me(token).await.0, StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn an_account_is_ensured_once() {
+        let app = App::start().await;
+        let ensure = || {
+            app.auth
+                .ensure_account("root", "root@example.com", "Secret1", Role::Admin)
+        };
+        let (first, made) = ensure().await.unwrap();
+        assert!(made && first.role == Role::Admin);
+        assert_eq!(ensure().await.unwrap(), (first, false));
+        assert!(app.auth.create_admin("r", "x", "y").await.is_err());
+        assert!(
+            app.auth
+                .create_admin("root", "other@example.com", "Secret1")
+                .await
+                .is_err()
+        );
+    }
+}

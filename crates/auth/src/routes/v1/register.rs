@@ -41,3 +41,88 @@ pub(super) async fn handle(
     let body = Success::said("User registered successfully", data).to_bytes();
     Ok(json(StatusCode::CREATED, body))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use serde_json::json;
+
+    use super::super::testing::App;
+
+    const PATH: &str = "/api/v1/auth/register";
+
+    #[tokio::test]
+    async fn a_newcomer_gets_an_account_and_a_token() {
+        let app = App::start().await;
+        let body = json!({"username": " ada ", "email": " Ada@Example.com ", "password": "Secret1", "role": "admin"});
+        let (status, body) = app.post(PATH, body).await;
+        assert_eq!(status, StatusCode::CREATED);
+        assert_eq!(
+            (&body["success"], &body["message"]),
+            (&json!(true), &json!("User registered successfully"))
+        );
+        let user = &body["data"]["user"];
+        let expected = json!({
+            "id": user["id"],
+            "username": "ada",
+            "email": "Ada@Example.com",
+            "role": "user",
+            "isActive": true,
+            "createdAt": "2025-11-23T01:11:06.898Z",
+            "updatedAt": "2025-11-23T01:11:06.898Z",
+        });
+        assert_eq!(*user, expected);
+        assert_eq!(app.me(body["data"]["token"].as_str().unwrap()).await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_taken_name_or_address_is_a_conflict() {
+        let app = App::start().await;
+        app.ada().await;
+        for (username, email) in [("ada", "new@example.com"), ("new", "ADA@example.com")] {
+            let body = json!({"username": username, "email": email, "password": "Secret1"});
+            let (status, body) = app.post(PATH, body).await;
+            assert_eq!(status, StatusCode::CONFLICT);
+            assert_eq!(
+                body,
+                json!({"success": false, "message": "User with this email or username already exists"})
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn every_broken_rule_is_reported_with_the_value_as_sent() {
+        let app = App::start().await;
+        let (status, body) = app
+            .post(PATH, json!({"username": [], "email": " x ", "password": 12}))
+            .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert_eq!(body["message"], "Validation failed");
+        let told: Vec<_> = body["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| (&e["path"], &e["value"]))
+            .collect();
+        let (username, email, password) = (json!("username"), json!("email"), json!("password"));
+        let (list, text, number) = (json!([]), json!(" x "), json!(12));
+        let expected = [
+            (&username, &list),
+            (&username, &list),
+            (&email, &text),
+            (&password, &number),
+            (&password, &number),
+        ];
+        assert_eq!(told, expected);
+
+        let (_, body) = app.post(PATH, json!({"username": 123, "email": "a@b.co"})).await;
+        let first = json!({
+            "type": "field",
+            "msg": "Password must be at least 6 characters long",
+            "path": "password",
+            "location": "body",
+        });
+        assert_eq!(body["errors"].as_array().unwrap().len(), 2);
+        assert_eq!(body["errors"][0], first);
+    }
+}

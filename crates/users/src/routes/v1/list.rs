@@ -23,7 +23,14 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let page = v1_page::parse(&pairs(query.as_deref())).map_err(Failure::validation)?;
-    let (accounts, total) = endpoints.accounts.page(page.offset(), page.limit).await?;
-    let users = accounts.iter().map(V1User::from).collect();
-    Ok(Success::data(Data { users, pagination: page.of(total) }).into_response())
+    let (accounts, total) = endpoints
+        .accounts
+        .page(page.offset().unsigned_abs(), page.limit.unsigned_abs())
+        .await?;
+    let users = accounts.into_iter().map(V1User::from).collect();
+    Ok(Success::data(Data {
+        users,
+        pagination: page.of(total.cast_signed()),
+    })
+    .into_response())
 }
