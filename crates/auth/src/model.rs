@@ -269,7 +269,7 @@ mod tests {
             codes(Registration::new(Some(""), Some(""), Some("")).err().unwrap()),
             all
         );
-        let one = |username, password| {
+        let one = |username: &str, password: &str| {
             codes(
                 Registration::new(Some(username), Some("a@b.co"), Some(password))
                     .err()

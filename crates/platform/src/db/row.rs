@@ -17,10 +17,6 @@ macro_rules! columns {
     ($row:ty, $get:ident, $uuid:expr) => {
         impl Columns for $row {
             fn uuid(&self, column: usize) -> Result<Uuid, String> {
-                #[expect(
-                    clippy::redundant_closure_call,
-                    reason = "the two drivers hold ids in different types"
-                )]
                 ($uuid)(self, column)
             }
             fn text(&self, column: usize) -> Result<String, String> {

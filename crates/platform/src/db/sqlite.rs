@@ -249,7 +249,7 @@ fn write_loop(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) 
             // The connection is of no use inside a failed transaction; a second failure shows at the next BEGIN.
             let _ = connection.execute_batch("rollback");
         }
-        let result = result.as_ref().map(|()| ()).map_err(String::as_str);
+        let result = result.as_ref().copied().map_err(String::as_str);
         for job in jobs {
             job.finish(result);
         }
