@@ -47,6 +47,8 @@ enum Job {
         stored: Option<String>,
         reply: oneshot::Sender<Result<Verdict, Error>>,
     },
+    #[cfg(test)]
+    Panic,
 }
 
 impl PasswordHasher {
@@ -130,6 +132,8 @@ fn run(job: Job, memory: &mut Vec<Block>) {
         } if !reply.is_closed() => {
             let _ = reply.send(verify(&password, stored.as_deref(), memory));
         }
+        #[cfg(test)]
+        Job::Panic => panic!("a defect in a job"),
         _ => {}
     }
 }
@@ -295,5 +299,12 @@ mod tests {
             .filter(|result| matches!(result, Err(Error::Overloaded { .. })));
         assert!(refused.count() >= 5);
         assert!(results.iter().any(Result::is_ok));
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_job_leaves_the_thread_alive() {
+        let hasher = PasswordHasher::start(1, 4).unwrap();
+        assert!(hasher.enqueue(Job::Panic).is_ok());
+        assert!(hasher.hash("Secret1".into(), [1; 16]).await.is_ok());
     }
 }

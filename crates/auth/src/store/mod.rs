@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{Role, Timestamp, Uuid};
+use platform::db::row::Columns;
 use platform::db::{Database, Effects, StoreError};
 
 use crate::model::{Account, Session};
@@ -83,33 +84,46 @@ pub fn open(database: Database) -> Arc<dyn Store> {
     }
 }
 
-/// An account's columns as both databases return them, before they are trusted.
-struct RawAccount {
-    id: Uuid,
-    username: String,
-    email: String,
-    role: String,
-    active: bool,
-    version: i64,
-    created_at: i64,
-    updated_at: i64,
+/// An account from its columns, in the order in which all statements select them first.
+fn account(row: &impl Columns) -> Result<Account, StoreError> {
+    let id = row
+        .uuid(0)
+        .map_err(|found| StoreError::corrupt("accounts", "id", "with a malformed id", found))?;
+    let misfit = |column| move |found: String| StoreError::corrupt("accounts", column, id, found);
+    let role = row.text(3).map_err(misfit("role"))?;
+    Ok(Account {
+        id,
+        username: row.text(1).map_err(misfit("username"))?,
+        email: row.text(2).map_err(misfit("email"))?,
+        role: Role::parse(&role).ok_or_else(|| misfit("role")(format!("unknown role {role:?}")))?,
+        active: row.boolean(4).map_err(misfit("active"))?,
+        version: row.integer(5).map_err(misfit("version"))?,
+        created_at: Timestamp(row.integer(6).map_err(misfit("created_at"))?),
+        updated_at: Timestamp(row.integer(7).map_err(misfit("updated_at"))?),
+    })
 }
 
-impl RawAccount {
-    fn check(self) -> Result<Account, StoreError> {
-        let role = Role::parse(&self.role)
-            .ok_or_else(|| StoreError::corrupt("accounts", "role", self.id, format!("unknown role {:?}", self.role)))?;
-        Ok(Account {
-            id: self.id,
-            username: self.username,
-            email: self.email,
-            role,
-            active: self.active,
-            version: self.version,
-            created_at: Timestamp(self.created_at),
-            updated_at: Timestamp(self.updated_at),
-        })
-    }
+/// The account of [`sql::ACCOUNT_BY_EMAIL`], with its hash.
+fn stored_account(row: &impl Columns) -> Result<StoredAccount, StoreError> {
+    let account = account(row)?;
+    let password_hash = row
+        .text(8)
+        .map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
+    Ok(StoredAccount { account, password_hash })
+}
+
+/// The row of [`sql::SESSION_WITH_ACCOUNT`].
+fn session_with_account(id: Uuid, row: &impl Columns) -> Result<(Session, Account), StoreError> {
+    let account = account(row)?;
+    let misfit = |column| move |found: String| StoreError::corrupt("sessions", column, id, found);
+    let session = Session {
+        id,
+        account_id: account.id,
+        created_at: Timestamp(row.integer(8).map_err(misfit("created_at"))?),
+        expires_at: Timestamp(row.integer(9).map_err(misfit("expires_at"))?),
+        ended_at: row.optional_integer(10).map_err(misfit("ended_at"))?.map(Timestamp),
+    };
+    Ok((session, account))
 }
 
 /// SQL that both databases speak. SQLite numbers `$n` by first appearance, so they appear in order.

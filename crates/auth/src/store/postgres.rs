@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::postgres::{Params, Postgres, Transaction};
 use platform::db::{Effects, StoreError, events, idempotency};
-use tokio_postgres::Row;
 
-use super::{ActiveChange, MAX_IDS, RawAccount, Store, StoredAccount, sql};
+use super::{ActiveChange, MAX_IDS, Store, StoredAccount, account, session_with_account, sql, stored_account};
 use crate::model::{Account, Session, email_key};
 
 pub struct PostgresStore(pub Arc<Postgres>);
@@ -36,14 +35,8 @@ impl Store for PostgresStore {
         if key.contains('\0') {
             return Ok(None);
         }
-        let Some(row) = self.0.query_opt(sql::ACCOUNT_BY_EMAIL, &[&key]).await? else {
-            return Ok(None);
-        };
-        let password_hash = row.try_get(8).map_err(|error| misfit(&row, "password_hash", error))?;
-        Ok(Some(StoredAccount {
-            account: account(&row)?,
-            password_hash,
-        }))
+        let row = self.0.query_opt(sql::ACCOUNT_BY_EMAIL, &[&key]).await?;
+        row.as_ref().map(stored_account).transpose()
     }
 
     async fn accounts_by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, StoreError> {
@@ -59,19 +52,8 @@ impl Store for PostgresStore {
     }
 
     async fn session_with_account(&self, id: Uuid) -> Result<Option<(Session, Account)>, StoreError> {
-        let Some(row) = self.0.query_opt(sql::SESSION_WITH_ACCOUNT, &[&id]).await? else {
-            return Ok(None);
-        };
-        let account = account(&row)?;
-        let misfit = |error| StoreError::corrupt("sessions", "*", id, error);
-        let session = Session {
-            id,
-            account_id: account.id,
-            created_at: Timestamp(row.try_get(8).map_err(misfit)?),
-            expires_at: Timestamp(row.try_get(9).map_err(misfit)?),
-            ended_at: row.try_get::<_, Option<i64>>(10).map_err(misfit)?.map(Timestamp),
-        };
-        Ok(Some((session, account)))
+        let row = self.0.query_opt(sql::SESSION_WITH_ACCOUNT, &[&id]).await?;
+        row.as_ref().map(|row| session_with_account(id, row)).transpose()
     }
 
     async fn create_session(&self, session: Session) -> Result<bool, StoreError> {
@@ -190,27 +172,4 @@ async fn end<T>(transaction: Transaction<'_>, result: Result<T, StoreError>) -> 
             Err(error)
         }
     }
-}
-
-fn account(row: &Row) -> Result<Account, StoreError> {
-    let raw = || -> Result<RawAccount, tokio_postgres::Error> {
-        Ok(RawAccount {
-            id: row.try_get(0)?,
-            username: row.try_get(1)?,
-            email: row.try_get(2)?,
-            role: row.try_get(3)?,
-            active: row.try_get(4)?,
-            version: row.try_get(5)?,
-            created_at: row.try_get(6)?,
-            updated_at: row.try_get(7)?,
-        })
-    };
-    raw().map_err(|error| misfit(row, "*", error))?.check()
-}
-
-fn misfit(row: &Row, column: &'static str, error: tokio_postgres::Error) -> StoreError {
-    let id = row
-        .try_get::<_, Uuid>(0)
-        .map_or_else(|_| "with a malformed id".into(), |id| id.to_string());
-    StoreError::corrupt("accounts", column, id, error)
 }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, StoreError, events, idempotency};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use super::{ActiveChange, MAX_IDS, RawAccount, Store, StoredAccount, sql};
+use super::{ActiveChange, MAX_IDS, Store, StoredAccount, account, session_with_account, sql, stored_account};
 use crate::model::{Account, Session, email_key};
 
 /// As many rows by key take less time than a hop to another thread and back would.
@@ -50,12 +50,7 @@ impl Store for SqliteStore {
         self.0.read_point(|connection| {
             let mut statement = connection.prepare_cached(sql::ACCOUNT_BY_EMAIL)?;
             let mut rows = statement.query([key])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            let password_hash = row.get(8).map_err(|error| misfit(row, "password_hash", error))?;
-            Ok(Some(StoredAccount {
-                account: account(row)?,
-                password_hash,
-            }))
+            rows.next()?.map(stored_account).transpose()
         })
     }
 
@@ -79,17 +74,7 @@ impl Store for SqliteStore {
         self.0.read_point(|connection| {
             let mut statement = connection.prepare_cached(sql::SESSION_WITH_ACCOUNT)?;
             let mut rows = statement.query([id.as_bytes()])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            let account = account(row)?;
-            let misfit = |error| StoreError::corrupt("sessions", "*", id, error);
-            let session = Session {
-                id,
-                account_id: account.id,
-                created_at: Timestamp(row.get(8).map_err(misfit)?),
-                expires_at: Timestamp(row.get(9).map_err(misfit)?),
-                ended_at: row.get::<_, Option<i64>>(10).map_err(misfit)?.map(Timestamp),
-            };
-            Ok(Some((session, account)))
+            rows.next()?.map(|row| session_with_account(id, row)).transpose()
         })
     }
 
@@ -205,28 +190,4 @@ fn find(connection: &Connection, id: Uuid) -> Result<Option<Account>, StoreError
     let mut statement = connection.prepare_cached(sql::ACCOUNT)?;
     let mut rows = statement.query([id.as_bytes()])?;
     rows.next()?.map(account).transpose()
-}
-
-fn account(row: &Row<'_>) -> Result<Account, StoreError> {
-    let raw = || -> rusqlite::Result<RawAccount> {
-        Ok(RawAccount {
-            id: Uuid::from_bytes(row.get(0)?),
-            username: row.get(1)?,
-            email: row.get(2)?,
-            role: row.get(3)?,
-            active: row.get(4)?,
-            version: row.get(5)?,
-            created_at: row.get(6)?,
-            updated_at: row.get(7)?,
-        })
-    };
-    raw().map_err(|error| misfit(row, "*", error))?.check()
-}
-
-fn misfit(row: &Row<'_>, column: &'static str, error: rusqlite::Error) -> StoreError {
-    let id = row
-        .get(0)
-        .map(Uuid::from_bytes)
-        .map_or_else(|_| "with a malformed id".into(), |id| id.to_string());
-    StoreError::corrupt("accounts", column, id, error)
 }

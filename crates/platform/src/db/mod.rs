@@ -10,6 +10,8 @@ pub mod row;
 pub mod sequencer;
 pub mod sqlite;
 pub mod stats;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::sync::Arc;

@@ -1,0 +1,360 @@
+//! What both databases promise to every service: all or nothing, dense positions, per-subject order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::event::EventHead;
+use kernel::{Actor, Event, SystemClock, Timestamp, Uuid};
+use tempfile::TempDir;
+
+use super::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
+use super::sequencer::Sequencer;
+use super::{Database, DatabaseUrl, Limits, StoreError, events};
+use crate::Context;
+
+/// A service with one table: counters, whose every step is an event.
+const COUNTERS: Migrations = Migrations {
+    sqlite: &[
+        Migration {
+            version: 1,
+            name: "common",
+            sql: COMMON_SQLITE,
+        },
+        Migration {
+            version: 2,
+            name: "counters",
+            sql: "create table counters (id integer primary key, value integer not null)",
+        },
+    ],
+    postgres: &[
+        Migration {
+            version: 1,
+            name: "common",
+            sql: COMMON_POSTGRES,
+        },
+        Migration {
+            version: 2,
+            name: "counters",
+            sql: "create table counters (id bigint primary key, value bigint not null)",
+        },
+    ],
+};
+const LIMITS: Limits = Limits {
+    pool_size: 16,
+    shared_connections: 2,
+};
+const STEP: &str = "update counters set value = value + 1 where id = $1 returning value";
+
+/// Both databases, empty and migrated. The folder lives as long as the SQLite one.
+async fn both() -> (TempDir, [Database; 2]) {
+    let folder = TempDir::new().unwrap();
+    let sqlite = DatabaseUrl::Sqlite(folder.path().to_owned());
+    let postgres: DatabaseUrl = testkit::postgres::database().parse().unwrap();
+    let mut databases = Vec::new();
+    for url in [sqlite, postgres] {
+        let database = Database::open(&url, "counters", LIMITS).await.unwrap();
+        database.migrate(&COUNTERS).await.unwrap();
+        databases.push(database);
+    }
+    let Ok(databases) = databases.try_into() else {
+        panic!("two were opened")
+    };
+    (folder, databases)
+}
+
+fn run<F: Future>(test: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test)
+}
+
+fn stepped(id: Uuid, counter: i64, value: i64) -> Event {
+    let head = EventHead {
+        id,
+        source: "/counters",
+        kind: "counter.stepped",
+        subject: format!("counters/{counter}"),
+        version: value,
+        time: Timestamp(0),
+        actor: Actor::System,
+        request_id: None,
+    };
+    Event::new(head, value, None).unwrap()
+}
+
+/// Adds one and appends the event, then waits, then commits or gives up.
+async fn step(database: &Database, id: Uuid, counter: i64, pause: Duration, give_up: bool) -> Result<(), StoreError> {
+    match database {
+        Database::Sqlite(db) => {
+            db.write(move |c| {
+                let value = c.query_row(STEP, [counter], |row| row.get(0))?;
+                events::append_sqlite(c, &[stepped(id, counter, value)])?;
+                std::thread::sleep(pause / 20);
+                if give_up {
+                    Err(StoreError::Conflict("given up".into()))
+                } else {
+                    Ok(())
+                }
+            })
+            .await
+        }
+        Database::Postgres(db) => {
+            let mut transaction = db.begin().await?;
+            let value = transaction.query(STEP, &[&counter]).await?[0].get(0);
+            events::append_postgres(&mut transaction, &[stepped(id, counter, value)]).await?;
+            tokio::time::sleep(pause).await;
+            match give_up {
+                true => transaction.rollback().await,
+                false => transaction.commit().await?,
+            }
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn fifty_writers_with_delays_and_rollbacks_leave_a_dense_ordered_log() {
+    const WRITERS: i64 = 50;
+    const STEPS: i64 = 20;
+    const SUBJECTS: i64 = 7;
+    run(async {
+        let (_folder, databases) = both().await;
+        for database in databases {
+            for counter in 0..SUBJECTS {
+                create_counter(&database, counter).await;
+            }
+            let sequencers = start_sequencers(&database);
+            let context = Context::new(Arc::new(SystemClock));
+            let mut writers = Vec::new();
+            for writer in 0..WRITERS {
+                let (database, context) = (database.clone(), context.clone());
+                writers.push(tokio::spawn(async move {
+                    let mut committed = 0;
+                    for n in 0..STEPS {
+                        let give_up = (writer * 31 + n * 17) % 5 == 0;
+                        let pause = Duration::from_micros(((writer * 7 + n * 13) % 9 * 400) as u64);
+                        let stepped = step(
+                            &database,
+                            context.id().unwrap(),
+                            (writer + n) % SUBJECTS,
+                            pause,
+                            give_up,
+                        )
+                        .await;
+                        committed += i64::from(!give_up && stepped.is_ok());
+                    }
+                    committed
+                }));
+            }
+            let mut committed = 0;
+            for writer in writers {
+                committed += writer.await.unwrap();
+            }
+            let log = wait_for_events(&database, committed).await;
+            for sequencer in sequencers {
+                sequencer.abort();
+            }
+            assert_eq!(
+                log.len() as i64,
+                committed,
+                "every committed step has one event, no other has any"
+            );
+            let mut next: HashMap<&str, i64> = HashMap::new();
+            for (index, event) in log.iter().enumerate() {
+                assert_eq!(event.position, index as i64 + 1, "positions are dense from 1");
+                let expected = next.entry(&event.subject).or_insert(1);
+                assert_eq!(event.version, *expected, "{} is in commit order", event.subject);
+                *expected += 1;
+            }
+        }
+    });
+}
+
+async fn create_counter(database: &Database, counter: i64) {
+    const INSERT: &str = "insert into counters values ($1, 0)";
+    match database {
+        Database::Sqlite(db) => drop(db.write(move |c| Ok(c.execute(INSERT, [counter])?)).await.unwrap()),
+        Database::Postgres(db) => drop(db.query(INSERT, &[&counter]).await.unwrap()),
+    }
+}
+
+/// Two on PostgreSQL, as two processes would have: the lease and its fence must keep them apart.
+fn start_sequencers(database: &Database) -> Vec<tokio::task::JoinHandle<()>> {
+    let Database::Postgres(db) = database else {
+        return Vec::new();
+    };
+    let sequencer = |db: Arc<super::postgres::Postgres>| async move {
+        let mut sequencer = Sequencer::default();
+        loop {
+            sequencer.advance(&db).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    vec![
+        tokio::spawn(sequencer(Arc::clone(db))),
+        tokio::spawn(sequencer(Arc::clone(db))),
+    ]
+}
+
+async fn wait_for_events(database: &Database, count: i64) -> Vec<events::Logged> {
+    for _ in 0..500 {
+        let log = database.events_after(0, 1_000_000).await.unwrap();
+        if log.len() as i64 >= count {
+            return log;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{count} events did not get positions within 10 s");
+}
+
+#[test]
+fn a_sequencer_that_lost_its_lease_moves_nothing() {
+    run(async {
+        let (_folder, [_, database]) = both().await;
+        let Database::Postgres(db) = &database else {
+            panic!("the second is PostgreSQL")
+        };
+        create_counter(&database, 1).await;
+        let (mut first, mut second) = (Sequencer::default(), Sequencer::default());
+        first.advance(db).await.unwrap();
+        let context = Context::new(Arc::new(SystemClock));
+        step(&database, context.id().unwrap(), 1, Duration::ZERO, false)
+            .await
+            .unwrap();
+        assert_eq!(second.advance(db).await.unwrap(), 0, "the first holds the lease");
+        db.query("update events_head set lease_until = 'epoch'", &[])
+            .await
+            .unwrap();
+        assert_eq!(second.advance(db).await.unwrap(), 1, "an expired lease is taken over");
+        step(&database, context.id().unwrap(), 1, Duration::ZERO, false)
+            .await
+            .unwrap();
+        assert_eq!(first.advance(db).await.unwrap(), 0, "the first is fenced off");
+        assert_eq!(second.advance(db).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_failing_or_panicking_write_leaves_the_rest_of_its_batch_alone() {
+    run(async {
+        let (_folder, [database, _]) = both().await;
+        let Database::Sqlite(db) = &database else {
+            panic!("the first is SQLite")
+        };
+        let writes = (0..300_i64).map(|n| {
+            db.write(move |c| {
+                c.execute("insert into counters values ($1, 0)", [n])?;
+                match n % 3 {
+                    0 => Ok(()),
+                    1 => Err(StoreError::Conflict("refused".into())),
+                    _ => panic!("a defect"),
+                }
+            })
+        });
+        let results = futures_util::future::join_all(writes).await;
+        assert!(
+            results
+                .iter()
+                .enumerate()
+                .all(|(n, result)| result.is_ok() == (n % 3 == 0))
+        );
+        let kept: i64 = db
+            .read_point(|c| Ok(c.query_row("select count(*) from counters", [], |row| row.get(0))?))
+            .unwrap();
+        assert_eq!(kept, 100);
+    });
+}
+
+#[test]
+fn migrations_keep_data_and_refuse_a_newer_schema() {
+    const NEXT: Migrations = Migrations {
+        sqlite: &[
+            Migration {
+                version: 1,
+                name: "common",
+                sql: COMMON_SQLITE,
+            },
+            Migration {
+                version: 2,
+                name: "counters",
+                sql: "",
+            },
+            Migration {
+                version: 3,
+                name: "labels",
+                sql: "alter table counters add column label text not null default 'none'",
+            },
+        ],
+        postgres: &[
+            Migration {
+                version: 1,
+                name: "common",
+                sql: COMMON_POSTGRES,
+            },
+            Migration {
+                version: 2,
+                name: "counters",
+                sql: "",
+            },
+            Migration {
+                version: 3,
+                name: "labels",
+                sql: "alter table counters add column label text not null default 'none'",
+            },
+        ],
+    };
+    run(async {
+        let (_folder, databases) = both().await;
+        for database in databases {
+            create_counter(&database, 5).await;
+            assert!(
+                database
+                    .require_current(&NEXT)
+                    .await
+                    .unwrap_err()
+                    .to_string()
+                    .contains("primetrade migrate")
+            );
+            database.migrate(&NEXT).await.unwrap();
+            database.migrate(&NEXT).await.unwrap();
+            database.require_current(&NEXT).await.unwrap();
+            let label: String = match &database {
+                Database::Sqlite(db) => db
+                    .read_point(|c| Ok(c.query_row("select label from counters where id = 5", [], |row| row.get(0))?))
+                    .unwrap(),
+                Database::Postgres(db) => {
+                    db.query("select label from counters where id = 5", &[]).await.unwrap()[0].get(0)
+                }
+            };
+            assert_eq!(label, "none");
+            assert!(
+                database
+                    .migrate(&COUNTERS)
+                    .await
+                    .unwrap_err()
+                    .to_string()
+                    .contains("newer release")
+            );
+        }
+    });
+}
+
+#[test]
+fn shared_connections_come_back_after_the_server_dropped_them() {
+    run(async {
+        let (_folder, [_, database]) = both().await;
+        let Database::Postgres(db) = &database else {
+            panic!("the second is PostgreSQL")
+        };
+        database.ping().await.unwrap();
+        let others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+        db.query_slow(others, &[]).await.unwrap();
+        for _ in 0..20 {
+            database.ping().await.unwrap();
+        }
+    });
+}
