@@ -1,6 +1,7 @@
 //! The parts, joined: the one place that knows them all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth::{Auth, AuthSettings};
 use axum::Router;
@@ -90,6 +91,7 @@ impl App {
             }
             tokio::spawn(sweep(database.clone(), self.context.clone()));
         }
+        tokio::spawn(sweep_sessions(Arc::clone(&self.auth)));
     }
 
     /// Whether every database answers.

@@ -1,6 +1,8 @@
 //! `primetrade`: the one binary. Reads its configuration, joins the parts, runs a command.
 
 mod app;
+#[cfg(test)]
+mod architecture;
 mod cli;
 mod commands;
 mod config;

@@ -165,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| {
             put(
                 &mut config.auth.v1_token_lifetime,
-                value::duration(text, MINUTE..=365 * DAY),
+                value::duration(text, SECOND..=365 * DAY),
             )
         },
     },
