@@ -131,16 +131,32 @@ async fn open(
     Ok(database)
 }
 
+/// Rows that a sweep deletes in one transaction: few enough never to hold up writers.
+const SWEEP: i64 = 500;
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
 /// Deletes expired idempotency records, a small batch at a time.
 async fn sweep(database: Database, context: Context) {
-    const BATCH: i64 = 500;
-    let mut pause = tokio::time::interval(std::time::Duration::from_secs(60));
+    let mut pause = tokio::time::interval(SWEEP_EVERY);
     loop {
         pause.tick().await;
         while database
-            .sweep_idempotency(context.now(), BATCH)
+            .sweep_idempotency(context.now(), SWEEP)
             .await
-            .is_ok_and(|swept| swept == BATCH as u64)
+            .is_ok_and(|swept| swept == SWEEP as u64)
+        {}
+    }
+}
+
+/// Deletes expired sessions, a small batch at a time.
+async fn sweep_sessions(auth: Arc<Auth>) {
+    let mut pause = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        pause.tick().await;
+        while auth
+            .sweep_sessions(SWEEP)
+            .await
+            .is_ok_and(|swept| swept == SWEEP as u64)
         {}
     }
 }
