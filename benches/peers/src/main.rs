@@ -100,10 +100,8 @@ fn print_ids(products: &[Product]) -> Result<()> {
 }
 
 async fn serve(store: Result<Store>) -> Result<()> {
-    let app = Router::new()
-        .route("/products", post(create))
-        .route("/products/{id}", get(read))
-        .with_state(Arc::new(store?));
+    let app =
+        Router::new().route("/products", post(create)).route("/products/{id}", get(read)).with_state(Arc::new(store?));
     let address = std::env::var("PEER_LISTEN").unwrap_or_else(|_| "127.0.0.1:0".to_owned());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("peer is serving on http://{}", listener.local_addr()?);

@@ -64,33 +64,20 @@ struct Pipeline {
 impl Pipeline {
     async fn open(url: &str, read: &str) -> Result<Self> {
         let client = connect(url).await?;
-        Ok(Pipeline {
-            read: client.prepare(read).await?,
-            client,
-        })
+        Ok(Pipeline { read: client.prepare(read).await?, client })
     }
 }
 
 impl Store {
     /// `PEER_POOL` is the size of the pool; `PEER_PIPELINED` the number of shared connections for reads (0: pooled).
     pub async fn connect(url: &str) -> Result<Self> {
-        let config = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(url.parse()?, NoTls, config);
-        let pool = Pool::builder(manager)
-            .max_size(setting("PEER_POOL", DEFAULT_POOL)?)
-            .build()?;
+        let pool = Pool::builder(manager).max_size(setting("PEER_POOL", DEFAULT_POOL)?).build()?;
         let read = read_statement();
         let pipelines = (0..setting("PEER_PIPELINED", 0)?).map(|_| Pipeline::open(url, &read));
         let pipelines = try_join_all(pipelines).await?;
-        Ok(Store {
-            pool,
-            create: create_statement(),
-            pipelines,
-            next: AtomicUsize::new(0),
-            read,
-        })
+        Ok(Store { pool, create: create_statement(), pipelines, next: AtomicUsize::new(0), read })
     }
 
     pub async fn read(&self, id: Uuid) -> Result<Option<String>> {

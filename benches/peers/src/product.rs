@@ -18,15 +18,9 @@ pub const VARIANT_COLUMNS: &str = "id, sku, barcode, options, price, compare_at_
 
 /// The one read of both peers: a row per variant, each beside its product.
 pub fn read_statement() -> String {
-    let columns = |table: &str, names: &str| {
-        names
-            .split(", ")
-            .map(|name| format!("{table}.{name}"))
-            .collect::<Vec<_>>()
-    };
-    let columns = [columns("p", PRODUCT_COLUMNS), columns("v", VARIANT_COLUMNS)]
-        .concat()
-        .join(", ");
+    let columns =
+        |table: &str, names: &str| names.split(", ").map(|name| format!("{table}.{name}")).collect::<Vec<_>>();
+    let columns = [columns("p", PRODUCT_COLUMNS), columns("v", VARIANT_COLUMNS)].concat().join(", ");
     format!(
         "select {columns} from products p join variants v on v.product_id = p.id where p.id = $1 order by v.position"
     )
@@ -131,10 +125,7 @@ pub fn samples(count: usize) -> Result<Vec<Product>> {
             variant_id: time_ordered_id(created_at)?,
             handle: format!("sample-product-{number}"),
             name: format!("Sample product {number}"),
-            description: Some(format!(
-                "{:.<200}",
-                format!("Made-up description of sample product {number}")
-            )),
+            description: Some(format!("{:.<200}", format!("Made-up description of sample product {number}"))),
             category: Some(format!("category-{:02}", number % 20 + 1)),
             tags: r#"["sample","load"]"#.to_owned(),
             vendor: Some("Sample vendor".to_owned()),
@@ -150,14 +141,9 @@ pub fn samples(count: usize) -> Result<Vec<Product>> {
     (1..=i64::try_from(count)?).map(sample).collect()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a bare peer has no tests that would need another clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "a bare peer has no tests that would need another clock")]
 fn now_micros() -> Result<i64> {
-    Ok(i64::try_from(
-        SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros(),
-    )?)
+    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
 }
 
 /// UUIDv7: new rows go to the end of the index, as PrimeTrade's own ids do.
@@ -208,10 +194,7 @@ pub struct Json {
 
 impl Json {
     pub fn begin(row: &Row<'_>) -> Self {
-        let mut json = Json {
-            text: String::with_capacity(1_024),
-            variants: 0,
-        };
+        let mut json = Json { text: String::with_capacity(1_024), variants: 0 };
         json.text.push('{');
         json.id("id", row.id);
         json.id("owner_id", row.owner_id);

@@ -72,11 +72,7 @@ struct Writer {
 impl Store {
     pub fn open(file: &str) -> Result<Self> {
         let writer = Arc::new(Mutex::new(Writer::open(file)?));
-        Ok(Store {
-            file: file.to_owned(),
-            read: read_statement(),
-            writer,
-        })
+        Ok(Store { file: file.to_owned(), read: read_statement(), writer })
     }
 
     pub fn read(&self, id: Uuid) -> Result<Option<String>> {
@@ -105,9 +101,7 @@ impl Store {
 /// Replaces `file` by one that holds `products`.
 pub fn seed(file: &str, products: &[Product]) -> Result<()> {
     let mut writer = Writer::open(file)?;
-    writer
-        .connection
-        .execute_batch("drop table if exists variants; drop table if exists products;")?;
+    writer.connection.execute_batch("drop table if exists variants; drop table if exists products;")?;
     writer.connection.execute_batch(SCHEMA)?;
     writer.write(products)?;
     Ok(writer.connection.execute_batch("pragma wal_checkpoint(truncate);")?)
@@ -126,18 +120,12 @@ impl Writer {
             "insert into variants (product_id, position, {VARIANT_COLUMNS})
              values (?1, 0, ?2, ?3, null, '{{}}', ?4, null, ?5)"
         );
-        Ok(Writer {
-            connection,
-            insert_product,
-            insert_variant,
-        })
+        Ok(Writer { connection, insert_product, insert_variant })
     }
 
     /// One transaction for all of `products`.
     fn write(&mut self, products: &[Product]) -> Result<()> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for product in products {
             transaction.prepare_cached(&self.insert_product)?.execute(params![
                 product.id.as_bytes(),

@@ -19,10 +19,7 @@ pub struct Cause {
 
 impl Cause {
     /// A command, or the server itself.
-    pub const SYSTEM: Cause = Cause {
-        actor: Actor::System,
-        request_id: None,
-    };
+    pub const SYSTEM: Cause = Cause { actor: Actor::System, request_id: None };
 }
 
 #[derive(Serialize)]
@@ -46,22 +43,11 @@ struct ActiveChanged {
 /// # Errors
 /// `Internal` without randomness.
 pub fn registered(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
-    let fields = Personal {
-        username: &account.username,
-        email: &account.email,
-    };
-    let personal = PersonalData {
-        salt: context.random()?,
-        bytes: serde_json::to_vec(&fields).map_err(unwritable)?,
-    };
-    let hash = Sha256::new()
-        .chain_update(personal.salt)
-        .chain_update(&personal.bytes)
-        .finalize();
-    let data = Registered {
-        personal: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        role: account.role.as_str(),
-    };
+    let fields = Personal { username: &account.username, email: &account.email };
+    let personal = PersonalData { salt: context.random()?, bytes: serde_json::to_vec(&fields).map_err(unwritable)? };
+    let hash = Sha256::new().chain_update(personal.salt).chain_update(&personal.bytes).finalize();
+    let data =
+        Registered { personal: hash.iter().map(|byte| format!("{byte:02x}")).collect(), role: account.role.as_str() };
     let head = head(context, "account.registered", account, cause)?;
     Event::new(head, data, Some(personal)).map_err(unwritable)
 }

@@ -78,35 +78,21 @@ impl KeyRing {
 
     fn load(path: &Path) -> Result<Self, KeyError> {
         let io = |error| io_error(path, error);
-        let malformed = |detail: String| KeyError::Malformed {
-            path: path.to_owned(),
-            detail,
-        };
+        let malformed = |detail: String| KeyError::Malformed { path: path.to_owned(), detail };
         let file = File::open(path).map_err(io)?;
         let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(KeyError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
+            return Err(KeyError::Exposed { path: path.to_owned(), mode });
         }
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
         let ring: Ring = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         let keys = ring.keys.into_iter().map(|stored| {
-            let seed = BASE64
-                .decode(&stored.seed)
-                .ok()
-                .and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+            let seed = BASE64.decode(&stored.seed).ok().and_then(|seed| <[u8; 32]>::try_from(seed).ok());
             let seed =
                 seed.ok_or_else(|| malformed(format!("the seed of key {} is not 32 bytes in base64", stored.kid)))?;
             let signing = SigningKey::from_bytes(&seed);
-            Ok(Key {
-                kid: stored.kid,
-                created_at: stored.created_at,
-                verifying: signing.verifying_key(),
-                signing,
-            })
+            Ok(Key { kid: stored.kid, created_at: stored.created_at, verifying: signing.verifying_key(), signing })
         });
         let mut keys = keys.collect::<Result<Vec<Key>, KeyError>>()?;
         keys.sort_by_key(|key| key.created_at);
@@ -137,13 +123,8 @@ fn create(path: &Path, context: &Context) -> Result<(), KeyError> {
     let random = |n: [u8; 8]| n.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let kid = random(context.random().map_err(KeyError::NoRandomness)?);
     let seed: [u8; 32] = context.random().map_err(KeyError::NoRandomness)?;
-    let ring = Ring {
-        keys: vec![StoredKey {
-            kid: kid.clone(),
-            created_at: context.now(),
-            seed: BASE64.encode(seed),
-        }],
-    };
+    let ring =
+        Ring { keys: vec![StoredKey { kid: kid.clone(), created_at: context.now(), seed: BASE64.encode(seed) }] };
     let text = serde_json::to_vec_pretty(&ring).map_err(|error| io_error(path, error.into()))?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -169,10 +150,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn io_error(path: &Path, error: io::Error) -> KeyError {
-    KeyError::Io {
-        path: path.to_owned(),
-        error,
-    }
+    KeyError::Io { path: path.to_owned(), error }
 }
 
 #[cfg(test)]
@@ -213,18 +191,12 @@ mod tests {
     fn a_malformed_ring_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
-        for text in [
-            "",
-            "{}",
-            r#"{"keys":[]}"#,
-            r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#,
-        ] {
+        for text in
+            ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#]
+        {
             let _ = std::fs::remove_file(&path);
             write_private(&path, text.as_bytes()).unwrap();
-            assert!(
-                matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })),
-                "{text}"
-            );
+            assert!(matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })), "{text}");
         }
     }
 }

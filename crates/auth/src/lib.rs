@@ -27,28 +27,12 @@ pub use tokens::{Audience, Claims};
 /// The schema of the database that auth is started with.
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
-        Migration {
-            version: 1,
-            name: "common",
-            sql: COMMON_SQLITE,
-        },
-        Migration {
-            version: 2,
-            name: "accounts",
-            sql: include_str!("../migrations/sqlite/0001_accounts.sql"),
-        },
+        Migration { version: 1, name: "common", sql: COMMON_SQLITE },
+        Migration { version: 2, name: "accounts", sql: include_str!("../migrations/sqlite/0001_accounts.sql") },
     ],
     postgres: &[
-        Migration {
-            version: 1,
-            name: "common",
-            sql: COMMON_POSTGRES,
-        },
-        Migration {
-            version: 2,
-            name: "accounts",
-            sql: include_str!("../migrations/postgres/0001_accounts.sql"),
-        },
+        Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
+        Migration { version: 2, name: "accounts", sql: include_str!("../migrations/postgres/0001_accounts.sql") },
     ],
 };
 

@@ -47,36 +47,22 @@ impl From<&Rule> for Violation {
     }
 }
 
-pub const USERNAME_LENGTH: Rule = Rule {
-    field: "username",
-    code: "length",
-    message: "Username must be between 3 and 50 characters",
-};
+pub const USERNAME_LENGTH: Rule =
+    Rule { field: "username", code: "length", message: "Username must be between 3 and 50 characters" };
 pub const USERNAME_CHARACTERS: Rule = Rule {
     field: "username",
     code: "characters",
     message: "Username can only contain letters, numbers, and underscores",
 };
-pub const EMAIL: Rule = Rule {
-    field: "email",
-    code: "format",
-    message: "Please provide a valid email address",
-};
-pub const PASSWORD_LENGTH: Rule = Rule {
-    field: "password",
-    code: "length",
-    message: "Password must be at least 6 characters long",
-};
+pub const EMAIL: Rule = Rule { field: "email", code: "format", message: "Please provide a valid email address" };
+pub const PASSWORD_LENGTH: Rule =
+    Rule { field: "password", code: "length", message: "Password must be at least 6 characters long" };
 pub const PASSWORD_CHARACTERS: Rule = Rule {
     field: "password",
     code: "characters",
     message: "Password must contain at least one uppercase letter, one lowercase letter, and one number",
 };
-pub const PASSWORD_REQUIRED: Rule = Rule {
-    field: "password",
-    code: "required",
-    message: "Password is required",
-};
+pub const PASSWORD_REQUIRED: Rule = Rule { field: "password", code: "required", message: "Password is required" };
 
 /// What a person registers with; only valid values exist.
 #[derive(Clone)]
@@ -96,12 +82,7 @@ impl Registration {
         email: Option<&str>,
         password: Option<&str>,
     ) -> Result<Self, Vec<&'static Rule>> {
-        let broken = [
-            broken_username(username),
-            broken_email(email),
-            broken_password(password),
-        ]
-        .concat();
+        let broken = [broken_username(username), broken_email(email), broken_password(password)].concat();
         match (username, email, password) {
             (Some(username), Some(email), Some(password)) if broken.is_empty() => Ok(Self {
                 username: trim(username).to_owned(),
@@ -140,10 +121,9 @@ impl Credentials {
         let password = password.filter(|password| !password.is_empty());
         broken.extend(password.is_none().then_some(&PASSWORD_REQUIRED));
         match (email, password) {
-            (Some(email), Some(password)) if broken.is_empty() => Ok(Self {
-                email: trim(email).to_owned(),
-                password: password.to_owned(),
-            }),
+            (Some(email), Some(password)) if broken.is_empty() => {
+                Ok(Self { email: trim(email).to_owned(), password: password.to_owned() })
+            }
             _ => Err(broken),
         }
     }
@@ -200,9 +180,7 @@ fn is_email(text: &str) -> bool {
     };
     text.chars().count() <= 100
         && local.len() <= 64
-        && local
-            .split('.')
-            .all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
         && is_domain(domain)
 }
 
@@ -265,16 +243,9 @@ mod tests {
             ("password", "characters"),
         ];
         assert_eq!(codes(Registration::new(None, None, None).err().unwrap()), all);
-        assert_eq!(
-            codes(Registration::new(Some(""), Some(""), Some("")).err().unwrap()),
-            all
-        );
+        assert_eq!(codes(Registration::new(Some(""), Some(""), Some("")).err().unwrap()), all);
         let one = |username: &str, password: &str| {
-            codes(
-                Registration::new(Some(username), Some("a@b.co"), Some(password))
-                    .err()
-                    .unwrap(),
-            )
+            codes(Registration::new(Some(username), Some("a@b.co"), Some(password)).err().unwrap())
         };
         assert_eq!(one("ab", "Secret1"), [("username", "length")]);
         assert_eq!(one("ab-c", "Secret1"), [("username", "characters")]);

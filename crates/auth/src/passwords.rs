@@ -2,7 +2,7 @@
 //! that serve requests cannot spare, and 19 MiB, which a burst of log-ins must not multiply.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use kernel::Error;
 use tokio::sync::oneshot;
 
+/// After so long without a job, a thread gives its memory back.
+const IDLE: Duration = Duration::from_secs(10);
 /// OWASP's first recommendation for Argon2id: memory in KiB, passes, lanes.
 const MEMORY: u32 = 19_456;
 const PASSES: u32 = 2;
@@ -59,9 +61,7 @@ impl PasswordHasher {
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..threads.max(1) {
             let waiting = Arc::clone(&waiting);
-            std::thread::Builder::new()
-                .name(format!("password-{number}"))
-                .spawn(move || work(&waiting))?;
+            std::thread::Builder::new().name(format!("password-{number}")).spawn(move || work(&waiting))?;
         }
         Ok(Self { jobs })
     }
@@ -83,20 +83,15 @@ impl PasswordHasher {
     /// `Overloaded` when the queue is full; `Internal` when the stored hash cannot be read.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Error> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Job::Verify {
-            password,
-            stored,
-            reply,
-        })?;
+        self.enqueue(Job::Verify { password, stored, reply })?;
         answer.await.map_err(|_| died())?
     }
 
     fn enqueue(&self, job: Job) -> Result<(), Error> {
         self.jobs.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::Overloaded {
-                what: "password hashing",
-                retry_after: Duration::from_secs(1),
-            },
+            TrySendError::Full(_) => {
+                Error::Overloaded { what: "password hashing", retry_after: Duration::from_secs(1) }
+            }
             TrySendError::Disconnected(_) => died(),
         })
     }
@@ -107,11 +102,19 @@ fn died() -> Error {
 }
 
 fn work(waiting: &Mutex<Receiver<Job>>) {
-    let mut memory = vec![Block::new(); blocks(MEMORY)];
+    // Grows with the first job, and is given back when the log-ins pause: an idle process stays small.
+    let mut memory = Vec::new();
     loop {
         // The idle threads queue for this lock, and its holder for the next job. Nothing can panic under it.
-        let next = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
-        let Ok(job) = next else { return };
+        let next = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv_timeout(IDLE);
+        let job = match next {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                memory = Vec::new();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         // The memory is only scratch: whatever a panic leaves in it is overwritten by the next job.
         if catch_unwind(AssertUnwindSafe(|| run(job, &mut memory))).is_err() {
             tracing::error!(event = "password.job.panicked", "a password job panicked");
@@ -125,11 +128,7 @@ fn run(job: Job, memory: &mut Vec<Block>) {
         Job::Hash { password, salt, reply } if !reply.is_closed() => {
             let _ = reply.send(hash(&password, salt, memory));
         }
-        Job::Verify {
-            password,
-            stored,
-            reply,
-        } if !reply.is_closed() => {
+        Job::Verify { password, stored, reply } if !reply.is_closed() => {
             let _ = reply.send(verify(&password, stored.as_deref(), memory));
         }
         #[cfg(test)]
@@ -148,10 +147,7 @@ fn verify(password: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Resu
     let Some(stored) = stored else {
         let hash = argon2id((MEMORY, PASSES, LANES), password, &[0; 16], HASH_BYTES, memory)?;
         std::hint::black_box(hash);
-        return Ok(Verdict {
-            matches: false,
-            outdated: false,
-        });
+        return Ok(Verdict { matches: false, outdated: false });
     };
     if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix)) {
         let cost = stored.get(4..6).and_then(|cost| cost.parse().ok());
@@ -159,17 +155,11 @@ fn verify(password: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Resu
             return Err(unreadable());
         }
         let matches = bcrypt::verify(password, stored).map_err(|_| unreadable())?;
-        return Ok(Verdict {
-            matches,
-            outdated: true,
-        });
+        return Ok(Verdict { matches, outdated: true });
     }
     let phc = Phc::parse(stored).ok_or_else(unreadable)?;
     let hash = argon2id(phc.costs, password, &phc.salt, phc.hash.len(), memory)?;
-    Ok(Verdict {
-        matches: equal(&hash, &phc.hash),
-        outdated: phc.costs != (MEMORY, PASSES, LANES),
-    })
+    Ok(Verdict { matches: equal(&hash, &phc.hash), outdated: phc.costs != (MEMORY, PASSES, LANES) })
 }
 
 /// Never with the hash itself: errors are logged.
@@ -210,10 +200,7 @@ const fn blocks(memory_kib: u32) -> usize {
 
 /// Compares without telling by its time where the first difference is.
 fn equal(left: &[u8], right: &[u8]) -> bool {
-    let difference = left
-        .iter()
-        .zip(right)
-        .fold(0, |difference, (l, r)| difference | (l ^ r));
+    let difference = left.iter().zip(right).fold(0, |difference, (l, r)| difference | (l ^ r));
     left.len() == right.len() && std::hint::black_box(difference) == 0
 }
 
@@ -250,10 +237,7 @@ mod tests {
     async fn hashes_verify_and_are_current() {
         let hasher = PasswordHasher::start(1, 4).unwrap();
         let stored = hasher.hash("Secret1".into(), [7; 16]).await.unwrap();
-        assert!(
-            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"),
-            "{stored}"
-        );
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"), "{stored}");
         let right = hasher.verify("Secret1".into(), Some(stored.clone())).await.unwrap();
         assert_eq!((right.matches, right.outdated), (true, false));
         assert!(!hasher.verify("Secret2".into(), Some(stored)).await.unwrap().matches);
@@ -294,9 +278,7 @@ mod tests {
         let hasher = Arc::new(PasswordHasher::start(1, 1).unwrap());
         let jobs = (0..8).map(|_| hasher.hash("Secret1".into(), [1; 16]));
         let results = futures_util::future::join_all(jobs).await;
-        let refused = results
-            .iter()
-            .filter(|result| matches!(result, Err(Error::Overloaded { .. })));
+        let refused = results.iter().filter(|result| matches!(result, Err(Error::Overloaded { .. })));
         assert!(refused.count() >= 5);
         assert!(results.iter().any(Result::is_ok));
     }

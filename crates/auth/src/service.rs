@@ -85,10 +85,7 @@ impl Auth {
     /// `Unauthenticated` (`Invalid`, `Expired`, `Ended`); `Unavailable`: a token is never accepted unseen.
     pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Principal, Error> {
         let now = self.context.now();
-        let claims = self
-            .tokens
-            .verify(token, audience, now)
-            .map_err(Error::Unauthenticated)?;
+        let claims = self.tokens.verify(token, audience, now).map_err(Error::Unauthenticated)?;
         let found = self.store.session_with_account(claims.sid).await?;
         found
             .filter(|(session, account)| session.is_live(now) && account.active && account.id == claims.sub)
@@ -133,10 +130,7 @@ impl Auth {
         }
         let (session, claims) = self.new_session(found.account.id)?;
         let store = Arc::clone(&self.store);
-        let opened = self
-            .tasks
-            .run(async move { Ok(store.create_session(session).await?) })
-            .await?;
+        let opened = self.tasks.run(async move { Ok(store.create_session(session).await?) }).await?;
         match opened {
             true => self.logged_in(found.account, &claims),
             false => Err(Error::Unauthenticated(Unauthenticated::Deactivated)),
@@ -174,18 +168,8 @@ impl Auth {
                 return Ok(before);
             }
             let now = self.context.now();
-            let change = ActiveChange {
-                account_id,
-                active,
-                expected_version: before.version,
-                now,
-            };
-            let after = Account {
-                active,
-                version: before.version + 1,
-                updated_at: now,
-                ..before
-            };
+            let change = ActiveChange { account_id, active, expected_version: before.version, now };
+            let after = Account { active, version: before.version + 1, updated_at: now, ..before };
             let effects = Effects::event(events::active_changed(&self.context, &after, cause)?);
             let store = Arc::clone(&self.store);
             let change = async move { Ok(store.set_active(change, effects).await?) };
@@ -275,13 +259,7 @@ impl Auth {
     fn new_session(&self, account_id: Uuid) -> Result<(Session, Claims), Error> {
         let (id, jti, now) = (self.context.id()?, self.context.id()?, self.context.now());
         let claims = Claims::new(account_id, id, Audience::V1, now, self.v1_token_lifetime, jti);
-        let session = Session {
-            id,
-            account_id,
-            created_at: now,
-            expires_at: claims.expires_at(),
-            ended_at: None,
-        };
+        let session = Session { id, account_id, created_at: now, expires_at: claims.expires_at(), ended_at: None };
         Ok((session, claims))
     }
 

@@ -89,24 +89,14 @@ pub struct Tokens {
 
 impl Tokens {
     pub fn new(ring: KeyRing) -> Self {
-        Self {
-            ring,
-            verified: Mutex::default(),
-        }
+        Self { ring, verified: Mutex::default() }
     }
 
     /// # Errors
     /// `Internal`, which only a defect can cause.
     pub fn sign(&self, claims: &Claims) -> Result<String, Error> {
-        let key = self
-            .ring
-            .newest()
-            .ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
-        let header = Header {
-            alg: ALGORITHM.into(),
-            typ: TYPE.into(),
-            kid: key.kid.clone(),
-        };
+        let key = self.ring.newest().ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
+        let header = Header { alg: ALGORITHM.into(), typ: TYPE.into(), kid: key.kid.clone() };
         let mut token = format!("{}.{}", segment(&header)?, segment(claims)?);
         let signature = key.signing().sign(token.as_bytes());
         token.push('.');
@@ -206,10 +196,7 @@ mod tests {
             assert_eq!(tokens.verify(&token, Audience::V1, NOW), Ok(claims()));
             assert_eq!(tokens.verify(&token, Audience::V2, NOW), Err(Unauthenticated::Invalid));
             let later = NOW.after(Duration::from_secs(60));
-            assert_eq!(
-                tokens.verify(&token, Audience::V1, later),
-                Err(Unauthenticated::Expired)
-            );
+            assert_eq!(tokens.verify(&token, Audience::V1, later), Err(Unauthenticated::Expired));
         }
     }
 
@@ -221,27 +208,12 @@ mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(
-                tokens.verify(&changed, Audience::V1, NOW),
-                Err(Unauthenticated::Invalid),
-                "at {position}"
-            );
+            assert_eq!(tokens.verify(&changed, Audience::V1, NOW), Err(Unauthenticated::Invalid), "at {position}");
         }
-        for cut in [
-            "",
-            ".",
-            "..",
-            "a.b.c",
-            &token[1..],
-            &format!("{token}="),
-            &format!("{token}.x"),
-            &"a".repeat(5_000),
-        ] {
-            assert_eq!(
-                tokens.verify(cut, Audience::V1, NOW),
-                Err(Unauthenticated::Invalid),
-                "{cut}"
-            );
+        for cut in
+            ["", ".", "..", "a.b.c", &token[1..], &format!("{token}="), &format!("{token}.x"), &"a".repeat(5_000)]
+        {
+            assert_eq!(tokens.verify(cut, Audience::V1, NOW), Err(Unauthenticated::Invalid), "{cut}");
         }
     }
 
@@ -258,16 +230,8 @@ mod tests {
             forge(&tokens, &header("HS256", "at+jwt", &kid), &body),
             forge(&tokens, &header("EdDSA", "JWT", &kid), &body),
             forge(&tokens, &header("EdDSA", "at+jwt", "other"), &body),
-            forge(
-                &tokens,
-                &format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}","crit":[]}}"#),
-                &body,
-            ),
-            forge(
-                &tokens,
-                &header("EdDSA", "at+jwt", &kid),
-                &body.replace("primetrade\"", "other\""),
-            ),
+            forge(&tokens, &format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}","crit":[]}}"#), &body),
+            forge(&tokens, &header("EdDSA", "at+jwt", &kid), &body.replace("primetrade\"", "other\"")),
             forge(&tokens, &header("EdDSA", "at+jwt", &kid), "{}"),
         ] {
             assert_eq!(tokens.verify(&wrong, Audience::V1, NOW), Err(Unauthenticated::Invalid));

@@ -20,7 +20,7 @@ use platform::http::{RequestId, bearer};
 use tokio::sync::Semaphore;
 
 use crate::EdgeSettings;
-use crate::fallback::failure;
+use crate::fallback::Seen;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
@@ -31,26 +31,23 @@ pub async fn observe(State(context): State<Context>, mut request: Request, next:
     let id = request_id(&request, &context);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let counted = Arc::new(QueryStats::default());
     let mut response = stats::scope(Arc::clone(&counted), next.run(request)).await;
     tracing::info!(
         event = "http.request",
-        request_id = id,
+        request_id = &*id,
         http.request.method = method.as_str(),
         http.route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
         http.response.status_code = response.status().as_u16(),
         duration_ms = millis(started.elapsed()),
         db.queries = counted.queries(),
         db.time_ms = millis(counted.time()),
-        user.id = response
-            .extensions()
-            .get::<LoggedUser>()
-            .map(|user| tracing::field::display(user.0)),
+        user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
         "request"
     );
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -63,18 +60,14 @@ pub async fn observe(State(context): State<Context>, mut request: Request, next:
 struct LoggedUser(kernel::Uuid);
 
 /// The client's own id if it is harmless in logs and headers, else a new one.
-fn request_id(request: &Request, context: &Context) -> String {
+fn request_id(request: &Request, context: &Context) -> Arc<str> {
     let harmless = |id: &&str| {
         (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    let sent = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(harmless);
+    let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(harmless);
     match sent {
-        Some(id) => id.to_owned(),
-        None => context.id().map_or_else(|_| "unknown".to_owned(), |id| id.to_string()),
+        Some(id) => id.into(),
+        None => context.id().map_or_else(|_| "unknown".into(), |id| id.to_string().into()),
     }
 }
 
@@ -85,12 +78,10 @@ fn millis(duration: Duration) -> f64 {
 
 /// Turns a panic into a 500. The panic hook has logged and counted it.
 pub async fn rescue(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let seen = parts.clone();
-    let request = Request::from_parts(parts, body);
+    let seen = Seen::of(&request);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => failure(Error::Internal("a request panicked".into()), &seen),
+        Err(_) => seen.failure(Error::Internal("a request panicked".into())),
     }
 }
 
@@ -115,20 +106,13 @@ impl Bounds {
 /// Sheds what is too much, bounds the rest in time and body.
 pub async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(bounds.body);
-    let (parts, body) = request.into_parts();
+    let seen = Seen::of(&request);
     let Ok(_place) = bounds.places.try_acquire() else {
-        return failure(
-            Error::Overloaded {
-                what: "requests",
-                retry_after: Duration::from_secs(1),
-            },
-            &parts,
-        );
+        return seen.failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) });
     };
-    let seen = parts.clone();
-    match tokio::time::timeout(bounds.timeout, next.run(Request::from_parts(parts, body))).await {
+    match tokio::time::timeout(bounds.timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => failure(Error::Unavailable("the request ran out of time".into()), &seen),
+        Err(_) => seen.failure(Error::Unavailable("the request ran out of time".into())),
     }
 }
 
@@ -137,11 +121,7 @@ pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, ne
     if !request.headers().contains_key(header::AUTHORIZATION) {
         return next.run(request).await;
     }
-    let audience = if request.uri().path().starts_with("/api/v1/") {
-        Audience::V1
-    } else {
-        Audience::V2
-    };
+    let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
     let caller = match bearer(request.headers()) {
         None => Caller::Unknown(Unauthenticated::Missing),
         Some(token) => match auth.authenticate(token, audience).await {

@@ -15,11 +15,7 @@ pub struct Violation {
 
 impl Violation {
     pub fn new(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            field,
-            detail: detail.into(),
-            code,
-        }
+        Self { field, detail: detail.into(), code }
     }
 }
 

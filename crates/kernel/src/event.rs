@@ -100,22 +100,7 @@ impl Event {
             subjectversion: head.version,
             data,
         })?;
-        let EventHead {
-            id,
-            kind,
-            subject,
-            version,
-            time,
-            ..
-        } = head;
-        Ok(Event {
-            id,
-            kind,
-            subject,
-            version,
-            time,
-            bytes,
-            personal,
-        })
+        let EventHead { id, kind, subject, version, time, .. } = head;
+        Ok(Event { id, kind, subject, version, time, bytes, personal })
     }
 }

@@ -21,9 +21,10 @@ const RANDOM_BITS: u32 = 40;
 /// The shard slot, 0..4095, of everything that `owner` owns: FNV-1a over the sixteen bytes of the id, folded to 12 bits.
 /// Stored ids depend on it, so it never changes.
 pub fn slot_of(owner: Uuid) -> u16 {
-    let hash = owner.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = owner
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let folded = hash ^ (hash >> 12) ^ (hash >> 24) ^ (hash >> 36) ^ (hash >> 48);
     (folded & 0xfff) as u16
 }
@@ -59,17 +60,11 @@ impl IdGenerator {
         // A poisoned lock only means that another thread panicked between two plain stores: the value is still usable.
         let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if now > last.millis {
-            *last = Last {
-                millis: now,
-                counter: 0,
-            };
+            *last = Last { millis: now, counter: 0 };
         } else if last.counter + 1 < 1 << COUNTER_BITS {
             last.counter += 1;
         } else {
-            *last = Last {
-                millis: last.millis + 1,
-                counter: 0,
-            };
+            *last = Last { millis: last.millis + 1, counter: 0 };
         }
         (last.millis, last.counter)
     }
@@ -110,9 +105,8 @@ mod tests {
     #[test]
     fn slots_are_stable_and_spread() {
         assert_eq!(slot_of(Uuid::nil()), slot_of(Uuid::nil()));
-        let slots: std::collections::HashSet<u16> = (0..4096_u128)
-            .map(|n| slot_of(Uuid::from_u128(n * 0x9E37_79B9_7F4A_7C15)))
-            .collect();
+        let slots: std::collections::HashSet<u16> =
+            (0..4096_u128).map(|n| slot_of(Uuid::from_u128(n * 0x9E37_79B9_7F4A_7C15))).collect();
         assert!(slots.len() > 2_000, "only {} slots of 4096 owners", slots.len());
         assert_eq!(slot_in(Uuid::nil()), None);
     }

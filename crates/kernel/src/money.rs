@@ -64,10 +64,7 @@ impl Currency {
 
     /// Digits of the minor unit: 2 for USD, 0 for JPY.
     pub fn exponent(&self) -> u32 {
-        EXPONENTS
-            .iter()
-            .find(|(code, _)| code.as_bytes() == self.0)
-            .map_or(2, |(_, digits)| *digits)
+        EXPONENTS.iter().find(|(code, _)| code.as_bytes() == self.0).map_or(2, |(_, digits)| *digits)
     }
 }
 
@@ -237,49 +234,23 @@ mod tests {
 
     #[test]
     fn wrong_decimals_are_refused() {
-        for text in [
-            "", ".", "-", "abc", "1,5", "1e", "1e+", "0x10", "1.2.3", " 1", "NaN", "Infinity", "٣",
-        ] {
+        for text in ["", ".", "-", "abc", "1,5", "1e", "1e+", "0x10", "1.2.3", " 1", "NaN", "Infinity", "٣"] {
             assert_eq!(cents(text), Err(DecimalError::Syntax), "{text}");
         }
         assert_eq!(cents("-0.01"), Err(DecimalError::Negative));
         assert_eq!(cents("-1e-9"), Err(DecimalError::Negative));
         assert_eq!(cents("1e999999999"), Err(DecimalError::TooLarge));
-        assert_eq!(
-            cents("12345678901234567890123456789012345678901234567890"),
-            Err(DecimalError::TooLarge)
-        );
+        assert_eq!(cents("12345678901234567890123456789012345678901234567890"), Err(DecimalError::TooLarge));
     }
 
     #[test]
     fn currencies_have_their_own_minor_units() {
         let yen = Currency::parse("JPY").unwrap();
         assert_eq!(Money::from_decimal("1499.5", yen, 2).unwrap().amount, 1500);
-        assert_eq!(
-            Money {
-                amount: 1500,
-                currency: yen
-            }
-            .to_decimal(2),
-            "1500.00"
-        );
+        assert_eq!(Money { amount: 1500, currency: yen }.to_decimal(2), "1500.00");
         let dinar = Currency::parse("KWD").unwrap();
-        assert_eq!(
-            Money {
-                amount: 1_235,
-                currency: dinar
-            }
-            .to_decimal(2),
-            "1.24"
-        );
-        assert_eq!(
-            Money {
-                amount: 5,
-                currency: Currency::USD
-            }
-            .to_decimal(2),
-            "0.05"
-        );
+        assert_eq!(Money { amount: 1_235, currency: dinar }.to_decimal(2), "1.24");
+        assert_eq!(Money { amount: 5, currency: Currency::USD }.to_decimal(2), "0.05");
         assert_eq!(Currency::parse("usd"), None);
         assert_eq!(Currency::parse("XXZ"), None);
     }

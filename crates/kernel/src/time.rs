@@ -30,9 +30,7 @@ impl Timestamp {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|t| Timestamp(t.as_microsecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_microsecond()))
     }
 
     pub fn as_millis(self) -> i64 {
@@ -45,10 +43,7 @@ impl Timestamp {
 
     /// This time plus `duration`, saturating at the end of the representable range.
     pub fn after(self, duration: Duration) -> Self {
-        Timestamp(
-            self.0
-                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
-        )
+        Timestamp(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 }
 

@@ -13,10 +13,7 @@ pub struct Context {
 
 impl Context {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            ids: Arc::default(),
-        }
+        Self { clock, ids: Arc::default() }
     }
 
     pub fn now(&self) -> Timestamp {

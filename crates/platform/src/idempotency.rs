@@ -33,11 +33,7 @@ impl Claim {
             .chain_update([0])
             .chain_update(key)
             .finalize();
-        Self {
-            scope: scope.into(),
-            fingerprint: Sha256::digest(body).into(),
-            now,
-        }
+        Self { scope: scope.into(), fingerprint: Sha256::digest(body).into(), now }
     }
 
     pub fn expires_at(&self) -> Timestamp {
@@ -108,10 +104,7 @@ impl InFlight {
     /// `IdempotencyInFlight` when another request holds the key.
     pub fn hold(&self, claim: &Claim) -> Result<Held, Error> {
         match lock(&self.scopes).insert(claim.scope) {
-            true => Ok(Held {
-                scopes: Arc::clone(&self.scopes),
-                scope: claim.scope,
-            }),
+            true => Ok(Held { scopes: Arc::clone(&self.scopes), scope: claim.scope }),
             false => Err(Error::IdempotencyInFlight),
         }
     }

@@ -19,10 +19,7 @@ pub struct WriteTasks {
 
 impl WriteTasks {
     pub fn new(places: usize, deadline: Duration) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(places)),
-            deadline,
-        }
+        Self { places: Arc::new(Semaphore::new(places)), deadline }
     }
 
     /// # Errors
@@ -34,22 +31,16 @@ impl WriteTasks {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Error::Overloaded {
-                what: "writes",
-                retry_after: Duration::from_secs(1),
-            });
+            return Err(Error::Overloaded { what: "writes", retry_after: Duration::from_secs(1) });
         };
         let deadline = self.deadline;
         let task = tokio::spawn(stats::inherit(async move {
             let _place = place;
             match tokio::time::timeout(deadline, write).await {
                 Ok(result) => result,
-                Err(_) => Err(Error::Unavailable(
-                    "the write did not finish before its deadline".into(),
-                )),
+                Err(_) => Err(Error::Unavailable("the write did not finish before its deadline".into())),
             }
         }));
-        task.await
-            .unwrap_or_else(|failed| Err(Error::Internal(format!("a write task failed: {failed}"))))
+        task.await.unwrap_or_else(|failed| Err(Error::Internal(format!("a write task failed: {failed}"))))
     }
 }

@@ -38,14 +38,7 @@ impl App {
         let context = Context::new(Arc::new(SystemClock));
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
         let accounts = open(config, config.auth_database(), "auth", &auth::MIGRATIONS, schema).await?;
-        let catalogue = open(
-            config,
-            config.products_database(),
-            "products",
-            &products::MIGRATIONS,
-            schema,
-        )
-        .await?;
+        let catalogue = open(config, config.products_database(), "products", &products::MIGRATIONS, schema).await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
             key_file: config.key_file(),
@@ -55,12 +48,7 @@ impl App {
         let databases = vec![accounts.clone(), catalogue.clone()];
         let auth = Auth::start(settings, accounts, context.clone(), tasks.clone())?;
         let products = Products::new(catalogue, context.clone(), tasks, config.products.currency);
-        Ok(Self {
-            auth,
-            products,
-            databases,
-            context,
-        })
+        Ok(Self { auth, products, databases, context })
     }
 
     /// The public endpoints behind the edge.
@@ -73,12 +61,7 @@ impl App {
             request_timeout: config.http.request_timeout,
             max_requests: config.http.max_connections,
             // Validated as origins, so they are header values.
-            cors_origins: config
-                .http
-                .cors_origins
-                .iter()
-                .filter_map(|origin| origin.parse().ok())
-                .collect(),
+            cors_origins: config.http.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect(),
         };
         gateway::router(services, Arc::clone(&self.auth), self.context.clone(), settings)
     }
@@ -110,19 +93,14 @@ async fn open(
     migrations: &platform::db::migrate::Migrations,
     schema: Schema,
 ) -> Result<Database, Failure> {
-    let limits = Limits {
-        pool_size: config.database.pool_size,
-        shared_connections: config.database.shared_connections,
-    };
+    let limits =
+        Limits { pool_size: config.database.pool_size, shared_connections: config.database.shared_connections };
     let database = Database::open(url, service, limits).await?;
     match schema {
         Schema::Require => database.require_current(migrations).await?,
         Schema::Migrate => {
             if let Some(privileged) = &config.database.migrate_url {
-                Database::open(privileged, service, limits)
-                    .await?
-                    .migrate(migrations)
-                    .await?;
+                Database::open(privileged, service, limits).await?.migrate(migrations).await?;
             } else {
                 database.migrate(migrations).await?;
             }
@@ -140,11 +118,7 @@ async fn sweep(database: Database, context: Context) {
     let mut pause = tokio::time::interval(SWEEP_EVERY);
     loop {
         pause.tick().await;
-        while database
-            .sweep_idempotency(context.now(), SWEEP)
-            .await
-            .is_ok_and(|swept| swept == SWEEP as u64)
-        {}
+        while database.sweep_idempotency(context.now(), SWEEP).await.is_ok_and(|swept| swept == SWEEP as u64) {}
     }
 }
 
@@ -153,10 +127,6 @@ async fn sweep_sessions(auth: Arc<Auth>) {
     let mut pause = tokio::time::interval(SWEEP_EVERY);
     loop {
         pause.tick().await;
-        while auth
-            .sweep_sessions(SWEEP)
-            .await
-            .is_ok_and(|swept| swept == SWEEP as u64)
-        {}
+        while auth.sweep_sessions(SWEEP).await.is_ok_and(|swept| swept == SWEEP as u64) {}
     }
 }

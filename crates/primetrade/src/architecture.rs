@@ -10,19 +10,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("products", &["kernel", "platform", "auth"]),
     ("users", &["kernel", "platform", "auth", "products"]),
     ("gateway", &["kernel", "platform", "auth", "products", "users"]),
-    (
-        "primetrade",
-        &["kernel", "platform", "auth", "products", "users", "gateway"],
-    ),
+    ("primetrade", &["kernel", "platform", "auth", "products", "users", "gateway"]),
 ];
 
 #[test]
 fn dependencies_point_one_way() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let found: Vec<String> = std::fs::read_dir(crates)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let found: Vec<String> =
+        std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     for name in &found {
         let allowed = ALLOWED.iter().find(|(known, _)| known == name);
         let (_, allowed) = allowed.unwrap_or_else(|| panic!("crate {name} has no place in the direction yet"));
@@ -30,10 +25,7 @@ fn dependencies_point_one_way() {
         let manifest: toml::Table = manifest.parse().unwrap();
         for dependency in manifest["dependencies"].as_table().unwrap().keys() {
             let ours = found.contains(dependency);
-            assert!(
-                !ours || allowed.contains(&dependency.as_str()),
-                "{name} must not depend on {dependency}"
-            );
+            assert!(!ours || allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
         }
     }
 }

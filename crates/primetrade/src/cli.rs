@@ -30,12 +30,7 @@ pub enum Command {
     /// Create an administrator, whose password is the first line of stdin.
     AdminCreate { username: String, email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
-    ImportCsv {
-        file: PathBuf,
-        owner: String,
-        dry_run: bool,
-        currency: Option<Currency>,
-    },
+    ImportCsv { file: PathBuf, owner: String, dry_run: bool, currency: Option<Currency> },
     /// Check the settings and say nothing but errors.
     ConfigCheck,
     /// Print the settings in force.
@@ -65,15 +60,11 @@ where
 
 fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
     Ok(match path(matches).as_slice() {
-        [("serve", serve)] => Command::Serve {
-            demo: serve.get_flag("demo"),
-            no_migrate: serve.get_flag("no-migrate"),
-        },
+        [("serve", serve)] => Command::Serve { demo: serve.get_flag("demo"), no_migrate: serve.get_flag("no-migrate") },
         [("migrate", _)] => Command::Migrate,
-        [("admin", _), ("create", create)] => Command::AdminCreate {
-            username: text(create, "username"),
-            email: text(create, "email"),
-        },
+        [("admin", _), ("create", create)] => {
+            Command::AdminCreate { username: text(create, "username"), email: text(create, "email") }
+        }
         [("import", _), ("csv", csv)] => Command::ImportCsv {
             file: csv.get_one("file").cloned().unwrap_or_default(),
             owner: text(csv, "owner"),
@@ -121,19 +112,13 @@ fn root() -> Clap {
 
 /// A command that only holds others.
 fn group(name: &'static str, about: &'static str) -> Clap {
-    Clap::new(name)
-        .about(about)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
+    Clap::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
 }
 
 fn serve() -> Clap {
     Clap::new("serve")
         .about("Serve the API until told to stop")
-        .arg(switch(
-            "demo",
-            "Fill an example shop first and print how to log in; safe to repeat",
-        ))
+        .arg(switch("demo", "Fill an example shop first and print how to log in; safe to repeat"))
         .arg(switch("no-migrate", "Leave the database schema as it is"))
 }
 
@@ -159,12 +144,8 @@ fn import_csv() -> Clap {
         .arg(option("owner", "EMAIL", "Address of the account that will own the products").required(true))
         .arg(switch("dry-run", "Check and report everything, write nothing"))
         .arg(
-            option(
-                "currency",
-                "C",
-                "Currency of the file's prices [default: products.currency]",
-            )
-            .value_parser(currency),
+            option("currency", "C", "Currency of the file's prices [default: products.currency]")
+                .value_parser(currency),
         )
 }
 
@@ -185,11 +166,7 @@ fn setting_flags() -> impl Iterator<Item = Arg> {
     /// clap keeps names that live as long as the program.
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| SETTINGS.iter().map(Setting::flag).collect());
     SETTINGS.iter().zip(NAMES.iter()).map(|(setting, name)| {
-        let default = if setting.default.is_empty() {
-            "empty"
-        } else {
-            setting.default
-        };
+        let default = if setting.default.is_empty() { "empty" } else { setting.default };
         Arg::new(setting.key)
             .long(name.as_str())
             .value_name("VALUE")
@@ -220,10 +197,7 @@ fn hide(mut error: clap::Error, part: ContextKind) -> clap::Error {
     let Some(ContextValue::String(text)) = error.get(part).cloned() else {
         return error;
     };
-    let usage = error
-        .get(ContextKind::Usage)
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
     // `--password-stdin hunter2` and `--password-stdin=hunter2`, by those who overlook "stdin".
     let password = usage.contains("--password-stdin") && !text.starts_with('-');
     let shown = if password { "***".into() } else { config::redact(&text) };
@@ -252,27 +226,15 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(
-            cli("primetrade serve").command,
-            Command::Serve {
-                demo: false,
-                no_migrate: false
-            }
-        );
+        assert_eq!(cli("primetrade serve").command, Command::Serve { demo: false, no_migrate: false });
         assert_eq!(
             cli("primetrade serve --demo --no-migrate").command,
-            Command::Serve {
-                demo: true,
-                no_migrate: true
-            }
+            Command::Serve { demo: true, no_migrate: true }
         );
         assert_eq!(cli("primetrade migrate").command, Command::Migrate);
         assert_eq!(
             cli("primetrade admin create --username ada --email ada@shop.example --password-stdin").command,
-            Command::AdminCreate {
-                username: "ada".into(),
-                email: "ada@shop.example".into()
-            }
+            Command::AdminCreate { username: "ada".into(), email: "ada@shop.example".into() }
         );
         assert_eq!(
             cli("primetrade import csv a.csv --owner ada@shop.example --dry-run --currency EUR").command,
@@ -290,26 +252,15 @@ mod tests {
     #[test]
     fn every_setting_is_a_flag_before_and_after_every_command() {
         for setting in SETTINGS {
-            for line in [
-                "primetrade --FLAG=v migrate",
-                "primetrade config --FLAG v print",
-                "primetrade serve --FLAG v",
-            ] {
+            for line in ["primetrade --FLAG=v migrate", "primetrade config --FLAG v print", "primetrade serve --FLAG v"]
+            {
                 let cli = cli(&line.replace("FLAG", &setting.flag()));
-                let [(given, value)] = cli.settings.as_slice() else {
-                    panic!("{line}: {:?}", cli.settings)
-                };
+                let [(given, value)] = cli.settings.as_slice() else { panic!("{line}: {:?}", cli.settings) };
                 assert_eq!((given.key, value.as_str()), (setting.key, "v"), "{line}");
             }
         }
-        assert_eq!(
-            cli("primetrade serve --config a.toml").config_file,
-            Some("a.toml".into())
-        );
-        assert_eq!(
-            cli("primetrade --config a.toml serve").config_file,
-            Some("a.toml".into())
-        );
+        assert_eq!(cli("primetrade serve --config a.toml").config_file, Some("a.toml".into()));
+        assert_eq!(cli("primetrade --config a.toml serve").config_file, Some("a.toml".into()));
         assert_eq!(cli("primetrade serve").config_file, None);
     }
 
@@ -330,10 +281,7 @@ mod tests {
             assert_eq!(refused(line).0, 2, "{line}");
         }
         assert_eq!(refused("primetrade --help").0, 0);
-        assert_eq!(
-            refused("primetrade --version"),
-            (0, format!("primetrade {}\n", env!("CARGO_PKG_VERSION")))
-        );
+        assert_eq!(refused("primetrade --version"), (0, format!("primetrade {}\n", env!("CARGO_PKG_VERSION"))));
     }
 
     #[test]

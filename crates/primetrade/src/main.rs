@@ -75,22 +75,8 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::Serve { demo, no_migrate } => serve::run(config, demo, no_migrate).await,
             Command::Migrate => commands::migrate(config).await,
             Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,
-            Command::ImportCsv {
-                file,
-                owner,
-                dry_run,
-                currency,
-            } => {
-                commands::import_csv(
-                    config,
-                    commands::Import {
-                        file,
-                        owner,
-                        dry_run,
-                        currency,
-                    },
-                )
-                .await
+            Command::ImportCsv { file, owner, dry_run, currency } => {
+                commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
             }
             Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }

@@ -38,16 +38,8 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
     }
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
-    let public = server::serve(
-        public,
-        app.router(config),
-        config.http.max_connections,
-        stopping.clone(),
-    );
-    let probes = probes(Probes {
-        app: Arc::clone(&app),
-        ready: readiness,
-    });
+    let public = server::serve(public, app.router(config), config.http.max_connections, stopping.clone());
+    let probes = probes(Probes { app: Arc::clone(&app), ready: readiness });
     let admin = server::serve(admin, probes, ADMIN_CONNECTIONS, stopping);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {

@@ -42,16 +42,7 @@ pub fn event(
     request_id: Option<&str>,
 ) -> Result<Event, Error> {
     let (subject, version) = (subject(product.id), product.version);
-    let head = EventHead {
-        id,
-        source: "/products",
-        kind,
-        subject,
-        version,
-        time,
-        actor,
-        request_id,
-    };
+    let head = EventHead { id, source: "/products", kind, subject, version, time, actor, request_id };
     Event::new(head, Data { product }, None).map_err(|error| Error::Internal(error.to_string()))
 }
 

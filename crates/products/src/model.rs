@@ -123,10 +123,7 @@ impl Product {
     }
 
     pub fn money(&self, amount: i64) -> Money {
-        Money {
-            amount,
-            currency: self.currency,
-        }
+        Money { amount, currency: self.currency }
     }
 }
 

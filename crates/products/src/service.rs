@@ -47,14 +47,7 @@ pub type Render = fn(&Product) -> Bytes;
 impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
         let store = store::open(&database);
-        Self {
-            store,
-            database,
-            context,
-            currency,
-            tasks,
-            in_flight: InFlight::default(),
-        }
+        Self { store, database, context, currency, tasks, in_flight: InFlight::default() }
     }
 
     /// The currency of clients and files that name none.
@@ -68,11 +61,7 @@ impl Products {
     /// `NotFound`, `Forbidden`, `Unavailable`.
     pub async fn managed(&self, caller: &Principal, id: Uuid) -> Result<Product, Error> {
         let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
-        if caller.may_manage(product.owner_id) {
-            Ok(product)
-        } else {
-            Err(Error::Forbidden)
-        }
+        if caller.may_manage(product.owner_id) { Ok(product) } else { Err(Error::Forbidden) }
     }
 
     /// The product, if anyone may see it or `caller` manages it.
@@ -82,11 +71,7 @@ impl Products {
     pub async fn visible(&self, caller: Option<&Principal>, id: Uuid) -> Result<Product, Error> {
         let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
         let managed = caller.is_some_and(|caller| caller.may_manage(product.owner_id));
-        if product.status == Status::Active || managed {
-            Ok(product)
-        } else {
-            Err(Error::NotFound)
-        }
+        if product.status == Status::Active || managed { Ok(product) } else { Err(Error::NotFound) }
     }
 
     /// A page by number, and the total.
@@ -117,9 +102,7 @@ impl Products {
         render: Render,
     ) -> Result<Answer, Error> {
         let this = self.clone();
-        self.tasks
-            .run(async move { this.create_once(&caller, new, claim, render).await })
-            .await
+        self.tasks.run(async move { this.create_once(&caller, new, claim, render).await }).await
     }
 
     async fn create_once(
@@ -177,9 +160,7 @@ impl Products {
     /// stock would fall below what is reserved, or edits keep meeting others; `Unavailable`.
     pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Product, Error> {
         let this = self.clone();
-        self.tasks
-            .run(async move { this.edit_once(&caller, id, edit).await })
-            .await
+        self.tasks.run(async move { this.edit_once(&caller, id, edit).await }).await
     }
 
     async fn edit_once(&self, caller: &Caller, id: Uuid, edit: Edit) -> Result<Product, Error> {
@@ -198,11 +179,7 @@ impl Products {
             after.version = before.version + 1;
             after.updated_at = self.context.now();
             let effects = Effects::event(self.event(UPDATED, &after, caller)?);
-            match self
-                .store
-                .update(after.clone(), before.version, set_stock, effects)
-                .await
-            {
+            match self.store.update(after.clone(), before.version, set_stock, effects).await {
                 Ok(true) => return Ok(after),
                 Ok(false) => continue,
                 Err(StoreError::Conflict(on)) if on == "variants.reserved" => {
@@ -211,9 +188,7 @@ impl Products {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Error::Conflict(
-            "The product is being edited by others; try again".into(),
-        ))
+        Err(Error::Conflict("The product is being edited by others; try again".into()))
     }
 
     /// Deletes a product that the caller manages.
@@ -235,9 +210,7 @@ impl Products {
                 return Ok(());
             }
         }
-        Err(Error::Conflict(
-            "The product is being edited by others; try again".into(),
-        ))
+        Err(Error::Conflict("The product is being edited by others; try again".into()))
     }
 
     fn draft(&self, owner: &Principal, new: NewProduct) -> Result<Product, Error> {
@@ -281,14 +254,7 @@ impl Products {
     pub(crate) fn event(&self, kind: &'static str, product: &Product, caller: &Caller) -> Result<kernel::Event, Error> {
         let actor = Actor::Account(caller.principal.account_id);
         let id = self.context.id_for(product.owner_id)?;
-        events::event(
-            kind,
-            id,
-            product,
-            actor,
-            self.context.now(),
-            caller.request_id.as_deref(),
-        )
+        events::event(kind, id, product, actor, self.context.now(), caller.request_id.as_deref())
     }
 }
 

@@ -35,17 +35,10 @@ impl Products {
         let content = serde_json::to_vec(&(&imported, currency)).map_err(|error| Error::Internal(error.to_string()))?;
         let digest = Sha256::digest(content).to_vec();
         let before = self.store.by_handle(owner, &imported.handle).await?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.import_digest.as_ref() == Some(&digest))
-        {
+        if before.as_ref().is_some_and(|before| before.import_digest.as_ref() == Some(&digest)) {
             return Ok(Outcome::Unchanged);
         }
-        let outcome = if before.is_some() {
-            Outcome::Updated
-        } else {
-            Outcome::Created
-        };
+        let outcome = if before.is_some() { Outcome::Updated } else { Outcome::Created };
         if dry_run {
             return Ok(outcome);
         }
@@ -58,9 +51,7 @@ impl Products {
             None => self.store.insert(product, Effects::event(event)).await?,
             Some(version) => {
                 if !self.store.update(product, version, true, Effects::event(event)).await? {
-                    return Err(Error::Conflict(
-                        "the product was edited during the import; run it again".into(),
-                    ));
+                    return Err(Error::Conflict("the product was edited during the import; run it again".into()));
                 }
             }
         }
@@ -80,10 +71,7 @@ impl Products {
             Some(before) => (before.id, before.version + 1, before.created_at, before.variants),
             None => (self.context.id_for(owner)?, 1, now, Vec::new()),
         };
-        let variants = imported
-            .variants
-            .into_iter()
-            .map(|variant| self.variant(owner, variant, &known));
+        let variants = imported.variants.into_iter().map(|variant| self.variant(owner, variant, &known));
         Ok(Product {
             id,
             owner_id: owner,
@@ -100,14 +88,7 @@ impl Products {
             },
             currency,
             option_names: imported.option_names,
-            images: imported
-                .images
-                .into_iter()
-                .map(|image| Image {
-                    url: image.url,
-                    alt: image.alt,
-                })
-                .collect(),
+            images: imported.images.into_iter().map(|image| Image { url: image.url, alt: image.alt }).collect(),
             variants: variants.collect::<Result<_, _>>()?,
             version,
             created_at,
@@ -118,9 +99,7 @@ impl Products {
 
     /// A variant keeps its id as long as its option values stay.
     fn variant(&self, owner: Uuid, imported: ImportedVariant, known: &[Variant]) -> Result<Variant, Error> {
-        let same = known
-            .iter()
-            .find(|variant| variant.option_values == imported.option_values);
+        let same = known.iter().find(|variant| variant.option_values == imported.option_values);
         Ok(Variant {
             id: same.map_or_else(|| self.context.id_for(owner), |variant| Ok(variant.id))?,
             sku: imported.sku,
@@ -139,40 +118,20 @@ fn check(imported: &ImportedProduct) -> Result<(), Error> {
     let length = |text: &str| text.trim().chars().count();
     let highest = 9_999_999_999;
     if !(1..=MAX_NAME).contains(&length(&imported.name)) {
-        return Err(Error::invalid(
-            "name",
-            "length",
-            format!("the title must have 1 to {MAX_NAME} characters"),
-        ));
+        return Err(Error::invalid("name", "length", format!("the title must have 1 to {MAX_NAME} characters")));
     }
     if !(1..=MAX_HANDLE).contains(&length(&imported.handle)) {
-        return Err(Error::invalid(
-            "handle",
-            "length",
-            format!("the handle must have 1 to {MAX_HANDLE} characters"),
-        ));
+        return Err(Error::invalid("handle", "length", format!("the handle must have 1 to {MAX_HANDLE} characters")));
     }
-    if imported
-        .category
-        .as_deref()
-        .is_some_and(|category| length(category) > MAX_CATEGORY)
-    {
+    if imported.category.as_deref().is_some_and(|category| length(category) > MAX_CATEGORY) {
         let detail = format!("the category must have at most {MAX_CATEGORY} characters");
         return Err(Error::invalid("category", "length", detail));
     }
-    if imported
-        .variants
-        .iter()
-        .any(|variant| variant.price > highest || variant.compare_at_price > Some(highest))
-    {
+    if imported.variants.iter().any(|variant| variant.price > highest || variant.compare_at_price > Some(highest)) {
         return Err(Error::invalid("price", "range", "a price is higher than 99999999.99"));
     }
     if imported.variants.iter().any(|variant| variant.quantity > MAX_STOCK) {
-        return Err(Error::invalid(
-            "stock",
-            "range",
-            format!("a quantity is higher than {MAX_STOCK}"),
-        ));
+        return Err(Error::invalid("stock", "range", format!("a quantity is higher than {MAX_STOCK}")));
     }
     Ok(())
 }

@@ -86,9 +86,7 @@ pub fn open(database: Database) -> Arc<dyn Store> {
 
 /// An account from its columns, in the order in which all statements select them first.
 fn account(row: &impl Columns) -> Result<Account, StoreError> {
-    let id = row
-        .uuid(0)
-        .map_err(|found| StoreError::corrupt("accounts", "id", "with a malformed id", found))?;
+    let id = row.uuid(0).map_err(|found| StoreError::corrupt("accounts", "id", "with a malformed id", found))?;
     let misfit = |column| move |found: String| StoreError::corrupt("accounts", column, id, found);
     let role = row.text(3).map_err(misfit("role"))?;
     Ok(Account {
@@ -106,9 +104,8 @@ fn account(row: &impl Columns) -> Result<Account, StoreError> {
 /// The account of [`sql::ACCOUNT_BY_EMAIL`], with its hash.
 fn stored_account(row: &impl Columns) -> Result<StoredAccount, StoreError> {
     let account = account(row)?;
-    let password_hash = row
-        .text(8)
-        .map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
+    let password_hash =
+        row.text(8).map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
     Ok(StoredAccount { account, password_hash })
 }
 

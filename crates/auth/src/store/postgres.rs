@@ -141,19 +141,12 @@ async fn set_active(
     effects: &Effects,
 ) -> Result<bool, StoreError> {
     let update = format!("{} returning id", sql::SET_ACTIVE);
-    let values: Params<'_> = &[
-        &change.active,
-        &change.now.0,
-        &change.account_id,
-        &change.expected_version,
-    ];
+    let values: Params<'_> = &[&change.active, &change.now.0, &change.account_id, &change.expected_version];
     if transaction.query(&update, values).await?.is_empty() {
         return Ok(false);
     }
     if !change.active {
-        transaction
-            .query(sql::END_SESSIONS, &[&change.now.0, &change.account_id])
-            .await?;
+        transaction.query(sql::END_SESSIONS, &[&change.now.0, &change.account_id]).await?;
     }
     finish(transaction, effects).await.map(|()| true)
 }

@@ -112,9 +112,7 @@ impl Store for SqliteStore {
                     return Ok(false);
                 }
                 if !change.active {
-                    connection
-                        .prepare_cached(sql::END_SESSIONS)?
-                        .execute(params![change.now.0, id])?;
+                    connection.prepare_cached(sql::END_SESSIONS)?.execute(params![change.now.0, id])?;
                 }
                 finish(connection, &effects).map(|()| true)
             })
@@ -124,9 +122,7 @@ impl Store for SqliteStore {
     async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
         self.0
             .write(move |connection| {
-                connection
-                    .prepare_cached(sql::END_SESSION)?
-                    .execute(params![now.0, id.as_bytes()])?;
+                connection.prepare_cached(sql::END_SESSION)?.execute(params![now.0, id.as_bytes()])?;
                 Ok(())
             })
             .await

@@ -10,10 +10,7 @@ use crate::Cause;
 use crate::events;
 use crate::model::{Account, Session};
 
-const LIMITS: Limits = Limits {
-    pool_size: 4,
-    shared_connections: 1,
-};
+const LIMITS: Limits = Limits { pool_size: 4, shared_connections: 1 };
 
 #[tokio::test]
 async fn on_sqlite() {
@@ -61,13 +58,7 @@ fn stored(n: u128, username: &str, email: &str) -> StoredAccount {
 }
 
 fn session(n: u128, account: u128) -> Session {
-    Session {
-        id: id(n),
-        account_id: id(account),
-        created_at: Timestamp(1),
-        expires_at: Timestamp(100),
-        ended_at: None,
-    }
+    Session { id: id(n), account_id: id(account), created_at: Timestamp(1), expires_at: Timestamp(100), ended_at: None }
 }
 
 async fn create(store: &dyn Store, account: StoredAccount) {
@@ -100,10 +91,7 @@ async fn accounts_are_unique(store: &dyn Store) {
 async fn sessions_live_and_end(store: &dyn Store) {
     assert!(store.create_session(session(10, 1)).await.unwrap());
     assert!(store.create_session(session(11, 1)).await.unwrap());
-    assert!(
-        !store.create_session(session(12, 999)).await.unwrap(),
-        "no such account"
-    );
+    assert!(!store.create_session(session(12, 999)).await.unwrap(), "no such account");
     let (found, account) = store.session_with_account(id(10)).await.unwrap().unwrap();
     assert_eq!((found, account.id), (session(10, 1), id(1)));
     store.end_session(id(10), Timestamp(5)).await.unwrap();
@@ -118,19 +106,12 @@ async fn sessions_live_and_end(store: &dyn Store) {
 
 async fn active_changes_are_fenced(store: &dyn Store) {
     assert!(store.create_session(session(20, 2)).await.unwrap());
-    let change = |active, expected_version| ActiveChange {
-        account_id: id(2),
-        active,
-        expected_version,
-        now: Timestamp(50),
-    };
+    let change =
+        |active, expected_version| ActiveChange { account_id: id(2), active, expected_version, now: Timestamp(50) };
     assert!(!store.set_active(change(false, 7), Effects::default()).await.unwrap());
     assert!(store.set_active(change(false, 1), Effects::default()).await.unwrap());
     let account = store.account(id(2)).await.unwrap().unwrap();
-    assert_eq!(
-        (account.active, account.version, account.updated_at),
-        (false, 2, Timestamp(50))
-    );
+    assert_eq!((account.active, account.version, account.updated_at), (false, 2, Timestamp(50)));
     let (ended, _) = store.session_with_account(id(20)).await.unwrap().unwrap();
     assert_eq!(ended.ended_at, Some(Timestamp(50)));
     assert!(!store.create_session(session(21, 2)).await.unwrap());
@@ -161,15 +142,10 @@ async fn events_are_appended_with_their_change(database: &Database, store: &dyn 
     let account = stored(4, "fourth", "fourth@example.com");
     let event = || events::registered(&context, &account.account, &Cause::SYSTEM).unwrap();
     let (kept, lost) = (event(), event());
-    assert!(
-        !String::from_utf8_lossy(&kept.bytes).contains("fourth@"),
-        "personal fields stand beside the event"
-    );
+    assert!(!String::from_utf8_lossy(&kept.bytes).contains("fourth@"), "personal fields stand beside the event");
     let create = |event| store.create_account(account.clone(), None, Effects::event(event));
     create(kept.clone()).await.unwrap();
     create(lost.clone()).await.unwrap_err();
-    let at = platform::db::events::at_version(database, &kept.subject, 1)
-        .await
-        .unwrap();
+    let at = platform::db::events::at_version(database, &kept.subject, 1).await.unwrap();
     assert_eq!(at, Some(kept.bytes));
 }

@@ -18,12 +18,7 @@ pub enum StoreError {
     Overloaded(&'static str),
     /// A stored row does not fit the model.
     #[error("malformed row in {table}, column {column}, row {row}: {detail}")]
-    Corrupt {
-        table: &'static str,
-        column: &'static str,
-        row: String,
-        detail: String,
-    },
+    Corrupt { table: &'static str, column: &'static str, row: String, detail: String },
     /// A statement that the schema does not understand, or a schema of another release.
     #[error("{0}")]
     Migration(String),
@@ -34,12 +29,7 @@ pub enum StoreError {
 
 impl StoreError {
     pub fn corrupt(table: &'static str, column: &'static str, row: impl ToString, detail: impl ToString) -> Self {
-        StoreError::Corrupt {
-            table,
-            column,
-            row: row.to_string(),
-            detail: detail.to_string(),
-        }
+        StoreError::Corrupt { table, column, row: row.to_string(), detail: detail.to_string() }
     }
 
     /// Whether the named uniqueness rule refused the write.
@@ -53,10 +43,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict(on) => Error::Conflict(format!("conflicts with a stored value of {on}")),
             StoreError::Unavailable(detail) => Error::Unavailable(detail),
-            StoreError::Overloaded(what) => Error::Overloaded {
-                what,
-                retry_after: Duration::from_secs(1),
-            },
+            StoreError::Overloaded(what) => Error::Overloaded { what, retry_after: Duration::from_secs(1) },
             other => Error::Internal(other.to_string()),
         }
     }

@@ -2,6 +2,7 @@
 
 use kernel::{Event, Timestamp, Uuid};
 use rusqlite::{Connection, params};
+use tokio_postgres::types::ToSql;
 
 use super::StoreError;
 use super::postgres::{Postgres, Transaction};
@@ -23,6 +24,15 @@ pub struct Logged {
 
 const PERSONAL: &str = "insert into events_personal (event_id, subject, salt, bytes) values ($1, $2, $3, $4)";
 
+/// Puts an event into PostgreSQL's inbox: id, type, subject, version, time, bytes.
+pub const INBOX: &str =
+    "insert into events_inbox (id, type, subject, version, time, bytes) values ($1, $2, $3, $4, $5, $6)";
+
+/// What [`INBOX`] takes.
+pub fn inbox_params(event: &Event) -> [&(dyn ToSql + Sync); 6] {
+    [&event.id, &event.kind, &event.subject, &event.version, &event.time.0, &event.bytes]
+}
+
 /// Appends in the writer's transaction. The one writer's row ids are the positions: dense, in commit order.
 ///
 /// # Errors
@@ -42,12 +52,7 @@ pub fn append_sqlite(connection: &Connection, events: &[Event]) -> Result<(), St
         ])?;
         if let Some(personal) = &event.personal {
             let mut beside = connection.prepare_cached(PERSONAL)?;
-            beside.execute(params![
-                event.id.as_bytes(),
-                event.subject,
-                personal.salt,
-                personal.bytes
-            ])?;
+            beside.execute(params![event.id.as_bytes(), event.subject, personal.salt, personal.bytes])?;
         }
     }
     Ok(())
@@ -59,24 +64,10 @@ pub fn append_sqlite(connection: &Connection, events: &[Event]) -> Result<(), St
 /// As the statement.
 pub async fn append_postgres(transaction: &mut Transaction<'_>, events: &[Event]) -> Result<(), StoreError> {
     for event in events {
-        transaction
-            .query(
-                "insert into events_inbox (id, type, subject, version, time, bytes) values ($1, $2, $3, $4, $5, $6)",
-                &[
-                    &event.id,
-                    &event.kind,
-                    &event.subject,
-                    &event.version,
-                    &event.time.0,
-                    &event.bytes,
-                ],
-            )
-            .await?;
+        transaction.query(INBOX, &inbox_params(event)).await?;
         if let Some(personal) = &event.personal {
             let salt: &[u8] = &personal.salt;
-            transaction
-                .query(PERSONAL, &[&event.id, &event.subject, &salt, &personal.bytes])
-                .await?;
+            transaction.query(PERSONAL, &[&event.id, &event.subject, &salt, &personal.bytes]).await?;
         }
     }
     Ok(())

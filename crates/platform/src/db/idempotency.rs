@@ -24,9 +24,7 @@ const SWEEP: &str = "delete from idempotency where scope in \
 /// `Conflict` on [`CONFLICT`] when the key was claimed meanwhile.
 pub fn claim_sqlite(connection: &Connection, answered: Option<&Answered>) -> Result<(), StoreError> {
     let Some(a) = answered else { return Ok(()) };
-    connection
-        .prepare_cached(FORGET)?
-        .execute(params![a.claim.scope, a.claim.now.0])?;
+    connection.prepare_cached(FORGET)?.execute(params![a.claim.scope, a.claim.now.0])?;
     let values = params![
         a.claim.scope,
         a.claim.fingerprint,
@@ -46,9 +44,7 @@ pub fn claim_sqlite(connection: &Connection, answered: Option<&Answered>) -> Res
 /// As [`claim_sqlite`].
 pub async fn claim_postgres(transaction: &mut Transaction<'_>, answered: Option<&Answered>) -> Result<(), StoreError> {
     let Some(a) = answered else { return Ok(()) };
-    let locked = transaction
-        .query("select pg_try_advisory_xact_lock($1)", &[&a.claim.lock_key()])
-        .await?;
+    let locked = transaction.query("select pg_try_advisory_xact_lock($1)", &[&a.claim.lock_key()]).await?;
     if !locked.first().is_some_and(|row| row.get(0)) {
         return Err(StoreError::Conflict(CONFLICT.into()));
     }
@@ -89,13 +85,7 @@ pub(super) async fn find_postgres(db: &Postgres, claim: &Claim) -> Result<Option
     let status: i32 = row.get(1);
     let status = u16::try_from(status)
         .map_err(|error| StoreError::corrupt("idempotency", "status", format!("{scope:02x?}"), error))?;
-    Ok(Some(Stored {
-        fingerprint: row.get(0),
-        status,
-        body: row.get(2),
-        subject: row.get(3),
-        version: row.get(4),
-    }))
+    Ok(Some(Stored { fingerprint: row.get(0), status, body: row.get(2), subject: row.get(3), version: row.get(4) }))
 }
 
 pub(super) fn sweep_sqlite(connection: &Connection, now: Timestamp, limit: i64) -> Result<u64, StoreError> {

@@ -33,10 +33,7 @@ pub struct Effects {
 
 impl Effects {
     pub fn event(event: Event) -> Self {
-        Self {
-            events: vec![event],
-            answered: None,
-        }
+        Self { events: vec![event], answered: None }
     }
 }
 
@@ -70,9 +67,9 @@ impl Database {
                 let sqlite = opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
                 Ok(Database::Sqlite(Arc::new(sqlite)))
             }
-            DatabaseUrl::Postgres(url) => Ok(Database::Postgres(Arc::new(
-                postgres::Postgres::open(url, service, limits).await?,
-            ))),
+            DatabaseUrl::Postgres(url) => {
+                Ok(Database::Postgres(Arc::new(postgres::Postgres::open(url, service, limits).await?)))
+            }
         }
     }
 

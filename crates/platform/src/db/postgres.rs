@@ -51,24 +51,13 @@ impl Postgres {
     /// # Errors
     /// `Unavailable`.
     pub async fn open(url: &str, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
-        let mut config: tokio_postgres::Config = url
-            .parse()
-            .map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
         let own = format!("{STATEMENT_TIME} -c search_path={service}");
-        let options = config
-            .get_options()
-            .map_or(own.clone(), |given| format!("{given} {own}"));
-        config
-            .options(options)
-            .connect_timeout(CONNECT_TIME)
-            .application_name(format!("primetrade-{service}"));
-        let manager = Manager::from_config(
-            config.clone(),
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
+        let options = config.get_options().map_or(own.clone(), |given| format!("{given} {own}"));
+        config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
+        let manager =
+            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(limits.pool_size)
             .runtime(Runtime::Tokio1)
@@ -77,19 +66,9 @@ impl Postgres {
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let shared = (0..limits.shared_connections.max(1))
-            .map(|_| Shared {
-                current: Mutex::default(),
-                connecting: AsyncMutex::default(),
-            })
+            .map(|_| Shared { current: Mutex::default(), connecting: AsyncMutex::default() })
             .collect();
-        let postgres = Self {
-            service,
-            config,
-            shared,
-            turn: AtomicUsize::new(0),
-            pool,
-            committed: Notify::new(),
-        };
+        let postgres = Self { service, config, shared, turn: AtomicUsize::new(0), pool, committed: Notify::new() };
         drop(postgres.connection().await?);
         Ok(postgres)
     }
@@ -150,11 +129,7 @@ impl Postgres {
     /// As [`Postgres::connection`].
     pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
         let connection = self.connection().await?;
-        Ok(Transaction {
-            connection: Some(connection),
-            begun: false,
-            postgres: self,
-        })
+        Ok(Transaction { connection: Some(connection), begun: false, postgres: self })
     }
 
     pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
@@ -162,47 +137,28 @@ impl Postgres {
         let transaction = connection.transaction().await?;
         // Two processes that start together take turns; the second finds nothing to do.
         let lock = i64::from(MIGRATION_LOCK) << 32;
-        transaction
-            .execute("select pg_advisory_xact_lock($1)", &[&lock])
-            .await?;
+        transaction.execute("select pg_advisory_xact_lock($1)", &[&lock]).await?;
         let service = self.service;
-        transaction
-            .batch_execute(&format!("create schema if not exists {service}"))
-            .await?;
+        transaction.batch_execute(&format!("create schema if not exists {service}")).await?;
         transaction
             .batch_execute("create table if not exists schema_version (version bigint primary key, name text not null)")
             .await?;
-        let applied: i64 = transaction
-            .query_one("select coalesce(max(version), 0) from schema_version", &[])
-            .await?
-            .get(0);
+        let applied: i64 =
+            transaction.query_one("select coalesce(max(version), 0) from schema_version", &[]).await?.get(0);
         for step in migrate::pending(steps, applied, service)? {
             transaction.batch_execute(step.sql).await.map_err(|error| {
                 let reason = StoreError::from(error);
-                StoreError::Migration(format!(
-                    "{service}: migration {} ({}): {reason}",
-                    step.version, step.name
-                ))
+                StoreError::Migration(format!("{service}: migration {} ({}): {reason}", step.version, step.name))
             })?;
-            transaction
-                .execute(
-                    "insert into schema_version values ($1, $2)",
-                    &[&step.version, &step.name],
-                )
-                .await?;
+            transaction.execute("insert into schema_version values ($1, $2)", &[&step.version, &step.name]).await?;
         }
         Ok(transaction.commit().await?)
     }
 
     pub(super) async fn require_current(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
-        let exists = self
-            .query("select to_regclass('schema_version') is not null", &[])
-            .await?;
+        let exists = self.query("select to_regclass('schema_version') is not null", &[]).await?;
         let applied = match exists.first().map(|row| row.get::<_, bool>(0)) {
-            Some(true) => self
-                .query("select coalesce(max(version), 0) from schema_version", &[])
-                .await?[0]
-                .get(0),
+            Some(true) => self.query("select coalesce(max(version), 0) from schema_version", &[]).await?[0].get(0),
             _ => 0,
         };
         migrate::refuse_pending(migrate::pending(steps, applied, self.service)?, self.service)
@@ -233,9 +189,7 @@ impl Shared {
     }
 
     fn live(&self) -> Option<Arc<Connection>> {
-        lock(&self.current)
-            .clone()
-            .filter(|connection| !connection.client.is_closed())
+        lock(&self.current).clone().filter(|connection| !connection.client.is_closed())
     }
 
     /// One caller connects; the others wait for it.
@@ -250,10 +204,7 @@ impl Shared {
                 tracing::warn!(event = "db.connection.lost", error = %error, "a shared database connection was lost");
             }
         });
-        let connection = Arc::new(Connection {
-            client,
-            statements: Mutex::default(),
-        });
+        let connection = Arc::new(Connection { client, statements: Mutex::default() });
         *lock(&self.current) = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -294,36 +245,36 @@ impl Transaction<'_> {
         Ok(rows?)
     }
 
-    /// Runs several statements without waiting between them: one round trip for all.
+    /// Runs the statements and commits, all in one round trip. Meant for a transaction that has not begun.
     ///
     /// # Errors
-    /// The first that failed.
-    pub async fn execute_all(&mut self, statements: &[(&str, Params<'_>)]) -> Result<(), StoreError> {
+    /// The first statement that failed; nothing was written then. `Unavailable` when the server did not confirm the commit.
+    pub async fn commit_all(mut self, statements: &[(&str, Params<'_>)]) -> Result<(), StoreError> {
         let started = Instant::now();
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let Some(connection) = self.connection.take() else { return Err(closed()) };
         let mut prepared = Vec::with_capacity(statements.len());
         for (sql, params) in statements {
             prepared.push((connection.prepare_cached(sql).await?, *params));
         }
-        let begin = async {
-            match self.begun {
-                true => Ok(()),
-                false => connection.batch_execute("begin").await,
-            }
-        };
-        let all = futures_util::future::join_all(
-            prepared
-                .iter()
-                .map(|(statement, params)| connection.execute(statement, params)),
-        );
-        let (begun, results) = futures_util::future::join(begin, all).await;
-        self.begun = true;
+        // Polled in this order, so sent in this order. After a failed statement the server turns COMMIT into ROLLBACK.
+        let (begun, executed, committed) = futures_util::future::join3(
+            connection.batch_execute("begin"),
+            futures_util::future::join_all(
+                prepared.iter().map(|(statement, params)| connection.execute(statement, params)),
+            ),
+            connection.batch_execute("commit"),
+        )
+        .await;
         stats::record(started);
+        let failed = executed.into_iter().find_map(Result::err);
+        if begun.is_err() || committed.is_err() {
+            drop(Object::take(connection));
+        }
         begun?;
-        results
-            .into_iter()
-            .find_map(Result::err)
-            .map_or(Ok(()), |error| Err(error.into()))
+        failed.map_or(Ok(()), |error| Err(StoreError::from(error)))?;
+        committed?;
+        self.postgres.committed.notify_one();
+        Ok(())
     }
 
     /// # Errors

@@ -41,10 +41,5 @@ macro_rules! columns {
     };
 }
 
-columns!(rusqlite::Row<'_>, get, |row: &Self, column| row
-    .get(column)
-    .map(Uuid::from_bytes)
-    .map_err(|e| e.to_string()));
-columns!(tokio_postgres::Row, try_get, |row: &Self, column| row
-    .try_get(column)
-    .map_err(|e| e.to_string()));
+columns!(rusqlite::Row<'_>, get, |row: &Self, column| row.get(column).map(Uuid::from_bytes).map_err(|e| e.to_string()));
+columns!(tokio_postgres::Row, try_get, |row: &Self, column| row.try_get(column).map_err(|e| e.to_string()));

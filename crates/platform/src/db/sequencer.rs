@@ -54,9 +54,7 @@ impl Sequencer {
             )
             .await?;
         let moved: i64 = moved.first().map_or(0, |row| row.get(0));
-        transaction
-            .query("update events_head set position = position + $1", &[&moved])
-            .await?;
+        transaction.query("update events_head set position = position + $1", &[&moved]).await?;
         transaction.commit().await?;
         self.epoch = Some(epoch);
         Ok(u64::try_from(moved).unwrap_or(0))

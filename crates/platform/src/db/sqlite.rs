@@ -51,12 +51,7 @@ impl Sqlite {
             .name(format!("{service}-writer"))
             .spawn(move || write_loop(&writer, queue))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
-        Ok(Self {
-            path,
-            readers: Mutex::default(),
-            slow_reads: Arc::new(Semaphore::new(limits.pool_size)),
-            jobs,
-        })
+        Ok(Self { path, readers: Mutex::default(), slow_reads: Arc::new(Semaphore::new(limits.pool_size)), jobs })
     }
 
     pub fn path(&self) -> &Path {
@@ -100,9 +95,7 @@ impl Sqlite {
             let _place = place;
             this.read_point(read)
         });
-        let result = task
-            .await
-            .unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
+        let result = task.await.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
         stats::record(started);
         result
     }
@@ -119,18 +112,13 @@ impl Sqlite {
     {
         let started = Instant::now();
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(WriteJob {
-            write: Some(write),
-            outcome: None,
-            reply: Some(reply),
-        });
+        let job = Box::new(WriteJob { write: Some(write), outcome: None, reply: Some(reply) });
         self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Overloaded("database writes"),
             mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable("the database writer has stopped".into()),
         })?;
-        let result = answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("the database writer has stopped".into())));
+        let result =
+            answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the database writer has stopped".into())));
         stats::record(started);
         result
     }
@@ -140,10 +128,7 @@ impl Sqlite {
         self.write(move |connection| {
             for step in migrate::pending(steps, schema_version(connection)?, &database)? {
                 connection.execute_batch(step.sql).map_err(|error| {
-                    StoreError::Migration(format!(
-                        "{database}: migration {} ({}): {error}",
-                        step.version, step.name
-                    ))
+                    StoreError::Migration(format!("{database}: migration {} ({}): {error}", step.version, step.name))
                 })?;
                 connection.pragma_update(None, "user_version", step.version)?;
             }
@@ -155,10 +140,7 @@ impl Sqlite {
     pub(super) async fn require_current(self: &Arc<Self>, steps: &'static [Migration]) -> Result<(), StoreError> {
         let database = self.path.display().to_string();
         self.read(move |connection| {
-            migrate::refuse_pending(
-                migrate::pending(steps, schema_version(connection)?, &database)?,
-                &database,
-            )
+            migrate::refuse_pending(migrate::pending(steps, schema_version(connection)?, &database)?, &database)
         })
         .await
     }
@@ -209,12 +191,8 @@ where
 {
     fn run(&mut self, connection: &Connection) -> bool {
         let Some(write) = self.write.take() else { return false };
-        let outcome = catch_unwind(AssertUnwindSafe(|| write(connection))).unwrap_or_else(|panic| {
-            Err(StoreError::Statement(format!(
-                "a write panicked: {}",
-                panic_text(&*panic)
-            )))
-        });
+        let outcome = catch_unwind(AssertUnwindSafe(|| write(connection)))
+            .unwrap_or_else(|panic| Err(StoreError::Statement(format!("a write panicked: {}", panic_text(&*panic)))));
         let succeeded = outcome.is_ok();
         self.outcome = Some(outcome);
         succeeded
@@ -237,8 +215,7 @@ where
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 fn write_loop(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {

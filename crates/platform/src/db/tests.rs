@@ -16,11 +16,7 @@ use crate::Context;
 /// A service with one table: counters, whose every step is an event.
 const COUNTERS: Migrations = Migrations {
     sqlite: &[
-        Migration {
-            version: 1,
-            name: "common",
-            sql: COMMON_SQLITE,
-        },
+        Migration { version: 1, name: "common", sql: COMMON_SQLITE },
         Migration {
             version: 2,
             name: "counters",
@@ -28,11 +24,7 @@ const COUNTERS: Migrations = Migrations {
         },
     ],
     postgres: &[
-        Migration {
-            version: 1,
-            name: "common",
-            sql: COMMON_POSTGRES,
-        },
+        Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
         Migration {
             version: 2,
             name: "counters",
@@ -40,10 +32,7 @@ const COUNTERS: Migrations = Migrations {
         },
     ],
 };
-const LIMITS: Limits = Limits {
-    pool_size: 16,
-    shared_connections: 2,
-};
+const LIMITS: Limits = Limits { pool_size: 16, shared_connections: 2 };
 const STEP: &str = "update counters set value = value + 1 where id = $1 returning value";
 
 /// Both databases, empty and migrated. The folder lives as long as the SQLite one.
@@ -57,19 +46,12 @@ async fn both() -> (TempDir, [Database; 2]) {
         database.migrate(&COUNTERS).await.unwrap();
         databases.push(database);
     }
-    let Ok(databases) = databases.try_into() else {
-        panic!("two were opened")
-    };
+    let Ok(databases) = databases.try_into() else { panic!("two were opened") };
     (folder, databases)
 }
 
 fn run<F: Future>(test: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(test)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap().block_on(test)
 }
 
 fn stepped(id: Uuid, counter: i64, value: i64) -> Event {
@@ -94,11 +76,7 @@ async fn step(database: &Database, id: Uuid, counter: i64, pause: Duration, give
                 let value = c.query_row(STEP, [counter], |row| row.get(0))?;
                 events::append_sqlite(c, &[stepped(id, counter, value)])?;
                 std::thread::sleep(pause / 20);
-                if give_up {
-                    Err(StoreError::Conflict("given up".into()))
-                } else {
-                    Ok(())
-                }
+                if give_up { Err(StoreError::Conflict("given up".into())) } else { Ok(()) }
             })
             .await
         }
@@ -137,14 +115,8 @@ fn fifty_writers_with_delays_and_rollbacks_leave_a_dense_ordered_log() {
                     for n in 0..STEPS {
                         let give_up = (writer * 31 + n * 17) % 5 == 0;
                         let pause = Duration::from_micros(((writer * 7 + n * 13) % 9 * 400) as u64);
-                        let stepped = step(
-                            &database,
-                            context.id().unwrap(),
-                            (writer + n) % SUBJECTS,
-                            pause,
-                            give_up,
-                        )
-                        .await;
+                        let stepped =
+                            step(&database, context.id().unwrap(), (writer + n) % SUBJECTS, pause, give_up).await;
                         committed += i64::from(!give_up && stepped.is_ok());
                     }
                     committed
@@ -158,11 +130,7 @@ fn fifty_writers_with_delays_and_rollbacks_leave_a_dense_ordered_log() {
             for sequencer in sequencers {
                 sequencer.abort();
             }
-            assert_eq!(
-                log.len() as i64,
-                committed,
-                "every committed step has one event, no other has any"
-            );
+            assert_eq!(log.len() as i64, committed, "every committed step has one event, no other has any");
             let mut next: HashMap<&str, i64> = HashMap::new();
             for (index, event) in log.iter().enumerate() {
                 assert_eq!(event.position, index as i64 + 1, "positions are dense from 1");
@@ -194,10 +162,7 @@ fn start_sequencers(database: &Database) -> Vec<tokio::task::JoinHandle<()>> {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    vec![
-        tokio::spawn(sequencer(Arc::clone(db))),
-        tokio::spawn(sequencer(Arc::clone(db))),
-    ]
+    vec![tokio::spawn(sequencer(Arc::clone(db))), tokio::spawn(sequencer(Arc::clone(db)))]
 }
 
 async fn wait_for_events(database: &Database, count: i64) -> Vec<events::Logged> {
@@ -215,24 +180,16 @@ async fn wait_for_events(database: &Database, count: i64) -> Vec<events::Logged>
 fn a_sequencer_that_lost_its_lease_moves_nothing() {
     run(async {
         let (_folder, [_, database]) = both().await;
-        let Database::Postgres(db) = &database else {
-            panic!("the second is PostgreSQL")
-        };
+        let Database::Postgres(db) = &database else { panic!("the second is PostgreSQL") };
         create_counter(&database, 1).await;
         let (mut first, mut second) = (Sequencer::default(), Sequencer::default());
         first.advance(db).await.unwrap();
         let context = Context::new(Arc::new(SystemClock));
-        step(&database, context.id().unwrap(), 1, Duration::ZERO, false)
-            .await
-            .unwrap();
+        step(&database, context.id().unwrap(), 1, Duration::ZERO, false).await.unwrap();
         assert_eq!(second.advance(db).await.unwrap(), 0, "the first holds the lease");
-        db.query("update events_head set lease_until = 'epoch'", &[])
-            .await
-            .unwrap();
+        db.query("update events_head set lease_until = 'epoch'", &[]).await.unwrap();
         assert_eq!(second.advance(db).await.unwrap(), 1, "an expired lease is taken over");
-        step(&database, context.id().unwrap(), 1, Duration::ZERO, false)
-            .await
-            .unwrap();
+        step(&database, context.id().unwrap(), 1, Duration::ZERO, false).await.unwrap();
         assert_eq!(first.advance(db).await.unwrap(), 0, "the first is fenced off");
         assert_eq!(second.advance(db).await.unwrap(), 1);
     });
@@ -242,9 +199,7 @@ fn a_sequencer_that_lost_its_lease_moves_nothing() {
 fn a_failing_or_panicking_write_leaves_the_rest_of_its_batch_alone() {
     run(async {
         let (_folder, [database, _]) = both().await;
-        let Database::Sqlite(db) = &database else {
-            panic!("the first is SQLite")
-        };
+        let Database::Sqlite(db) = &database else { panic!("the first is SQLite") };
         let writes = (0..300_i64).map(|n| {
             db.write(move |c| {
                 c.execute("insert into counters values ($1, 0)", [n])?;
@@ -256,15 +211,9 @@ fn a_failing_or_panicking_write_leaves_the_rest_of_its_batch_alone() {
             })
         });
         let results = futures_util::future::join_all(writes).await;
-        assert!(
-            results
-                .iter()
-                .enumerate()
-                .all(|(n, result)| result.is_ok() == (n % 3 == 0))
-        );
-        let kept: i64 = db
-            .read_point(|c| Ok(c.query_row("select count(*) from counters", [], |row| row.get(0))?))
-            .unwrap();
+        assert!(results.iter().enumerate().all(|(n, result)| result.is_ok() == (n % 3 == 0)));
+        let kept: i64 =
+            db.read_point(|c| Ok(c.query_row("select count(*) from counters", [], |row| row.get(0))?)).unwrap();
         assert_eq!(kept, 100);
     });
 }
@@ -273,16 +222,8 @@ fn a_failing_or_panicking_write_leaves_the_rest_of_its_batch_alone() {
 fn migrations_keep_data_and_refuse_a_newer_schema() {
     const NEXT: Migrations = Migrations {
         sqlite: &[
-            Migration {
-                version: 1,
-                name: "common",
-                sql: COMMON_SQLITE,
-            },
-            Migration {
-                version: 2,
-                name: "counters",
-                sql: "",
-            },
+            Migration { version: 1, name: "common", sql: COMMON_SQLITE },
+            Migration { version: 2, name: "counters", sql: "" },
             Migration {
                 version: 3,
                 name: "labels",
@@ -290,16 +231,8 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
             },
         ],
         postgres: &[
-            Migration {
-                version: 1,
-                name: "common",
-                sql: COMMON_POSTGRES,
-            },
-            Migration {
-                version: 2,
-                name: "counters",
-                sql: "",
-            },
+            Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
+            Migration { version: 2, name: "counters", sql: "" },
             Migration {
                 version: 3,
                 name: "labels",
@@ -311,14 +244,7 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
         let (_folder, databases) = both().await;
         for database in databases {
             create_counter(&database, 5).await;
-            assert!(
-                database
-                    .require_current(&NEXT)
-                    .await
-                    .unwrap_err()
-                    .to_string()
-                    .contains("primetrade migrate")
-            );
+            assert!(database.require_current(&NEXT).await.unwrap_err().to_string().contains("primetrade migrate"));
             database.migrate(&NEXT).await.unwrap();
             database.migrate(&NEXT).await.unwrap();
             database.require_current(&NEXT).await.unwrap();
@@ -331,14 +257,7 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
                 }
             };
             assert_eq!(label, "none");
-            assert!(
-                database
-                    .migrate(&COUNTERS)
-                    .await
-                    .unwrap_err()
-                    .to_string()
-                    .contains("newer release")
-            );
+            assert!(database.migrate(&COUNTERS).await.unwrap_err().to_string().contains("newer release"));
         }
     });
 }
@@ -347,9 +266,7 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
 fn shared_connections_come_back_after_the_server_dropped_them() {
     run(async {
         let (_folder, [_, database]) = both().await;
-        let Database::Postgres(db) = &database else {
-            panic!("the second is PostgreSQL")
-        };
+        let Database::Postgres(db) = &database else { panic!("the second is PostgreSQL") };
         database.ping().await.unwrap();
         let others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
         db.query_slow(others, &[]).await.unwrap();

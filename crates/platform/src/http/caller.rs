@@ -27,13 +27,7 @@ impl Caller {
     }
 
     fn admin(parts: &Parts) -> Result<Principal, Error> {
-        Self::principal(parts).and_then(|caller| {
-            if caller.is_admin() {
-                Ok(caller)
-            } else {
-                Err(Error::Forbidden)
-            }
-        })
+        Self::principal(parts).and_then(|caller| if caller.is_admin() { Ok(caller) } else { Err(Error::Forbidden) })
     }
 }
 
@@ -58,10 +52,7 @@ impl<S: Sync> FromRequestParts<S> for V1Admin {
     type Rejection = v1::Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, v1::Failure> {
-        let words = v1::Words {
-            forbidden: "Access denied. Admin privileges required.",
-            ..v1::Words::NONE
-        };
+        let words = v1::Words { forbidden: "Access denied. Admin privileges required.", ..v1::Words::NONE };
         Caller::admin(parts).map(V1Admin).map_err(|error| words.failure(error))
     }
 }

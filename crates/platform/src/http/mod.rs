@@ -9,16 +9,18 @@ pub mod v1;
 pub mod v1_page;
 pub mod v2;
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 /// The request's id, given by the edge: in the reply, the log line, and the events of the request.
 #[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+pub struct RequestId(pub Arc<str>);
 
 impl RequestId {
     pub fn of(parts: &Parts) -> Option<&str> {
-        parts.extensions.get::<RequestId>().map(|id| id.0.as_str())
+        parts.extensions.get::<RequestId>().map(|id| &*id.0)
     }
 }
 

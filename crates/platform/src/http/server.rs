@@ -25,11 +25,7 @@ const FINISH_TIME: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the address is taken or not ours.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(4_096)
@@ -40,10 +36,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     let places = Arc::new(Semaphore::new(max_connections));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(BUFFER)
-        .pipeline_flush(true);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(BUFFER).pipeline_flush(true);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -68,10 +61,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     }
     drop(listener);
     if tokio::time::timeout(FINISH_TIME, graceful.shutdown()).await.is_err() {
-        tracing::warn!(
-            event = "http.shutdown.cut",
-            "some requests did not finish before shutdown"
-        );
+        tracing::warn!(event = "http.shutdown.cut", "some requests did not finish before shutdown");
     }
 }
 
@@ -80,10 +70,7 @@ async fn accept(
     places: &Arc<Semaphore>,
 ) -> std::io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     // The semaphore is never closed.
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, place))

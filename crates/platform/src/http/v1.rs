@@ -24,19 +24,11 @@ pub struct Success<T: Serialize> {
 
 impl<T: Serialize> Success<T> {
     pub fn data(data: T) -> Self {
-        Self {
-            success: true,
-            message: None,
-            data: Some(data),
-        }
+        Self { success: true, message: None, data: Some(data) }
     }
 
     pub fn said(message: &'static str, data: T) -> Self {
-        Self {
-            success: true,
-            message: Some(message),
-            data: Some(data),
-        }
+        Self { success: true, message: Some(message), data: Some(data) }
     }
 
     pub fn to_bytes(&self) -> Bytes {
@@ -47,11 +39,7 @@ impl<T: Serialize> Success<T> {
 
 impl Success<()> {
     pub fn message(message: &'static str) -> Self {
-        Self {
-            success: true,
-            message: Some(message),
-            data: None,
-        }
+        Self { success: true, message: Some(message), data: None }
     }
 }
 
@@ -66,10 +54,7 @@ pub fn json(status: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response
 }
@@ -88,23 +73,11 @@ pub struct FieldError {
 
 impl FieldError {
     pub fn body(path: &'static str, value: Option<&Value>, msg: &'static str) -> Self {
-        Self {
-            r#type: "field",
-            value: value.cloned(),
-            msg,
-            path,
-            location: "body",
-        }
+        Self { r#type: "field", value: value.cloned(), msg, path, location: "body" }
     }
 
     pub fn query(path: &'static str, value: &str, msg: &'static str) -> Self {
-        Self {
-            r#type: "field",
-            value: Some(Value::from(value)),
-            msg,
-            path,
-            location: "query",
-        }
+        Self { r#type: "field", value: Some(Value::from(value)), msg, path, location: "query" }
     }
 }
 
@@ -132,28 +105,15 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-            errors: Vec::new(),
-            path: None,
-            retry_after: None,
-            cause: None,
-        }
+        Self { status, message: message.into(), errors: Vec::new(), path: None, retry_after: None, cause: None }
     }
 
     pub fn validation(errors: Vec<FieldError>) -> Self {
-        Self {
-            errors,
-            ..Self::new(StatusCode::BAD_REQUEST, "Validation failed")
-        }
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "Validation failed") }
     }
 
     pub fn route_not_found(path: &str) -> Self {
-        Self {
-            path: Some(path.to_owned()),
-            ..Self::new(StatusCode::NOT_FOUND, "Route not found")
-        }
+        Self { path: Some(path.to_owned()), ..Self::new(StatusCode::NOT_FOUND, "Route not found") }
     }
 }
 
@@ -169,22 +129,13 @@ impl IntoResponse for Failure {
             tracing::error!(event = "request.failed", error = %cause, "a request failed");
         }
         let (message, path) = (self.message.as_str(), self.path.as_deref());
-        let body = FailureBody {
-            success: false,
-            message,
-            errors: self.errors,
-            path,
-        };
+        let body = FailureBody { success: false, message, errors: self.errors, path };
         let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default().into());
         if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -199,11 +150,7 @@ pub struct Words {
 }
 
 impl Words {
-    pub const NONE: Words = Words {
-        not_found: "Not found",
-        forbidden: "Access denied.",
-        conflict: None,
-    };
+    pub const NONE: Words = Words { not_found: "Not found", forbidden: "Access denied.", conflict: None };
 
     /// The one place where error kinds become v1 answers.
     pub fn failure(&self, error: Error) -> Failure {
@@ -218,38 +165,22 @@ impl Words {
             Error::Conflict(detail) => {
                 return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(detail, str::to_owned));
             }
-            Error::IdempotencyInFlight => (
-                StatusCode::CONFLICT,
-                "A request with this Idempotency-Key is in progress",
-            ),
-            Error::IdempotencyKeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "This Idempotency-Key was used with another request",
-            ),
+            Error::IdempotencyInFlight => (StatusCode::CONFLICT, "A request with this Idempotency-Key is in progress"),
+            Error::IdempotencyKeyReused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another request")
+            }
             Error::Overloaded { retry_after, .. } => {
                 let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again.");
-                return Failure {
-                    retry_after: Some(retry_after.as_secs().max(1)),
-                    ..failure
-                };
+                return Failure { retry_after: Some(retry_after.as_secs().max(1)), ..failure };
             }
             Error::Unavailable(cause) => {
-                let failure = Failure::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "Temporarily unavailable. Please try again.",
-                );
-                return Failure {
-                    retry_after: Some(1),
-                    cause: Some(cause),
-                    ..failure
-                };
+                let failure =
+                    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable. Please try again.");
+                return Failure { retry_after: Some(1), cause: Some(cause), ..failure };
             }
             Error::Internal(cause) => {
                 let failure = Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
-                return Failure {
-                    cause: Some(cause),
-                    ..failure
-                };
+                return Failure { cause: Some(cause), ..failure };
             }
         };
         Failure::new(status, message)
@@ -282,10 +213,9 @@ impl<S: Sync> FromRequest<S> for Fields {
         let limit = request.extensions().get::<BodyLimit>().map_or(1 << 20, |limit| limit.0);
         let (parts, body) = request.into_parts();
         let raw = body::read(body, limit).await.map_err(|error| match error {
-            BodyError::TooLarge(limit) => Failure::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("Request body is larger than {limit} bytes"),
-            ),
+            BodyError::TooLarge(limit) => {
+                Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body is larger than {limit} bytes"))
+            }
             BodyError::Broken => Failure::new(StatusCode::BAD_REQUEST, "Request body ended early"),
         })?;
         let is = |media_type| body::is_media_type(&parts.headers, media_type);
@@ -294,9 +224,7 @@ impl<S: Sync> FromRequest<S> for Fields {
         } else if is("application/json").unwrap_or(true) {
             parse_object(&raw)?
         } else if is("application/x-www-form-urlencoded") == Some(true) {
-            form_urlencoded::parse(&raw)
-                .map(|(name, value)| (name.into_owned(), Value::from(value)))
-                .collect()
+            form_urlencoded::parse(&raw).map(|(name, value)| (name.into_owned(), Value::from(value))).collect()
         } else {
             Map::new()
         };

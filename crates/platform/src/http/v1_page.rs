@@ -33,12 +33,7 @@ impl PageNumber {
     }
 
     pub fn of(self, total: i64) -> Pagination {
-        Pagination {
-            page: self.page,
-            limit: self.limit,
-            total,
-            pages: (total + self.limit - 1) / self.limit,
-        }
+        Pagination { page: self.page, limit: self.limit, total, pages: (total + self.limit - 1) / self.limit }
     }
 }
 
@@ -55,11 +50,7 @@ pub fn parse(query: &[(String, String)]) -> Result<PageNumber, Vec<FieldError>> 
     };
     let page = positive("page", 1, MAX_PAGE, PAGE);
     let limit = positive("limit", 10, MAX_LIMIT, LIMIT);
-    if broken.is_empty() {
-        Ok(PageNumber { page, limit })
-    } else {
-        Err(broken)
-    }
+    if broken.is_empty() { Ok(PageNumber { page, limit }) } else { Err(broken) }
 }
 
 /// Digits with an optional sign, at least 1; above `highest` it counts as `highest`.

@@ -40,12 +40,11 @@ struct InputError<'a> {
 
 impl Problem {
     pub fn of(error: Error, parts: &Parts) -> Self {
-        let request_id = RequestId::of(parts).map(str::to_owned);
-        Self {
-            error,
-            instance: parts.uri.path().to_owned(),
-            request_id,
-        }
+        Self::new(error, parts.uri.path(), parts.extensions.get())
+    }
+
+    pub fn new(error: Error, path: &str, request_id: Option<&RequestId>) -> Self {
+        Self { error, instance: path.to_owned(), request_id: request_id.map(|id| id.0.to_string()) }
     }
 
     /// The one place where error kinds become v2 answers: status, stable slug, title, and what the client may know.
@@ -58,24 +57,11 @@ impl Problem {
                 "Validation failed",
                 "The request breaks the rules that `errors` lists.",
             ),
-            Error::Unauthenticated(_) => (
-                S::UNAUTHORIZED,
-                "unauthenticated",
-                "Not authenticated",
-                "A valid bearer token is required.",
-            ),
-            Error::Forbidden => (
-                S::FORBIDDEN,
-                "forbidden",
-                "Forbidden",
-                "You may see this, but not do that with it.",
-            ),
-            Error::NotFound => (
-                S::NOT_FOUND,
-                "not-found",
-                "Not found",
-                "There is nothing here that you may see.",
-            ),
+            Error::Unauthenticated(_) => {
+                (S::UNAUTHORIZED, "unauthenticated", "Not authenticated", "A valid bearer token is required.")
+            }
+            Error::Forbidden => (S::FORBIDDEN, "forbidden", "Forbidden", "You may see this, but not do that with it."),
+            Error::NotFound => (S::NOT_FOUND, "not-found", "Not found", "There is nothing here that you may see."),
             Error::Conflict(detail) => (S::CONFLICT, "conflict", "Conflict", detail),
             Error::IdempotencyInFlight => (
                 S::CONFLICT,
@@ -89,24 +75,18 @@ impl Problem {
                 "Key used before",
                 "This Idempotency-Key was used with another request.",
             ),
-            Error::Overloaded { .. } => (
-                S::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "Overloaded",
-                "The server is busy; repeat the request later.",
-            ),
+            Error::Overloaded { .. } => {
+                (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded", "The server is busy; repeat the request later.")
+            }
             Error::Unavailable(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "Unavailable",
                 "Something that is needed for this cannot be reached; repeat the request later.",
             ),
-            Error::Internal(_) => (
-                S::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Internal error",
-                "The request failed for a reason of our own.",
-            ),
+            Error::Internal(_) => {
+                (S::INTERNAL_SERVER_ERROR, "internal", "Internal error", "The request failed for a reason of our own.")
+            }
         }
     }
 }
@@ -117,11 +97,7 @@ impl IntoResponse for Problem {
         let errors = match &self.error {
             Error::Invalid(violations) => violations
                 .iter()
-                .map(|v| InputError {
-                    pointer: format!("/{}", v.field),
-                    detail: &v.detail,
-                    code: v.code,
-                })
+                .map(|v| InputError { pointer: format!("/{}", v.field), detail: &v.detail, code: v.code })
                 .collect(),
             _ => Vec::new(),
         };
@@ -142,10 +118,7 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
         match &self.error {
             Error::Overloaded { retry_after, .. } => {
@@ -169,11 +142,7 @@ pub fn json<T: Serialize>(body: &T, private: bool) -> Response {
     let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let cache = if private {
-        "private, no-store"
-    } else {
-        "public, max-age=0, must-revalidate"
-    };
+    let cache = if private { "private, no-store" } else { "public, max-age=0, must-revalidate" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if !private {
         headers.insert(header::VARY, HeaderValue::from_static("Authorization, Origin"));

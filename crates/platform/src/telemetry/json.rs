@@ -21,10 +21,7 @@ where
         let time = SystemClock.now().to_rfc3339();
         let severity = event.metadata().level();
         write!(writer, r#"{{"timestamp":"{time}","severity":"{severity}""#)?;
-        let mut fields = Fields {
-            writer: &mut writer,
-            result: Ok(()),
-        };
+        let mut fields = Fields { writer: &mut writer, result: Ok(()) };
         event.record(&mut fields);
         fields.result?;
         writer.write_str("}\n")

@@ -25,22 +25,9 @@ pub fn init(pretty: bool, level: Level) -> Flush {
     let (writer, flush) = writer::start();
     let registry = tracing_subscriber::registry().with(LevelFilter::from_level(level));
     if pretty {
-        registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_target(false)
-                    .with_ansi(false)
-                    .with_writer(writer),
-            )
-            .init();
+        registry.with(tracing_subscriber::fmt::layer().with_target(false).with_ansi(false).with_writer(writer)).init();
     } else {
-        registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .event_format(json::Json)
-                    .with_writer(writer),
-            )
-            .init();
+        registry.with(tracing_subscriber::fmt::layer().event_format(json::Json).with_writer(writer)).init();
     }
     count_panics();
     flush

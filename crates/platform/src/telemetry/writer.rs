@@ -44,10 +44,7 @@ pub struct Flush {
 pub fn start() -> (Writer, Flush) {
     let shared = Arc::new(Shared::default());
     let inner = Arc::clone(&shared);
-    let thread = std::thread::Builder::new()
-        .name("log-writer".into())
-        .spawn(move || write_loop(&inner))
-        .ok();
+    let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || write_loop(&inner)).ok();
     (Writer(Arc::clone(&shared)), Flush { shared, thread })
 }
 
@@ -66,10 +63,7 @@ fn write_loop(shared: &Shared) {
     loop {
         let mut buffer = shared.lock();
         while buffer.bytes.is_empty() && !buffer.closed {
-            buffer = shared
-                .filled
-                .wait(buffer)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            buffer = shared.filled.wait(buffer).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
         std::mem::swap(&mut out, &mut buffer.bytes);
         let (closed, dropped) = (buffer.closed, std::mem::take(&mut buffer.dropped));

@@ -16,19 +16,13 @@ pub async fn seed_demo(app: &App) -> Result<(), Failure> {
     app.auth.ensure_account(ADMIN.0, ADMIN.1, PASSWORD, Role::Admin).await?;
     let mut sellers = Vec::new();
     for seller in demo::sellers() {
-        let (account, _) = app
-            .auth
-            .ensure_account(seller.username, seller.email, PASSWORD, Role::User)
-            .await?;
+        let (account, _) = app.auth.ensure_account(seller.username, seller.email, PASSWORD, Role::User).await?;
         sellers.push((seller.username, account.id));
     }
     let usd = Currency::USD;
     stream::iter(demo::catalogue())
         .map(|item| {
-            let owner = sellers
-                .iter()
-                .find(|(username, _)| *username == item.seller.username)
-                .map(|(_, id)| *id);
+            let owner = sellers.iter().find(|(username, _)| *username == item.seller.username).map(|(_, id)| *id);
             let products = app.products.clone();
             async move {
                 let owner = owner.ok_or_else(|| Error::Internal("a demo product without a seller".into()))?;
@@ -42,10 +36,7 @@ pub async fn seed_demo(app: &App) -> Result<(), Failure> {
 }
 
 pub fn print_demo_credentials() {
-    println!(
-        "Demo shop: log in as {} (administrator) with password {PASSWORD}",
-        ADMIN.1
-    );
+    println!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1);
     for seller in demo::sellers() {
         println!("  seller {:<24} {}", seller.vendor, seller.email);
     }

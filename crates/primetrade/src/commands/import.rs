@@ -50,11 +50,7 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     let mut writing = FuturesUnordered::new();
     let mut broken = None;
     while let Some(item) = rows.next() {
-        bar.set_message(format!(
-            "{} rows, {:.0} rows/s",
-            rows.rows(),
-            rate(rows.rows(), started.elapsed())
-        ));
+        bar.set_message(format!("{} rows, {:.0} rows/s", rows.rows(), rate(rows.rows(), started.elapsed())));
         match item {
             Ok(product) => writing.push(write(&app, owner.id, product, currency, import.dry_run)),
             Err(ImportError::Row(error)) => tally.refuse(&bar, &error.to_string()),
@@ -82,11 +78,7 @@ type Written = (u64, String, Result<Upserted, Error>);
 
 async fn write(app: &App, owner: kernel::Uuid, product: ImportedProduct, currency: Currency, dry_run: bool) -> Written {
     let (row, handle) = (product.row, product.handle.clone());
-    (
-        row,
-        handle,
-        app.products.upsert(owner, product, currency, dry_run).await,
-    )
+    (row, handle, app.products.upsert(owner, product, currency, dry_run).await)
 }
 
 impl Tally {
@@ -125,18 +117,9 @@ fn print_report(tally: &Tally, report: &Report, elapsed: Duration, dry_run: bool
         rate(report.rows, elapsed)
     );
     let notes = [
-        (
-            report.untracked_variants,
-            "variants whose stock the shop did not track keep the file's quantity",
-        ),
-        (
-            report.negative_quantities,
-            "variants had a quantity below zero and were given none",
-        ),
-        (
-            report.continue_selling,
-            "variants were sold beyond their stock; here they are not",
-        ),
+        (report.untracked_variants, "variants whose stock the shop did not track keep the file's quantity"),
+        (report.negative_quantities, "variants had a quantity below zero and were given none"),
+        (report.continue_selling, "variants were sold beyond their stock; here they are not"),
     ];
     for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
         println!("{count} {note}");

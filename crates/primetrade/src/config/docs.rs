@@ -51,23 +51,14 @@ fn settings_are_documented_as_they_are() {
         std::fs::write(path, &page).expect("docs/settings.md can be written");
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/settings.md differs from the table; run UPDATE_DOCS=1 cargo test -p primetrade"
-    );
+    assert!(committed == page, "docs/settings.md differs from the table; run UPDATE_DOCS=1 cargo test -p primetrade");
 }
 
 #[test]
 fn every_setting_has_one_sentence() {
     for Setting { key, doc, .. } in SETTINGS {
-        assert!(
-            doc.ends_with('.') && doc.len() > 20 && !doc.contains(['\n', '|']),
-            "{key}: {doc:?}"
-        );
-        assert!(
-            page().contains(&format!("### `{key}`\n\n{doc}\n")),
-            "{key} is not on the page"
-        );
+        assert!(doc.ends_with('.') && doc.len() > 20 && !doc.contains(['\n', '|']), "{key}: {doc:?}");
+        assert!(page().contains(&format!("### `{key}`\n\n{doc}\n")), "{key} is not on the page");
     }
 }
 
@@ -81,11 +72,7 @@ fn page() -> String {
             current = section;
         }
         let _ = write!(out, "\n### `{}`\n\n{}\n\n", setting.key, setting.doc);
-        let default = if setting.default.is_empty() {
-            "empty".into()
-        } else {
-            format!("`{}`", setting.default)
-        };
+        let default = if setting.default.is_empty() { "empty".into() } else { format!("`{}`", setting.default) };
         let secret = if setting.secret { " · secret" } else { "" };
         let _ = writeln!(out, "- default: {default}{secret}");
         let _ = writeln!(out, "- value: {}", accepted(setting));
@@ -99,9 +86,5 @@ fn accepted(setting: &Setting) -> String {
     let refusal = (setting.apply)(&mut Config::default(), "\0").expect_err(setting.key);
     let accepted = refusal.strip_prefix("expected ").unwrap_or(&refusal).to_owned();
     let optional = setting.default.is_empty() && !accepted.contains("comma list");
-    if optional {
-        format!("{accepted}, or empty")
-    } else {
-        accepted
-    }
+    if optional { format!("{accepted}, or empty") } else { accepted }
 }

@@ -166,14 +166,8 @@ impl Config {
                 shared_connections: 0,
             },
             auth: Auth::default(),
-            products: Products {
-                database: OwnDatabase::default(),
-                currency: Currency::USD,
-            },
-            log: Log {
-                format: LogFormat::default(),
-                level: tracing::Level::INFO,
-            },
+            products: Products { database: OwnDatabase::default(), currency: Currency::USD },
+            log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
             limits: Limits::default(),
         }
     }
@@ -185,10 +179,7 @@ impl Config {
         // Port 0 asks the system for any free port; an unspecified address covers all the others.
         let overlap = public.ip() == admin.ip() || public.ip().is_unspecified() || admin.ip().is_unspecified();
         if public.port() == admin.port() && public.port() != 0 && overlap {
-            found.push((
-                "admin.listen",
-                format!("{admin} is taken by http.listen ({public}): choose another port"),
-            ));
+            found.push(("admin.listen", format!("{admin} is taken by http.listen ({public}): choose another port")));
         }
         if self.database.migrate_url.is_some() && matches!(self.database.url, DatabaseUrl::Sqlite(_)) {
             let problem = "expected to be empty, because database.url is SQLite, which has no accounts to choose from";
@@ -239,18 +230,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     // Rules between settings would only confuse while one of them is still wrong.
     if errors.is_empty() {
         for (key, problem) in config.conflicts() {
-            let source = values
-                .iter()
-                .find(|value| value.setting.key == key)
-                .map(Given::describe_source);
+            let source = values.iter().find(|value| value.setting.key == key).map(Given::describe_source);
             errors.push(format!("{key}: {problem} ({})", source.unwrap_or_default()));
         }
     }
-    if errors.is_empty() {
-        Ok(Loaded { config, values })
-    } else {
-        Err(ConfigErrors(errors))
-    }
+    if errors.is_empty() { Ok(Loaded { config, values }) } else { Err(ConfigErrors(errors)) }
 }
 
 /// Everything that is wrong with a configuration; displays as one line each, without secrets.

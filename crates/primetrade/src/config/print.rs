@@ -17,12 +17,7 @@ impl Loaded {
                 current = section;
             }
             let _ = writeln!(out, "# {}", given.setting.doc);
-            let _ = writeln!(
-                out,
-                "{name} = {} # {}",
-                literal(&given.shown()),
-                given.describe_source()
-            );
+            let _ = writeln!(out, "{name} = {} # {}", literal(&given.shown()), given.describe_source());
         }
         out
     }
@@ -55,19 +50,8 @@ mod tests {
 
     #[test]
     fn literals_read_back_as_the_same_text() {
-        for text in [
-            "",
-            "true",
-            "8080",
-            "-5",
-            "007",
-            "+7",
-            "1_000",
-            "7 d",
-            "a\"b\\c",
-            "line\nend\t\u{7f}\u{85}",
-            "ünï",
-        ] {
+        for text in ["", "true", "8080", "-5", "007", "+7", "1_000", "7 d", "a\"b\\c", "line\nend\t\u{7f}\u{85}", "ünï"]
+        {
             let document = format!("key = {}", literal(text));
             let table: toml::Table = document.parse().expect(&document);
             let value = match &table["key"] {

@@ -88,12 +88,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "0 s",
         doc: "How long to go on accepting requests after a stop signal, until load balancers have noticed.",
         secret: false,
-        apply: |config, text| {
-            put(
-                &mut config.http.drain_delay,
-                value::duration(text, Duration::ZERO..=HOUR),
-            )
-        },
+        apply: |config, text| put(&mut config.http.drain_delay, value::duration(text, Duration::ZERO..=HOUR)),
     },
     Setting {
         key: "http.body_limit",
@@ -107,12 +102,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "30 s",
         doc: "Longest time that a request may take.",
         secret: false,
-        apply: |config, text| {
-            put(
-                &mut config.http.request_timeout,
-                value::duration(text, SECOND / 10..=HOUR),
-            )
-        },
+        apply: |config, text| put(&mut config.http.request_timeout, value::duration(text, SECOND / 10..=HOUR)),
     },
     Setting {
         key: "http.max_connections",
@@ -144,7 +134,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "database.pool_size",
-        default: "10",
+        default: "16",
         doc: "PostgreSQL connections for transactions, for each service.",
         secret: false,
         apply: |config, text| put(&mut config.database.pool_size, value::integer(text, 1..=100)),
@@ -161,12 +151,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "7 d",
         doc: "How long a token of API v1 is valid.",
         secret: false,
-        apply: |config, text| {
-            put(
-                &mut config.auth.v1_token_lifetime,
-                value::duration(text, SECOND..=365 * DAY),
-            )
-        },
+        apply: |config, text| put(&mut config.auth.v1_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
     },
     Setting {
         key: "auth.key_file",
@@ -208,12 +193,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         doc: "A database for the catalogue and stock alone; empty uses database.url.",
         secret: true,
-        apply: |config, text| {
-            put(
-                &mut config.products.database.url,
-                value::optional(text, value::database),
-            )
-        },
+        apply: |config, text| put(&mut config.products.database.url, value::optional(text, value::database)),
     },
     Setting {
         key: "log.format",
@@ -221,11 +201,7 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Form of log lines on stderr; auto is pretty on a terminal and JSON elsewhere.",
         secret: false,
         apply: |config, text| {
-            let formats = [
-                ("auto", LogFormat::Auto),
-                ("json", LogFormat::Json),
-                ("pretty", LogFormat::Pretty),
-            ];
+            let formats = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("pretty", LogFormat::Pretty)];
             put(&mut config.log.format, value::choice(text, &formats))
         },
     },
@@ -236,12 +212,8 @@ pub const SETTINGS: &[Setting] = &[
         secret: false,
         apply: |config, text| {
             use tracing::Level;
-            let levels = [
-                ("error", Level::ERROR),
-                ("warn", Level::WARN),
-                ("info", Level::INFO),
-                ("debug", Level::DEBUG),
-            ];
+            let levels =
+                [("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)];
             put(&mut config.log.level, value::choice(text, &levels))
         },
     },
@@ -250,12 +222,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "true",
         doc: "Whether requests and log-in attempts are limited; false turns off every limit.",
         secret: false,
-        apply: |config, text| {
-            put(
-                &mut config.limits.enabled,
-                value::choice(text, &[("true", true), ("false", false)]),
-            )
-        },
+        apply: |config, text| put(&mut config.limits.enabled, value::choice(text, &[("true", true), ("false", false)])),
     },
 ];
 

@@ -30,12 +30,7 @@ pub struct Sources {
 impl Sources {
     /// The sources of this process: its working directory, its environment, and what its arguments say.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<(&'static Setting, String)>) -> Self {
-        Self {
-            directory: PathBuf::new(),
-            file,
-            environment: std::env::vars_os().collect(),
-            flags,
-        }
+        Self { directory: PathBuf::new(), file, environment: std::env::vars_os().collect(), flags }
     }
 
     /// Every value given, weakest source first, and what could not be read.
@@ -46,11 +41,7 @@ impl Sources {
             reading.variable(name, value);
         }
         for (setting, text) in &self.flags {
-            reading.given.push(Given {
-                setting,
-                text: text.clone(),
-                source: Source::Flag,
-            });
+            reading.given.push(Given { setting, text: text.clone(), source: Source::Flag });
         }
         (reading.given, reading.errors)
     }
@@ -86,20 +77,12 @@ impl std::fmt::Debug for Given {
 
 impl Given {
     pub fn default_of(setting: &'static Setting) -> Self {
-        Self {
-            setting,
-            text: setting.default.to_owned(),
-            source: Source::Default,
-        }
+        Self { setting, text: setting.default.to_owned(), source: Source::Default }
     }
 
     /// The value as anyone may see it.
     pub fn shown(&self) -> String {
-        if self.setting.secret && !self.text.is_empty() {
-            "***".into()
-        } else {
-            value::redact(&self.text)
-        }
+        if self.setting.secret && !self.text.is_empty() { "***".into() } else { value::redact(&self.text) }
     }
 
     /// For the operator: which line, variable or flag to change.
@@ -139,9 +122,7 @@ impl Reading {
         match std::fs::read_to_string(&path) {
             Ok(text) => self.toml(&path, &text),
             Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => {}
-            Err(error) => self
-                .errors
-                .push(format!("cannot read the file {}: {error}", one_line(&path))),
+            Err(error) => self.errors.push(format!("cannot read the file {}: {error}", one_line(&path))),
         }
     }
 
@@ -154,8 +135,7 @@ impl Reading {
         for error in syntax {
             // The parser's own display would quote the line, which may hold a password.
             let place = file.place(error.span().map_or(0, |span| span.start));
-            self.errors
-                .push(format!("not valid TOML: {} ({place})", error.message()));
+            self.errors.push(format!("not valid TOML: {} ({place})", error.message()));
         }
     }
 
@@ -167,31 +147,21 @@ impl Reading {
             match (value.get_ref(), setting) {
                 (DeValue::Table(inner), None) if !inner.is_empty() => self.table(file, &key, inner),
                 (value, Some(setting)) => match text_of(value) {
-                    Some(text) => self.given.push(Given {
-                        setting,
-                        text,
-                        source: file.source(start),
-                    }),
+                    Some(text) => self.given.push(Given { setting, text, source: file.source(start) }),
                     None => {
                         let expected = "expected a string, number, boolean or array of strings";
                         let found = value.type_str();
-                        self.errors
-                            .push(format!("{key}: {expected}, found {found} ({})", file.place(start)));
+                        self.errors.push(format!("{key}: {expected}, found {found} ({})", file.place(start)));
                     }
                 },
                 (DeValue::Table(_), None) if is_section(&key) => {}
                 (value, None) if is_section(&key) => {
                     let found = value.type_str();
-                    self.errors.push(format!(
-                        "{key}: expected a section, found {found} ({})",
-                        file.place(start)
-                    ));
+                    self.errors.push(format!("{key}: expected a section, found {found} ({})", file.place(start)));
                 }
-                (_, None) => self.unknown(
-                    &key,
-                    &file.place(start),
-                    settings::nearest(&key).map(|near| near.key.into()),
-                ),
+                (_, None) => {
+                    self.unknown(&key, &file.place(start), settings::nearest(&key).map(|near| near.key.into()))
+                }
             }
         }
     }
@@ -205,22 +175,14 @@ impl Reading {
             return self.unknown(&one_line(Path::new(&*name)), "environment", near);
         };
         match value.to_str() {
-            Some(text) => self.given.push(Given {
-                setting,
-                text: text.to_owned(),
-                source: Source::Environment,
-            }),
-            None => self
-                .errors
-                .push(format!("{}: expected UTF-8 text (environment {name})", setting.key)),
+            Some(text) => self.given.push(Given { setting, text: text.to_owned(), source: Source::Environment }),
+            None => self.errors.push(format!("{}: expected UTF-8 text (environment {name})", setting.key)),
         }
     }
 
     fn unknown(&mut self, name: &str, place: &str, near: Option<String>) {
         let near = near.unwrap_or_default();
-        self.errors.push(format!(
-            "unknown setting {name} ({place}); the nearest known name is {near}"
-        ));
+        self.errors.push(format!("unknown setting {name} ({place}); the nearest known name is {near}"));
     }
 }
 
@@ -241,10 +203,7 @@ impl File<'_> {
     }
 
     fn source(&self, position: usize) -> Source {
-        Source::File {
-            path: self.path.to_owned(),
-            line: self.line(position),
-        }
+        Source::File { path: self.path.to_owned(), line: self.line(position) }
     }
 }
 
@@ -261,17 +220,11 @@ fn one_line(path: &Path) -> String {
 fn join(section: &str, name: &str) -> String {
     let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     let name = if bare { name.to_owned() } else { format!("{name:?}") };
-    if section.is_empty() {
-        name
-    } else {
-        format!("{section}.{name}")
-    }
+    if section.is_empty() { name } else { format!("{section}.{name}") }
 }
 
 fn is_section(key: &str) -> bool {
-    SETTINGS
-        .iter()
-        .any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// A TOML value in the one notation that all sources share; arrays of strings are comma lists.

@@ -13,10 +13,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sources = Sources {
-            directory: folder.path().to_owned(),
-            ..Sources::default()
-        };
+        let sources = Sources { directory: folder.path().to_owned(), ..Sources::default() };
         Self { folder, sources }
     }
 
@@ -45,12 +42,7 @@ impl Scene {
 
     /// The lines of the errors.
     fn errors(&self) -> Vec<String> {
-        self.load()
-            .expect_err("errors")
-            .to_string()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        self.load().expect_err("errors").to_string().lines().map(str::to_owned).collect()
     }
 
     fn error(&self) -> String {
@@ -67,12 +59,7 @@ fn address(text: &str) -> SocketAddr {
 #[test]
 fn every_default_is_valid_and_nothing_else_is_needed() {
     for setting in SETTINGS {
-        assert_eq!(
-            (setting.apply)(&mut Config::unset(), setting.default),
-            Ok(()),
-            "{}",
-            setting.key
-        );
+        assert_eq!((setting.apply)(&mut Config::unset(), setting.default), Ok(()), "{}", setting.key);
     }
     let config = Scene::new().config();
     assert_eq!(config, Config::default());
@@ -118,18 +105,12 @@ fn a_named_file_is_read_instead_and_must_exist() {
     let other = scene.folder.path().join("other.toml");
     scene.sources.file = Some(other.clone());
     let error = scene.error();
-    assert!(
-        error.starts_with("cannot read the file ") && error.contains("other.toml"),
-        "{error}"
-    );
+    assert!(error.starts_with("cannot read the file ") && error.contains("other.toml"), "{error}");
 
     std::fs::write(&other, "log.level = \"debug\"").unwrap();
     let config = scene.config();
     assert_eq!(config.log.level, tracing::Level::DEBUG);
-    assert!(
-        config.limits.enabled,
-        "the file of the working directory is not read too"
-    );
+    assert!(config.limits.enabled, "the file of the working directory is not read too");
 }
 
 #[test]
@@ -156,21 +137,13 @@ fn unknown_names_in_the_file_are_refused_with_the_nearest() {
         ("[http]\n\nlisten_ = \"x\"", 3, "http.listen_", "http.listen"),
         ("[htp]\nlisten = \"x\"", 2, "htp.listen", "http.listen"),
         ("currency = \"EUR\"", 1, "currency", "products.currency"),
-        (
-            "[auth]\ndatabase_url = \"x\"",
-            2,
-            "auth.database_url",
-            "auth.database.url",
-        ),
+        ("[auth]\ndatabase_url = \"x\"", 2, "auth.database_url", "auth.database.url"),
         ("\"log.level\" = \"info\"", 1, "\"log.level\"", "log.level"),
         ("[limit]", 1, "limit", "limits.enabled"),
         ("[redis]\nurl = \"redis://x\"", 2, "redis.url", "database.url"),
     ] {
         let error = Scene::new().file(file).error();
-        assert!(
-            error.starts_with(&format!("unknown setting {unknown} (file ")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("unknown setting {unknown} (file ")), "{error}");
         assert!(error.contains(&format!("primetrade.toml line {line})")), "{error}");
         assert!(error.ends_with(&format!("the nearest known name is {near}")), "{error}");
     }
@@ -185,14 +158,9 @@ fn unknown_variables_are_refused_with_the_nearest() {
         ("PRIMETRADE_DATABASE_URL", "PRIMETRADE_DATABASE__URL"),
     ] {
         let error = Scene::new().variable(name, "127.0.0.1:1").error();
-        assert_eq!(
-            error,
-            format!("unknown setting {name} (environment); the nearest known name is {near}")
-        );
+        assert_eq!(error, format!("unknown setting {name} (environment); the nearest known name is {near}"));
     }
-    let scene = Scene::new()
-        .variable("PATH", "/bin")
-        .variable("MY_PRIMETRADE_HTTP__LISTEN", "x");
+    let scene = Scene::new().variable("PATH", "/bin").variable("MY_PRIMETRADE_HTTP__LISTEN", "x");
     assert_eq!(scene.config(), Config::default(), "other variables are not ours");
 }
 
@@ -227,10 +195,7 @@ fn bad_values_are_named_with_their_source_all_at_once() {
         "unknown setting PRIMETRADE_HTP__LISTEN (environment); the nearest known name is PRIMETRADE_HTTP__LISTEN"
             .into(),
     ] {
-        assert!(
-            errors.lines().any(|line| line == expected),
-            "no {expected}\nin {errors}"
-        );
+        assert!(errors.lines().any(|line| line == expected), "no {expected}\nin {errors}");
     }
     assert_eq!(errors.lines().count(), 6, "{errors}");
 }
@@ -238,10 +203,7 @@ fn bad_values_are_named_with_their_source_all_at_once() {
 #[test]
 fn sections_and_settings_are_not_confused() {
     let error = Scene::new().file("http = 3").error();
-    assert!(
-        error.starts_with("http: expected a section, found integer (file "),
-        "{error}"
-    );
+    assert!(error.starts_with("http: expected a section, found integer (file "), "{error}");
     let error = Scene::new().file("[http.listen]").error();
     assert!(
         error.starts_with("http.listen: expected a string, number, boolean or array of strings, found table"),
@@ -253,9 +215,7 @@ fn sections_and_settings_are_not_confused() {
 #[test]
 fn errors_keep_to_their_line_and_to_a_sane_length() {
     let long = "x".repeat(10_000);
-    let error = Scene::new()
-        .variable("PRIMETRADE_LOG__LEVEL", &format!("a\nb{long}"))
-        .error();
+    let error = Scene::new().variable("PRIMETRADE_LOG__LEVEL", &format!("a\nb{long}")).error();
     assert!(error.contains("found \"a\\nbxxx") && error.len() < 300, "{error}");
 }
 
@@ -265,32 +225,17 @@ fn values_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStringExt;
     let mut scene = Scene::new();
     let value = OsString::from_vec(vec![0xff, b'x']);
-    scene
-        .sources
-        .environment
-        .push(("PRIMETRADE_AUTH__KEY_FILE".into(), value));
-    assert_eq!(
-        scene.error(),
-        "auth.key_file: expected UTF-8 text (environment PRIMETRADE_AUTH__KEY_FILE)"
-    );
+    scene.sources.environment.push(("PRIMETRADE_AUTH__KEY_FILE".into(), value));
+    assert_eq!(scene.error(), "auth.key_file: expected UTF-8 text (environment PRIMETRADE_AUTH__KEY_FILE)");
 }
 
 #[test]
 fn listeners_that_collide_are_refused() {
     for (public, admin) in [("127.0.0.1:9090", "127.0.0.1:9090"), ("0.0.0.0:9090", "127.0.0.1:9090")] {
-        let error = Scene::new()
-            .flag("http.listen", public)
-            .flag("admin.listen", admin)
-            .error();
-        assert!(
-            error.starts_with("admin.listen: ") && error.ends_with("(flag --admin-listen)"),
-            "{error}"
-        );
+        let error = Scene::new().flag("http.listen", public).flag("admin.listen", admin).error();
+        assert!(error.starts_with("admin.listen: ") && error.ends_with("(flag --admin-listen)"), "{error}");
     }
-    Scene::new()
-        .flag("http.listen", "127.0.0.1:0")
-        .flag("admin.listen", "127.0.0.1:0")
-        .config();
+    Scene::new().flag("http.listen", "127.0.0.1:0").flag("admin.listen", "127.0.0.1:0").config();
     Scene::new().flag("http.listen", "127.0.0.2:9090").config();
 }
 
@@ -298,14 +243,8 @@ fn listeners_that_collide_are_refused() {
 fn migrations_have_an_account_of_their_own_only_on_postgresql() {
     let account = "postgres://owner:hunter2@db/shop";
     let error = Scene::new().flag("database.migrate_url", account).error();
-    assert!(
-        error.starts_with("database.migrate_url: expected to be empty") && !error.contains("hunter2"),
-        "{error}"
-    );
-    let config = Scene::new()
-        .flag("database.migrate_url", account)
-        .flag("database.url", "postgres://db/shop")
-        .config();
+    assert!(error.starts_with("database.migrate_url: expected to be empty") && !error.contains("hunter2"), "{error}");
+    let config = Scene::new().flag("database.migrate_url", account).flag("database.url", "postgres://db/shop").config();
     assert_eq!(config.database.migrate_url, Some(DatabaseUrl::Postgres(account.into())));
 }
 
@@ -313,22 +252,10 @@ fn migrations_have_an_account_of_their_own_only_on_postgresql() {
 fn the_key_file_lies_beside_the_accounts() {
     let file = |scene: Scene| scene.config().key_file().display().to_string();
     assert_eq!(file(Scene::new()), "./primetrade-data/keys.json");
-    assert_eq!(
-        file(Scene::new().flag("database.url", "sqlite:/srv/shop")),
-        "/srv/shop/keys.json"
-    );
-    assert_eq!(
-        file(Scene::new().flag("auth.database.url", "sqlite:/srv/auth")),
-        "/srv/auth/keys.json"
-    );
-    assert_eq!(
-        file(Scene::new().flag("database.url", "postgres://db/shop")),
-        "./primetrade-keys.json"
-    );
-    assert_eq!(
-        file(Scene::new().flag("auth.key_file", "/etc/keys.json")),
-        "/etc/keys.json"
-    );
+    assert_eq!(file(Scene::new().flag("database.url", "sqlite:/srv/shop")), "/srv/shop/keys.json");
+    assert_eq!(file(Scene::new().flag("auth.database.url", "sqlite:/srv/auth")), "/srv/auth/keys.json");
+    assert_eq!(file(Scene::new().flag("database.url", "postgres://db/shop")), "./primetrade-keys.json");
+    assert_eq!(file(Scene::new().flag("auth.key_file", "/etc/keys.json")), "/etc/keys.json");
 }
 
 #[test]
@@ -352,10 +279,7 @@ fn printing_shows_values_with_their_sources() {
         "listen = \"127.0.0.1:3\" # flag --http-listen".into(),
         "max_connections = 16384 # default".into(),
     ] {
-        assert!(
-            printed.lines().any(|printed| printed == line),
-            "no {line}\nin {printed}"
-        );
+        assert!(printed.lines().any(|printed| printed == line), "no {line}\nin {printed}");
     }
 }
 
@@ -363,10 +287,7 @@ fn printing_shows_values_with_their_sources() {
 fn what_is_printed_reads_back_as_the_same_configuration() {
     let scene = Scene::new()
         .file("[auth]\nkey_file = 'odd \"name\" \\ # ü.json'\nv1_token_lifetime = '90m'")
-        .variable(
-            "PRIMETRADE_HTTP__CORS_ORIGINS",
-            "https://a.example,https://b.example:8443",
-        )
+        .variable("PRIMETRADE_HTTP__CORS_ORIGINS", "https://a.example,https://b.example:8443")
         .variable("PRIMETRADE_LIMITS__ENABLED", "false")
         .flag("database.url", "sqlite:/srv/p@th:with@signs")
         .flag("products.currency", "EUR");
@@ -391,10 +312,7 @@ fn secrets_are_never_printed() {
         printed.contains("url = \"postgres://bob:***@db.internal/shop\" # environment PRIMETRADE_DATABASE__URL"),
         "{printed}"
     );
-    assert!(
-        printed.contains("migrate_url = \"***\" # flag --database-migrate-url"),
-        "{printed}"
-    );
+    assert!(printed.contains("migrate_url = \"***\" # flag --database-migrate-url"), "{printed}");
     assert!(printed.parse::<toml::Table>().is_ok(), "{printed}");
     assert!(!format!("{loaded:?}").contains("hunter2"));
 }
@@ -421,27 +339,13 @@ fn errors_never_hold_secrets() {
         "[database]\nurls = \"postgres://bob:hunter2@db/shop\"",
     ] {
         let errors = Scene::new().file(file).errors().join("\n");
-        assert!(
-            !errors.contains("hunter2") && errors.contains("primetrade.toml line "),
-            "{errors}"
-        );
+        assert!(!errors.contains("hunter2") && errors.contains("primetrade.toml line "), "{errors}");
     }
 }
 
 #[test]
 fn broken_files_do_not_hide_other_errors() {
-    let errors = Scene::new()
-        .file("[http\nlisten = 1")
-        .flag("log.level", "loud")
-        .errors();
-    assert!(
-        errors.iter().any(|line| line.starts_with("not valid TOML: ")),
-        "{errors:?}"
-    );
-    assert!(
-        errors
-            .iter()
-            .any(|line| line.starts_with("log.level: expected error, warn, info or debug")),
-        "{errors:?}"
-    );
+    let errors = Scene::new().file("[http\nlisten = 1").flag("log.level", "loud").errors();
+    assert!(errors.iter().any(|line| line.starts_with("not valid TOML: ")), "{errors:?}");
+    assert!(errors.iter().any(|line| line.starts_with("log.level: expected error, warn, info or debug")), "{errors:?}");
 }

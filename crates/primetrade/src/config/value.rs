@@ -33,8 +33,7 @@ const SIZE_UNITS: &[(&[&str], u64)] = &[
 
 /// An IP address and port.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
 }
 
 /// A whole number.
@@ -62,11 +61,7 @@ pub fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration,
         let show = |bound: &Duration| in_units(bound.as_millis(), DURATION_UNITS);
         let (from, to) = (show(range.start()), show(range.end()));
         // A bare number is read as seconds by some and as milliseconds by others.
-        let hint = if text.parse::<f64>().is_ok() {
-            "; add a unit to the number"
-        } else {
-            ""
-        };
+        let hint = if text.parse::<f64>().is_ok() { "; add a unit to the number" } else { "" };
         format!("expected a time with its unit (ms, s, min, h, d) from {from} to {to}, such as 30 s{hint}")
     })
 }
@@ -95,9 +90,7 @@ fn in_units(amount: u128, units: &[(&[&str], u64)]) -> String {
     // Zero is a multiple of every unit; seconds and bytes read best.
     let unit = |name: &str| units.iter().find(|(names, _)| names.contains(&name));
     let zero = unit("s").or_else(|| unit("B")).filter(|_| amount == 0);
-    let exact = units
-        .iter()
-        .find(|(_, factor)| amount.is_multiple_of(u128::from(*factor)));
+    let exact = units.iter().find(|(_, factor)| amount.is_multiple_of(u128::from(*factor)));
     match zero.or(exact) {
         Some((names, factor)) => format!("{} {}", amount / u128::from(*factor), names.first().unwrap_or(&"")),
         None => amount.to_string(),
@@ -184,11 +177,7 @@ pub fn currency(text: &str) -> Result<Currency, String> {
 
 /// Nothing from an empty text.
 pub fn optional<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        parse(text).map(Some)
-    }
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
 /// The text with the passwords of a URL replaced by `***`; where it is unclear what is a password, more than that.
@@ -274,11 +263,7 @@ mod tests {
         ] {
             assert!(duration(text, ANY_TIME).is_err(), "{text}");
         }
-        assert!(
-            duration("30", ANY_TIME)
-                .unwrap_err()
-                .ends_with("add a unit to the number")
-        );
+        assert!(duration("30", ANY_TIME).unwrap_err().ends_with("add a unit to the number"));
     }
 
     #[test]
@@ -312,10 +297,7 @@ mod tests {
         for (text, list) in [
             ("", &[][..]),
             ("https://shop.example", &["https://shop.example"]),
-            (
-                "HTTPS://Shop.Example:443, http://localhost:5173",
-                &["https://shop.example", "http://localhost:5173"],
-            ),
+            ("HTTPS://Shop.Example:443, http://localhost:5173", &["https://shop.example", "http://localhost:5173"]),
             ("http://[::1]:3000,http://[::1]", &["http://[::1]:3000", "http://[::1]"]),
             ("http://a:443", &["http://a:443"]),
         ] {
@@ -352,29 +334,14 @@ mod tests {
         ] {
             assert_eq!(database(url), Ok(DatabaseUrl::Postgres(url.into())));
         }
-        for url in [
-            "",
-            "sqlite:",
-            "./data",
-            "mysql://db/shop",
-            "postgres:db",
-            "postgres://db:port/shop",
-        ] {
+        for url in ["", "sqlite:", "./data", "mysql://db/shop", "postgres:db", "postgres://db:port/shop"] {
             assert!(database(url).is_err(), "{url}");
         }
-        for url in [
-            "postgres://",
-            "postgres:///shop",
-            "postgres://u:p@/shop",
-            "postgres://:5432/shop",
-        ] {
+        for url in ["postgres://", "postgres:///shop", "postgres://u:p@/shop", "postgres://:5432/shop"] {
             assert!(database(url).is_err(), "{url}");
         }
         let error = database("mysql://db/shop").unwrap_err();
-        assert!(
-            error.contains("sqlite:FOLDER") && error.contains("postgres://"),
-            "{error}"
-        );
+        assert!(error.contains("sqlite:FOLDER") && error.contains("postgres://"), "{error}");
         assert!(postgres("sqlite:./data").is_err());
     }
 
@@ -384,21 +351,12 @@ mod tests {
             ("sqlite:./p@th:with@signs", "sqlite:./p@th:with@signs"),
             ("postgres://db/shop", "postgres://db/shop"),
             ("postgres://bob@db:5432/shop", "postgres://bob@db:5432/shop"),
-            (
-                "postgres://bob:hunter2@db:5432/shop?sslmode=require",
-                "postgres://bob:***@db:5432/shop?sslmode=require",
-            ),
+            ("postgres://bob:hunter2@db:5432/shop?sslmode=require", "postgres://bob:***@db:5432/shop?sslmode=require"),
             ("postgres://bob:hun:ter2@db", "postgres://bob:***@db"),
-            (
-                "postgres://db/shop?user=bob&password=hunter2&x=1",
-                "postgres://db/shop?user=bob&password=***&x=1",
-            ),
+            ("postgres://db/shop?user=bob&password=hunter2&x=1", "postgres://db/shop?user=bob&password=***&x=1"),
             ("postgres://db?PassWord=hunter2", "postgres://db?PassWord=***"),
             ("postgres://db?p%61ssword=hunter2", "postgres://db?p%61ssword=***"),
-            (
-                "https://a.example,https://b.example:81",
-                "https://a.example,https://b.example:81",
-            ),
+            ("https://a.example,https://b.example:81", "https://a.example,https://b.example:81"),
             ("info", "info"),
         ] {
             assert_eq!(redact(text), shown);

@@ -48,12 +48,7 @@ const fn seller(
     vendor: &'static str,
     sku_prefix: &'static str,
 ) -> DemoSeller {
-    DemoSeller {
-        username,
-        email,
-        vendor,
-        sku_prefix,
-    }
+    DemoSeller { username, email, vendor, sku_prefix }
 }
 
 /// The sellers, each with products in [`catalogue`].
@@ -76,10 +71,7 @@ pub fn catalogue() -> impl Iterator<Item = DemoProduct> {
         };
         for edition in &base.editions {
             numbers[seller] += 1;
-            let maker = Maker {
-                seller,
-                number: numbers[seller],
-            };
+            let maker = Maker { seller, number: numbers[seller] };
             let product = ImportedProduct {
                 row: index as u64 + 1,
                 category: Some(category.to_owned()),
@@ -132,10 +124,7 @@ impl<'a> Base<'a> {
         let price = cents(price)?;
         Some(Base {
             name,
-            editions: editions
-                .split('|')
-                .map(|text| edition(text, price))
-                .collect::<Option<_>>()?,
+            editions: editions.split('|').map(|text| edition(text, price)).collect::<Option<_>>()?,
             price,
             was: if was == "-" { None } else { Some(cents(was)?) },
             options: options_of(options)?,
@@ -146,9 +135,7 @@ impl<'a> Base<'a> {
 }
 
 fn cents(text: &str) -> Option<i64> {
-    Money::from_decimal(text, Currency::USD, 2)
-        .ok()
-        .map(|money| money.amount)
+    Money::from_decimal(text, Currency::USD, 2).ok().map(|money| money.amount)
 }
 
 /// `Label=phrase` or `Label@price=phrase`; `-` is the only edition of a product.
@@ -174,10 +161,7 @@ fn choice(text: &str) -> Option<Choice<'_>> {
         Some((value, sum)) => Some((value, cents(sum)?)),
         None => Some((value, 0)),
     });
-    Some(Choice {
-        name,
-        values: values.collect::<Option<_>>()?,
-    })
+    Some(Choice { name, values: values.collect::<Option<_>>()? })
 }
 
 /// What numbers a product.
@@ -260,10 +244,7 @@ impl Maker {
 
 /// A value as part of a SKU: `5.5 qt` is `55QT`, `Navy` is `NAV`, `Pale Blue` is `PABL`.
 fn code(value: &str) -> String {
-    let words: Vec<&str> = value
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = value.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let letters = match (value.contains(|c: char| c.is_ascii_digit()), words.len()) {
         (true, _) => value.len(),
         (false, 1) => 3,
@@ -276,9 +257,9 @@ fn code(value: &str) -> String {
 /// Units on the shelf: fewer of what is dear, and of one in twelve none.
 fn stock(sku: &str, price: i64) -> i64 {
     // FNV-1a, because it is the same everywhere and for ever, unlike the hash of the standard library.
-    let hash = sku.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = sku
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let most = match price {
         ..3_000 => 140,
         3_000..10_000 => 60,
@@ -306,10 +287,7 @@ mod tests {
             let varies = base.editions.len() > 1;
             assert_eq!(base.name.contains("{}"), varies, "{line}");
             assert_eq!(base.description.contains("{}"), varies, "{line}");
-            assert!(
-                !varies || base.editions.iter().all(|edition| !edition.phrase.is_empty()),
-                "{line}"
-            );
+            assert!(!varies || base.editions.iter().all(|edition| !edition.phrase.is_empty()), "{line}");
             expected += base.editions.len();
         }
         assert_eq!(catalogue().count(), expected);
@@ -335,18 +313,11 @@ mod tests {
         let mut seen = HashSet::new();
         for demo in catalogue() {
             let DemoProduct { seller, product } = demo;
-            assert!(
-                seen.insert(format!("{} {}", seller.username, product.handle)),
-                "{}",
-                product.handle
-            );
+            assert!(seen.insert(format!("{} {}", seller.username, product.handle)), "{}", product.handle);
             let mut combinations = HashSet::new();
             for variant in product.variants {
                 let (sku, barcode) = (variant.sku.unwrap(), variant.barcode.unwrap());
-                assert!(
-                    seen.insert(format!("{} {}", seller.username, sku.to_lowercase())),
-                    "{sku}"
-                );
+                assert!(seen.insert(format!("{} {}", seller.username, sku.to_lowercase())), "{sku}");
                 assert!(barcode.len() == 13 && seen.insert(barcode));
                 assert_eq!(variant.option_values.len(), product.option_names.len());
                 assert!(combinations.insert(variant.option_values));
@@ -362,37 +333,23 @@ mod tests {
             assert!(description.ends_with('.') && sentences <= 3, "{description}");
             assert!(description.starts_with(char::is_uppercase), "{description}");
             for text in [&product.name, &description] {
-                assert!(
-                    !text.contains(['{', '}', '=', '@', '|', '\t']) && !text.contains("  "),
-                    "{text}"
-                );
+                assert!(!text.contains(['{', '}', '=', '@', '|', '\t']) && !text.contains("  "), "{text}");
                 assert!(!text.contains("..") && !text.contains(" ,"), "{text}");
             }
             assert!(product.name.len() <= 60 && description.len() <= 220, "{description}");
             assert!(product.tags.iter().all(|tag| !tag.is_empty()) && !product.variants.is_empty());
             for variant in &product.variants {
                 assert!((400..120_000).contains(&variant.price), "{}", product.name);
-                assert!(
-                    variant.compare_at_price.is_none_or(|was| was > variant.price),
-                    "{}",
-                    product.name
-                );
+                assert!(variant.compare_at_price.is_none_or(|was| was > variant.price), "{}", product.name);
             }
         }
     }
 
     #[test]
     fn some_variants_are_out_of_stock_and_most_are_not() {
-        let quantities: Vec<i64> = catalogue()
-            .flat_map(|demo| demo.product.variants)
-            .map(|v| v.quantity)
-            .collect();
+        let quantities: Vec<i64> = catalogue().flat_map(|demo| demo.product.variants).map(|v| v.quantity).collect();
         let empty = quantities.iter().filter(|quantity| **quantity == 0).count();
-        assert!(
-            empty * 20 > quantities.len() && empty * 8 < quantities.len(),
-            "{empty} of {}",
-            quantities.len()
-        );
+        assert!(empty * 20 > quantities.len() && empty * 8 < quantities.len(), "{empty} of {}", quantities.len());
         assert!(quantities.iter().all(|quantity| (0..=140).contains(quantity)));
     }
 

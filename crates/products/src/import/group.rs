@@ -236,9 +236,7 @@ impl Group {
             }
         }
         for (row, home, detail) in found {
-            let column = columns
-                .position(home)
-                .map_or_else(String::new, |column| columns.name(column));
+            let column = columns.position(home).map_or_else(String::new, |column| columns.name(column));
             self.note(row, Refusal { column, detail });
         }
     }
@@ -249,8 +247,5 @@ fn same_options(variant: &ImportedVariant, other: u64) -> String {
         return format!("row {other} is this product's variant already; expected options (such as Size) that differ");
     }
     let values = variant.option_values.join(" / ");
-    format!(
-        "{} is also the variant of row {other}; expected another combination",
-        excerpt(&values)
-    )
+    format!("{} is also the variant of row {other}; expected another combination", excerpt(&values))
 }

@@ -65,10 +65,7 @@ impl<R: Read> ProductRows<R> {
 
     /// What was read so far; complete once the iterator has ended.
     pub fn report(&self) -> Report {
-        Report {
-            unhoused: self.unhoused.report(&self.columns),
-            ..self.report.clone()
-        }
+        Report { unhoused: self.unhoused.report(&self.columns), ..self.report.clone() }
     }
 
     /// Reads rows until a product is complete; `None` at the end of the file.
@@ -92,11 +89,7 @@ impl<R: Read> ProductRows<R> {
             }
             self.report.rows += 1;
             self.unhoused.count_row(&self.columns, record);
-            let row = Row {
-                columns: &self.columns,
-                record,
-                currency: self.currency,
-            };
+            let row = Row { columns: &self.columns, record, currency: self.currency };
             let handle = handle_of(&self.columns, record);
             if self.group.has_handle(handle) {
                 self.group.add(row, &mut self.unhoused);

@@ -126,11 +126,7 @@ impl<R: Read> Records<R> {
         Ok(Records {
             input: BufReader::with_capacity(READ_BUFFER, Cursor::new(start).chain(reader)),
             core: csv_core::Reader::new(),
-            record: Record {
-                text: vec![0; SCRATCH],
-                ends: vec![0; 64],
-                ..Record::default()
-            },
+            record: Record { text: vec![0; SCRATCH], ends: vec![0; 64], ..Record::default() },
             end_of_input: false,
             tail_fed: false,
             embedded: 0,

@@ -34,9 +34,7 @@ impl Group {
     }
 
     fn require(&mut self, row: Row<'_>, cell: Cell<'_>, expected: &str) -> Option<String> {
-        let text = cell
-            .text()
-            .and_then(|text| text.map(Some).ok_or_else(|| cell.refuse(expected)));
+        let text = cell.text().and_then(|text| text.map(Some).ok_or_else(|| cell.refuse(expected)));
         let text = self.accept(row, text)?;
         self.text += text.len();
         Some(text.to_owned())
@@ -73,12 +71,7 @@ impl Group {
                 continue;
             }
             let Some(text) = self.owned(row, name) else { continue };
-            if self
-                .product
-                .option_names
-                .iter()
-                .any(|known| text::fold(known) == text::fold(&text))
-            {
+            if self.product.option_names.iter().any(|known| text::fold(known) == text::fold(&text)) {
                 let detail = format!("{} is the name of another option too; expected another", excerpt(&text));
                 self.note(row.number(), row.cell(name).refuse(detail));
             }
@@ -100,21 +93,12 @@ impl Group {
         let barcode = self.read_code(row, Home::Barcode);
         let price = row.cell(Home::Price);
         let expected = "there is none; expected the price of the variant, such as 19.99";
-        let price = price
-            .price(row.currency)
-            .and_then(|amount| amount.map(Some).ok_or_else(|| price.refuse(expected)));
+        let price = price.price(row.currency).and_then(|amount| amount.map(Some).ok_or_else(|| price.refuse(expected)));
         let price = self.accept(row, price).unwrap_or_default();
         let compare_at_price = self.accept(row, row.cell(Home::CompareAtPrice).price(row.currency));
         let quantity = self.read_quantity(row);
         self.variant_rows.push(row.number());
-        self.product.variants.push(ImportedVariant {
-            sku,
-            barcode,
-            option_values,
-            price,
-            compare_at_price,
-            quantity,
-        });
+        self.product.variants.push(ImportedVariant { sku, barcode, option_values, price, compare_at_price, quantity });
     }
 
     fn read_option_values(&mut self, row: Row<'_>) -> Vec<String> {
@@ -194,10 +178,8 @@ impl Group {
         if differs(self, row, Home::Title) {
             let shown = excerpt(&String::from_utf8_lossy(title.bytes));
             let name = excerpt(&self.product.name);
-            let detail = format!(
-                "{shown} is another name than {name} of row {}; expected the same or none",
-                self.product.row
-            );
+            let detail =
+                format!("{shown} is another name than {name} of row {}; expected the same or none", self.product.row);
             self.note(row.number(), title.refuse(detail));
         }
         for home in PRODUCT_HOMES {

@@ -57,16 +57,10 @@ const HOMES: [(Home, &[&str]); 25] = [
     (Home::Sku, &["sku", "variant sku"]),
     (Home::Barcode, &["barcode", "variant barcode"]),
     (Home::Price, &["price", "variant price"]),
-    (
-        Home::CompareAtPrice,
-        &["compare-at price", "variant compare at price", "compare at price"],
-    ),
+    (Home::CompareAtPrice, &["compare-at price", "variant compare at price", "compare at price"]),
     (Home::Quantity, &["inventory quantity", "variant inventory qty"]),
     (Home::Tracker, &["inventory tracker", "variant inventory tracker"]),
-    (
-        Home::Policy,
-        &["continue selling when out of stock", "variant inventory policy"],
-    ),
+    (Home::Policy, &["continue selling when out of stock", "variant inventory policy"]),
     (Home::ImageUrl, &["product image url", "image src"]),
     (Home::ImagePosition, &["image position"]),
     (Home::ImageAlt, &["image alt text"]),
@@ -139,14 +133,9 @@ impl Columns {
             let detail = "the file is UTF-16; expected UTF-8, which spreadsheets call “CSV UTF-8”".to_owned();
             return Err(FileError::Header(detail));
         }
-        let names: Vec<String> = (0..header.len())
-            .map(|column| String::from_utf8_lossy(header.get(column)).trim().to_owned())
-            .collect();
-        let mut columns = Columns {
-            names,
-            at: [None; HOMES.len()],
-            unhoused: Vec::new(),
-        };
+        let names: Vec<String> =
+            (0..header.len()).map(|column| String::from_utf8_lossy(header.get(column)).trim().to_owned()).collect();
+        let mut columns = Columns { names, at: [None; HOMES.len()], unhoused: Vec::new() };
         for column in 0..columns.names.len() {
             columns.place(column)?;
         }
@@ -172,11 +161,8 @@ impl Columns {
     }
 
     fn check_required(&self) -> Result<(), FileError> {
-        let missing: Vec<&str> = REQUIRED
-            .iter()
-            .filter(|(home, _)| self.at[*home as usize].is_none())
-            .map(|(_, name)| *name)
-            .collect();
+        let missing: Vec<&str> =
+            REQUIRED.iter().filter(|(home, _)| self.at[*home as usize].is_none()).map(|(_, name)| *name).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -243,18 +229,12 @@ impl Columns {
 
     pub fn cell<'r>(&'r self, record: &'r Record, home: Home) -> Cell<'r> {
         let name = self.at[home as usize].map_or("", |column| self.names[column].as_str());
-        Cell {
-            column: name,
-            bytes: self.get(record, home),
-        }
+        Cell { column: name, bytes: self.get(record, home) }
     }
 }
 
 fn home_of(name: &str) -> Option<Home> {
-    HOMES
-        .iter()
-        .find(|(_, names)| names.iter().any(|known| known.eq_ignore_ascii_case(name)))
-        .map(|(home, _)| *home)
+    HOMES.iter().find(|(_, names)| names.iter().any(|known| known.eq_ignore_ascii_case(name))).map(|(home, _)| *home)
 }
 
 #[cfg(test)]

@@ -74,12 +74,7 @@ fn new_header(csv: &str) -> String {
     let renamed: Vec<&str> = header
         .trim_end()
         .split(',')
-        .map(|name| {
-            RENAMED
-                .iter()
-                .find(|(old, _)| *old == name)
-                .map_or(name, |(_, new)| new)
-        })
+        .map(|name| RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new))
         .collect();
     assert_ne!(header, renamed.join(","));
     format!("{}\n{body}", renamed.join(","))
@@ -93,10 +88,7 @@ fn unhoused<'a>(report: &'a Report, start: &str) -> Option<&'a (String, u64)> {
 fn the_sample_of_apparel_is_read_whole() {
     let (products, errors, report) = import(APPAREL);
     assert_eq!(errors, []);
-    assert_eq!(
-        (report.rows, report.products, report.variants, report.images),
-        (22, 20, 22, 20)
-    );
+    assert_eq!((report.rows, report.products, report.variants, report.images), (22, 20, 22, 20));
     assert_eq!((report.untracked_variants, report.negative_quantities), (22, 0));
     let top = &products[1];
     assert_eq!((top.row, top.rows, top.handle.as_str()), (3, 3, "classic-varsity-top"));
@@ -104,15 +96,8 @@ fn the_sample_of_apparel_is_read_whole() {
     assert!(top.description.as_ref().unwrap().ends_with("embroidered letter."));
     assert_eq!(top.vendor.as_deref(), Some("partners-demo"));
     assert_eq!((top.category.as_deref(), top.status), (None, ImportedStatus::Active));
-    assert_eq!(
-        (&top.tags, &top.option_names),
-        (&vec!["women".to_owned()], &vec!["Size".to_owned()])
-    );
-    let sizes: Vec<_> = top
-        .variants
-        .iter()
-        .map(|v| (v.option_values[0].as_str(), v.price, v.quantity))
-        .collect();
+    assert_eq!((&top.tags, &top.option_names), (&vec!["women".to_owned()], &vec!["Size".to_owned()]));
+    let sizes: Vec<_> = top.variants.iter().map(|v| (v.option_values[0].as_str(), v.price, v.quantity)).collect();
     assert_eq!(sizes, [("Small", 6_000, 1), ("Medium", 6_000, 1), ("Large", 6_000, 1)]);
     assert_eq!(products[0].option_names, Vec::<String>::new());
     assert_eq!(products[0].variants[0].option_values, Vec::<String>::new());
@@ -132,24 +117,15 @@ fn the_sample_of_apparel_is_read_whole() {
 fn the_sample_of_home_and_garden_is_read_whole() {
     let (products, errors, report) = import(HOME);
     assert_eq!(errors, []);
-    assert_eq!(
-        (report.rows, report.products, report.variants, report.images),
-        (21, 20, 21, 21)
-    );
+    assert_eq!((report.rows, report.products, report.variants, report.images), (21, 20, 21, 21));
     assert_eq!(report.untracked_variants, 20);
     let pot = &products[0];
     assert_eq!(pot.category.as_deref(), Some("Outdoor"));
     assert_eq!(pot.tags, ["Pot", "Plants"]);
-    assert_eq!(
-        pot.variants.iter().map(|v| (v.price, v.quantity)).collect::<Vec<_>>(),
-        [(999, 1), (1_599, 3)]
-    );
+    assert_eq!(pot.variants.iter().map(|v| (v.price, v.quantity)).collect::<Vec<_>>(), [(999, 1), (1_599, 3)]);
     assert!(pot.images[1].url.ends_with("pot-with-a-single-sprout_925x.jpg"));
     let light = &products[1].variants[0];
-    assert_eq!(
-        (light.price, light.compare_at_price, light.quantity),
-        (5_999, Some(7_500), 2)
-    );
+    assert_eq!((light.price, light.compare_at_price, light.quantity), (5_999, Some(7_500), 2));
 }
 
 #[test]
@@ -158,11 +134,7 @@ fn old_and_new_headers_mean_the_same() {
         let (old, renamed) = (import(csv), import(new_header(csv)));
         assert_eq!(old.0, renamed.0);
         assert_eq!(old.2, renamed.2);
-        let shouted = csv.replacen(
-            csv.lines().next().unwrap(),
-            &csv.lines().next().unwrap().to_uppercase(),
-            1,
-        );
+        let shouted = csv.replacen(csv.lines().next().unwrap(), &csv.lines().next().unwrap().to_uppercase(), 1);
         assert_eq!(import(shouted).0, old.0);
     }
 }
@@ -180,10 +152,7 @@ fn byte_order_marks_line_ends_and_the_reads_of_the_source_do_not_matter() {
         format!("\u{feff}\"Handle\"{}", unix.strip_prefix("Handle").unwrap()),
     ] {
         assert_eq!(import(&csv).0, expected);
-        let dribble = Dribble {
-            bytes: Cursor::new(csv),
-            calls: 0,
-        };
+        let dribble = Dribble { bytes: Cursor::new(csv), calls: 0 };
         assert_eq!(rows_of(dribble).unwrap().0, expected);
     }
 }
@@ -211,10 +180,7 @@ fn rows_are_numbered_as_a_spreadsheet_numbers_them() {
         let csv = "Handle,Title,Price,Body (HTML)|a,A,1,\"two|lines\"||,,,|b,B,x,|\"c\",C,y,\"|\"|d,D,z";
         let (products, errors, report) = import(csv.replace('|', end));
         assert_eq!((products[0].row, report.rows), (2, 4), "{end:?}");
-        assert_eq!(
-            products[0].description.as_deref(),
-            Some(format!("two{end}lines").as_str())
-        );
+        assert_eq!(products[0].description.as_deref(), Some(format!("two{end}lines").as_str()));
         let rows: Vec<_> = errors.iter().map(|error| (error.row, error.handle.as_str())).collect();
         assert_eq!(rows, [(5, "b"), (6, "c"), (7, "d")]);
     }
@@ -223,12 +189,7 @@ fn rows_are_numbered_as_a_spreadsheet_numbers_them() {
 #[test]
 fn headers_that_cannot_be_used_are_refused_by_name() {
     let error = header_error("Name,Preis\nx,1\n");
-    for part in [
-        "no column `URL handle` (or `Handle`)",
-        "`Title`",
-        "(or `Variant Price`)",
-        "found `Name`, `Preis`",
-    ] {
+    for part in ["no column `URL handle` (or `Handle`)", "`Title`", "(or `Variant Price`)", "found `Name`, `Preis`"] {
         assert!(error.contains(part), "{error}");
     }
     assert!(!header_error("Handle,Title\n").contains("no column `Title`"));
@@ -243,9 +204,7 @@ fn headers_that_cannot_be_used_are_refused_by_name() {
     for empty in ["", "\n\r\n", "\u{feff}"] {
         assert!(matches!(rows_of(empty.as_bytes()), Err(FileError::Empty)));
     }
-    let garbage: Vec<u8> = (0..100_000_u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let garbage: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     assert!(header_error(garbage).len() < 3_000);
 }
 
@@ -297,15 +256,8 @@ fn images_are_ordered_once_each_and_may_stand_on_rows_of_their_own() {
     );
     assert_eq!(errors, []);
     assert_eq!((products[0].variants.len(), products[0].rows), (1, 5));
-    let images: Vec<_> = products[0]
-        .images
-        .iter()
-        .map(|i| (&i.url[18..], i.alt.as_deref()))
-        .collect();
-    assert_eq!(
-        images,
-        [("1.jpg", Some("front")), ("2.jpg", Some("side")), ("3.jpg", None)]
-    );
+    let images: Vec<_> = products[0].images.iter().map(|i| (&i.url[18..], i.alt.as_deref())).collect();
+    assert_eq!(images, [("1.jpg", Some("front")), ("2.jpg", Some("side")), ("3.jpg", None)]);
     assert_eq!(unhoused(&report, "Image Alt Text").unwrap().1, 1);
     assert_eq!(unhoused(&report, "Image Position").unwrap().1, 1);
     let rows = "a,A,1,https://x.example/b,2\na,,,https://x.example/a,1\nb,B,1,https://x.example/a,1\n\
@@ -326,19 +278,9 @@ fn stock_that_was_kept_otherwise_is_counted() {
     );
     let quantities: Vec<_> = products[0].variants.iter().map(|variant| variant.quantity).collect();
     assert_eq!(quantities, [0, 7, 0]);
-    assert_eq!(
-        (
-            report.negative_quantities,
-            report.untracked_variants,
-            report.continue_selling
-        ),
-        (1, 1, 1)
-    );
+    assert_eq!((report.negative_quantities, report.untracked_variants, report.continue_selling), (1, 1, 1));
     assert_eq!(with("Inventory quantity", "3").2.untracked_variants, 0);
-    assert_eq!(
-        with("Inventory quantity,Inventory tracker", "3,").2.untracked_variants,
-        1
-    );
+    assert_eq!(with("Inventory quantity,Inventory tracker", "3,").2.untracked_variants, 1);
 }
 
 #[test]
@@ -351,25 +293,14 @@ fn a_wrong_product_is_refused_with_all_its_errors_and_the_others_go_on() {
          bad,,,,A-1,3,\n\
          ok-2,Two,Title,Default Title,,2,1\n",
     );
-    assert_eq!(
-        products.iter().map(|p| p.handle.as_str()).collect::<Vec<_>>(),
-        ["ok-1", "ok-2"]
-    );
+    assert_eq!(products.iter().map(|p| p.handle.as_str()).collect::<Vec<_>>(), ["ok-1", "ok-2"]);
     assert_eq!((report.refused, report.rows), (1, 5));
     let found: Vec<_> = errors.iter().map(|e| (e.row, e.column.as_deref().unwrap())).collect();
-    let expected = [
-        (3, "Title"),
-        (3, "Variant Price"),
-        (3, "Variant Inventory Qty"),
-        (4, "Variant Price"),
-        (5, "Option1 Value"),
-    ];
+    let expected =
+        [(3, "Title"), (3, "Variant Price"), (3, "Variant Inventory Qty"), (4, "Variant Price"), (5, "Option1 Value")];
     assert_eq!(found, expected);
     let text = errors[3].to_string();
-    assert!(
-        text.starts_with("row 4 (bad), Variant Price: `12.345` is not valid; expected a price in USD"),
-        "{text}"
-    );
+    assert!(text.starts_with("row 4 (bad), Variant Price: `12.345` is not valid; expected a price in USD"), "{text}");
 }
 
 #[test]
@@ -380,19 +311,12 @@ fn duplicates_within_a_product_are_refused() {
     let error = only_error(import(format!("{header}a,A,Size,S,k-1,1\na,,,M,K-1,1\n")));
     assert!(error.row == 3 && error.column.as_deref() == Some("SKU"), "{error}");
     let (_, errors, _) = import(format!("{header}a,A,Size,S,,1\nb,B,Size,S,,1\nb,,,S,,1\n"));
-    assert!(
-        errors[0].row == 4 && errors[0].detail.contains("row 3"),
-        "{}",
-        errors[0]
-    );
+    assert!(errors[0].row == 4 && errors[0].detail.contains("row 3"), "{}", errors[0]);
     let error = only_error(import(format!("{header}a,A,Title,Default Title,,1\na,,,,x,2\n")));
     assert!(error.row == 3 && error.detail.contains("expected options"), "{error}");
     let error = only_error(import(format!("{header}a,A,Title,Default Title,,1\na,,,Blue,x,2\n")));
     assert!(error.detail.contains("without an option"), "{error}");
-    let error = only_error(with(
-        "Option1 Name,Option1 Value,Option2 Name,Option2 Value",
-        "Size,S,size,M",
-    ));
+    let error = only_error(with("Option1 Name,Option1 Value,Option2 Name,Option2 Value", "Size,S,size,M"));
     assert_eq!(error.column.as_deref(), Some("Option2 Name"));
 }
 
@@ -402,17 +326,9 @@ fn rows_of_a_product_must_be_adjacent() {
         import("Handle,Title,SKU,Price\na,A,1,1\nb,B,2,1\na,,3,1\na,,4,1\n,C,5,1\nc,C,6,1\nc,D,,\n");
     assert_eq!(products.len(), 2);
     assert_eq!(report.refused, 3);
-    assert!(
-        errors[0].row == 4 && errors[0].detail.contains("adjacent"),
-        "{}",
-        errors[0]
-    );
+    assert!(errors[0].row == 4 && errors[0].detail.contains("adjacent"), "{}", errors[0]);
     assert!(errors[1].row == 6 && errors[1].handle.is_empty() && errors[1].column.as_deref() == Some("Handle"));
-    assert!(
-        errors[2].row == 8 && errors[2].detail.contains("another name"),
-        "{}",
-        errors[2]
-    );
+    assert!(errors[2].row == 8 && errors[2].detail.contains("another name"), "{}", errors[2]);
     assert_eq!(errors.len(), 3);
 }
 
@@ -433,28 +349,16 @@ fn repeated_product_values_are_fine_and_differing_ones_are_counted() {
 fn rows_with_too_many_values_are_refused_and_short_ones_are_not() {
     let csv = "Handle,Title,Price,Vendor\na,A, with a comma,1,Acme\nb,B,1\nc,C,1,Acme,,\n";
     let (products, errors, _) = import(csv);
-    assert_eq!(
-        products.iter().map(|p| p.handle.as_str()).collect::<Vec<_>>(),
-        ["b", "c"]
-    );
+    assert_eq!(products.iter().map(|p| p.handle.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     assert_eq!(errors.len(), 1);
-    assert!(
-        errors[0]
-            .detail
-            .contains("has 5 values, one of them `Acme`; expected 4"),
-        "{}",
-        errors[0]
-    );
+    assert!(errors[0].detail.contains("has 5 values, one of them `Acme`; expected 4"), "{}", errors[0]);
 }
 
 #[test]
 fn a_quotation_mark_that_is_never_closed_names_its_row_and_column() {
     let (products, errors, _) = import("Handle,Title,Price,Vendor\na,A,1,\nb,B,1,\"Acme\nc,C,1,\nd,D,1,");
     assert_eq!(products.len(), 1);
-    let found: Vec<_> = errors
-        .iter()
-        .map(|e| (e.row, e.handle.as_str(), e.column.as_deref()))
-        .collect();
+    let found: Vec<_> = errors.iter().map(|e| (e.row, e.handle.as_str(), e.column.as_deref())).collect();
     assert_eq!(found, [(3, "b", Some("Vendor"))]);
     let (_, errors, _) = import("Handle,Title,Price\n\"a,A,1\nb,B,1\n");
     assert!(errors.len() == 1 && errors[0].handle.is_empty() && errors[0].detail.contains("never closed"));
@@ -469,19 +373,11 @@ fn a_quotation_mark_that_is_never_closed_names_its_row_and_column() {
 #[test]
 fn values_and_rows_beyond_the_limits_cost_only_their_product() {
     let (long, huge) = ("y".repeat((1 << 20) + 1), "\"z\n\"".repeat(5 << 20));
-    let lines = [
-        "Handle,Title,Price,Vendor",
-        "a,A,1,ok",
-        &format!("b,B,1,{long}"),
-        &format!("c,C,1,{huge}"),
-        "d,D,q,ok",
-    ];
+    let lines =
+        ["Handle,Title,Price,Vendor", "a,A,1,ok", &format!("b,B,1,{long}"), &format!("c,C,1,{huge}"), "d,D,q,ok"];
     let (products, errors, _) = import(lines.join("\n"));
     assert_eq!(products.len(), 1);
-    let found: Vec<_> = errors
-        .iter()
-        .map(|e| (e.handle.as_str(), e.column.as_deref().unwrap()))
-        .collect();
+    let found: Vec<_> = errors.iter().map(|e| (e.handle.as_str(), e.column.as_deref().unwrap())).collect();
     assert_eq!(found, [("b", "Vendor"), ("c", "Vendor"), ("d", "Price")]);
     assert!(errors[0].detail.len() < 500);
     // Nothing further is said of a product whose first row cannot be read.
@@ -493,11 +389,7 @@ fn values_and_rows_beyond_the_limits_cost_only_their_product() {
     assert_eq!(fits.vendor.unwrap().len(), 1 << 20);
     let wide = format!("Handle,Title,Price\na,A,1{}\nb,B,1\n", ",x".repeat(100_000));
     let (products, errors, _) = import(wide);
-    assert!(
-        products.len() == 1 && errors[0].detail.contains("more than 2048 values"),
-        "{}",
-        errors[0]
-    );
+    assert!(products.len() == 1 && errors[0].detail.contains("more than 2048 values"), "{}", errors[0]);
 }
 
 #[test]
@@ -508,11 +400,7 @@ fn products_beyond_the_limits_are_refused() {
         [header].into_iter().chain(rows).collect::<String>()
     };
     assert_eq!(only(import(variants(2_048))).variants.len(), 2_048);
-    assert!(
-        only_error(import(variants(2_049)))
-            .detail
-            .contains("more than 2048 variants")
-    );
+    assert!(only_error(import(variants(2_049))).detail.contains("more than 2048 variants"));
     let images = |count: usize| {
         let rows = (0..count).map(|n| format!("a,,,,,https://x.example/{n}\n"));
         [variants(1)].into_iter().chain(rows).collect::<String>()
@@ -535,16 +423,8 @@ fn text_that_no_database_takes_is_refused() {
     let error = only_error(import(b"Handle,Title,Price\na,Caf\xe9,1\n"));
     assert_eq!((error.row, error.column.as_deref()), (2, Some("Title")));
     assert!(error.detail.contains("not UTF-8"));
-    assert!(
-        only_error(import("Handle,Title,Price\na,A\0B,1\n"))
-            .detail
-            .contains("NUL")
-    );
-    assert!(
-        only_error(import(b"Handle,Title,Price\n\xff,A,1\n"))
-            .detail
-            .contains("not UTF-8")
-    );
+    assert!(only_error(import("Handle,Title,Price\na,A\0B,1\n")).detail.contains("NUL"));
+    assert!(only_error(import(b"Handle,Title,Price\n\xff,A,1\n")).detail.contains("not UTF-8"));
 }
 
 #[test]
@@ -559,15 +439,9 @@ fn a_file_that_stops_being_readable_ends_with_that_error() {
     let mut rows = ProductRows::new(start.chain(Broken), Currency::USD).unwrap();
     assert_eq!(rows.next().unwrap().unwrap().handle, "a");
     let error = rows.next().unwrap().unwrap_err();
-    assert!(
-        matches!(error, ImportError::File(FileError::Read { row: 3, .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, ImportError::File(FileError::Read { row: 3, .. })), "{error:?}");
     assert!(rows.next().is_none());
-    assert!(matches!(
-        ProductRows::new(Broken, Currency::USD),
-        Err(FileError::Read { row: 0, .. })
-    ));
+    assert!(matches!(ProductRows::new(Broken, Currency::USD), Err(FileError::Read { row: 0, .. })));
 }
 
 /// xorshift64*: the same files on every run.
@@ -614,11 +488,7 @@ fn no_bytes_make_it_panic_and_no_row_is_lost() {
     const HEADER: &str = "Handle,Title,Price,Option1 Name,Option1 Value,SKU,Image Src,Image Position,Status,Tags\n";
     let mut random = Random(20_261_124);
     for round in 0..4_000 {
-        let mut csv = if round % 8 == 0 {
-            Vec::new()
-        } else {
-            HEADER.as_bytes().to_vec()
-        };
+        let mut csv = if round % 8 == 0 { Vec::new() } else { HEADER.as_bytes().to_vec() };
         for _ in 0..random.below(120) {
             csv.extend_from_slice(PIECES[random.below(PIECES.len())]);
         }
@@ -631,12 +501,7 @@ fn no_bytes_make_it_panic_and_no_row_is_lost() {
         for product in &products {
             assert!(!product.variants.is_empty() && !product.handle.is_empty() && !product.name.is_empty());
             let width = product.option_names.len();
-            assert!(
-                product
-                    .variants
-                    .iter()
-                    .all(|v| v.option_values.len() == width && v.price >= 0 && v.quantity >= 0)
-            );
+            assert!(product.variants.iter().all(|v| v.option_values.len() == width && v.price >= 0 && v.quantity >= 0));
         }
     }
 }

@@ -31,9 +31,7 @@ pub struct Unhoused {
 
 impl Unhoused {
     pub fn new(columns: &Columns) -> Self {
-        Unhoused {
-            counts: vec![[0; REASONS.len()]; columns.len()],
-        }
+        Unhoused { counts: vec![[0; REASONS.len()]; columns.len()] }
     }
 
     /// Counts the values of a row in columns without a home.

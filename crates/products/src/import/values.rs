@@ -28,10 +28,7 @@ impl<'a> Cell<'a> {
     }
 
     pub fn refuse(&self, detail: impl Into<String>) -> Refusal {
-        Refusal {
-            column: self.column.to_owned(),
-            detail: detail.into(),
-        }
+        Refusal { column: self.column.to_owned(), detail: detail.into() }
     }
 
     fn unexpected(&self, text: &str, expected: &str) -> Refusal {
@@ -133,10 +130,7 @@ impl<'a> Cell<'a> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
-        let scheme = |name: &str| {
-            text.get(..name.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(name))
-        };
+        let scheme = |name: &str| text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
         let rest = match (scheme("https://"), scheme("http://")) {
             (true, _) => &text["https://".len()..],
             (_, true) => &text["http://".len()..],
@@ -161,11 +155,7 @@ pub fn excerpt(text: &str) -> String {
 /// A comma list, each tag once, in the order of the file.
 pub fn tags(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    text.split(',')
-        .map(str::trim)
-        .filter(|tag| !tag.is_empty() && seen.insert(*tag))
-        .map(str::to_owned)
-        .collect()
+    text.split(',').map(str::trim).filter(|tag| !tag.is_empty() && seen.insert(*tag)).map(str::to_owned).collect()
 }
 
 /// The last part of a path such as `Home & Garden > Decor > Mirrors`. An id of Shopify's taxonomy (`hg-3-51`) names no
@@ -188,10 +178,7 @@ mod tests {
     use super::*;
 
     fn cell(text: &str) -> Cell<'_> {
-        Cell {
-            column: "C",
-            bytes: text.as_bytes(),
-        }
+        Cell { column: "C", bytes: text.as_bytes() }
     }
 
     #[test]
@@ -245,10 +232,7 @@ mod tests {
         assert_eq!(cell("\u{a0}x\u{a0}").text(), Ok(Some("x")));
         assert_eq!(cell("\u{a0}").text(), Ok(None));
         assert!(cell("a\0b").text().is_err());
-        let latin = Cell {
-            column: "Title",
-            bytes: b"Caf\xe9",
-        };
+        let latin = Cell { column: "Title", bytes: b"Caf\xe9" };
         assert!(latin.text().unwrap_err().detail.contains("CSV UTF-8"));
     }
 

@@ -24,10 +24,7 @@ pub struct Endpoints {
 pub fn router(products: Products, accounts: Arc<dyn Accounts>) -> Router {
     Router::new()
         .route("/api/v1/products", get(v1::list::handle).post(v1::create::handle))
-        .route(
-            "/api/v1/products/{id}",
-            get(v1::get::handle).put(v1::update::handle).delete(v1::delete::handle),
-        )
+        .route("/api/v1/products/{id}", get(v1::get::handle).put(v1::update::handle).delete(v1::delete::handle))
         .route("/api/v2/products", get(v2::list::handle))
         .route("/api/v2/products/{id}", get(v2::get::handle))
         .with_state(Endpoints { products, accounts })

@@ -17,28 +17,12 @@ use crate::model::Product;
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
-        Migration {
-            version: 1,
-            name: "common",
-            sql: COMMON_SQLITE,
-        },
-        Migration {
-            version: 2,
-            name: "products",
-            sql: include_str!("../../migrations/sqlite/0002_products.sql"),
-        },
+        Migration { version: 1, name: "common", sql: COMMON_SQLITE },
+        Migration { version: 2, name: "products", sql: include_str!("../../migrations/sqlite/0002_products.sql") },
     ],
     postgres: &[
-        Migration {
-            version: 1,
-            name: "common",
-            sql: COMMON_POSTGRES,
-        },
-        Migration {
-            version: 2,
-            name: "products",
-            sql: include_str!("../../migrations/postgres/0002_products.sql"),
-        },
+        Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
+        Migration { version: 2, name: "products", sql: include_str!("../../migrations/postgres/0002_products.sql") },
     ],
 };
 

@@ -9,6 +9,7 @@ use kernel::{Uuid, text};
 use platform::db::postgres::{Params, Postgres, Transaction};
 use platform::db::row::Columns;
 use platform::db::{Effects, StoreError, events, idempotency};
+use tokio_postgres::types::ToSql;
 
 use super::rows::{self, list};
 use super::{ActiveQuery, PageQuery, Store};
@@ -19,9 +20,8 @@ pub struct PostgresStore(pub Arc<Postgres>);
 #[async_trait]
 impl Store for PostgresStore {
     async fn insert(&self, product: Product, effects: Effects) -> Result<(), StoreError> {
-        let mut transaction = self.0.begin().await?;
-        let written = insert(&mut transaction, &product, &effects).await;
-        end(transaction, written.map(|()| true)).await.map(drop)
+        let transaction = self.0.begin().await?;
+        insert(transaction, &product, &effects).await
     }
 
     async fn update(
@@ -52,11 +52,8 @@ impl Store for PostgresStore {
 
     async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError> {
         // Both queries go out at once: one round trip.
-        let (product, variants) = future::try_join(
-            self.0.query_opt(rows::GET, &[&id]),
-            self.0.query(rows::VARIANTS_OF, &[&id]),
-        )
-        .await?;
+        let (product, variants) =
+            future::try_join(self.0.query_opt(rows::GET, &[&id]), self.0.query(rows::VARIANTS_OF, &[&id])).await?;
         let Some(row) = product else { return Ok(None) };
         let mut product = rows::product(&row)?;
         product.variants = variants.iter().map(rows::variant).collect::<Result<_, _>>()?;
@@ -70,19 +67,14 @@ impl Store for PostgresStore {
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
         let (page, count) = rows::page_sql(&query, "strpos");
-        let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = Vec::new();
+        let mut params: Vec<&(dyn ToSql + Sync)> = Vec::new();
         if let Some(owner) = &query.owner {
             params.push(owner);
         }
         for filter in [&query.category, &query.search].into_iter().flatten() {
             params.push(filter);
         }
-        let total = self
-            .0
-            .query_slow(&count, &params)
-            .await?
-            .first()
-            .map_or(0, |row| row.get(0));
+        let total = self.0.query_slow(&count, &params).await?.first().map_or(0, |row| row.get(0));
         params.push(&query.limit);
         params.push(&query.offset);
         let rows = self.0.query_slow(&page, &params).await?;
@@ -92,11 +84,7 @@ impl Store for PostgresStore {
     async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError> {
         let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
         let rows = match &query.category {
-            Some(category) => {
-                self.0
-                    .query(rows::ACTIVE_IN_CATEGORY, &[category, &time, &id, &query.limit])
-                    .await?
-            }
+            Some(category) => self.0.query(rows::ACTIVE_IN_CATEGORY, &[category, &time, &id, &query.limit]).await?,
             None => self.0.query(rows::ACTIVE, &[&time, &id, &query.limit]).await?,
         };
         self.with_variants(&rows).await
@@ -125,16 +113,12 @@ impl PostgresStore {
     }
 }
 
-async fn insert(t: &mut Transaction<'_>, p: &Product, effects: &Effects) -> Result<(), StoreError> {
-    let (name_key, tags, options, images) = (
-        text::fold(&p.name),
-        list(&p.tags),
-        list(&p.option_names),
-        list(&p.images),
-    );
+async fn insert(mut t: Transaction<'_>, p: &Product, effects: &Effects) -> Result<(), StoreError> {
+    let (name_key, tags, options, images) =
+        (text::fold(&p.name), list(&p.tags), list(&p.option_names), list(&p.images));
     let (status, currency) = (p.status.as_str(), p.currency.as_str());
     let (price, in_stock) = (p.lowest_price(), p.in_stock());
-    let values: Params<'_> = &[
+    let product: Params<'_> = &[
         &p.id,
         &p.owner_id,
         &p.handle,
@@ -155,11 +139,25 @@ async fn insert(t: &mut Transaction<'_>, p: &Product, effects: &Effects) -> Resu
         &p.updated_at.0,
         &p.import_digest,
     ];
-    t.query(rows::INSERT_PRODUCT, values).await?;
-    for (position, variant) in p.variants.iter().enumerate() {
-        save_variant(t, p, position, variant).await?;
+    let variants: Vec<VariantRow<'_>> = VariantRow::all(p).collect();
+    let variants: Vec<_> = variants.iter().map(VariantRow::params).collect();
+    if effects.answered.is_none() {
+        // Nothing in between needs an answer, so everything travels at once.
+        let inbox: Vec<_> = effects.events.iter().map(events::inbox_params).collect();
+        let mut statements = vec![(rows::INSERT_PRODUCT, product)];
+        statements.extend(variants.iter().map(|params| (rows::SAVE_VARIANT, &params[..])));
+        statements.extend(inbox.iter().map(|params| (events::INBOX, &params[..])));
+        return t.commit_all(&statements).await;
     }
-    finish(t, effects).await
+    let written = async {
+        t.query(rows::INSERT_PRODUCT, product).await?;
+        for params in &variants {
+            t.query(rows::SAVE_VARIANT, params).await?;
+        }
+        finish(&mut t, effects).await
+    }
+    .await;
+    end(t, written.map(|()| true)).await.map(drop)
 }
 
 async fn update(
@@ -169,12 +167,8 @@ async fn update(
     set_stock: bool,
     effects: &Effects,
 ) -> Result<bool, StoreError> {
-    let (name_key, tags, options, images) = (
-        text::fold(&p.name),
-        list(&p.tags),
-        list(&p.option_names),
-        list(&p.images),
-    );
+    let (name_key, tags, options, images) =
+        (text::fold(&p.name), list(&p.tags), list(&p.option_names), list(&p.images));
     let (status, currency, price) = (p.status.as_str(), p.currency.as_str(), p.lowest_price());
     let values: Params<'_> = &[
         &p.handle,
@@ -195,10 +189,7 @@ async fn update(
         &p.id,
         &expected,
     ];
-    if t.query(&format!("{} returning 1", rows::UPDATE_PRODUCT), values)
-        .await?
-        .is_empty()
-    {
+    if t.query(&format!("{} returning 1", rows::UPDATE_PRODUCT), values).await?.is_empty() {
         return Ok(false);
     }
     for row in t.query(rows::VARIANT_IDS, &[&p.id]).await? {
@@ -207,8 +198,9 @@ async fn update(
             t.query(rows::DELETE_VARIANT, &[&id]).await?;
         }
     }
-    for (position, variant) in p.variants.iter().enumerate() {
-        save_variant(t, p, position, variant).await?;
+    for row in VariantRow::all(p) {
+        t.query(rows::SAVE_VARIANT, &row.params()).await?;
+        let variant = row.variant;
         let set = format!("{} returning 1", rows::SET_STOCK);
         if set_stock && t.query(&set, &[&variant.on_hand, &variant.id]).await?.is_empty() {
             return Err(StoreError::Conflict("variants.reserved".into()));
@@ -219,24 +211,43 @@ async fn update(
     Ok(true)
 }
 
-async fn save_variant(t: &mut Transaction<'_>, p: &Product, position: usize, v: &Variant) -> Result<(), StoreError> {
-    let position = i64::try_from(position).unwrap_or(i64::MAX);
-    let (sku_key, options) = (v.sku.as_deref().map(text::fold), list(&v.option_values));
-    let values: Params<'_> = &[
-        &v.id,
-        &p.id,
-        &p.owner_id,
-        &position,
-        &v.sku,
-        &sku_key,
-        &v.barcode,
-        &options,
-        &v.price,
-        &v.compare_at_price,
-        &v.on_hand,
-        &v.on_hand,
-    ];
-    t.query(rows::SAVE_VARIANT, values).await.map(drop)
+/// A variant with the columns that are computed for it.
+struct VariantRow<'a> {
+    product: &'a Product,
+    variant: &'a Variant,
+    position: i64,
+    sku_key: Option<String>,
+    option_values: String,
+}
+
+impl<'a> VariantRow<'a> {
+    fn all(product: &'a Product) -> impl Iterator<Item = VariantRow<'a>> {
+        product.variants.iter().zip(0..).map(move |(variant, position)| VariantRow {
+            product,
+            variant,
+            position,
+            sku_key: variant.sku.as_deref().map(text::fold),
+            option_values: list(&variant.option_values),
+        })
+    }
+
+    fn params(&self) -> [&(dyn ToSql + Sync); 12] {
+        let v = self.variant;
+        [
+            &v.id,
+            &self.product.id,
+            &self.product.owner_id,
+            &self.position,
+            &v.sku,
+            &self.sku_key,
+            &v.barcode,
+            &self.option_values,
+            &v.price,
+            &v.compare_at_price,
+            &v.on_hand,
+            &v.on_hand,
+        ]
+    }
 }
 
 async fn finish(t: &mut Transaction<'_>, effects: &Effects) -> Result<(), StoreError> {

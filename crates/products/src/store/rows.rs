@@ -21,16 +21,10 @@ macro_rules! variant_columns {
 }
 
 pub const GET: &str = concat!("select ", product_columns!(), " from products where id = $1");
-pub const BY_HANDLE: &str = concat!(
-    "select ",
-    product_columns!(),
-    " from products where owner_id = $1 and handle = $2"
-);
-pub const VARIANTS_OF: &str = concat!(
-    "select ",
-    variant_columns!(),
-    " from variants where product_id = $1 order by position"
-);
+pub const BY_HANDLE: &str =
+    concat!("select ", product_columns!(), " from products where owner_id = $1 and handle = $2");
+pub const VARIANTS_OF: &str =
+    concat!("select ", variant_columns!(), " from variants where product_id = $1 order by position");
 pub const VARIANTS_OF_MANY: &str = concat!(
     "select ",
     variant_columns!(),
@@ -82,11 +76,7 @@ pub fn page_sql(query: &super::PageQuery, contains: &str) -> (String, String) {
     parameter(&|n| format!("owner_id = ${n}"), query.owner.is_some());
     parameter(&|n| format!("category = ${n}"), query.category.is_some());
     parameter(&|n| format!("{contains}(name_key, ${n}) > 0"), query.search.is_some());
-    let filter = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!(" where {}", conditions.join(" and "))
-    };
+    let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
     let (limit, offset) = (next + 1, next + 2);
     let page = format!(
         "select {} from products{filter} order by created_at desc, id desc limit ${limit} offset ${offset}",
@@ -96,9 +86,7 @@ pub fn page_sql(query: &super::PageQuery, contains: &str) -> (String, String) {
 }
 
 pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
-    let id = row
-        .uuid(0)
-        .map_err(|error| StoreError::corrupt("products", "id", "?", error))?;
+    let id = row.uuid(0).map_err(|error| StoreError::corrupt("products", "id", "?", error))?;
     let wrong = |column| move |error: String| StoreError::corrupt("products", column, id, error);
     let strings = |column, name| row.text(column).and_then(|text| parse(&text)).map_err(wrong(name));
     Ok(Product {
@@ -110,14 +98,8 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
         category: row.optional_text(5).map_err(wrong("category"))?,
         tags: strings(6, "tags")?,
         vendor: row.optional_text(7).map_err(wrong("vendor"))?,
-        status: row
-            .text(8)
-            .and_then(|word| Status::parse(&word).ok_or(word))
-            .map_err(wrong("status"))?,
-        currency: row
-            .text(9)
-            .and_then(|code| Currency::parse(&code).ok_or(code))
-            .map_err(wrong("currency"))?,
+        status: row.text(8).and_then(|word| Status::parse(&word).ok_or(word)).map_err(wrong("status"))?,
+        currency: row.text(9).and_then(|code| Currency::parse(&code).ok_or(code)).map_err(wrong("currency"))?,
         option_names: strings(10, "option_names")?,
         images: row.text(11).and_then(|text| parse(&text)).map_err(wrong("images"))?,
         version: row.integer(12).map_err(wrong("version"))?,
@@ -129,18 +111,13 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
 }
 
 pub fn variant(row: &impl Columns) -> Result<Variant, StoreError> {
-    let id = row
-        .uuid(0)
-        .map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
+    let id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, id, error);
     Ok(Variant {
         id,
         sku: row.optional_text(1).map_err(wrong("sku"))?,
         barcode: row.optional_text(2).map_err(wrong("barcode"))?,
-        option_values: row
-            .text(3)
-            .and_then(|text| parse(&text))
-            .map_err(wrong("option_values"))?,
+        option_values: row.text(3).and_then(|text| parse(&text)).map_err(wrong("option_values"))?,
         price: row.integer(4).map_err(wrong("price"))?,
         compare_at_price: row.optional_integer(5).map_err(wrong("compare_at_price"))?,
         on_hand: row.integer(6).map_err(wrong("on_hand"))?,

@@ -84,11 +84,7 @@ impl Store for SqliteStore {
             for (position, variant) in p.variants.iter().enumerate() {
                 save_variant(c, p, position, variant)?;
                 let id = variant.id.as_bytes();
-                if set_stock
-                    && c.prepare_cached(rows::SET_STOCK)?
-                        .execute(params![variant.on_hand, id])?
-                        == 0
-                {
+                if set_stock && c.prepare_cached(rows::SET_STOCK)?.execute(params![variant.on_hand, id])? == 0 {
                     return Err(StoreError::Conflict("variants.reserved".into()));
                 }
             }
@@ -101,10 +97,7 @@ impl Store for SqliteStore {
 
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
-            if c.prepare_cached(rows::DELETE_PRODUCT)?
-                .execute(params![id.as_bytes(), expected])?
-                == 0
-            {
+            if c.prepare_cached(rows::DELETE_PRODUCT)?.execute(params![id.as_bytes(), expected])? == 0 {
                 return Ok(false);
             }
             finish(c, &effects)?;
@@ -118,21 +111,16 @@ impl Store for SqliteStore {
     }
 
     async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Product>, StoreError> {
-        self.0
-            .read_point(|c| one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle]))
+        self.0.read_point(|c| one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle]))
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
         let read = move |c: &Connection| {
             let (page, count) = rows::page_sql(&query, "instr");
             let owner = query.owner.map(|owner| Value::from(owner.as_bytes().to_vec()));
-            let filters: Vec<Value> = [owner, query.category.map(Value::from), query.search.map(Value::from)]
-                .into_iter()
-                .flatten()
-                .collect();
-            let total = c
-                .prepare_cached(&count)?
-                .query_row(params_from_iter(&filters), |row| row.get(0))?;
+            let filters: Vec<Value> =
+                [owner, query.category.map(Value::from), query.search.map(Value::from)].into_iter().flatten().collect();
+            let total = c.prepare_cached(&count)?.query_row(params_from_iter(&filters), |row| row.get(0))?;
             let bounds = [Value::from(query.limit), Value::from(query.offset)];
             Ok((many(c, &page, params_from_iter(filters.iter().chain(&bounds)))?, total))
         };
@@ -143,11 +131,9 @@ impl Store for SqliteStore {
         let read = move |c: &Connection| {
             let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
             match &query.category {
-                Some(category) => many(
-                    c,
-                    rows::ACTIVE_IN_CATEGORY,
-                    params![category, time, id.as_bytes(), query.limit],
-                ),
+                Some(category) => {
+                    many(c, rows::ACTIVE_IN_CATEGORY, params![category, time, id.as_bytes(), query.limit])
+                }
                 None => many(c, rows::ACTIVE, params![time, id.as_bytes(), query.limit]),
             }
         };
@@ -190,10 +176,7 @@ fn finish(c: &Connection, effects: &Effects) -> Result<(), StoreError> {
 }
 
 fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {
-    let found = c
-        .prepare_cached(sql)?
-        .query_row(params, |row| Ok(rows::product(row)))
-        .optional()?;
+    let found = c.prepare_cached(sql)?.query_row(params, |row| Ok(rows::product(row))).optional()?;
     let Some(mut product) = found.transpose()? else {
         return Ok(None);
     };

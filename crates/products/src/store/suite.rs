@@ -13,29 +13,17 @@ use crate::model::{Image, Product, Status, Variant};
 
 /// Runs the test on an empty store of each kind.
 fn on_both(test: impl AsyncFn(Fixture)) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = DatabaseUrl::Sqlite(folder.path().to_owned());
         let postgres = testkit::postgres::database().parse().unwrap();
         for url in [sqlite, postgres] {
-            let limits = Limits {
-                pool_size: 8,
-                shared_connections: 2,
-            };
+            let limits = Limits { pool_size: 8, shared_connections: 2 };
             let database = Database::open(&url, "products", limits).await.unwrap();
             database.migrate(&MIGRATIONS).await.unwrap();
             let context = Context::new(Arc::new(SystemClock));
-            test(Fixture {
-                store: open(&database),
-                database,
-                context,
-                owner: Uuid::from_u128(1),
-            })
-            .await;
+            test(Fixture { store: open(&database), database, context, owner: Uuid::from_u128(1) }).await;
         }
     });
 }
@@ -71,10 +59,7 @@ impl Fixture {
             status: Status::Active,
             currency: Currency::USD,
             option_names: vec!["Size".into()],
-            images: vec![Image {
-                url: "https://example.com/a.jpg".into(),
-                alt: None,
-            }],
+            images: vec![Image { url: "https://example.com/a.jpg".into(), alt: None }],
             variants: vec![variant("S", 1_000, 3), variant("L", 800, 0)],
             version: 1,
             created_at: Timestamp(1_700_000_000_000_000),
@@ -85,21 +70,12 @@ impl Fixture {
 
     fn effects(&self, kind: &'static str, product: &Product) -> Effects {
         let id = self.context.id().unwrap();
-        let event = events::event(
-            kind,
-            id,
-            product,
-            kernel::Actor::System,
-            product.updated_at,
-            Some("request-1"),
-        );
+        let event = events::event(kind, id, product, kernel::Actor::System, product.updated_at, Some("request-1"));
         Effects::event(event.unwrap())
     }
 
     async fn insert(&self, product: &Product) -> Result<(), StoreError> {
-        self.store
-            .insert(product.clone(), self.effects(events::CREATED, product))
-            .await
+        self.store.insert(product.clone(), self.effects(events::CREATED, product)).await
     }
 }
 
@@ -112,10 +88,7 @@ fn what_is_inserted_is_read_back_whole() {
         assert_eq!(f.store.by_handle(f.owner, "desk").await.unwrap(), Some(product.clone()));
         assert_eq!(f.store.by_handle(Uuid::from_u128(2), "desk").await.unwrap(), None);
         assert_eq!(f.store.get(Uuid::nil()).await.unwrap(), None);
-        let event = log::at_version(&f.database, &events::subject(product.id), 1)
-            .await
-            .unwrap()
-            .unwrap();
+        let event = log::at_version(&f.database, &events::subject(product.id), 1).await.unwrap().unwrap();
         assert_eq!(events::product_in(&event).unwrap(), product);
     });
 }
@@ -130,21 +103,14 @@ fn a_refused_insert_leaves_nothing() {
         let mut same_sku = f.product("chair");
         same_sku.variants[1].sku = Some("DESK-s".into());
         let refused = f.insert(&same_sku).await.unwrap_err();
-        assert!(
-            refused.is_conflict_on("variants.owner_id, variants.sku_key"),
-            "{refused}"
-        );
+        assert!(refused.is_conflict_on("variants.owner_id, variants.sku_key"), "{refused}");
         let mut negative = f.product("stool");
         negative.variants[0].on_hand = -1;
         assert!(matches!(f.insert(&negative).await, Err(StoreError::Conflict(_))));
         for refused in [same_handle, same_sku, negative] {
             assert_eq!(f.store.get(refused.id).await.unwrap(), None);
             let subject = events::subject(refused.id);
-            assert_eq!(
-                log::at_version(&f.database, &subject, 1).await.unwrap(),
-                None,
-                "no event without its change"
-            );
+            assert_eq!(log::at_version(&f.database, &subject, 1).await.unwrap(), None, "no event without its change");
         }
     });
 }
@@ -160,31 +126,17 @@ fn an_edit_applies_to_the_version_it_was_made_on() {
         after.variants.swap(0, 1);
         after.variants[1].price = 700;
         after.variants[1].on_hand = 9;
-        assert!(
-            f.store
-                .update(after.clone(), 1, false, f.effects(events::UPDATED, &after))
-                .await
-                .unwrap()
-        );
+        assert!(f.store.update(after.clone(), 1, false, f.effects(events::UPDATED, &after)).await.unwrap());
         let stored = f.store.get(before.id).await.unwrap().unwrap();
         assert_eq!((stored.name.as_str(), stored.lowest_price()), ("Desk", 700));
         assert_eq!(stored.total_stock(), 3, "stock is left alone unless it is set");
-        let stale = f
-            .store
-            .update(after.clone(), 1, true, f.effects(events::UPDATED, &after))
-            .await
-            .unwrap();
+        let stale = f.store.update(after.clone(), 1, true, f.effects(events::UPDATED, &after)).await.unwrap();
         assert!(!stale);
         let mut emptied = stored.clone();
         emptied.version = 3;
         emptied.variants.truncate(1);
         emptied.variants[0].on_hand = 0;
-        assert!(
-            f.store
-                .update(emptied.clone(), 2, true, f.effects(events::UPDATED, &emptied))
-                .await
-                .unwrap()
-        );
+        assert!(f.store.update(emptied.clone(), 2, true, f.effects(events::UPDATED, &emptied)).await.unwrap());
         assert_eq!(f.store.get(before.id).await.unwrap(), Some(emptied));
     });
 }
@@ -204,11 +156,7 @@ fn stock_never_falls_below_what_is_reserved() {
         let effects = f.effects(events::UPDATED, &product);
         let refused = f.store.update(product.clone(), 1, true, effects).await.unwrap_err();
         assert!(refused.is_conflict_on("variants.reserved"), "{refused}");
-        assert_eq!(
-            f.store.get(product.id).await.unwrap().unwrap().version,
-            1,
-            "nothing of the edit is left"
-        );
+        assert_eq!(f.store.get(product.id).await.unwrap().unwrap().version, 1, "nothing of the edit is left");
     });
 }
 
@@ -218,18 +166,8 @@ fn a_deleted_product_is_gone_with_its_variants() {
         let mut product = f.product("desk");
         f.insert(&product).await.unwrap();
         product.version = 2;
-        assert!(
-            !f.store
-                .delete(product.id, 7, f.effects(events::DELETED, &product))
-                .await
-                .unwrap()
-        );
-        assert!(
-            f.store
-                .delete(product.id, 1, f.effects(events::DELETED, &product))
-                .await
-                .unwrap()
-        );
+        assert!(!f.store.delete(product.id, 7, f.effects(events::DELETED, &product)).await.unwrap());
+        assert!(f.store.delete(product.id, 1, f.effects(events::DELETED, &product)).await.unwrap());
         assert_eq!(f.store.get(product.id).await.unwrap(), None);
         f.insert(&f.product("desk")).await.unwrap();
     });
@@ -245,50 +183,26 @@ fn pages_filter_count_and_order() {
             product.status = if n % 2 == 0 { Status::Active } else { Status::Draft };
             f.insert(&product).await.unwrap();
         }
-        let all = PageQuery {
-            owner: Some(f.owner),
-            limit: 7,
-            offset: 28,
-            ..PageQuery::default()
-        };
+        let all = PageQuery { owner: Some(f.owner), limit: 7, offset: 28, ..PageQuery::default() };
         let (page, total) = f.store.page(all).await.unwrap();
         assert_eq!((page.len(), total), (2, 30));
-        let light = PageQuery {
-            category: Some("Light".into()),
-            limit: 100,
-            ..PageQuery::default()
-        };
+        let light = PageQuery { category: Some("Light".into()), limit: 100, ..PageQuery::default() };
         assert_eq!(f.store.page(light).await.unwrap().1, 10, "categories are exact");
         for (search, found) in [("LÄMP P1", 11), ("lämp", 30), ("%", 0), ("_", 0), ("amp", 0)] {
             let search = Some(kernel::text::fold(search));
-            let query = PageQuery {
-                search,
-                limit: 100,
-                ..PageQuery::default()
-            };
+            let query = PageQuery { search, limit: 100, ..PageQuery::default() };
             assert_eq!(f.store.page(query).await.unwrap().1, found);
         }
         let mut after = None;
         let mut walked = Vec::new();
         loop {
-            let page = f
-                .store
-                .active(ActiveQuery {
-                    category: None,
-                    after,
-                    limit: 4,
-                })
-                .await
-                .unwrap();
+            let page = f.store.active(ActiveQuery { category: None, after, limit: 4 }).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some((last.created_at, last.id));
             walked.extend(page.iter().map(|product| (product.created_at, product.id)));
         }
         assert_eq!(walked.len(), 15);
-        assert!(
-            walked.windows(2).all(|pair| pair[0] > pair[1]),
-            "newest first, each once"
-        );
+        assert!(walked.windows(2).all(|pair| pair[0] > pair[1]), "newest first, each once");
     });
 }
 

@@ -16,10 +16,7 @@ pub(super) async fn handle(
     let credentials = Credentials::new(email.as_deref(), password.as_deref())
         .map_err(|broken| validation_failure(&fields, broken))?;
     let logged_in = auth.log_in(&credentials).await?;
-    let data = UserAndToken {
-        user: logged_in.account.into(),
-        token: logged_in.token,
-    };
+    let data = UserAndToken { user: logged_in.account.into(), token: logged_in.token };
     Ok(Success::said("Login successful", data))
 }
 
@@ -36,9 +33,7 @@ mod tests {
     async fn the_right_password_opens_a_session() {
         let app = App::start().await;
         let registered = app.ada().await;
-        let (status, body) = app
-            .post(PATH, json!({"email": "ada@example.com", "password": "Secret1"}))
-            .await;
+        let (status, body) = app.post(PATH, json!({"email": "ada@example.com", "password": "Secret1"})).await;
         assert_eq!((status, &body["message"]), (StatusCode::OK, &json!("Login successful")));
         assert_eq!(body["data"]["user"], registered["user"]);
         assert_ne!(body["data"]["token"], registered["token"]);
@@ -64,14 +59,10 @@ mod tests {
         let app = App::start().await;
         app.ada().await;
         app.sql("update accounts set active = 0");
-        let (status, body) = app
-            .post(PATH, json!({"email": "ada@example.com", "password": "Secret1"}))
-            .await;
+        let (status, body) = app.post(PATH, json!({"email": "ada@example.com", "password": "Secret1"})).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(body["message"], "Account is deactivated. Please contact administrator.");
-        let (_, body) = app
-            .post(PATH, json!({"email": "ada@example.com", "password": "Secret2"}))
-            .await;
+        let (_, body) = app.post(PATH, json!({"email": "ada@example.com", "password": "Secret2"})).await;
         assert_eq!(body["message"], "Invalid email or password");
     }
 
@@ -82,9 +73,7 @@ mod tests {
         let imported = bcrypt::hash("Imported1", 4).unwrap();
         app.sql(&format!("update accounts set password_hash = '{imported}'"));
         for _ in 0..2 {
-            let (status, _) = app
-                .post(PATH, json!({"email": "ada@example.com", "password": "Imported1"}))
-                .await;
+            let (status, _) = app.post(PATH, json!({"email": "ada@example.com", "password": "Imported1"})).await;
             assert_eq!(status, StatusCode::OK);
             app.sql("create table if not exists must_be_argon2 (hash text check (hash like '$argon2id$%'))");
             app.sql("insert into must_be_argon2 select password_hash from accounts");

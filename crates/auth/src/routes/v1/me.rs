@@ -52,10 +52,7 @@ mod tests {
         assert_eq!(body["message"], "Invalid or inactive user token.");
 
         app.advance(Duration::from_secs(3_600));
-        assert_eq!(
-            app.me(token).await.1["message"],
-            "Token has expired. Please login again."
-        );
+        assert_eq!(app.me(token).await.1["message"], "Token has expired. Please login again.");
         assert_eq!(app.me("nonsense").await.1["message"], "Invalid token.");
     }
 
@@ -85,19 +82,11 @@ mod tests {
     #[tokio::test]
     async fn an_account_is_ensured_once() {
         let app = App::start().await;
-        let ensure = || {
-            app.auth
-                .ensure_account("root", "root@example.com", "Secret1", Role::Admin)
-        };
+        let ensure = || app.auth.ensure_account("root", "root@example.com", "Secret1", Role::Admin);
         let (first, made) = ensure().await.unwrap();
         assert!(made && first.role == Role::Admin);
         assert_eq!(ensure().await.unwrap(), (first, false));
         assert!(app.auth.create_admin("r", "x", "y").await.is_err());
-        assert!(
-            app.auth
-                .create_admin("root", "other@example.com", "Secret1")
-                .await
-                .is_err()
-        );
+        assert!(app.auth.create_admin("root", "other@example.com", "Secret1").await.is_err());
     }
 }

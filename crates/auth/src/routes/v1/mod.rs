@@ -46,8 +46,6 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
 }
 
 fn validation_failure(fields: &Map<String, Value>, broken: Vec<&'static Rule>) -> Failure {
-    let errors = broken
-        .into_iter()
-        .map(|rule| FieldError::body(rule.field, fields.get(rule.field), rule.message));
+    let errors = broken.into_iter().map(|rule| FieldError::body(rule.field, fields.get(rule.field), rule.message));
     Failure::validation(errors.collect())
 }

@@ -13,10 +13,7 @@ use platform::http::v1::{Failure, Fields, Success, Words, json};
 use super::{UserAndToken, text, validation_failure};
 use crate::{Auth, Cause, Registration};
 
-const WORDS: Words = Words {
-    conflict: Some("User with this email or username already exists"),
-    ..Words::NONE
-};
+const WORDS: Words = Words { conflict: Some("User with this email or username already exists"), ..Words::NONE };
 
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
@@ -30,14 +27,11 @@ pub(super) async fn handle(
     let cause = Cause {
         // Nobody is logged in yet: the server acts for the newcomer.
         actor: Actor::System,
-        request_id: request_id.map(|Extension(id)| id.0),
+        request_id: request_id.map(|Extension(id)| id.0.to_string()),
     };
     let registered = auth.register(&registration, &cause).await;
     let registered = registered.map_err(|error| WORDS.failure(error))?;
-    let data = UserAndToken {
-        user: registered.account.into(),
-        token: registered.token,
-    };
+    let data = UserAndToken { user: registered.account.into(), token: registered.token };
     let body = Success::said("User registered successfully", data).to_bytes();
     Ok(json(StatusCode::CREATED, body))
 }
@@ -57,10 +51,7 @@ mod tests {
         let body = json!({"username": " ada ", "email": " Ada@Example.com ", "password": "Secret1", "role": "admin"});
         let (status, body) = app.post(PATH, body).await;
         assert_eq!(status, StatusCode::CREATED);
-        assert_eq!(
-            (&body["success"], &body["message"]),
-            (&json!(true), &json!("User registered successfully"))
-        );
+        assert_eq!((&body["success"], &body["message"]), (&json!(true), &json!("User registered successfully")));
         let user = &body["data"]["user"];
         let expected = json!({
             "id": user["id"],
@@ -83,36 +74,21 @@ mod tests {
             let body = json!({"username": username, "email": email, "password": "Secret1"});
             let (status, body) = app.post(PATH, body).await;
             assert_eq!(status, StatusCode::CONFLICT);
-            assert_eq!(
-                body,
-                json!({"success": false, "message": "User with this email or username already exists"})
-            );
+            assert_eq!(body, json!({"success": false, "message": "User with this email or username already exists"}));
         }
     }
 
     #[tokio::test]
     async fn every_broken_rule_is_reported_with_the_value_as_sent() {
         let app = App::start().await;
-        let (status, body) = app
-            .post(PATH, json!({"username": [], "email": " x ", "password": 12}))
-            .await;
+        let (status, body) = app.post(PATH, json!({"username": [], "email": " x ", "password": 12})).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert_eq!(body["message"], "Validation failed");
-        let told: Vec<_> = body["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|e| (&e["path"], &e["value"]))
-            .collect();
+        let told: Vec<_> = body["errors"].as_array().unwrap().iter().map(|e| (&e["path"], &e["value"])).collect();
         let (username, email, password) = (json!("username"), json!("email"), json!("password"));
         let (list, text, number) = (json!([]), json!(" x "), json!(12));
-        let expected = [
-            (&username, &list),
-            (&username, &list),
-            (&email, &text),
-            (&password, &number),
-            (&password, &number),
-        ];
+        let expected =
+            [(&username, &list), (&username, &list), (&email, &text), (&password, &number), (&password, &number)];
         assert_eq!(told, expected);
 
         let (_, body) = app.post(PATH, json!({"username": 123, "email": "a@b.co"})).await;

@@ -24,19 +24,11 @@ pub async fn handle(
     let headers = parts.headers.clone();
     let Fields { fields, raw } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
     let checked = fields::check(&fields, products.currency(), true).map_err(Failure::validation)?;
-    let claim = idempotency::claim(
-        &headers,
-        &caller.principal,
-        "/api/v1/products",
-        &raw,
-        products.context.now(),
-    )?;
+    let claim = idempotency::claim(&headers, &caller.principal, "/api/v1/products", &raw, products.context.now())?;
     let answer = products.create(caller, new_product(checked), claim, render).await?;
     let mut response = v1::json(StatusCode::CREATED, answer.body);
     if answer.replayed {
-        response
-            .headers_mut()
-            .insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -52,8 +44,6 @@ fn new_product(checked: ProductFields) -> NewProduct {
 }
 
 fn render(product: &Product) -> Bytes {
-    let data = ProductData {
-        product: V1Product::new(product, None),
-    };
+    let data = ProductData { product: V1Product::new(product, None) };
     Success::said("Product created successfully", data).to_bytes()
 }

@@ -41,21 +41,13 @@ pub fn check(fields: &Map<String, Value>, currency: Currency, all: bool) -> Resu
     };
     field("name", all, NAME, &mut |value| {
         let name = text(value)?.trim().to_owned();
-        (1..=MAX_NAME)
-            .contains(&name.chars().count())
-            .then(|| checked.name = Some(name))
+        (1..=MAX_NAME).contains(&name.chars().count()).then(|| checked.name = Some(name))
     });
-    field("price", all, PRICE, &mut |value| {
-        price(value, currency).map(|price| checked.price = Some(price))
-    });
-    field("stock", false, STOCK, &mut |value| {
-        stock(value).map(|stock| checked.stock = Some(stock))
-    });
+    field("price", all, PRICE, &mut |value| price(value, currency).map(|price| checked.price = Some(price)));
+    field("stock", false, STOCK, &mut |value| stock(value).map(|stock| checked.stock = Some(stock)));
     field("category", false, CATEGORY, &mut |value| {
         let category = optional(value)?;
-        let fits = category
-            .as_ref()
-            .is_none_or(|category| category.chars().count() <= MAX_CATEGORY);
+        let fits = category.as_ref().is_none_or(|category| category.chars().count() <= MAX_CATEGORY);
         fits.then(|| checked.category = Some(category))
     });
     field("description", false, DESCRIPTION, &mut |value| {

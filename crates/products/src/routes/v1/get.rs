@@ -30,12 +30,7 @@ pub async fn handle(
             true => Some(Owner::from(&caller)),
             false => others.first().map(Owner::from),
         };
-        Ok::<_, Error>(
-            Success::data(ProductData {
-                product: V1Product::new(&product, owner),
-            })
-            .into_response(),
-        )
+        Ok::<_, Error>(Success::data(ProductData { product: V1Product::new(&product, owner) }).into_response())
     };
     respond.await.map_err(|error| WORDS.failure(error))
 }

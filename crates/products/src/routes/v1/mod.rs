@@ -45,21 +45,13 @@ pub struct Owner<'a> {
 
 impl<'a> From<&'a Account> for Owner<'a> {
     fn from(account: &'a Account) -> Self {
-        Owner {
-            id: account.id,
-            username: &account.username,
-            email: &account.email,
-        }
+        Owner { id: account.id, username: &account.username, email: &account.email }
     }
 }
 
 impl<'a> From<&'a Principal> for Owner<'a> {
     fn from(principal: &'a Principal) -> Self {
-        Owner {
-            id: principal.account_id,
-            username: &principal.username,
-            email: &principal.email,
-        }
+        Owner { id: principal.account_id, username: &principal.username, email: &principal.email }
     }
 }
 
@@ -92,8 +84,5 @@ pub fn path_id(id: &str) -> Uuid {
 }
 
 pub fn caller(principal: Principal, parts: &Parts) -> Caller {
-    Caller {
-        principal,
-        request_id: RequestId::of(parts).map(str::to_owned),
-    }
+    Caller { principal, request_id: RequestId::of(parts).map(str::to_owned) }
 }

@@ -29,36 +29,18 @@ pub async fn handle(
     let caller = caller(principal, &parts);
     let Fields { fields, .. } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
     let checked = fields::check(&fields, endpoints.products.currency(), false).map_err(Failure::validation)?;
-    let product = endpoints
-        .products
-        .edit(caller, path_id(&id), edit(checked))
-        .await
-        .map_err(|error| match error {
-            Error::Invalid(broken) if broken.iter().any(|violation| violation.field == "price") => {
-                Failure::validation(vec![FieldError::body("price", fields.get("price"), PRICE)])
-            }
-            Error::Invalid(_) => Failure::validation(vec![FieldError::body("stock", fields.get("stock"), STOCK)]),
-            other => WORDS.failure(other),
-        })?;
-    let data = ProductData {
-        product: V1Product::new(&product, None),
-    };
+    let product = endpoints.products.edit(caller, path_id(&id), edit(checked)).await.map_err(|error| match error {
+        Error::Invalid(broken) if broken.iter().any(|violation| violation.field == "price") => {
+            Failure::validation(vec![FieldError::body("price", fields.get("price"), PRICE)])
+        }
+        Error::Invalid(_) => Failure::validation(vec![FieldError::body("stock", fields.get("stock"), STOCK)]),
+        other => WORDS.failure(other),
+    })?;
+    let data = ProductData { product: V1Product::new(&product, None) };
     Ok(Success::said("Product updated successfully", data).into_response())
 }
 
 fn edit(checked: ProductFields) -> Edit {
-    let ProductFields {
-        name,
-        price,
-        stock,
-        category,
-        description,
-    } = checked;
-    Edit {
-        name,
-        description,
-        category,
-        price,
-        stock,
-    }
+    let ProductFields { name, price, stock, category, description } = checked;
+    Edit { name, description, category, price, stock }
 }

@@ -36,22 +36,14 @@ pub async fn handle(
         let more = products.len() > limit;
         let last = products.get(limit.saturating_sub(1)).filter(|_| more);
         let next_cursor = last.map(|last| cursor(category.as_deref(), last.created_at, last.id));
-        let items = products
-            .iter()
-            .take(limit)
-            .map(|product| V2Product::new(product, false))
-            .collect();
+        let items = products.iter().take(limit).map(|product| V2Product::new(product, false)).collect();
         Ok::<_, Error>(v2::json(&Page { items, next_cursor }, false))
     };
     list.await.map_err(|error| Problem::of(error, &parts))
 }
 
 fn parse(query: &[(String, String)]) -> Result<ActiveQuery, Error> {
-    let mut parsed = ActiveQuery {
-        category: None,
-        after: None,
-        limit: DEFAULT_LIMIT,
-    };
+    let mut parsed = ActiveQuery { category: None, after: None, limit: DEFAULT_LIMIT };
     let mut sent_cursor = None;
     for (name, value) in query {
         match name.as_str() {
@@ -71,11 +63,7 @@ fn parse(query: &[(String, String)]) -> Result<ActiveQuery, Error> {
     if let Some(sent) = sent_cursor {
         let after = read_cursor(parsed.category.as_deref(), sent);
         parsed.after = Some(after.ok_or_else(|| {
-            Error::invalid(
-                "cursor",
-                "invalid-cursor",
-                "cursor is not one that this list with these filters gave out",
-            )
+            Error::invalid("cursor", "invalid-cursor", "cursor is not one that this list with these filters gave out")
         })?);
     }
     Ok(parsed)
@@ -97,8 +85,5 @@ fn read_cursor(category: Option<&str>, text: &str) -> Option<(Timestamp, Uuid)> 
 /// FNV-1a, 32 bits. No secret: authorization never relies on a cursor.
 fn filter_hash(category: Option<&str>) -> u32 {
     let start = if category.is_some() { 0x811c_9dc5_u32 } else { 0 };
-    category
-        .unwrap_or("")
-        .bytes()
-        .fold(start, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    category.unwrap_or("").bytes().fold(start, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -74,10 +74,7 @@ impl<'a> V2Product<'a> {
             id: variant.id,
             sku: variant.sku.as_deref(),
             barcode: variant.barcode.as_deref(),
-            options: Options {
-                names: &product.option_names,
-                values: &variant.option_values,
-            },
+            options: Options { names: &product.option_names, values: &variant.option_values },
             price: product.money(variant.price),
             compare_at_price: variant.compare_at_price.map(|price| product.money(price)),
             in_stock: variant.available() > 0,

@@ -11,10 +11,7 @@ use serde::Serialize;
 
 use crate::routes::Endpoints;
 
-const WORDS: Words = Words {
-    not_found: "User not found",
-    ..Words::NONE
-};
+const WORDS: Words = Words { not_found: "User not found", ..Words::NONE };
 /// v1 has no pages here. A seller with more has outgrown v1.
 const MAX_PRODUCTS: i64 = 10_000;
 
@@ -47,11 +44,7 @@ pub async fn handle(
     let respond = async {
         let id = Uuid::try_parse(&id).map_err(|_| Error::NotFound)?;
         let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
-        let query = PageQuery {
-            owner: Some(id),
-            limit: MAX_PRODUCTS,
-            ..PageQuery::default()
-        };
+        let query = PageQuery { owner: Some(id), limit: MAX_PRODUCTS, ..PageQuery::default() };
         let (products, _) = endpoints.products.page(query).await?;
         let products = products
             .into_iter()
@@ -63,10 +56,7 @@ pub async fn handle(
                 category: product.category,
             })
             .collect();
-        let user = UserWithProducts {
-            user: V1User::from(account),
-            products,
-        };
+        let user = UserWithProducts { user: V1User::from(account), products };
         Ok::<_, Error>(Success::data(Data { user }).into_response())
     };
     respond.await.map_err(|error| WORDS.failure(error))

@@ -23,14 +23,7 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let page = v1_page::parse(&pairs(query.as_deref())).map_err(Failure::validation)?;
-    let (accounts, total) = endpoints
-        .accounts
-        .page(page.offset().unsigned_abs(), page.limit.unsigned_abs())
-        .await?;
+    let (accounts, total) = endpoints.accounts.page(page.offset().unsigned_abs(), page.limit.unsigned_abs()).await?;
     let users = accounts.into_iter().map(V1User::from).collect();
-    Ok(Success::data(Data {
-        users,
-        pagination: page.of(total.cast_signed()),
-    })
-    .into_response())
+    Ok(Success::data(Data { users, pagination: page.of(total.cast_signed()) }).into_response())
 }
