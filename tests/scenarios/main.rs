@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod catalogue;
 mod commands;
 mod operation;
 mod people;

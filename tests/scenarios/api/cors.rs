@@ -2,11 +2,7 @@
 
 use testkit::{Client, Deployment, Response, Topology, on_both};
 
-on_both!(
-    configured_origins_may_call_with_credentials,
-    other_origins_may_not,
-    without_configured_origins_none_may,
-);
+on_both!(configured_origins_may_call_with_credentials, other_origins_may_not, without_configured_origins_none_may,);
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 const ALLOW_CREDENTIALS: &str = "access-control-allow-credentials";
@@ -61,15 +57,18 @@ fn configured_origins_may_call_with_credentials(topology: Topology) {
 
 fn other_origins_may_not(topology: Topology) {
     let server = with_origins(topology);
-    assert_closed(&server.client(), &[
-        "http://evil.example",
-        "https://localhost:3000",
-        "http://localhost:3001",
-        "http://localhost:30000",
-        "http://evil-office.example",
-        "https://office.example.evil.example",
-        "null",
-    ]);
+    assert_closed(
+        &server.client(),
+        &[
+            "http://evil.example",
+            "https://localhost:3000",
+            "http://localhost:3001",
+            "http://localhost:30000",
+            "http://evil-office.example",
+            "https://office.example.evil.example",
+            "null",
+        ],
+    );
 }
 
 fn without_configured_origins_none_may(topology: Topology) {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method, Request};
@@ -24,10 +25,7 @@ pub struct Client {
 impl Client {
     /// A client of the public listener: each answer must carry `X-Content-Type-Options` and `X-Request-Id`.
     pub fn public(base: &str) -> Self {
-        Self {
-            public: true,
-            ..Self::plain(base)
-        }
+        Self { public: true, ..Self::plain(base) }
     }
 
     /// A client without expectations.
@@ -37,28 +35,17 @@ impl Client {
             .max_redirects(0)
             .timeout_global(Some(PATIENCE))
             .build();
-        Self {
-            agent: config.new_agent(),
-            base: base.into(),
-            token: None,
-            public: false,
-        }
+        Self { agent: config.new_agent(), base: base.into(), token: None, public: false }
     }
 
     /// The same client, with this bearer token.
     pub fn with_token(&self, token: &str) -> Self {
-        Self {
-            token: Some(token.into()),
-            ..self.clone()
-        }
+        Self { token: Some(token.into()), ..self.clone() }
     }
 
     /// The same client, without a token.
     pub fn anonymous(&self) -> Self {
-        Self {
-            token: None,
-            ..self.clone()
-        }
+        Self { token: None, ..self.clone() }
     }
 
     #[track_caller]
@@ -204,11 +191,22 @@ impl Response {
 /// Sends bytes that need not be HTTP, and returns all that comes back until the server closes the connection. `address` is
 /// a listener's URL. Ask for `Connection: close` in valid requests.
 pub fn raw(address: &str, bytes: &[u8]) -> Vec<u8> {
+    raw_in_parts(address, &[bytes])
+}
+
+/// The same with a pause between the parts, which so arrive one by one.
+pub fn raw_in_parts(address: &str, parts: &[&[u8]]) -> Vec<u8> {
     let address = address.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_nodelay(true).expect("an open socket");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
-    // The server may answer and close before it has read everything; what it said still counts.
-    let _ = stream.write_all(bytes);
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        // The server may answer and close before it has read everything; what it said still counts.
+        let _ = stream.write_all(part);
+    }
     let mut answer = Vec::new();
     let mut buffer = [0; 8192];
     while let Ok(n @ 1..) = stream.read(&mut buffer) {

@@ -58,11 +58,7 @@ impl Outcome {
     /// Panics unless the command exited with `code`.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        let Outcome {
-            code: actual,
-            stdout,
-            stderr,
-        } = &self;
+        let Outcome { code: actual, stdout, stderr } = &self;
         assert_eq!(*actual, Some(code), "exit code; stdout:\n{stdout}\nstderr:\n{stderr}");
         self
     }

@@ -57,9 +57,7 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| {
         let binaries = binaries();
         // Somebody else may take the free port before PostgreSQL does; then it does not start, and we take another.
-        (0..5)
-            .find_map(|_| start(&binaries, free_port()))
-            .expect("PostgreSQL starts; its own words are on stderr")
+        (0..5).find_map(|_| start(&binaries, free_port())).expect("PostgreSQL starts; its own words are on stderr")
     })
 }
 
@@ -88,14 +86,8 @@ fn start(binaries: &Path, port: u16) -> Option<Cluster> {
     let mut watchdog = Watchdog::start(shell, SCRIPT, &args);
     let stdout = watchdog.shell().stdout.take().expect("stdout is a pipe");
     let mut line = String::new();
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("the watchdog speaks UTF-8");
-    (line == "ready\n").then(|| Cluster {
-        binaries: binaries.to_owned(),
-        port,
-        _watchdog: watchdog,
-    })
+    BufReader::new(stdout).read_line(&mut line).expect("the watchdog speaks UTF-8");
+    (line == "ready\n").then(|| Cluster { binaries: binaries.to_owned(), port, _watchdog: watchdog })
 }
 
 /// PostgreSQL refuses to run as root.
@@ -103,9 +95,7 @@ fn shell_of_an_ordinary_user() -> Command {
     if id(&["-u"]).as_deref() != Some("0") {
         return Command::new("sh");
     }
-    let user = ["postgres", "nobody"]
-        .into_iter()
-        .find(|user| id(&["-u", user]).is_some());
+    let user = ["postgres", "nobody"].into_iter().find(|user| id(&["-u", user]).is_some());
     let user = user.expect("a user named postgres or nobody, because PostgreSQL does not run as root");
     let group = id(&["-g", user]).expect("every user has a group");
     let mut command = Command::new("setpriv");
@@ -147,4 +137,47 @@ fn newest_of_debian() -> Option<PathBuf> {
     let number = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
     let newest = versions.flatten().map(|entry| entry.path()).max_by_key(number);
     newest.map(|folder| folder.join("bin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::wait::eventually;
+
+    const HOLDER: &str = "PRIMETRADE_TEST_HOLDS_A_CLUSTER";
+
+    /// Not a test of its own: the process that `a_killed_test_leaves_nothing_behind` kills.
+    #[test]
+    fn holds_a_cluster_until_it_is_killed() {
+        if std::env::var_os(HOLDER).is_some() {
+            let folder = psql(&database(), "public", "show data_directory");
+            println!("\n{} {}", cluster().port, folder[0][0]);
+            std::thread::sleep(crate::wait::PATIENCE);
+        }
+    }
+
+    #[test]
+    fn a_killed_test_leaves_nothing_behind() {
+        let mut holder = Command::new(std::env::current_exe().expect("our own name"))
+            .args(["holds_a_cluster_until_it_is_killed", "--nocapture"])
+            .env(HOLDER, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a second test process");
+        let lines = BufReader::new(holder.stdout.take().expect("stdout is a pipe")).lines();
+        let (port, folder) = lines
+            .map_while(Result::ok)
+            .find_map(|line| Some((line.split_once(" /")?.0.parse::<u16>().ok()?, line)))
+            .map(|(port, line)| (port, PathBuf::from(line.split_once(' ').expect("as printed").1)))
+            .expect("a port and a folder");
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_ok() && folder.exists());
+        holder.kill().expect("kill -9");
+        holder.wait().expect("our own child");
+        eventually("PostgreSQL is gone", || {
+            let gone = TcpStream::connect(("127.0.0.1", port)).is_err();
+            (gone && !folder.exists()).then_some(())
+        });
+    }
 }

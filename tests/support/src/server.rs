@@ -43,13 +43,8 @@ impl Deployment {
             Topology::Sqlite => (format!("sqlite:{}", folder.path().join("data").display()), None),
             Topology::Postgres => (postgres::database(), Some(folder.path().join("keys.json"))),
         };
-        let deployment = Self {
-            topology,
-            folder,
-            database_url: database_url.clone(),
-            settings: Vec::new(),
-            arguments: Vec::new(),
-        };
+        let deployment =
+            Self { topology, folder, database_url: database_url.clone(), settings: Vec::new(), arguments: Vec::new() };
         let deployment = deployment
             .set("HTTP__LISTEN", "127.0.0.1:0")
             .set("ADMIN__LISTEN", "127.0.0.1:0")
@@ -99,10 +94,7 @@ impl Deployment {
     /// Starts `primetrade serve` and waits until it serves.
     pub fn start(self) -> Server {
         let process = Process::start(&self);
-        Server {
-            deployment: self,
-            process: Some(process),
-        }
+        Server { deployment: self, process: Some(process) }
     }
 
     /// Runs a command to its end.
@@ -118,11 +110,7 @@ impl Deployment {
     /// Runs a command with further environment variables, by their whole names, and stdin.
     pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Outcome {
         let mut command = self.command();
-        let mut child = command
-            .args(args)
-            .envs(variables.iter().copied())
-            .spawn()
-            .expect("the binary starts");
+        let mut child = command.args(args).envs(variables.iter().copied()).spawn().expect("the binary starts");
         let mut stdout = Captured::from(child.stdout.take().expect("stdout is a pipe"));
         let mut stderr = Captured::from(child.stderr.take().expect("stderr is a pipe"));
         let mut input = child.stdin.take().expect("stdin is a pipe");
@@ -130,11 +118,7 @@ impl Deployment {
         let _ = input.write_all(stdin.as_bytes());
         drop(input);
         let code = output::wait(&mut child).code();
-        Outcome {
-            code,
-            stdout: stdout.finish(),
-            stderr: stderr.finish(),
-        }
+        Outcome { code, stdout: stdout.finish(), stderr: stderr.finish() }
     }
 
     /// The binary, with these settings and nothing of the tester's own.

@@ -32,11 +32,7 @@ impl Watchdog {
         let mut sh = Command::new("sh");
         sh.stdout(Stdio::null()).stderr(Stdio::null());
         // `read` fails at end of file, which is what we wait for.
-        Self::start(
-            sh,
-            r#"read -r _; kill -9 "$1"; rm -rf "$2""#,
-            &[pid.to_string().into(), folder.into()],
-        )
+        Self::start(sh, r#"read -r _; kill -9 "$1"; rm -rf "$2""#, &[pid.to_string().into(), folder.into()])
     }
 
     pub fn shell(&mut self) -> &mut Child {

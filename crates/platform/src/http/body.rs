@@ -1,9 +1,11 @@
 //! Request bodies, read whole and bounded before anything looks at them.
 
+use std::time::Duration;
+
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 
 /// Set by the edge: how many bytes a body may have.
 #[derive(Debug, Clone, Copy)]
@@ -18,19 +20,49 @@ pub enum BodyError {
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes; refuses by its announced length before reading.
+/// A refused body is read on, and thrown away, up to this size and time: a client that is still sending when the connection
+/// closes would see a broken connection instead of the answer.
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
+/// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
 /// See [`BodyError`].
-pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    if body.size_hint().lower() > limit as u64 {
+pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        discard(body, announced).await;
         return Err(BodyError::TooLarge(limit));
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit)),
-        Err(_) => Err(BodyError::Broken),
+    let mut chunks = BytesMut::with_capacity(announced.min(64 * 1024));
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if chunks.len() + data.len() > limit {
+            discard(body, chunks.len()).await;
+            return Err(BodyError::TooLarge(limit));
+        }
+        chunks.extend_from_slice(&data);
     }
+    Ok(chunks.freeze())
+}
+
+/// Throws the rest of a body away, unless it is too much to be worth it.
+async fn discard(mut body: Body, announced: usize) {
+    if announced > DISCARD_BYTES {
+        return;
+    }
+    let rest = async {
+        let mut left = DISCARD_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Too slow is the client's loss.
+    let _ = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
 /// Whether the media type is `wanted`, ignoring parameters and case; `None` when there is no Content-Type.

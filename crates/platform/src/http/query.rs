@@ -1,8 +1,10 @@
 //! Query strings.
 
-/// The pairs of a query string, decoded; bytes that are not UTF-8 become U+FFFD.
+/// The pairs of a query string, decoded; what no text column can hold (bytes that are not UTF-8, NUL) becomes U+FFFD.
 pub fn pairs(query: Option<&str>) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.unwrap_or("").as_bytes()).into_owned().collect()
+    form_urlencoded::parse(query.unwrap_or("").as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.replace('\0', "\u{fffd}")))
+        .collect()
 }
 
 /// The first value of `name`.

@@ -9,7 +9,7 @@ on_both!(
     without_a_token_nothing_is_given,
     a_bad_token_is_told_so,
     an_expired_token_is_told_so,
-    a_token_dies_with_its_account,
+    a_token_dies_with_its_account_or_session,
     tokens_outlive_a_restart,
     tokens_of_another_deployment_are_bad,
 );
@@ -46,7 +46,8 @@ fn without_a_token_nothing_is_given(topology: Topology) {
     let client = server.client();
     let token = register(&server).token;
     assert_everywhere(&client, None, NO_TOKEN);
-    for malformed in ["", "Bearer", "Basic YTpi", "Token", &token, &format!("Token {token}"), &format!("Bearer{token}")] {
+    for malformed in ["", "Bearer", "Basic YTpi", "Token", &token, &format!("Token {token}"), &format!("Bearer{token}")]
+    {
         assert_everywhere(&client, Some(malformed), NO_TOKEN);
     }
 }
@@ -97,21 +98,33 @@ fn an_expired_token_is_told_so(topology: Topology) {
     assert_everywhere(&server.client(), Some(&format!("Bearer {}", ada.token)), EXPIRED_TOKEN);
 }
 
-fn a_token_dies_with_its_account(topology: Topology) {
+fn a_token_dies_with_its_account_or_session(topology: Topology) {
     let mut server = Server::start(topology);
-    let (ada, bob) = (register(&server), register(&server));
     let off = match topology {
         Topology::Sqlite => "0",
         Topology::Postgres => "false",
     };
-    server.sql("auth", &format!("update accounts set active = {off} where username = '{}'", ada.username));
-    // The change came from outside: the server may take a moment to notice.
-    assert_failure(&refusal(&ada.api), 401, ENDED_TOKEN);
-    let header = format!("Bearer {}", ada.token);
-    assert_everywhere(&server.client(), Some(&header), ENDED_TOKEN);
+    let bob = register(&server);
+    let mut dead = Vec::new();
+    for end in [
+        format!("update accounts set active = {off} where username = '{{}}'"),
+        "update sessions set ended_at = 1 where account_id = (select id from accounts where username = '{}')".into(),
+        "delete from accounts where username = '{}'".into(),
+    ] {
+        let ada = register(&server);
+        server.sql("auth", &end.replace("{}", &ada.username));
+        // The change came from outside: the server may take a moment to notice.
+        assert_failure(&refusal(&ada.api), 401, ENDED_TOKEN);
+        dead.push(format!("Bearer {}", ada.token));
+    }
+    for header in &dead {
+        assert_everywhere(&server.client(), Some(header), ENDED_TOKEN);
+    }
     bob.api.get("/api/v1/auth/me").expect(200);
     server.restart();
-    assert_everywhere(&server.client(), Some(&header), ENDED_TOKEN);
+    for header in &dead {
+        assert_everywhere(&server.client(), Some(header), ENDED_TOKEN);
+    }
 }
 
 fn tokens_outlive_a_restart(topology: Topology) {

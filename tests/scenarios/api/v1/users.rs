@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use testkit::{Server, Topology, on_both};
 
 use crate::people::{administrator, register};
-use crate::v1::{
-    LIMIT, NOBODY, PAGE, assert_failure, assert_invalid, broken_query, create, create_named, keys, text,
-};
+use crate::v1::{LIMIT, NOBODY, PAGE, assert_failure, assert_invalid, broken_query, create, create_named, keys, text};
 
 on_both!(
     an_administrator_lists_everyone,
@@ -35,7 +33,8 @@ fn an_administrator_lists_everyone(topology: Topology) {
     }
     let mut ids: Vec<String> = users.iter().map(|user| text(&user["id"])).collect();
     let mut expected = vec![admin.id, ada.id];
-    (ids.sort_unstable(), expected.sort_unstable());
+    ids.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(ids, expected);
     let me = ada.api.get("/api/v1/auth/me").expect(200).json();
     assert!(users.contains(&me["data"]["user"]), "alike on every page");
@@ -56,7 +55,8 @@ fn pages_of_users_follow_the_rules(topology: Topology) {
         assert_eq!(users.len(), size, "page {page}");
         seen.extend(users.iter().map(|user| text(&user["id"])));
     }
-    (seen.sort_unstable(), everybody.sort_unstable());
+    seen.sort_unstable();
+    everybody.sort_unstable();
     assert_eq!(seen, everybody);
     let limit = |query: &str| get(query).expect(200).json()["data"]["pagination"]["limit"].clone();
     assert_eq!(limit("limit=1000"), 1000);

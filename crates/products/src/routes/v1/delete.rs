@@ -1,11 +1,12 @@
 //! `DELETE /api/v1/products/:id`: by its owner and administrators.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use platform::http::caller::V1User;
+use platform::http::path::PathId;
 use platform::http::v1::{Failure, Success, Words};
 
-use super::{caller, path_id};
+use super::caller;
 use crate::routes::Endpoints;
 
 const WORDS: Words = Words {
@@ -17,11 +18,11 @@ const WORDS: Words = Words {
 pub async fn handle(
     State(endpoints): State<Endpoints>,
     V1User(principal): V1User,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, _) = request.into_parts();
-    let deleted = endpoints.products.delete(caller(principal, &parts), path_id(&id)).await;
+    let deleted = endpoints.products.delete(caller(principal, &parts), id.unwrap_or_default()).await;
     deleted.map_err(|error| WORDS.failure(error))?;
     Ok(Success::message("Product deleted successfully").into_response())
 }

@@ -1,12 +1,13 @@
 //! `GET /api/v1/products/:id`: for its owner and administrators.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use platform::http::caller::V1User;
+use platform::http::path::PathId;
 use platform::http::v1::{Failure, Success, Words};
 
-use super::{Owner, ProductData, V1Product, path_id};
+use super::{Owner, ProductData, V1Product};
 use crate::routes::Endpoints;
 
 const WORDS: Words = Words {
@@ -18,10 +19,10 @@ const WORDS: Words = Words {
 pub async fn handle(
     State(endpoints): State<Endpoints>,
     V1User(caller): V1User,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, Failure> {
     let respond = async {
-        let product = endpoints.products.managed(&caller, path_id(&id)).await?;
+        let product = endpoints.products.managed(&caller, id.unwrap_or_default()).await?;
         let others = match product.owner_id == caller.account_id {
             true => Vec::new(),
             false => endpoints.owners([product.owner_id].into_iter()).await?,

@@ -78,11 +78,6 @@ pub struct ProductData<'a> {
     pub product: V1Product<'a>,
 }
 
-/// A path id; what is not a UUID names nothing.
-pub fn path_id(id: &str) -> Uuid {
-    Uuid::try_parse(id).unwrap_or(Uuid::nil())
-}
-
 pub fn caller(principal: Principal, parts: &Parts) -> Caller {
     Caller { principal, request_id: RequestId::of(parts).map(str::to_owned) }
 }

@@ -1,13 +1,14 @@
 //! `PUT /api/v1/products/:id`: any subset of the fields, by its owner and administrators.
 
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use platform::http::caller::V1User;
+use platform::http::path::PathId;
 use platform::http::v1::{Failure, FieldError, Fields, Success, Words};
 
 use super::fields::{self, ProductFields};
-use super::{ProductData, V1Product, caller, path_id};
+use super::{ProductData, V1Product, caller};
 use crate::model::Edit;
 use crate::routes::Endpoints;
 
@@ -22,20 +23,21 @@ const STOCK: &str = "This product has several variants: its stock is read-only h
 pub async fn handle(
     State(endpoints): State<Endpoints>,
     V1User(principal): V1User,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let caller = caller(principal, &parts);
     let Fields { fields, .. } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
     let checked = fields::check(&fields, endpoints.products.currency(), false).map_err(Failure::validation)?;
-    let product = endpoints.products.edit(caller, path_id(&id), edit(checked)).await.map_err(|error| match error {
-        Error::Invalid(broken) if broken.iter().any(|violation| violation.field == "price") => {
-            Failure::validation(vec![FieldError::body("price", fields.get("price"), PRICE)])
-        }
-        Error::Invalid(_) => Failure::validation(vec![FieldError::body("stock", fields.get("stock"), STOCK)]),
-        other => WORDS.failure(other),
-    })?;
+    let product =
+        endpoints.products.edit(caller, id.unwrap_or_default(), edit(checked)).await.map_err(|error| match error {
+            Error::Invalid(broken) if broken.iter().any(|violation| violation.field == "price") => {
+                Failure::validation(vec![FieldError::body("price", fields.get("price"), PRICE)])
+            }
+            Error::Invalid(_) => Failure::validation(vec![FieldError::body("stock", fields.get("stock"), STOCK)]),
+            other => WORDS.failure(other),
+        })?;
     let data = ProductData { product: V1Product::new(&product, None) };
     Ok(Success::said("Product updated successfully", data).into_response())
 }

@@ -1,9 +1,9 @@
 //! `GET /api/v2/products/{id}`: active products for everyone, others for those who manage them.
 
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::Response;
-use kernel::{Error, Uuid};
 use platform::http::caller::V2Caller;
+use platform::http::path::PathId;
 use platform::http::v2::{self, Problem};
 
 use super::V2Product;
@@ -11,16 +11,13 @@ use crate::routes::Endpoints;
 
 pub async fn handle(
     State(endpoints): State<Endpoints>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let V2Caller(caller) = V2Caller::from_request_parts(&mut parts, &()).await?;
-    let found = match Uuid::try_parse(&id) {
-        Ok(id) => endpoints.products.visible(caller.as_ref(), id).await,
-        Err(_) => Err(Error::NotFound),
-    };
-    let product = found.map_err(|error| Problem::of(error, &parts))?;
+    let product = endpoints.products.visible(caller.as_ref(), id.unwrap_or_default()).await;
+    let product = product.map_err(|error| Problem::of(error, &parts))?;
     let managed = caller.is_some_and(|caller| caller.may_manage(product.owner_id));
     Ok(v2::json(&V2Product::new(&product, managed), managed))
 }

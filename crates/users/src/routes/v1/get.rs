@@ -1,10 +1,11 @@
 //! `GET /api/v1/users/:id`: one account with its products, for administrators.
 
 use auth::routes::v1::user::V1User;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::{Error, Uuid};
 use platform::http::caller::V1Admin;
+use platform::http::path::PathId;
 use platform::http::v1::{Failure, Success, Words};
 use products::PageQuery;
 use serde::Serialize;
@@ -39,10 +40,10 @@ struct ProductSummary {
 pub async fn handle(
     State(endpoints): State<Endpoints>,
     V1Admin(_): V1Admin,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, Failure> {
     let respond = async {
-        let id = Uuid::try_parse(&id).map_err(|_| Error::NotFound)?;
+        let id = id.ok_or(Error::NotFound)?;
         let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
         let query = PageQuery { owner: Some(id), limit: MAX_PRODUCTS, ..PageQuery::default() };
         let (products, _) = endpoints.products.page(query).await?;

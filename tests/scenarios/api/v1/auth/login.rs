@@ -1,7 +1,7 @@
 //! POST /api/v1/auth/login
 
 use serde_json::json;
-use testkit::{Deployment, Server, Topology, eventually, on_both};
+use testkit::{Server, Topology, eventually, on_both};
 
 use crate::people::{PASSWORD, register};
 use crate::v1::{EMAIL, PASSWORD_REQUIRED, absent, assert_failure, assert_invalid, broken, keys, log_in};
@@ -11,7 +11,6 @@ on_both!(
     wrong_credentials_are_refused_alike,
     a_deactivated_account_is_told_so,
     every_broken_rule_is_told_in_order,
-    guessing_one_password_is_throttled,
 );
 
 const PATH: &str = "/api/v1/auth/login";
@@ -83,43 +82,21 @@ fn a_deactivated_account_is_told_so(topology: Topology) {
 fn every_broken_rule_is_told_in_order(topology: Topology) {
     let server = Server::start(topology);
     let client = server.client();
-    assert_invalid(&client.post(PATH, &json!({})), &[
-        absent("email", EMAIL),
-        absent("password", PASSWORD_REQUIRED),
-    ]);
-    assert_invalid(&client.post(PATH, &json!({ "password": "", "email": "x" })), &[
-        broken("email", "x", EMAIL),
-        broken("password", "", PASSWORD_REQUIRED),
-    ]);
+    assert_invalid(&client.post(PATH, &json!({})), &[absent("email", EMAIL), absent("password", PASSWORD_REQUIRED)]);
+    assert_invalid(
+        &client.post(PATH, &json!({ "password": "", "email": "x" })),
+        &[broken("email", "x", EMAIL), broken("password", "", PASSWORD_REQUIRED)],
+    );
     // The rules of registration are not asked: an old password may be short.
     assert_failure(&log_in(&client, "nobody@example.com", "x"), 401, WRONG);
     for value in [json!(null), json!([]), json!({}), json!({ "$gt": "" })] {
-        assert_invalid(&client.post(PATH, &json!({ "email": "a@example.com", "password": value })), &[broken(
-            "password",
-            value.clone(),
-            PASSWORD_REQUIRED,
-        )]);
-        assert_invalid(&client.post(PATH, &json!({ "email": value, "password": "x" })), &[broken(
-            "email",
-            value.clone(),
-            EMAIL,
-        )]);
+        assert_invalid(
+            &client.post(PATH, &json!({ "email": "a@example.com", "password": value })),
+            &[broken("password", value.clone(), PASSWORD_REQUIRED)],
+        );
+        assert_invalid(
+            &client.post(PATH, &json!({ "email": value, "password": "x" })),
+            &[broken("email", value.clone(), EMAIL)],
+        );
     }
-}
-
-/// Ten failures per account and address in ten minutes; the right password does not help then.
-fn guessing_one_password_is_throttled(topology: Topology) {
-    let server = Deployment::new(topology).set("LIMITS__ENABLED", "true").start();
-    let (ada, bob) = (register(&server), register(&server));
-    let client = server.client();
-    for _ in 0..10 {
-        assert_failure(&log_in(&client, &ada.email, "Wrong1pass"), 401, WRONG);
-    }
-    let answer = log_in(&client, &ada.email, "Wrong1pass").expect(429);
-    assert_eq!(answer.json()["success"], false);
-    assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
-    log_in(&client, &ada.email.to_uppercase(), PASSWORD).expect(429);
-    // Others, and who is logged in already, notice nothing.
-    log_in(&client, &bob.email, PASSWORD).expect(200);
-    ada.api.get("/api/v1/auth/me").expect(200);
 }

@@ -14,10 +14,7 @@ fn a_user_sees_themselves(topology: Topology) {
         let answer = person.api.get("/api/v1/auth/me").expect(200).json();
         let user = &answer["data"]["user"];
         assert_eq!(answer, json!({ "success": true, "data": { "user": user } }));
-        assert_eq!(
-            keys(user),
-            ["createdAt", "email", "id", "isActive", "role", "updatedAt", "username"]
-        );
+        assert_eq!(keys(user), ["createdAt", "email", "id", "isActive", "role", "updatedAt", "username"]);
         assert_eq!(user["id"], person.id.as_str());
         assert_eq!(user["username"], person.username.as_str());
         assert_eq!(user["email"], person.email.as_str());

@@ -29,10 +29,7 @@ fn a_registration_answers_with_the_user_and_a_token(topology: Topology) {
     assert_eq!(keys(&answer["data"]), ["token", "user"]);
     let user = &answer["data"]["user"];
     // Never a password or hash.
-    assert_eq!(
-        keys(user),
-        ["createdAt", "email", "id", "isActive", "role", "updatedAt", "username"]
-    );
+    assert_eq!(keys(user), ["createdAt", "email", "id", "isActive", "role", "updatedAt", "username"]);
     assert_uuid(&user["id"]);
     assert_eq!(user["username"], "Ada_1");
     assert_eq!(user["email"], "ada@example.com");
@@ -92,18 +89,14 @@ fn a_form_registers_too(topology: Topology) {
 
 fn simultaneous_registrations_of_one_name_make_one_account(topology: Topology) {
     let server = Server::start(topology);
-    let client = server.client();
-    let mut statuses = std::thread::scope(|scope| {
-        let race = |number: usize| {
-            let body = json!({ "username": "racer", "email": format!("r{number}@example.com"), "password": PASSWORD });
-            client.post(PATH, &body).status
-        };
-        let race = &race;
+    let client = &server.client();
+    let race = |number: usize| {
+        let body = json!({ "username": "racer", "email": format!("r{number}@example.com"), "password": PASSWORD });
+        client.post(PATH, &body).status
+    };
+    let mut statuses: Vec<u16> = std::thread::scope(|scope| {
         let racers: Vec<_> = (0..8).map(|number| scope.spawn(move || race(number))).collect();
-        racers
-            .into_iter()
-            .map(|racer| racer.join().expect("no racer panics"))
-            .collect::<Vec<_>>()
+        racers.into_iter().map(|racer| racer.join().expect("no racer panics")).collect()
     });
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);

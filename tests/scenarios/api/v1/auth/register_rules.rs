@@ -21,29 +21,38 @@ const PATH: &str = "/api/v1/auth/register";
 fn every_broken_rule_is_told_in_order(topology: Topology) {
     let server = Server::start(topology);
     let client = server.client();
-    assert_invalid(&client.post(PATH, &json!({})), &[
-        absent("username", USERNAME_LENGTH),
-        absent("username", USERNAME_LETTERS),
-        absent("email", EMAIL),
-        absent("password", PASSWORD_LENGTH),
-        absent("password", PASSWORD_MIX),
-    ]);
+    assert_invalid(
+        &client.post(PATH, &json!({})),
+        &[
+            absent("username", USERNAME_LENGTH),
+            absent("username", USERNAME_LETTERS),
+            absent("email", EMAIL),
+            absent("password", PASSWORD_LENGTH),
+            absent("password", PASSWORD_MIX),
+        ],
+    );
     // The order is that of the rules, whatever the order in the body.
     let body = r#"{"password":"abc","email":"nobody","username":"a!"}"#;
-    assert_invalid(&client.post_text(PATH, body), &[
-        broken("username", "a!", USERNAME_LENGTH),
-        broken("username", "a!", USERNAME_LETTERS),
-        broken("email", "nobody", EMAIL),
-        broken("password", "abc", PASSWORD_LENGTH),
-        broken("password", "abc", PASSWORD_MIX),
-    ]);
-    assert_invalid(&client.post(PATH, &json!({ "username": "", "email": "", "password": "" })), &[
-        broken("username", "", USERNAME_LENGTH),
-        broken("username", "", USERNAME_LETTERS),
-        broken("email", "", EMAIL),
-        broken("password", "", PASSWORD_LENGTH),
-        broken("password", "", PASSWORD_MIX),
-    ]);
+    assert_invalid(
+        &client.post_text(PATH, body),
+        &[
+            broken("username", "a!", USERNAME_LENGTH),
+            broken("username", "a!", USERNAME_LETTERS),
+            broken("email", "nobody", EMAIL),
+            broken("password", "abc", PASSWORD_LENGTH),
+            broken("password", "abc", PASSWORD_MIX),
+        ],
+    );
+    assert_invalid(
+        &client.post(PATH, &json!({ "username": "", "email": "", "password": "" })),
+        &[
+            broken("username", "", USERNAME_LENGTH),
+            broken("username", "", USERNAME_LETTERS),
+            broken("email", "", EMAIL),
+            broken("password", "", PASSWORD_LENGTH),
+            broken("password", "", PASSWORD_MIX),
+        ],
+    );
 }
 
 fn with(client: &Client, field: &str, value: &Value) -> Response {
@@ -69,11 +78,7 @@ fn usernames_have_3_to_50_of_certain_characters(topology: Topology) {
         assert_invalid(&with(&client, "username", &json!(bad)), &[broken("username", bad, USERNAME_LETTERS)]);
     }
     // Trimmed first, then counted, and shown as it was sent.
-    assert_invalid(&with(&client, "username", &json!("  ab  ")), &[broken(
-        "username",
-        "  ab  ",
-        USERNAME_LENGTH,
-    )]);
+    assert_invalid(&with(&client, "username", &json!("  ab  ")), &[broken("username", "  ab  ", USERNAME_LENGTH)]);
 }
 
 fn email_addresses_are_valid_and_short(topology: Topology) {
@@ -86,8 +91,19 @@ fn email_addresses_are_valid_and_short(topology: Topology) {
     }
     let long = format!("a{longest}");
     for bad in [
-        "plain", "@example.com", "a@", "a@b@example.com", "a b@example.com", "a@exam ple.com", "a@.com",
-        "a@example..com", "a..b@example.com", "a@-example.com", ".a@example.com", "a@example.com\u{0}", &long,
+        "plain",
+        "@example.com",
+        "a@",
+        "a@b@example.com",
+        "a b@example.com",
+        "a@exam ple.com",
+        "a@.com",
+        "a@example..com",
+        "a..b@example.com",
+        "a@-example.com",
+        ".a@example.com",
+        "a@example.com\u{0}",
+        &long,
     ] {
         assert_invalid(&with(&client, "email", &json!(bad)), &[broken("email", bad, EMAIL)]);
     }

@@ -67,10 +67,8 @@ fn absent_fields_have_defaults(topology: Topology) {
 fn empty_texts_come_back_as_sent(topology: Topology) {
     let server = Server::start(topology);
     let ada = register(&server);
-    let product = create(
-        &ada.api,
-        &json!({ "name": "x", "price": "12", "stock": "34", "category": "", "description": "" }),
-    );
+    let product =
+        create(&ada.api, &json!({ "name": "x", "price": "12", "stock": "34", "category": "", "description": "" }));
     assert_eq!(product["price"], "12.00");
     assert_eq!(product["stock"], 34);
     assert_eq!(product["category"], "");
@@ -103,8 +101,6 @@ fn protected_fields_are_ignored(topology: Topology) {
 fn ids_are_unique_and_ascend(topology: Topology) {
     let server = Server::start(topology);
     let ada = register(&server);
-    let ids: Vec<String> = (0..20)
-        .map(|_| path(&create(&ada.api, &json!({ "name": "x", "price": 1 }))))
-        .collect();
+    let ids: Vec<String> = (0..20).map(|_| path(&create(&ada.api, &json!({ "name": "x", "price": 1 })))).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
 }

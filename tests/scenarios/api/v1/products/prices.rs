@@ -6,12 +6,7 @@ use testkit::{Client, Response, Server, Topology, on_both};
 use crate::people::register;
 use crate::v1::{PRICE, assert_invalid, broken, create_named, list, path};
 
-on_both!(
-    prices_are_exact_decimals,
-    prices_are_rounded_half_up,
-    numbers_may_carry_exponents,
-    other_prices_are_refused,
-);
+on_both!(prices_are_exact_decimals, prices_are_rounded_half_up, numbers_may_carry_exponents, other_prices_are_refused,);
 
 /// Sends a price, exactly as written, with a creation and an update.
 fn both(api: &Client, price: &str) -> [Response; 2] {
@@ -111,10 +106,39 @@ fn other_prices_are_refused(topology: Topology) {
     let api = register(&server).api;
     let digits = "9".repeat(10_000);
     for sent in [
-        "-0.01", "-1", "-1e-2", "100000000", "99999999.995", "1e8", "1e400", "1e1000000000", "1e99999999999999999999",
-        &digits, r#""-1""#, r#""100000000""#, r#""1e400""#, r#""""#, r#"" ""#, r#""abc""#, r#""NaN""#, r#""Infinity""#,
-        r#""-Infinity""#, r#""0x10""#, r#""1,50""#, r#""1 000""#, r#""1.2.3""#, r#""$5""#, r#""1e""#, r#"".""#,
-        r#""5 EUR""#, r#""٣""#, "null", "true", "false", "{}", r#"{"amount":1}"#,
+        "-0.01",
+        "-1",
+        "-1e-2",
+        "100000000",
+        "99999999.995",
+        "1e8",
+        "1e400",
+        "1e1000000000",
+        "1e99999999999999999999",
+        &digits,
+        r#""-1""#,
+        r#""100000000""#,
+        r#""1e400""#,
+        r#""""#,
+        r#"" ""#,
+        r#""abc""#,
+        r#""NaN""#,
+        r#""Infinity""#,
+        r#""-Infinity""#,
+        r#""0x10""#,
+        r#""1,50""#,
+        r#""1 000""#,
+        r#""1.2.3""#,
+        r#""$5""#,
+        r#""1e""#,
+        r#"".""#,
+        r#""5 EUR""#,
+        r#""٣""#,
+        "null",
+        "true",
+        "false",
+        "{}",
+        r#"{"amount":1}"#,
     ] {
         let value: Value = serde_json::from_str(sent).expect("JSON");
         for answer in both(&api, sent) {

@@ -1,0 +1,4 @@
+//! API v2, as far as it exists.
+
+mod problems;
+mod products;

@@ -1,0 +1,201 @@
+//! /api/v2/products
+
+use serde_json::{Value, json};
+use testkit::{Client, Server, Topology, on_both};
+
+use crate::catalogue::{APPAREL, HOME, all_active, import, page};
+use crate::people::register;
+use crate::v1::{NOBODY, create_named, keys, text};
+
+on_both!(
+    only_active_products_are_public,
+    pages_follow_a_cursor_to_the_end,
+    pages_stay_whole_while_products_come,
+    a_category_narrows_the_list,
+    a_product_is_shown_with_its_variants,
+    stock_is_hidden_from_the_public,
+    a_token_of_v1_is_none_of_v2,
+    drafts_are_as_absent,
+);
+
+const PRODUCT: [&str; 16] = [
+    "category",
+    "created_at",
+    "description",
+    "handle",
+    "id",
+    "images",
+    "in_stock",
+    "name",
+    "owner_id",
+    "price",
+    "status",
+    "tags",
+    "updated_at",
+    "variants",
+    "vendor",
+    "version",
+];
+const VARIANT: [&str; 7] = ["barcode", "compare_at_price", "id", "in_stock", "options", "price", "sku"];
+
+fn path(product: &Value) -> String {
+    format!("/api/v2/products/{}", text(&product["id"]))
+}
+
+/// The product of this handle, from the list.
+#[track_caller]
+fn by_handle(client: &Client, handle: &str) -> Value {
+    let found = all_active(client).into_iter().find(|product| product["handle"] == handle);
+    found.expect("a product of this handle")
+}
+
+fn only_active_products_are_public(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    create_named(&ada.api, "a draft of v1");
+    let answer = server.client().get("/api/v2/products").expect(200);
+    assert_eq!(answer.json(), json!({ "items": [], "next_cursor": null }));
+    import(&server, APPAREL, &ada.email).expect_code(0);
+    // A command wrote: the server notices within a second.
+    let products = all_active(&server.client());
+    assert_eq!(products.len(), 20);
+    for product in &products {
+        assert_eq!(keys(product), PRODUCT);
+        assert_eq!(product["status"], "active");
+        assert_eq!(product["owner_id"], ada.id.as_str());
+    }
+}
+
+fn pages_follow_a_cursor_to_the_end(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    import(&server, APPAREL, &ada.email).expect_code(0);
+    import(&server, HOME, &ada.email).expect_code(0);
+    let client = server.client();
+    let everything = all_active(&client);
+    assert_eq!(everything.len(), 40);
+    assert_eq!(page(&client, "")["items"].as_array().map(Vec::len), Some(20), "limit is 20 unless asked");
+    for limit in [1, 7, 20, 39, 40, 100] {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = page(&client, &format!("limit={limit}{cursor}"));
+            assert_eq!(keys(&page), ["items", "next_cursor"]);
+            let items = page["items"].as_array().expect("items");
+            assert!(items.len() <= limit);
+            seen.extend(items.iter().cloned());
+            match &page["next_cursor"] {
+                Value::Null => break,
+                next => cursor = format!("&cursor={}", text(next)),
+            }
+            assert_eq!(items.len(), limit, "only the last page is short");
+        }
+        assert_eq!(seen, everything, "{limit} at a time");
+    }
+}
+
+fn pages_stay_whole_while_products_come(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, bob) = (register(&server), register(&server));
+    import(&server, APPAREL, &ada.email).expect_code(0);
+    let client = server.client();
+    let before = all_active(&client);
+    let first = page(&client, "limit=5");
+    import(&server, HOME, &bob.email).expect_code(0);
+    let rest = page(&client, &format!("limit=100&cursor={}", text(&first["next_cursor"])));
+    let walked = [first["items"].as_array(), rest["items"].as_array()];
+    let walked: Vec<Value> = walked.into_iter().flatten().flatten().cloned().collect();
+    let old: Vec<&Value> = walked.iter().filter(|product| product["owner_id"] == ada.id.as_str()).collect();
+    assert_eq!(old, before.iter().collect::<Vec<_>>(), "nothing is skipped or told twice");
+}
+
+fn a_category_narrows_the_list(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    import(&server, HOME, &ada.email).expect_code(0);
+    let client = server.client();
+    let outdoor: Vec<Value> =
+        all_active(&client).into_iter().filter(|product| product["category"] == "Outdoor").collect();
+    assert!(outdoor.len() > 1 && outdoor.len() < 20);
+    assert_eq!(page(&client, "category=Outdoor&limit=100")["items"], json!(outdoor));
+    assert_eq!(page(&client, "category=outdoor")["items"], json!([]));
+    // A cursor is bound to its filters.
+    let cursor = text(&page(&client, "category=Outdoor&limit=1")["next_cursor"]);
+    client.get(&format!("/api/v2/products?category=Outdoor&limit=1&cursor={cursor}")).expect(200);
+    for other in ["", "category=Indoor&"] {
+        client.get(&format!("/api/v2/products?{other}limit=1&cursor={cursor}")).expect(422);
+    }
+}
+
+fn a_product_is_shown_with_its_variants(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    import(&server, HOME, &ada.email).expect_code(0);
+    let client = server.client();
+    let pot = by_handle(&client, "clay-plant-pot");
+    assert_eq!(client.get(&path(&pot)).expect(200).json(), pot, "alike on every page");
+    assert_eq!(pot["name"], "Clay Plant Pot");
+    assert_eq!(pot["vendor"], "Company 123");
+    assert_eq!(pot["category"], "Outdoor");
+    assert_eq!(pot["tags"], json!(["Pot", "Plants"]));
+    assert_eq!(pot["description"], "<p>Classic blown clay pot for plants</p>");
+    // Of several variants, the lowest price.
+    assert_eq!(pot["price"], json!({ "amount": 999, "currency": "USD" }));
+    assert_eq!(pot["in_stock"], true);
+    assert_eq!(pot["images"].as_array().map(Vec::len), Some(2));
+    let variants = pot["variants"].as_array().expect("variants");
+    let shown: Vec<Value> = variants
+        .iter()
+        .map(|variant| json!([variant["options"], variant["price"]["amount"], variant["in_stock"]]))
+        .collect();
+    let expected = json!([[{ "Size": "Regular" }, 999, true], [{ "Size": "Large" }, 1599, true]]);
+    assert_eq!(json!(shown), expected);
+    assert!(variants.iter().all(|variant| keys(variant) == VARIANT));
+
+    let lamp = by_handle(&client, "copper-light");
+    assert_eq!(lamp["variants"].as_array().map(Vec::len), Some(1), "a plain product is one default variant");
+    assert_eq!(lamp["variants"][0]["options"], json!({}));
+    assert_eq!(lamp["variants"][0]["compare_at_price"], json!({ "amount": 7500, "currency": "USD" }));
+    assert_eq!(by_handle(&client, "pink-armchair")["in_stock"], false);
+}
+
+fn stock_is_hidden_from_the_public(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    import(&server, HOME, &ada.email).expect_code(0);
+    let client = server.client();
+    for answer in [page(&client, "limit=100"), client.get(&path(&by_handle(&client, "clay-plant-pot"))).json()] {
+        for secret in ["stock\":", "on_hand", "reserved", "available", "email"] {
+            let told = answer.to_string().replace("in_stock\":", "");
+            assert!(!told.contains(secret), "{secret}: {told}");
+        }
+    }
+}
+
+/// The audience of v1's tokens is v1 alone.
+fn a_token_of_v1_is_none_of_v2(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    import(&server, HOME, &ada.email).expect_code(0);
+    let pot = path(&by_handle(&server.client(), "clay-plant-pot"));
+    for token in [ada.token.as_str(), "nonsense"] {
+        let answer = server.client().with_token(token).get(&pot).expect(401).json();
+        assert_eq!(answer["code"], "unauthenticated");
+    }
+}
+
+fn drafts_are_as_absent(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    let draft = path(&create_named(&ada.api, "a draft of v1"));
+    let absent = format!("/api/v2/products/{NOBODY}");
+    let same = |path: &str| {
+        let mut problem = server.client().get(path).expect(404).json();
+        let object = problem.as_object_mut().expect("a problem");
+        object.remove("instance");
+        object.remove("request_id");
+        problem
+    };
+    assert_eq!(same(&draft), same(&absent));
+    assert_eq!(same(&draft)["code"], "not-found");
+}

@@ -1,0 +1,51 @@
+//! primetrade serve --demo
+
+use std::collections::BTreeSet;
+
+use testkit::{Deployment, Server, Topology, on_both};
+
+use crate::catalogue::all_active;
+use crate::v1::{log_in, text};
+
+on_both!(a_demo_shop_is_full_and_safe_to_start_twice, without_the_flag_there_are_no_accounts);
+
+/// The words printed after "log in as … with password …".
+fn credentials(server: &Server) -> (String, String) {
+    let stdout = server.stdout();
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    let after = |marker: &str| {
+        let at = words.iter().position(|word| word.trim_end_matches(':').eq_ignore_ascii_case(marker));
+        at.and_then(|at| words.get(at + 1)).map(|word| (*word).to_owned())
+    };
+    let email = words.iter().find(|word| word.contains('@')).map(|word| (*word).to_owned());
+    let password = after("password").expect("a password on stdout");
+    (email.expect("an e-mail address on stdout"), password)
+}
+
+fn a_demo_shop_is_full_and_safe_to_start_twice(topology: Topology) {
+    let mut server = Deployment::new(topology).arg("--demo").start();
+    let products = all_active(&server.client());
+    assert!((200..1_000).contains(&products.len()), "{} products", products.len());
+    let distinct = |field: &str| products.iter().map(|product| text(&product[field])).collect::<BTreeSet<_>>().len();
+    assert!(distinct("owner_id") > 1, "several sellers");
+    assert!(distinct("category") > 3, "several categories");
+    assert_eq!(distinct("id"), products.len());
+    let (email, password) = credentials(&server);
+    let log_in_works = |server: &Server| {
+        let answer = log_in(&server.client(), &email, &password).expect(200).json();
+        assert_eq!(answer["data"]["user"]["role"], "admin");
+    };
+    log_in_works(&server);
+
+    server.restart();
+    assert_eq!(all_active(&server.client()), products, "the second start changes nothing");
+    assert_eq!(credentials(&server), (email.clone(), password.clone()));
+    log_in_works(&server);
+}
+
+fn without_the_flag_there_are_no_accounts(topology: Topology) {
+    let server = Server::start(topology);
+    assert!(all_active(&server.client()).is_empty());
+    assert_eq!(server.sql("auth", "select count(*) from accounts"), [["0"]]);
+    assert!(server.stdout().contains("primetrade admin create"), "how to become administrator: {}", server.stdout());
+}

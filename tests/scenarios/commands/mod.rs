@@ -1,0 +1,6 @@
+//! Commands other than `serve`.
+
+mod admin;
+mod config;
+mod demo;
+mod import;

@@ -1,0 +1,89 @@
+//! The log of requests.
+
+use serde_json::{Value, json};
+use testkit::{Response, Server, Topology, eventually, on_both};
+
+use crate::people::{PASSWORD, register};
+use crate::v1::{NOBODY, create_named, log_in, path};
+
+on_both!(each_request_has_one_line, request_ids_are_unique_and_taken_over_from_nobody_blindly, secrets_are_not_logged,);
+
+/// The lines of one request, once the first of them is there.
+fn lines_of(server: &Server, answer: &Response) -> Vec<Value> {
+    let id = answer.header("x-request-id").expect("a request id").to_owned();
+    eventually("the request is in the log", || {
+        let lines: Vec<Value> = server.log_lines().into_iter().filter(|line| line["request_id"] == *id).collect();
+        lines.iter().any(|line| line.get("http.response.status_code").is_some()).then_some(lines)
+    })
+}
+
+fn each_request_has_one_line(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    let product = path(&create_named(&ada.api, "x"));
+    let client = server.client();
+    let answers = [
+        (client.get("/health"), Some("/health")),
+        (ada.api.get("/api/v1/products?search=x"), Some("/api/v1/products")),
+        (ada.api.get(&product), Some("/api/v1/products/{id}")),
+        (ada.api.get(&format!("/api/v1/products/{NOBODY}")), Some("/api/v1/products/{id}")),
+        (ada.api.post("/api/v1/products", &json!({})), Some("/api/v1/products")),
+        (client.get("/api/v1/products"), Some("/api/v1/products")),
+        (client.get("/api/v2/products"), Some("/api/v2/products")),
+        (client.get("/api/nothing/7"), None),
+        (ada.api.post_text("/api/v1/products", "{"), Some("/api/v1/products")),
+    ];
+    for (answer, route) in answers {
+        let lines = lines_of(&server, &answer);
+        let mut requests = lines.iter().filter(|line| line.get("duration_ms").is_some());
+        let (Some(line), None) = (requests.next(), requests.next()) else {
+            panic!("one line per request: {lines:?}");
+        };
+        assert_eq!(line["http.response.status_code"], answer.status, "{line}");
+        match route {
+            Some(route) => assert_eq!(line["http.route"], route, "{line}"),
+            // A raw path is no route: what strangers send does not become a label.
+            None => assert!(!line["http.route"].to_string().contains("nothing"), "{line}"),
+        }
+        for field in ["timestamp", "severity", "message"] {
+            assert!(line[field].is_string(), "{field}: {line}");
+        }
+        for field in ["duration_ms", "db.queries", "db.time_ms"] {
+            assert!(line[field].is_number(), "{field}: {line}");
+        }
+    }
+    let read = lines_of(&server, &ada.api.get(&product));
+    assert!(read[0]["db.queries"].as_u64().is_some_and(|queries| queries > 0), "{read:?}");
+    assert_eq!(lines_of(&server, &client.get("/health"))[0]["db.queries"], 0);
+}
+
+fn request_ids_are_unique_and_taken_over_from_nobody_blindly(topology: Topology) {
+    let server = Server::start(topology);
+    let client = server.client();
+    let id = |answer: Response| answer.header("x-request-id").expect("a request id").to_owned();
+    assert_ne!(id(client.get("/health")), id(client.get("/health")));
+    // What a client proposes may be used or replaced, but never breaks a log line.
+    for proposed in ["mine-1", "a\"b", "{}", &"x".repeat(5_000)] {
+        let answer = client.send("GET", "/health", &[("x-request-id", proposed)], None).expect(200);
+        assert!(id(answer.clone()).len() <= 200, "bounded");
+        assert_eq!(lines_of(&server, &answer).len(), 1);
+    }
+}
+
+fn secrets_are_not_logged(topology: Topology) {
+    let mut server = Server::start(topology);
+    let ada = register(&server);
+    log_in(&server.client(), &ada.email, "Wr0ngGuess").expect(401);
+    log_in(&server.client(), &ada.email, PASSWORD).expect(200);
+    server.client().with_token("not.a.token-at-all").get("/api/v1/auth/me").expect(401);
+    ada.api.post_text("/api/v1/products", "{\"name\": \"top-secret-body\"").expect(400);
+    let last = ada.api.get("/api/v1/auth/me").expect(200);
+    lines_of(&server, &last);
+    let log = server.stderr();
+    for secret in
+        [PASSWORD, "Wr0ngGuess", &ada.token, "not.a.token-at-all", "$argon2id$", "top-secret-body", &ada.email]
+    {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    server.kill9();
+}

@@ -1,0 +1,6 @@
+//! What operators rely on: probes, logs, an orderly end, and nothing lost at a disorderly one.
+
+mod durability;
+mod logs;
+mod probes;
+mod shutdown;
