@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::EdgeSettings;
 use crate::fallback::Seen;
+use crate::unread;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
@@ -110,10 +111,13 @@ pub async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Nex
     let Ok(_place) = bounds.places.try_acquire() else {
         return seen.failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) });
     };
-    match tokio::time::timeout(bounds.timeout, next.run(request)).await {
+    let (request, unread) = unread::watch(request);
+    let mut response = match tokio::time::timeout(bounds.timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => seen.failure(Error::Unavailable("the request ran out of time".into())),
-    }
+    };
+    unread.announce(&mut response);
+    response
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
@@ -140,4 +144,48 @@ pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, ne
         response.extensions_mut().insert(user);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    fn answer(settings: &EdgeSettings, path: &str) -> StatusCode {
+        let app = Router::new()
+            .route("/api/v1/defect", get(async || -> &'static str { panic!("a defect") }))
+            .route("/api/v1/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
+            .layer(from_fn_with_state(Bounds::new(settings), bound))
+            .layer(from_fn(rescue));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(app.oneshot(request)).unwrap().status()
+    }
+
+    fn settings() -> EdgeSettings {
+        let request_timeout = Duration::from_millis(50);
+        EdgeSettings { body_limit: 1024, request_timeout, max_requests: 10, cors_origins: Vec::new() }
+    }
+
+    #[test]
+    fn a_panic_is_a_500() {
+        assert_eq!(answer(&settings(), "/api/v1/defect"), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn a_request_out_of_time_is_a_503() {
+        assert_eq!(answer(&settings(), "/api/v1/slow"), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn requests_beyond_the_bound_are_shed() {
+        let full = EdgeSettings { max_requests: 0, ..settings() };
+        assert_eq!(answer(&full, "/api/v1/slow"), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

@@ -3,6 +3,7 @@
 mod api_docs;
 mod edge;
 mod fallback;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
