@@ -82,12 +82,12 @@ impl Postgres {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
         let shared = &self.shared[turn];
         let mut result = shared.query(&self.config, sql, params).await;
-        if matches!(result, Err(StoreError::Unavailable(_))) && shared.live().is_none() {
+        if result.as_ref().is_err_and(connection_lost) {
             // The connection was lost under the query. A read can safely be asked again, once, on a new one.
             result = shared.query(&self.config, sql, params).await;
         }
         stats::record(started);
-        result
+        Ok(result?)
     }
 
     /// As [`Postgres::query`], for at most one row.
@@ -171,21 +171,20 @@ impl Shared {
         config: &tokio_postgres::Config,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
         let connection = match self.live() {
             Some(connection) => connection,
             None => self.reconnect(config).await?,
         };
-        let known = lock(&connection.statements).get(sql).cloned();
-        let statement = match known {
-            Some(statement) => statement,
-            None => {
-                let prepared = connection.client.prepare(sql).await?;
-                lock(&connection.statements).insert(sql, prepared.clone());
-                prepared
+        let result = connection.query(sql, params).await;
+        if result.as_ref().is_err_and(connection_lost) {
+            // The driver may not know yet that this was the connection's last word.
+            let mut current = lock(&self.current);
+            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &connection)) {
+                *current = None;
             }
-        };
-        Ok(connection.client.query(&statement, params).await?)
+        }
+        result
     }
 
     fn live(&self) -> Option<Arc<Connection>> {
@@ -193,7 +192,7 @@ impl Shared {
     }
 
     /// One caller connects; the others wait for it.
-    async fn reconnect(&self, config: &tokio_postgres::Config) -> Result<Arc<Connection>, StoreError> {
+    async fn reconnect(&self, config: &tokio_postgres::Config) -> Result<Arc<Connection>, tokio_postgres::Error> {
         let _turn = self.connecting.lock().await;
         if let Some(connection) = self.live() {
             return Ok(connection);
@@ -208,6 +207,26 @@ impl Shared {
         *lock(&self.current) = Some(Arc::clone(&connection));
         Ok(connection)
     }
+}
+
+impl Connection {
+    async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let known = lock(&self.statements).get(sql).cloned();
+        let statement = match known {
+            Some(statement) => statement,
+            None => {
+                let prepared = self.client.prepare(sql).await?;
+                lock(&self.statements).insert(sql, prepared.clone());
+                prepared
+            }
+        };
+        self.client.query(&statement, params).await
+    }
+}
+
+/// Whether the connection is of no more use: closed, or told by the server (class 57P: shutdown, crash, termination).
+fn connection_lost(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || error.code().is_some_and(|code| code.code().starts_with("57P"))
 }
 
 /// These locks guard single loads and stores: a poisoned one is still whole.
