@@ -50,7 +50,8 @@ impl Currency {
 
     /// A known, active code in capital letters.
     pub fn parse(code: &str) -> Option<Self> {
-        let known = EXPONENTS.iter().any(|(c, _)| *c == code) || TWO_DIGITS.split(' ').any(|c| c == code);
+        let known = EXPONENTS.iter().any(|(c, _)| *c == code)
+            || TWO_DIGITS.as_bytes().chunks(4).any(|c| c.get(..3) == Some(code.as_bytes()));
         if !known {
             return None;
         }

@@ -70,8 +70,11 @@ impl Sqlite {
             None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
         };
         reader.progress_handler(20_000, Some(move || started.elapsed() > READ_TIME))?;
-        let result = read(&reader);
-        self.lock_readers().push(reader);
+        let result = snapshot(&reader, read);
+        // One that is stuck in a transaction is closed instead.
+        if reader.is_autocommit() {
+            self.lock_readers().push(reader);
+        }
         stats::record(started);
         result
     }
@@ -149,6 +152,14 @@ impl Sqlite {
         // Only a push or a pop happens under this lock: a poisoned one is still whole.
         self.readers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// Runs all of a read on one state of the database; locking once also costs less than once a statement.
+fn snapshot<T>(reader: &Connection, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    reader.prepare_cached("begin")?.execute([])?;
+    let result = read(reader);
+    reader.prepare_cached("commit")?.execute([])?;
+    result
 }
 
 fn schema_version(connection: &Connection) -> Result<i64, StoreError> {

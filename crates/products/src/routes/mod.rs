@@ -13,7 +13,6 @@ use kernel::{Error, Uuid};
 use crate::service::Products;
 
 /// What every endpoint is given.
-#[derive(Clone)]
 pub struct Endpoints {
     pub products: Products,
     /// Owners of products, from their own service.
@@ -27,7 +26,7 @@ pub fn router(products: Products, accounts: Arc<dyn Accounts>) -> Router {
         .route("/api/v1/products/{id}", get(v1::get::handle).put(v1::update::handle).delete(v1::delete::handle))
         .route("/api/v2/products", get(v2::list::handle))
         .route("/api/v2/products/{id}", get(v2::get::handle))
-        .with_state(Endpoints { products, accounts })
+        .with_state(Arc::new(Endpoints { products, accounts }))
 }
 
 impl Endpoints {

@@ -10,7 +10,6 @@ use axum::routing::get;
 use products::Products;
 
 /// What every endpoint is given.
-#[derive(Clone)]
 pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
     pub products: Products,
@@ -21,5 +20,5 @@ pub fn router(accounts: Arc<dyn Accounts>, products: Products) -> Router {
     Router::new()
         .route("/api/v1/users", get(v1::list::handle))
         .route("/api/v1/users/{id}", get(v1::get::handle))
-        .with_state(Endpoints { accounts, products })
+        .with_state(Arc::new(Endpoints { accounts, products }))
 }

@@ -217,7 +217,7 @@ fn malformed_http_never_breaks_the_server(topology: Topology) {
     let server = Server::start(topology);
     let long = "x".repeat(1_000_000);
     for request in [
-        "\r\n\r\n",
+        "\r\n\r\nNONSENSE\r\n\r\n",
         "GET\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
         "\0\0\0\0\r\n\r\n",

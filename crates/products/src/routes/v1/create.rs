@@ -1,5 +1,7 @@
 //! `POST /api/v1/products`: a draft of one variant. Repeatable with an `Idempotency-Key`.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -14,7 +16,7 @@ use crate::model::{NewProduct, Product};
 use crate::routes::Endpoints;
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,
     request: Request,
 ) -> Result<Response, Failure> {

@@ -1,5 +1,7 @@
 //! `DELETE /api/v1/products/:id`: by its owner and administrators.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use platform::http::caller::V1User;
@@ -16,7 +18,7 @@ const WORDS: Words = Words {
 };
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,
     PathId(id): PathId,
     request: Request,

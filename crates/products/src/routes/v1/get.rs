@@ -1,5 +1,7 @@
 //! `GET /api/v1/products/:id`: for its owner and administrators.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
@@ -17,7 +19,7 @@ const WORDS: Words = Words {
 };
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1User(caller): V1User,
     PathId(id): PathId,
 ) -> Result<Response, Failure> {

@@ -1,5 +1,7 @@
 //! `GET /api/v1/products?page&limit&category&search`: the caller's products, newest first; all of them for an administrator.
 
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use kernel::text;
@@ -20,7 +22,7 @@ struct Data<'a> {
 }
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1User(caller): V1User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {

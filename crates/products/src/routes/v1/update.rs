@@ -1,5 +1,7 @@
 //! `PUT /api/v1/products/:id`: any subset of the fields, by its owner and administrators.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
@@ -21,7 +23,7 @@ const PRICE: &str = "This product has several variants: its price is read-only h
 const STOCK: &str = "This product has several variants: its stock is read-only here";
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,
     PathId(id): PathId,
     request: Request,

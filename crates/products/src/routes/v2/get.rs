@@ -1,5 +1,7 @@
 //! `GET /api/v2/products/{id}`: active products for everyone, others for those who manage them.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::Response;
 use platform::http::caller::V2Caller;
@@ -10,7 +12,7 @@ use super::V2Product;
 use crate::routes::Endpoints;
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     PathId(id): PathId,
     request: Request,
 ) -> Result<Response, Problem> {

@@ -1,5 +1,7 @@
 //! `GET /api/v2/products?category&limit&cursor`: active products, newest first.
 
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
 use kernel::{Error, Timestamp, Uuid};
@@ -21,7 +23,7 @@ struct Page<'a> {
 }
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, Problem> {

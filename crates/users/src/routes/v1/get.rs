@@ -1,5 +1,7 @@
 //! `GET /api/v1/users/:id`: one account with its products, for administrators.
 
+use std::sync::Arc;
+
 use auth::routes::v1::user::V1User;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -38,7 +40,7 @@ struct ProductSummary {
 }
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1Admin(_): V1Admin,
     PathId(id): PathId,
 ) -> Result<Response, Failure> {

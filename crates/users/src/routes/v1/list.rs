@@ -1,5 +1,7 @@
 //! `GET /api/v1/users?page&limit`: all accounts, newest first, for administrators.
 
+use std::sync::Arc;
+
 use auth::routes::v1::user::V1User;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +20,7 @@ struct Data {
 }
 
 pub async fn handle(
-    State(endpoints): State<Endpoints>,
+    State(endpoints): State<Arc<Endpoints>>,
     V1Admin(_): V1Admin,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
