@@ -18,8 +18,8 @@ use super::{Limits, StoreError, stats};
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The server gives up on any statement after this, and on a transaction that idles.
 const STATEMENT_TIME: &str = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=15s";
-/// Marks the advisory locks that PrimeTrade takes for migrations ("PTMG").
-const MIGRATION_LOCK: i32 = 0x5054_4d47;
+/// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
+const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
 
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -136,8 +136,7 @@ impl Postgres {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         // Two processes that start together take turns; the second finds nothing to do.
-        let lock = i64::from(MIGRATION_LOCK) << 32;
-        transaction.execute("select pg_advisory_xact_lock($1)", &[&lock]).await?;
+        transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
         let service = self.service;
         transaction.batch_execute(&format!("create schema if not exists {service}")).await?;
         transaction

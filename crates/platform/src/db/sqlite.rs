@@ -54,10 +54,6 @@ impl Sqlite {
         Ok(Self { path, readers: Mutex::default(), slow_reads: Arc::new(Semaphore::new(limits.pool_size)), jobs })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Reads a few rows by key, on the calling thread: microseconds, so a hop to another thread would cost more.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ fn price(value: &Value, currency: Currency) -> Option<i64> {
 
 /// A whole number, however it is written: `5`, `"5"`, `5e0`, `5.0`.
 fn stock(value: &Value) -> Option<i64> {
-    // In thousandths, so that a fraction shows.
+    // Once as a whole and once with four decimals (the most a currency has): a fraction makes the two differ.
     let written = number(value)?;
     let yen = Currency::parse("JPY")?;
     let whole = Money::from_decimal(&written, yen, 0).ok()?.amount;
