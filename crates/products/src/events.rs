@@ -1,29 +1,19 @@
-//! What the catalogue tells of its changes. Every event holds the whole product as it was after the change, so the log alone can
-//! answer how a product was at any time.
+//! What the catalogue tells of its changes. Every event holds the whole product as it was after the change, with the stock that
+//! the change saw, so the log alone can answer how a product was at any time.
 
 use kernel::event::EventHead;
 use kernel::{Actor, Error, Event, Timestamp, Uuid};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::model::Product;
+use crate::model::Stocked;
 
 pub const CREATED: &str = "product.created";
 pub const UPDATED: &str = "product.updated";
 pub const DELETED: &str = "product.deleted";
 
-#[derive(Serialize)]
-struct Data<'a> {
-    product: &'a Product,
-}
-
 #[derive(Deserialize)]
 struct Snapshot {
-    data: SnapshotData,
-}
-
-#[derive(Deserialize)]
-struct SnapshotData {
-    product: Product,
+    data: Stocked,
 }
 
 /// The subject of a product's events.
@@ -36,22 +26,22 @@ pub fn subject(product: Uuid) -> String {
 pub fn event(
     kind: &'static str,
     id: Uuid,
-    product: &Product,
+    stocked: &Stocked,
     actor: Actor,
     time: Timestamp,
     request_id: Option<&str>,
 ) -> Result<Event, Error> {
-    let (subject, version) = (subject(product.id), product.version);
+    let (subject, version) = (subject(stocked.product.id), stocked.product.version);
     let head = EventHead { id, source: "/products", kind, subject, version, time, actor, request_id };
-    Event::new(head, Data { product }, None).map_err(|error| Error::Internal(error.to_string()))
+    Event::new(head, stocked, None).map_err(|error| Error::Internal(error.to_string()))
 }
 
-/// The product that an event holds.
+/// The product that an event holds, with its stock then.
 ///
 /// # Errors
 /// `Internal` when the bytes are not such an event.
-pub fn product_in(bytes: &[u8]) -> Result<Product, Error> {
+pub fn stocked_in(bytes: &[u8]) -> Result<Stocked, Error> {
     let snapshot: Snapshot =
         serde_json::from_slice(bytes).map_err(|error| Error::Internal(format!("malformed event: {error}")))?;
-    Ok(snapshot.data.product)
+    Ok(snapshot.data)
 }

@@ -78,7 +78,7 @@ pub struct Product {
     pub import_digest: Option<Vec<u8>>,
 }
 
-/// One thing that can be bought.
+/// One thing that can be bought, as everyone may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
     pub id: Uuid,
@@ -90,15 +90,48 @@ pub struct Variant {
     /// Minor units of the product's currency.
     pub price: i64,
     pub compare_at_price: Option<i64>,
+    /// Whether any unit is available.
+    pub in_stock: bool,
+}
+
+/// Units of one variant. Sales change them far more often than anyone edits the product, so they are kept and read apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    pub variant_id: Uuid,
     /// Units that exist: reserved and available ones.
     pub on_hand: i64,
-    #[serde(default)]
     pub reserved: i64,
 }
 
-impl Variant {
+impl Stock {
     pub fn available(&self) -> i64 {
         self.on_hand - self.reserved
+    }
+}
+
+/// A product with the units of its variants: what its owner sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stocked {
+    pub product: Product,
+    /// One for each variant, in their order.
+    pub stock: Vec<Stock>,
+}
+
+impl Stocked {
+    /// Pairs a product with stock in any order; `in_stock` follows from it. `None` when a variant has no stock among it.
+    pub fn pair(mut product: Product, known: &[Stock]) -> Option<Self> {
+        let mut stock = Vec::with_capacity(product.variants.len());
+        for variant in &mut product.variants {
+            let found = known.iter().find(|stock| stock.variant_id == variant.id)?;
+            variant.in_stock = found.available() > 0;
+            stock.push(*found);
+        }
+        Some(Self { product, stock })
+    }
+
+    /// Units on hand of all variants.
+    pub fn total(&self) -> i64 {
+        self.stock.iter().map(|stock| stock.on_hand).sum()
     }
 }
 
@@ -108,18 +141,8 @@ impl Product {
         self.variants.iter().map(|variant| variant.price).min().unwrap_or(0)
     }
 
-    /// Units on hand of all variants.
-    pub fn total_stock(&self) -> i64 {
-        self.variants.iter().map(|variant| variant.on_hand).sum()
-    }
-
     pub fn in_stock(&self) -> bool {
-        self.variants.iter().any(|variant| variant.available() > 0)
-    }
-
-    /// Whether it is one variant without options, whose price and stock are the product's.
-    pub fn is_plain(&self) -> bool {
-        self.variants.len() == 1
+        self.variants.iter().any(|variant| variant.in_stock)
     }
 
     pub fn money(&self, amount: i64) -> Money {
@@ -152,24 +175,26 @@ impl Edit {
     ///
     /// # Errors
     /// The name of the field that a product of several variants does not have as a whole.
-    pub fn apply(self, before: &Product) -> Result<(Product, bool), &'static str> {
+    pub fn apply(self, before: &Stocked) -> Result<(Stocked, bool), &'static str> {
         let mut after = before.clone();
+        let product = &mut after.product;
         if let Some(name) = self.name {
-            after.name = name;
+            product.name = name;
         }
         if let Some(description) = self.description {
-            after.description = description;
+            product.description = description;
         }
         if let Some(category) = self.category {
-            after.category = category;
+            product.category = category;
         }
         // Forms post every field: what equals the present value is not a change.
-        let price = self.price.filter(|price| *price != before.lowest_price());
-        let stock = self.stock.filter(|stock| *stock != before.total_stock());
-        match after.variants.as_mut_slice() {
-            [only] => {
-                only.price = price.unwrap_or(only.price);
-                only.on_hand = stock.unwrap_or(only.on_hand);
+        let price = self.price.filter(|price| *price != before.product.lowest_price());
+        let stock = self.stock.filter(|stock| *stock != before.total());
+        match (product.variants.as_mut_slice(), after.stock.as_mut_slice()) {
+            ([variant], [units]) => {
+                variant.price = price.unwrap_or(variant.price);
+                units.on_hand = stock.unwrap_or(units.on_hand);
+                variant.in_stock = units.available() > 0;
             }
             _ if price.is_some() => return Err("price"),
             _ if stock.is_some() => return Err("stock"),

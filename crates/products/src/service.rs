@@ -1,18 +1,19 @@
 //! Use cases of the catalogue. They know nothing of HTTP: refusals are kernel errors, answers are rendered by the caller.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::error::Error;
 use kernel::{Actor, Currency, Principal, Uuid, text};
 use platform::Context;
-use platform::db::{Database, Effects, StoreError, events as log, idempotency as claims};
+use platform::db::{Database, Effects, events as log, idempotency as claims};
 use platform::idempotency::{Answered, Claim, InFlight, Stored};
 use platform::tasks::WriteTasks;
 
 use crate::events::{self, CREATED, DELETED, UPDATED};
-use crate::model::{Edit, MAX_HANDLE, NewProduct, Product, Status, Variant};
-use crate::store::{self, ActiveQuery, HANDLE_RULE, PageQuery, Store};
+use crate::model::{Edit, MAX_HANDLE, NewProduct, Product, Status, Stock, Stocked, Variant};
+use crate::store::{self, ActiveQuery, HANDLE_RULE, PageQuery, RESERVED_RULE, Store};
 
 /// An edit that meets other edits of the same product starts over this often before it gives up.
 const EDIT_TRIES: usize = 16;
@@ -42,7 +43,7 @@ pub struct Answer {
 }
 
 /// How a created product is answered. Kept with the idempotency key, so it must depend on nothing but the product.
-pub type Render = fn(&Product) -> Bytes;
+pub type Render = fn(&Stocked) -> Bytes;
 
 impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
@@ -55,13 +56,13 @@ impl Products {
         self.currency
     }
 
-    /// The product, for those who may manage it.
+    /// The product with its stock, for those who may manage it.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Unavailable`.
-    pub async fn managed(&self, caller: &Principal, id: Uuid) -> Result<Product, Error> {
-        let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
-        if caller.may_manage(product.owner_id) { Ok(product) } else { Err(Error::Forbidden) }
+    pub async fn managed(&self, caller: &Principal, id: Uuid) -> Result<Stocked, Error> {
+        let stocked = self.store.get_stocked(id).await?.ok_or(Error::NotFound)?;
+        if caller.may_manage(stocked.product.owner_id) { Ok(stocked) } else { Err(Error::Forbidden) }
     }
 
     /// The product, if anyone may see it or `caller` manages it.
@@ -74,12 +75,22 @@ impl Products {
         if product.status == Status::Active || managed { Ok(product) } else { Err(Error::NotFound) }
     }
 
-    /// A page by number, and the total.
+    /// A page by number with the units on hand of each product, and the total.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), Error> {
-        Ok(self.store.page(query).await?)
+    pub async fn page(&self, query: PageQuery) -> Result<(Vec<(Product, i64)>, i64), Error> {
+        let (products, total) = self.store.page(query).await?;
+        let ids: Vec<Uuid> = products.iter().map(|product| product.id).collect();
+        let mut units: HashMap<Uuid, i64> = HashMap::with_capacity(ids.len());
+        for (product, stock) in self.store.stock_of(&ids).await? {
+            *units.entry(product).or_default() += stock.on_hand;
+        }
+        let with_units = |product: Product| {
+            let units = units.get(&product.id).copied().unwrap_or(0);
+            (product, units)
+        };
+        Ok((products.into_iter().map(with_units).collect(), total))
     }
 
     /// A page of public products by key.
@@ -118,11 +129,12 @@ impl Products {
         {
             return self.replay(stored.check(claim)?, render).await;
         }
-        let mut product = self.draft(&caller.principal, new)?;
+        let mut draft = self.draft(&caller.principal, new)?;
         loop {
-            let body = render(&product);
+            let body = render(&draft);
+            let product = &draft.product;
             let effects = Effects {
-                events: vec![self.event(CREATED, &product, caller)?],
+                events: vec![self.event(CREATED, &draft, caller)?],
                 answered: claim.as_ref().map(|claim| Answered {
                     claim: claim.clone(),
                     status: 201,
@@ -131,11 +143,13 @@ impl Products {
                     version: product.version,
                 }),
             };
-            match self.store.insert(product.clone(), effects).await {
+            match self.store.insert(draft.clone(), effects).await {
                 Ok(()) => return Ok(Answer { body, replayed: false }),
                 Err(error) if error.is_conflict_on(claims::CONFLICT) => return Err(Error::IdempotencyInFlight),
                 // Another product of this seller has that name; the id makes the handle unique.
-                Err(error) if error.is_conflict_on(HANDLE_RULE) => product.handle = distinct_handle(&product),
+                Err(error) if error.is_conflict_on(HANDLE_RULE) => {
+                    draft.product.handle = distinct_handle(&draft.product);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -147,7 +161,7 @@ impl Products {
             None => {
                 let event = log::at_version(&self.database, &stored.subject, stored.version).await?;
                 let event = event.ok_or_else(|| Error::Internal(format!("{} has no event", stored.subject)))?;
-                render(&events::product_in(&event)?)
+                render(&events::stocked_in(&event)?)
             }
         };
         Ok(Answer { body, replayed: true })
@@ -158,12 +172,12 @@ impl Products {
     /// # Errors
     /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
     /// stock would fall below what is reserved, or edits keep meeting others; `Unavailable`.
-    pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Product, Error> {
+    pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         let this = self.clone();
         self.tasks.run(async move { this.edit_once(&caller, id, edit).await }).await
     }
 
-    async fn edit_once(&self, caller: &Caller, id: Uuid, edit: Edit) -> Result<Product, Error> {
+    async fn edit_once(&self, caller: &Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         for _ in 0..EDIT_TRIES {
             let before = self.managed(&caller.principal, id).await?;
             let (mut after, set_stock) = edit.clone().apply(&before).map_err(|field| {
@@ -176,13 +190,14 @@ impl Products {
             if after == before {
                 return Ok(before);
             }
-            after.version = before.version + 1;
-            after.updated_at = self.context.now();
+            let expected = before.product.version;
+            after.product.version = expected + 1;
+            after.product.updated_at = self.context.now();
             let effects = Effects::event(self.event(UPDATED, &after, caller)?);
-            match self.store.update(after.clone(), before.version, set_stock, effects).await {
+            match self.store.update(after.clone(), expected, set_stock, effects).await {
                 Ok(true) => return Ok(after),
                 Ok(false) => continue,
-                Err(StoreError::Conflict(on)) if on == "variants.reserved" => {
+                Err(error) if error.is_conflict_on(RESERVED_RULE) => {
                     return Err(Error::Conflict("The stock would fall below what is reserved".into()));
                 }
                 Err(error) => return Err(error.into()),
@@ -202,10 +217,10 @@ impl Products {
 
     async fn delete_once(&self, caller: &Caller, id: Uuid) -> Result<(), Error> {
         for _ in 0..EDIT_TRIES {
-            let mut product = self.managed(&caller.principal, id).await?;
-            let expected = product.version;
-            product.version += 1;
-            let effects = Effects::event(self.event(DELETED, &product, caller)?);
+            let mut deleted = self.managed(&caller.principal, id).await?;
+            let expected = deleted.product.version;
+            deleted.product.version += 1;
+            let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
             if self.store.delete(id, expected, effects).await? {
                 return Ok(());
             }
@@ -213,7 +228,7 @@ impl Products {
         Err(Error::Conflict("The product is being edited by others; try again".into()))
     }
 
-    fn draft(&self, owner: &Principal, new: NewProduct) -> Result<Product, Error> {
+    fn draft(&self, owner: &Principal, new: NewProduct) -> Result<Stocked, Error> {
         let id = self.context.id_for(owner.account_id)?;
         let now = self.context.now();
         let variant = Variant {
@@ -223,9 +238,9 @@ impl Products {
             option_values: Vec::new(),
             price: new.price,
             compare_at_price: None,
-            on_hand: new.stock,
-            reserved: 0,
+            in_stock: new.stock > 0,
         };
+        let stock = Stock { variant_id: variant.id, on_hand: new.stock, reserved: 0 };
         let mut product = Product {
             id,
             owner_id: owner.account_id,
@@ -248,13 +263,13 @@ impl Products {
         if product.handle.is_empty() {
             product.handle = distinct_handle(&product);
         }
-        Ok(product)
+        Ok(Stocked { product, stock: vec![stock] })
     }
 
-    pub(crate) fn event(&self, kind: &'static str, product: &Product, caller: &Caller) -> Result<kernel::Event, Error> {
+    fn event(&self, kind: &'static str, stocked: &Stocked, caller: &Caller) -> Result<kernel::Event, Error> {
         let actor = Actor::Account(caller.principal.account_id);
-        let id = self.context.id_for(product.owner_id)?;
-        events::event(kind, id, product, actor, self.context.now(), caller.request_id.as_deref())
+        let id = self.context.id_for(stocked.product.owner_id)?;
+        events::event(kind, id, stocked, actor, self.context.now(), caller.request_id.as_deref())
     }
 }
 

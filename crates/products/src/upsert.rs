@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::events::{self, CREATED, UPDATED};
 use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
-use crate::model::{Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Variant};
+use crate::model::{Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Stock, Stocked, Variant};
 use crate::service::Products;
 
 /// What became of an imported product.
@@ -35,22 +35,22 @@ impl Products {
         let content = serde_json::to_vec(&(&imported, currency)).map_err(|error| Error::Internal(error.to_string()))?;
         let digest = Sha256::digest(content).to_vec();
         let before = self.store.by_handle(owner, &imported.handle).await?;
-        if before.as_ref().is_some_and(|before| before.import_digest.as_ref() == Some(&digest)) {
+        if before.as_ref().is_some_and(|before| before.product.import_digest.as_ref() == Some(&digest)) {
             return Ok(Outcome::Unchanged);
         }
         let outcome = if before.is_some() { Outcome::Updated } else { Outcome::Created };
         if dry_run {
             return Ok(outcome);
         }
-        let expected = before.as_ref().map(|before| before.version);
-        let product = self.merge(owner, imported, currency, digest, before)?;
+        let expected = before.as_ref().map(|before| before.product.version);
+        let merged = self.merge(owner, imported, currency, digest, before)?;
         let kind = if expected.is_some() { UPDATED } else { CREATED };
         let id = self.context.id_for(owner)?;
-        let event = events::event(kind, id, &product, Actor::Account(owner), self.context.now(), None)?;
+        let event = events::event(kind, id, &merged, Actor::Account(owner), self.context.now(), None)?;
         match expected {
-            None => self.store.insert(product, Effects::event(event)).await?,
+            None => self.store.insert(merged, Effects::event(event)).await?,
             Some(version) => {
-                if !self.store.update(product, version, true, Effects::event(event)).await? {
+                if !self.store.update(merged, version, true, Effects::event(event)).await? {
                     return Err(Error::Conflict("the product was edited during the import; run it again".into()));
                 }
             }
@@ -64,15 +64,19 @@ impl Products {
         imported: ImportedProduct,
         currency: Currency,
         digest: Vec<u8>,
-        before: Option<Product>,
-    ) -> Result<Product, Error> {
+        before: Option<Stocked>,
+    ) -> Result<Stocked, Error> {
         let now = self.context.now();
         let (id, version, created_at, known) = match before {
-            Some(before) => (before.id, before.version + 1, before.created_at, before.variants),
+            Some(Stocked { product, stock }) => {
+                let known = product.variants.into_iter().zip(stock).collect();
+                (product.id, product.version + 1, product.created_at, known)
+            }
             None => (self.context.id_for(owner)?, 1, now, Vec::new()),
         };
-        let variants = imported.variants.into_iter().map(|variant| self.variant(owner, variant, &known));
-        Ok(Product {
+        let pairs = imported.variants.into_iter().map(|variant| self.variant(owner, variant, &known));
+        let (variants, stock) = pairs.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
+        let product = Product {
             id,
             owner_id: owner,
             handle: imported.handle,
@@ -89,27 +93,38 @@ impl Products {
             currency,
             option_names: imported.option_names,
             images: imported.images.into_iter().map(|image| Image { url: image.url, alt: image.alt }).collect(),
-            variants: variants.collect::<Result<_, _>>()?,
+            variants,
             version,
             created_at,
             updated_at: now,
             import_digest: Some(digest),
-        })
+        };
+        Ok(Stocked { product, stock })
     }
 
-    /// A variant keeps its id as long as its option values stay.
-    fn variant(&self, owner: Uuid, imported: ImportedVariant, known: &[Variant]) -> Result<Variant, Error> {
-        let same = known.iter().find(|variant| variant.option_values == imported.option_values);
-        Ok(Variant {
-            id: same.map_or_else(|| self.context.id_for(owner), |variant| Ok(variant.id))?,
+    /// A variant keeps its id, and what is reserved of it, as long as its option values stay.
+    fn variant(
+        &self,
+        owner: Uuid,
+        imported: ImportedVariant,
+        known: &[(Variant, Stock)],
+    ) -> Result<(Variant, Stock), Error> {
+        let same = known.iter().find(|(variant, _)| variant.option_values == imported.option_values);
+        let (id, reserved) = match same {
+            Some((variant, stock)) => (variant.id, stock.reserved),
+            None => (self.context.id_for(owner)?, 0),
+        };
+        let stock = Stock { variant_id: id, on_hand: imported.quantity, reserved };
+        let variant = Variant {
+            id,
             sku: imported.sku,
             barcode: imported.barcode,
             option_values: imported.option_values,
             price: imported.price,
             compare_at_price: imported.compare_at_price,
-            on_hand: imported.quantity,
-            reserved: same.map_or(0, |variant| variant.reserved),
-        })
+            in_stock: stock.available() > 0,
+        };
+        Ok((variant, stock))
     }
 }
 

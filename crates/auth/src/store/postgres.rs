@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::postgres::{Params, Postgres, Transaction};
-use platform::db::{Effects, StoreError, events, idempotency};
+use platform::db::{Effects, StoreError};
 
 use super::{ActiveChange, MAX_IDS, Store, StoredAccount, account, session_with_account, sql, stored_account};
 use crate::model::{Account, Session, email_key};
@@ -22,7 +22,7 @@ impl Store for PostgresStore {
     ) -> Result<(), StoreError> {
         let mut transaction = self.0.begin().await?;
         let result = create(&mut transaction, &stored, session.as_ref(), &effects).await;
-        end(transaction, result).await
+        transaction.end(result).await
     }
 
     async fn account(&self, id: Uuid) -> Result<Option<Account>, StoreError> {
@@ -73,7 +73,7 @@ impl Store for PostgresStore {
     async fn set_active(&self, change: ActiveChange, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.0.begin().await?;
         let result = set_active(&mut transaction, change, &effects).await;
-        end(transaction, result).await
+        transaction.end(result).await
     }
 
     async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
@@ -132,7 +132,7 @@ async fn create(
         let values: Params<'_> = &[&s.id, &s.account_id, &s.created_at.0, &s.expires_at.0, &ended];
         transaction.query(sql::INSERT_SESSION, values).await?;
     }
-    finish(transaction, effects).await
+    effects.write_postgres(transaction).await
 }
 
 async fn set_active(
@@ -148,21 +148,5 @@ async fn set_active(
     if !change.active {
         transaction.query(sql::END_SESSIONS, &[&change.now.0, &change.account_id]).await?;
     }
-    finish(transaction, effects).await.map(|()| true)
-}
-
-/// Events, then the claim of the idempotency key.
-async fn finish(transaction: &mut Transaction<'_>, effects: &Effects) -> Result<(), StoreError> {
-    events::append_postgres(transaction, &effects.events).await?;
-    idempotency::claim_postgres(transaction, effects.answered.as_ref()).await
-}
-
-async fn end<T>(transaction: Transaction<'_>, result: Result<T, StoreError>) -> Result<T, StoreError> {
-    match result {
-        Ok(value) => transaction.commit().await.map(|()| value),
-        Err(error) => {
-            transaction.rollback().await;
-            Err(error)
-        }
-    }
+    effects.write_postgres(transaction).await.map(|()| true)
 }

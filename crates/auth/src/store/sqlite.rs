@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError, events, idempotency};
+use platform::db::{Effects, StoreError};
 use rusqlite::{Connection, params};
 
 use super::{ActiveChange, MAX_IDS, Store, StoredAccount, account, session_with_account, sql, stored_account};
@@ -37,7 +37,7 @@ impl Store for SqliteStore {
                         session.ended_at.map(|time| time.0)
                     ])?;
                 }
-                finish(connection, &effects)
+                effects.write_sqlite(connection)
             })
             .await
     }
@@ -114,7 +114,7 @@ impl Store for SqliteStore {
                 if !change.active {
                     connection.prepare_cached(sql::END_SESSIONS)?.execute(params![change.now.0, id])?;
                 }
-                finish(connection, &effects).map(|()| true)
+                effects.write_sqlite(connection).map(|()| true)
             })
             .await
     }
@@ -174,12 +174,6 @@ fn insert_account(connection: &Connection, stored: &StoredAccount) -> Result<(),
         account.updated_at.0
     ])?;
     Ok(())
-}
-
-/// Events, then the claim of the idempotency key.
-fn finish(connection: &Connection, effects: &Effects) -> Result<(), StoreError> {
-    events::append_sqlite(connection, &effects.events)?;
-    idempotency::claim_sqlite(connection, effects.answered.as_ref())
 }
 
 fn find(connection: &Connection, id: Uuid) -> Result<Option<Account>, StoreError> {

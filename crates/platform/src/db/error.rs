@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::Error;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// A uniqueness or range rule of the schema refused the write. Named alike on both databases: `accounts.email_key`,
     /// `products.owner_id, products.handle`.

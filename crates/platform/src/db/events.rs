@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use tokio_postgres::types::ToSql;
 
 use super::StoreError;
-use super::postgres::{Postgres, Transaction};
+use super::postgres::{Postgres, Statement};
 
 /// An event as stored, with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,22 +22,11 @@ pub struct Logged {
     pub bytes: Vec<u8>,
 }
 
-const PERSONAL: &str = "insert into events_personal (event_id, subject, salt, bytes) values ($1, $2, $3, $4)";
-
-/// Puts an event into PostgreSQL's inbox: id, type, subject, version, time, bytes.
-pub const INBOX: &str =
-    "insert into events_inbox (id, type, subject, version, time, bytes) values ($1, $2, $3, $4, $5, $6)";
-
-/// What [`INBOX`] takes.
-pub fn inbox_params(event: &Event) -> [&(dyn ToSql + Sync); 6] {
-    [&event.id, &event.kind, &event.subject, &event.version, &event.time.0, &event.bytes]
-}
-
 /// Appends in the writer's transaction. The one writer's row ids are the positions: dense, in commit order.
 ///
 /// # Errors
 /// As the statement.
-pub fn append_sqlite(connection: &Connection, events: &[Event]) -> Result<(), StoreError> {
+pub(super) fn append_sqlite(connection: &Connection, events: &[Event]) -> Result<(), StoreError> {
     let mut append = connection.prepare_cached(
         "insert into events (id, type, subject, version, time, bytes) values ($1, $2, $3, $4, $5, $6)",
     )?;
@@ -51,26 +40,73 @@ pub fn append_sqlite(connection: &Connection, events: &[Event]) -> Result<(), St
             event.bytes
         ])?;
         if let Some(personal) = &event.personal {
-            let mut beside = connection.prepare_cached(PERSONAL)?;
+            let mut beside = connection.prepare_cached(
+                "insert into events_personal (event_id, subject, salt, bytes) values ($1, $2, $3, $4)",
+            )?;
             beside.execute(params![event.id.as_bytes(), event.subject, personal.salt, personal.bytes])?;
         }
     }
     Ok(())
 }
 
-/// Puts events into the inbox. Call it after the change's own statements, which take the subject's row lock.
-///
-/// # Errors
-/// As the statement.
-pub async fn append_postgres(transaction: &mut Transaction<'_>, events: &[Event]) -> Result<(), StoreError> {
-    for event in events {
-        transaction.query(INBOX, &inbox_params(event)).await?;
+/// Puts events into PostgreSQL's inbox, in their order. Runs after the change's own statements, which take the subject's row lock.
+const APPEND: &str = "insert into events_inbox (id, type, subject, version, time, bytes) \
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])";
+const APPEND_PERSONAL: &str = "insert into events_personal (event_id, subject, salt, bytes) \
+    select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[])";
+
+/// Events by column.
+#[derive(Default)]
+pub(super) struct EventColumns<'a> {
+    ids: Vec<Uuid>,
+    kinds: Vec<&'a str>,
+    subjects: Vec<&'a str>,
+    versions: Vec<i64>,
+    times: Vec<i64>,
+    bytes: Vec<&'a [u8]>,
+    personal: PersonalColumns<'a>,
+}
+
+#[derive(Default)]
+struct PersonalColumns<'a> {
+    ids: Vec<Uuid>,
+    subjects: Vec<&'a str>,
+    salts: Vec<&'a [u8]>,
+    bytes: Vec<&'a [u8]>,
+}
+
+impl<'a> EventColumns<'a> {
+    pub fn push(&mut self, event: &'a Event) {
+        self.ids.push(event.id);
+        self.kinds.push(event.kind);
+        self.subjects.push(&event.subject);
+        self.versions.push(event.version);
+        self.times.push(event.time.0);
+        self.bytes.push(&event.bytes);
         if let Some(personal) = &event.personal {
-            let salt: &[u8] = &personal.salt;
-            transaction.query(PERSONAL, &[&event.id, &event.subject, &salt, &personal.bytes]).await?;
+            self.personal.ids.push(event.id);
+            self.personal.subjects.push(&event.subject);
+            self.personal.salts.push(&personal.salt);
+            self.personal.bytes.push(&personal.bytes);
         }
     }
-    Ok(())
+
+    pub fn statements(&self) -> Vec<Statement<'_>> {
+        let (events, personal) = (self, &self.personal);
+        let mut statements = Vec::new();
+        if !events.ids.is_empty() {
+            statements.push(Statement::new(
+                APPEND,
+                vec![&events.ids, &events.kinds, &events.subjects, &events.versions, &events.times, &events.bytes],
+            ));
+        }
+        if !personal.ids.is_empty() {
+            let columns =
+                vec![&personal.ids as &(dyn ToSql + Sync), &personal.subjects, &personal.salts, &personal.bytes];
+            statements.push(Statement::new(APPEND_PERSONAL, columns));
+        }
+        statements
+    }
 }
 
 const AFTER: &str = "select position, id, type, subject, version, time, bytes from events \

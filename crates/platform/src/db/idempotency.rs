@@ -2,19 +2,39 @@
 
 use kernel::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use tokio_postgres::types::ToSql;
 
 use super::StoreError;
-use super::postgres::{Postgres, Transaction};
+use super::postgres::{Postgres, Statement};
 use crate::idempotency::{Answered, Claim, Stored};
 
 /// The rule that refuses a second claim, named alike on both databases.
 pub const CONFLICT: &str = "idempotency.scope";
 
-const INSERT: &str = "insert into idempotency (scope, fingerprint, status, body, subject, version, expires_at) \
-    values ($1, $2, $3, $4, $5, $6, $7)";
+/// Takes a key that is free, or whose time is over; otherwise no row changes.
+macro_rules! claim {
+    ($values:literal, $now:literal) => {
+        concat!(
+            "insert into idempotency (scope, fingerprint, status, body, subject, version, expires_at) ",
+            $values,
+            " on conflict (scope) do update set fingerprint = excluded.fingerprint, status = excluded.status, \
+             body = excluded.body, subject = excluded.subject, version = excluded.version, \
+             expires_at = excluded.expires_at where idempotency.expires_at <= ",
+            $now
+        )
+    };
+}
+const CLAIM_SQLITE: &str = claim!("values ($1, $2, $3, $4, $5, $6, $7)", "$8");
+/// A claim that another transaction holds at this moment is left out like a taken one: a claim never waits.
+const CLAIM_POSTGRES: &str = claim!(
+    "select scope, fingerprint, status, body, subject, version, expires_at \
+     from unnest($1::bytea[], $2::bytea[], $3::integer[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], \
+       $8::bigint[]) as claims (scope, fingerprint, status, body, subject, version, expires_at, lock) \
+     where pg_try_advisory_xact_lock(lock)",
+    "$9"
+);
 const FIND: &str =
     "select fingerprint, status, body, subject, version from idempotency where scope = $1 and expires_at > $2";
-const FORGET: &str = "delete from idempotency where scope = $1 and expires_at <= $2";
 const SWEEP: &str = "delete from idempotency where scope in \
     (select scope from idempotency where expires_at <= $1 order by expires_at limit $2)";
 
@@ -22,45 +42,63 @@ const SWEEP: &str = "delete from idempotency where scope in \
 ///
 /// # Errors
 /// `Conflict` on [`CONFLICT`] when the key was claimed meanwhile.
-pub fn claim_sqlite(connection: &Connection, answered: Option<&Answered>) -> Result<(), StoreError> {
+pub(super) fn claim_sqlite(connection: &Connection, answered: Option<&Answered>) -> Result<(), StoreError> {
     let Some(a) = answered else { return Ok(()) };
-    connection.prepare_cached(FORGET)?.execute(params![a.claim.scope, a.claim.now.0])?;
-    let values = params![
+    let claimed = connection.prepare_cached(CLAIM_SQLITE)?.execute(params![
         a.claim.scope,
         a.claim.fingerprint,
         a.status,
         a.stored_body(),
         a.subject,
         a.version,
-        a.claim.expires_at().0
-    ];
-    connection.prepare_cached(INSERT)?.execute(values)?;
-    Ok(())
+        a.claim.expires_at().0,
+        a.claim.now.0
+    ])?;
+    if claimed == 1 { Ok(()) } else { Err(StoreError::Conflict(CONFLICT.into())) }
 }
 
-/// As [`claim_sqlite`]. A claim that another transaction holds is a conflict at once, never a wait.
-///
-/// # Errors
-/// As [`claim_sqlite`].
-pub async fn claim_postgres(transaction: &mut Transaction<'_>, answered: Option<&Answered>) -> Result<(), StoreError> {
-    let Some(a) = answered else { return Ok(()) };
-    let locked = transaction.query("select pg_try_advisory_xact_lock($1)", &[&a.claim.lock_key()]).await?;
-    if !locked.first().is_some_and(|row| row.get(0)) {
-        return Err(StoreError::Conflict(CONFLICT.into()));
+/// Answers by column.
+#[derive(Default)]
+pub(super) struct ClaimColumns<'a> {
+    scopes: Vec<&'a [u8]>,
+    fingerprints: Vec<&'a [u8]>,
+    statuses: Vec<i32>,
+    bodies: Vec<Option<&'a [u8]>>,
+    subjects: Vec<&'a str>,
+    versions: Vec<i64>,
+    expiries: Vec<i64>,
+    locks: Vec<i64>,
+    now: i64,
+}
+
+impl<'a> ClaimColumns<'a> {
+    pub fn push(&mut self, answered: &'a Answered) {
+        self.scopes.push(&answered.claim.scope);
+        self.fingerprints.push(&answered.claim.fingerprint);
+        self.statuses.push(i32::from(answered.status));
+        self.bodies.push(answered.stored_body());
+        self.subjects.push(&answered.subject);
+        self.versions.push(answered.version);
+        self.expiries.push(answered.claim.expires_at().0);
+        self.locks.push(answered.claim.lock_key());
+        self.now = self.now.max(answered.claim.now.0);
     }
-    let scope: &[u8] = &a.claim.scope;
-    let fingerprint: &[u8] = &a.claim.fingerprint;
-    transaction.query(FORGET, &[&scope, &a.claim.now.0]).await?;
-    let values: super::postgres::Params<'_> = &[
-        &scope,
-        &fingerprint,
-        &i32::from(a.status),
-        &a.stored_body(),
-        &a.subject,
-        &a.version,
-        &a.claim.expires_at().0,
-    ];
-    transaction.query(INSERT, values).await.map(drop)
+
+    pub fn statement(&self) -> Option<Statement<'_>> {
+        let columns: Vec<&(dyn ToSql + Sync)> = vec![
+            &self.scopes,
+            &self.fingerprints,
+            &self.statuses,
+            &self.bodies,
+            &self.subjects,
+            &self.versions,
+            &self.expiries,
+            &self.locks,
+            &self.now,
+        ];
+        let claims = self.scopes.len();
+        (claims > 0).then(|| Statement::new(CLAIM_POSTGRES, columns).affecting(claims, CONFLICT))
+    }
 }
 
 pub(super) fn find_sqlite(connection: &Connection, claim: &Claim) -> Result<Option<Stored>, StoreError> {

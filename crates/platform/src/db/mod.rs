@@ -1,8 +1,10 @@
 //! Databases, chosen by URL at run time. Each service opens its own; stores are written twice, in thin modules that share their
 //! SQL text where both dialects speak it, and pass one suite.
 
+mod effects;
 mod error;
 pub mod events;
+pub mod group;
 pub mod idempotency;
 pub mod migrate;
 pub mod postgres;
@@ -16,26 +18,11 @@ mod url;
 
 use std::sync::Arc;
 
+pub use effects::{EffectColumns, Effects};
 pub use error::StoreError;
 pub use url::DatabaseUrl;
 
-use kernel::Event;
 use migrate::Migrations;
-
-use crate::idempotency::Answered;
-
-/// What must be written with a change, in its transaction: its events, and the claim of the request's idempotency key.
-#[derive(Default)]
-pub struct Effects {
-    pub events: Vec<Event>,
-    pub answered: Option<Answered>,
-}
-
-impl Effects {
-    pub fn event(event: Event) -> Self {
-        Self { events: vec![event], answered: None }
-    }
-}
 
 /// Bounds of one service's use of its database.
 #[derive(Debug, Clone, Copy)]

@@ -22,6 +22,8 @@ const BATCH_JOBS: usize = 512;
 const QUEUE: usize = 4_096;
 /// No read transaction lives longer: it would keep the write-ahead log from shrinking.
 const READ_TIME: Duration = Duration::from_secs(1);
+/// How many bytes of the file a reader maps at most; it reads the rest.
+const READ_MAP: i64 = 1 << 30;
 /// How long to wait for the write lock while another process (a command) holds it.
 const LOCK_TIME: Duration = Duration::from_secs(5);
 
@@ -54,25 +56,24 @@ impl Sqlite {
         Ok(Self { path, readers: Mutex::default(), slow_reads: Arc::new(Semaphore::new(limits.pool_size)), jobs })
     }
 
-    /// Reads a few rows by key, on the calling thread: microseconds, so a hop to another thread would cost more.
+    /// Reads by one statement that finds its few rows by key, on the calling thread: microseconds, so a hop to another thread
+    /// would cost more.
     ///
     /// # Errors
-    /// As the closure; `Unavailable` when no connection can be opened or the time is up.
+    /// As the closure; `Unavailable` when no connection can be opened.
     pub fn read_point<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let started = Instant::now();
-        let idle = self.lock_readers().pop();
-        let mut reader = match idle {
-            Some(reader) => reader,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
-        };
-        reader.progress_handler(20_000, Some(move || started.elapsed() > READ_TIME))?;
-        let result = snapshot(&reader, read);
-        // One that is stuck in a transaction is closed instead.
-        if reader.is_autocommit() {
-            self.lock_readers().push(reader);
-        }
+        let result = self.with_reader(|reader| read(reader));
         stats::record(started);
         result
+    }
+
+    /// As [`Sqlite::read_point`], for several statements that must see the same state of the database.
+    ///
+    /// # Errors
+    /// As [`Sqlite::read_point`].
+    pub fn read_snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.read_point(|reader| snapshot(reader, read))
     }
 
     /// Reads that may scan: on a bounded number of blocking threads, at most a second.
@@ -92,7 +93,13 @@ impl Sqlite {
         let started = Instant::now();
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
-            this.read_point(read)
+            this.with_reader(|reader| {
+                let deadline = Instant::now() + READ_TIME;
+                reader.progress_handler(20_000, Some(move || Instant::now() > deadline))?;
+                let result = snapshot(reader, read);
+                reader.progress_handler(0, None::<fn() -> bool>)?;
+                result
+            })
         });
         let result = task.await.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
         stats::record(started);
@@ -144,13 +151,27 @@ impl Sqlite {
         .await
     }
 
+    fn with_reader<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.lock_readers().pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => connect_reader(&self.path)?,
+        };
+        let result = read(&mut reader);
+        // One that is stuck in a transaction is closed instead.
+        if reader.is_autocommit() {
+            self.lock_readers().push(reader);
+        }
+        result
+    }
+
     fn lock_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         // Only a push or a pop happens under this lock: a poisoned one is still whole.
         self.readers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// Runs all of a read on one state of the database; locking once also costs less than once a statement.
+/// Runs all of a read on one state of the database.
 fn snapshot<T>(reader: &Connection, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
     reader.prepare_cached("begin")?.execute([])?;
     let result = read(reader);
@@ -175,6 +196,13 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     }))?;
     connection.execute_batch("pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -8000")?;
     Ok(connection)
+}
+
+/// Readers see the file through the page cache of the operating system instead of copies of their own.
+fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
+    let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    reader.pragma_update(None, "mmap_size", READ_MAP)?;
+    Ok(reader)
 }
 
 /// A write whose outcome is told only after its batch has committed.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 use super::sequencer::Sequencer;
-use super::{Database, DatabaseUrl, Limits, StoreError, events};
+use super::{Database, DatabaseUrl, Effects, Limits, StoreError, events};
 use crate::Context;
 
 /// A service with one table: counters, whose every step is an event.
@@ -74,7 +74,7 @@ async fn step(database: &Database, id: Uuid, counter: i64, pause: Duration, give
         Database::Sqlite(db) => {
             db.write(move |c| {
                 let value = c.query_row(STEP, [counter], |row| row.get(0))?;
-                events::append_sqlite(c, &[stepped(id, counter, value)])?;
+                Effects::event(stepped(id, counter, value)).write_sqlite(c)?;
                 std::thread::sleep(pause / 20);
                 if give_up { Err(StoreError::Conflict("given up".into())) } else { Ok(()) }
             })
@@ -83,7 +83,7 @@ async fn step(database: &Database, id: Uuid, counter: i64, pause: Duration, give
         Database::Postgres(db) => {
             let mut transaction = db.begin().await?;
             let value = transaction.query(STEP, &[&counter]).await?[0].get(0);
-            events::append_postgres(&mut transaction, &[stepped(id, counter, value)]).await?;
+            Effects::event(stepped(id, counter, value)).write_postgres(&mut transaction).await?;
             tokio::time::sleep(pause).await;
             match give_up {
                 true => transaction.rollback().await,

@@ -13,21 +13,33 @@ use kernel::{Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 use platform::db::{Database, Effects, StoreError};
 
-use crate::model::Product;
+use crate::model::{Product, Stock, Stocked};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
         Migration { version: 1, name: "common", sql: COMMON_SQLITE },
         Migration { version: 2, name: "products", sql: include_str!("../../migrations/sqlite/0002_products.sql") },
+        Migration {
+            version: 3,
+            name: "variants_in_row",
+            sql: include_str!("../../migrations/sqlite/0003_variants_in_row.sql"),
+        },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
         Migration { version: 2, name: "products", sql: include_str!("../../migrations/postgres/0002_products.sql") },
+        Migration {
+            version: 3,
+            name: "variants_in_row",
+            sql: include_str!("../../migrations/postgres/0003_variants_in_row.sql"),
+        },
     ],
 };
 
 /// Names of the schema's uniqueness rules, alike on both databases.
 pub const HANDLE_RULE: &str = "products.owner_id, products.handle";
+/// The rule that stock on hand covers what is reserved.
+pub const RESERVED_RULE: &str = "variants.reserved";
 
 /// A page by number, as v1 asks for it.
 #[derive(Debug, Clone, Default)]
@@ -54,13 +66,13 @@ pub struct ActiveQuery {
 /// Whole operations, one transaction each.
 #[async_trait]
 pub trait Store: Send + Sync {
-    async fn insert(&self, product: Product, effects: Effects) -> Result<(), StoreError>;
+    async fn insert(&self, stocked: Stocked, effects: Effects) -> Result<(), StoreError>;
 
     /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with
     /// `set_stock`, and only while it covers what is reserved (else `Conflict`).
     async fn update(
         &self,
-        product: Product,
+        stocked: Stocked,
         expected: i64,
         set_stock: bool,
         effects: Effects,
@@ -69,9 +81,15 @@ pub trait Store: Send + Sync {
     /// Deletes if the product still has version `expected`; tells whether it had.
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError>;
 
+    /// One row: what everyone may see of a product.
     async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError>;
 
-    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Product>, StoreError>;
+    async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError>;
+
+    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError>;
+
+    /// The stock of all variants of these products, in no order.
+    async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError>;
 
     /// The page, newest first, and how many there are in all.
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError>;
@@ -83,6 +101,6 @@ pub trait Store: Send + Sync {
 pub fn open(database: &Database) -> Arc<dyn Store> {
     match database {
         Database::Sqlite(db) => Arc::new(sqlite::SqliteStore(Arc::clone(db))),
-        Database::Postgres(db) => Arc::new(postgres::PostgresStore(Arc::clone(db))),
+        Database::Postgres(db) => Arc::new(postgres::PostgresStore::new(Arc::clone(db))),
     }
 }

@@ -1,68 +1,116 @@
 //! Products on PostgreSQL.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future;
-use kernel::{Uuid, text};
-use platform::db::postgres::{Params, Postgres, Transaction};
+use kernel::Uuid;
+use platform::db::group::{Groups, WriteGroup};
+use platform::db::postgres::{Params, Postgres, Statement, Transaction};
 use platform::db::row::Columns;
-use platform::db::{Effects, StoreError, events, idempotency};
+use platform::db::{EffectColumns, Effects, StoreError};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::rows::{self, list};
-use super::{ActiveQuery, PageQuery, Store};
-use crate::model::{Product, Variant};
+use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
+use super::{ActiveQuery, PageQuery, RESERVED_RULE, Store};
+use crate::model::{Product, Stock, Stocked};
 
-pub struct PostgresStore(pub Arc<Postgres>);
+const INSERT_PRODUCTS: &str = rows::insert_product!(
+    "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+     $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::boolean[], $15::bigint[], $16::bigint[], \
+     $17::bytea[], $18::uuid[], $19::uuid[], $20::bigint[])"
+);
+const INSERT_VARIANTS: &str = rows::insert_variant!(
+    "select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
+     $8::uuid[], $9::uuid[], $10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[])"
+);
+/// Variants by id before their product: the one order in which locks are taken.
+const LOCK_KEYS_OF: &str = concat!(rows::keys_of!(), " for update");
+const STOCK_OF_MANY: &str = "select id, on_hand, reserved, product_id from variants where product_id = any($1)";
+/// So many keys do not hold up the queries behind them.
+const POINT_IDS: usize = 100;
+/// A product and its stock are two statements. When an edit came between them, they are read again, this often at most.
+const PAIR_TRIES: usize = 5;
+
+pub struct PostgresStore {
+    db: Arc<Postgres>,
+    inserts: Groups<Insert>,
+}
+
+impl PostgresStore {
+    pub fn new(db: Arc<Postgres>) -> Self {
+        Self { inserts: Groups::start(Inserts(Arc::clone(&db))), db }
+    }
+
+    async fn pair(&self, find: &'static str, key: Params<'_>) -> Result<Option<Stocked>, StoreError> {
+        for _ in 0..PAIR_TRIES {
+            let Some(row) = self.db.query_opt(find, key).await? else { return Ok(None) };
+            let product = rows::product(&row)?;
+            let stock = self.db.query(rows::STOCK_OF, &[&product.id]).await?;
+            let stock = stock.iter().map(rows::stock).collect::<Result<Vec<_>, _>>()?;
+            if let Some(stocked) = Stocked::pair(product, &stock) {
+                return Ok(Some(stocked));
+            }
+        }
+        Err(StoreError::Unavailable("the product is being edited all the time".into()))
+    }
+}
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn insert(&self, product: Product, effects: Effects) -> Result<(), StoreError> {
-        let transaction = self.0.begin().await?;
-        insert(transaction, &product, &effects).await
+    async fn insert(&self, stocked: Stocked, effects: Effects) -> Result<(), StoreError> {
+        self.inserts.write(Insert { stocked, effects }).await
     }
 
     async fn update(
         &self,
-        product: Product,
+        stocked: Stocked,
         expected: i64,
         set_stock: bool,
         effects: Effects,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.0.begin().await?;
-        let written = update(&mut transaction, &product, expected, set_stock, &effects).await;
-        end(transaction, written).await
+        let mut transaction = self.db.begin().await?;
+        let updated = update(&mut transaction, stocked, expected, set_stock, &effects).await;
+        transaction.end(updated).await
     }
 
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
-        let mut transaction = self.0.begin().await?;
-        let written = async {
-            let deleted = format!("{} returning 1", rows::DELETE_PRODUCT);
-            if transaction.query(&deleted, &[&id, &expected]).await?.is_empty() {
+        let mut transaction = self.db.begin().await?;
+        let deleted = async {
+            transaction.query(LOCK_KEYS_OF, &[&id]).await?;
+            if transaction.execute(rows::DELETE_PRODUCT, &[&id, &expected]).await? == 0 {
                 return Ok(false);
             }
-            finish(&mut transaction, &effects).await?;
-            Ok(true)
+            effects.write_postgres(&mut transaction).await.map(|()| true)
         }
         .await;
-        end(transaction, written).await
+        transaction.end(deleted).await
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError> {
-        // Both queries go out at once: one round trip.
-        let (product, variants) =
-            future::try_join(self.0.query_opt(rows::GET, &[&id]), self.0.query(rows::VARIANTS_OF, &[&id])).await?;
-        let Some(row) = product else { return Ok(None) };
-        let mut product = rows::product(&row)?;
-        product.variants = variants.iter().map(rows::variant).collect::<Result<_, _>>()?;
-        Ok(Some(product))
+        self.db.query_opt(rows::GET, &[&id]).await?.as_ref().map(rows::product).transpose()
     }
 
-    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Product>, StoreError> {
-        let rows = self.0.query(rows::BY_HANDLE, &[&owner, &handle]).await?;
-        Ok(self.with_variants(&rows).await?.pop())
+    async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
+        self.pair(rows::GET, &[&id]).await
+    }
+
+    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError> {
+        self.pair(rows::BY_HANDLE, &[&owner, &handle]).await
+    }
+
+    async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError> {
+        let rows = match products.len() {
+            0..=POINT_IDS => self.db.query(STOCK_OF_MANY, &[&products]).await?,
+            _ => self.db.query_slow(STOCK_OF_MANY, &[&products]).await?,
+        };
+        let owned = |row: &Row| {
+            let stock = rows::stock(row)?;
+            let product = Columns::uuid(row, 3);
+            let product = product.map_err(|e| StoreError::corrupt("variants", "product_id", stock.variant_id, e))?;
+            Ok((product, stock))
+        };
+        rows.iter().map(owned).collect()
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
@@ -74,194 +122,259 @@ impl Store for PostgresStore {
         for filter in [&query.category, &query.search].into_iter().flatten() {
             params.push(filter);
         }
-        let total = self.0.query_slow(&count, &params).await?.first().map_or(0, |row| row.get(0));
+        let total = self.db.query_slow(&count, &params).await?.first().map_or(0, |row| row.get(0));
         params.push(&query.limit);
         params.push(&query.offset);
-        let rows = self.0.query_slow(&page, &params).await?;
-        Ok((self.with_variants(&rows).await?, total))
+        let rows = self.db.query_slow(&page, &params).await?;
+        Ok((products(&rows)?, total))
     }
 
     async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError> {
         let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
         let rows = match &query.category {
-            Some(category) => self.0.query(rows::ACTIVE_IN_CATEGORY, &[category, &time, &id, &query.limit]).await?,
-            None => self.0.query(rows::ACTIVE, &[&time, &id, &query.limit]).await?,
+            Some(category) => self.db.query(rows::ACTIVE_IN_CATEGORY, &[category, &time, &id, &query.limit]).await?,
+            None => self.db.query(rows::ACTIVE, &[&time, &id, &query.limit]).await?,
         };
-        self.with_variants(&rows).await
+        products(&rows)
     }
 }
 
-impl PostgresStore {
-    /// The products of the rows, with their variants from one more query.
-    async fn with_variants(&self, rows: &[tokio_postgres::Row]) -> Result<Vec<Product>, StoreError> {
-        let mut products = rows.iter().map(rows::product).collect::<Result<Vec<_>, _>>()?;
-        if products.is_empty() {
-            return Ok(products);
-        }
-        let ids: Vec<Uuid> = products.iter().map(|product| product.id).collect();
-        let mut by_product: HashMap<Uuid, Vec<Variant>> = HashMap::with_capacity(ids.len());
-        for row in self.0.query(rows::VARIANTS_OF_MANY, &[&ids]).await? {
-            let variant = rows::variant(&row)?;
-            let product =
-                Columns::uuid(&row, 8).map_err(|e| StoreError::corrupt("variants", "product_id", variant.id, e))?;
-            by_product.entry(product).or_default().push(variant);
-        }
-        for product in &mut products {
-            product.variants = by_product.remove(&product.id).unwrap_or_default();
-        }
-        Ok(products)
-    }
+fn products(rows: &[Row]) -> Result<Vec<Product>, StoreError> {
+    rows.iter().map(rows::product).collect()
 }
 
-async fn insert(mut t: Transaction<'_>, p: &Product, effects: &Effects) -> Result<(), StoreError> {
-    let (name_key, tags, options, images) =
-        (text::fold(&p.name), list(&p.tags), list(&p.option_names), list(&p.images));
-    let (status, currency) = (p.status.as_str(), p.currency.as_str());
-    let (price, in_stock) = (p.lowest_price(), p.in_stock());
-    let product: Params<'_> = &[
-        &p.id,
-        &p.owner_id,
-        &p.handle,
-        &p.name,
-        &name_key,
-        &p.description,
-        &p.category,
-        &tags,
-        &p.vendor,
-        &status,
-        &currency,
-        &options,
-        &images,
-        &price,
-        &in_stock,
-        &p.version,
-        &p.created_at.0,
-        &p.updated_at.0,
-        &p.import_digest,
-    ];
-    let variants: Vec<VariantRow<'_>> = VariantRow::all(p).collect();
-    let variants: Vec<_> = variants.iter().map(VariantRow::params).collect();
-    if effects.answered.is_none() {
-        // Nothing in between needs an answer, so everything travels at once.
-        let inbox: Vec<_> = effects.events.iter().map(events::inbox_params).collect();
-        let mut statements = vec![(rows::INSERT_PRODUCT, product)];
-        statements.extend(variants.iter().map(|params| (rows::SAVE_VARIANT, &params[..])));
-        statements.extend(inbox.iter().map(|params| (events::INBOX, &params[..])));
-        return t.commit_all(&statements).await;
+/// A product to insert, with what goes with it.
+struct Insert {
+    stocked: Stocked,
+    effects: Effects,
+}
+
+struct Inserts(Arc<Postgres>);
+
+#[async_trait]
+impl WriteGroup for Inserts {
+    type Write = Insert;
+
+    async fn write(&self, group: &[Insert]) -> Result<(), StoreError> {
+        let products = ProductColumns::of(group.iter().map(|insert| &insert.stocked.product));
+        let variants = VariantColumns::of(group.iter().flat_map(|insert| VariantRow::all(&insert.stocked)));
+        let effects = EffectColumns::of(group.iter().map(|insert| &insert.effects));
+        let mut statements = vec![products.statement(), variants.statement()];
+        statements.extend(effects.statements());
+        self.0.begin().await?.commit_all(&statements).await
     }
-    let written = async {
-        t.query(rows::INSERT_PRODUCT, product).await?;
-        for params in &variants {
-            t.query(rows::SAVE_VARIANT, params).await?;
-        }
-        finish(&mut t, effects).await
-    }
-    .await;
-    end(t, written.map(|()| true)).await.map(drop)
 }
 
 async fn update(
     t: &mut Transaction<'_>,
-    p: &Product,
+    stocked: Stocked,
     expected: i64,
     set_stock: bool,
     effects: &Effects,
 ) -> Result<bool, StoreError> {
-    let (name_key, tags, options, images) =
-        (text::fold(&p.name), list(&p.tags), list(&p.option_names), list(&p.images));
-    let (status, currency, price) = (p.status.as_str(), p.currency.as_str(), p.lowest_price());
+    let known = t.query(LOCK_KEYS_OF, &[&stocked.product.id]).await?;
+    let known = known.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
+    let edited = rows::with_known_stock(stocked, &known, set_stock);
+    let (p, row) = (&edited.product, Computed::of(&edited.product));
+    let (status, currency, price, in_stock) = (p.status.as_str(), p.currency.as_str(), p.lowest_price(), p.in_stock());
     let values: Params<'_> = &[
         &p.handle,
         &p.name,
-        &name_key,
+        &row.name_key,
         &p.description,
         &p.category,
-        &tags,
+        &row.tags,
         &p.vendor,
         &status,
         &currency,
-        &options,
-        &images,
+        &row.option_names,
+        &row.images,
+        &row.variants,
         &price,
+        &in_stock,
         &p.version,
         &p.updated_at.0,
         &p.import_digest,
         &p.id,
         &expected,
     ];
-    if t.query(&format!("{} returning 1", rows::UPDATE_PRODUCT), values).await?.is_empty() {
+    if t.execute(rows::UPDATE_PRODUCT, values).await? == 0 {
         return Ok(false);
     }
-    for row in t.query(rows::VARIANT_IDS, &[&p.id]).await? {
-        let id: Uuid = row.get(0);
-        if !p.variants.iter().any(|variant| variant.id == id) {
-            t.query(rows::DELETE_VARIANT, &[&id]).await?;
-        }
-    }
-    for row in VariantRow::all(p) {
-        t.query(rows::SAVE_VARIANT, &row.params()).await?;
-        let variant = row.variant;
-        let set = format!("{} returning 1", rows::SET_STOCK);
-        if set_stock && t.query(&set, &[&variant.on_hand, &variant.id]).await?.is_empty() {
-            return Err(StoreError::Conflict("variants.reserved".into()));
-        }
-    }
-    t.query(rows::REFRESH_IN_STOCK, &[&p.id]).await?;
-    finish(t, effects).await?;
-    Ok(true)
+    change_variants(t, VariantChanges::plan(&edited, &known), set_stock).await?;
+    effects.write_postgres(t).await.map(|()| true)
 }
 
-/// A variant with the columns that are computed for it.
-struct VariantRow<'a> {
-    product: &'a Product,
-    variant: &'a Variant,
-    position: i64,
-    sku_key: Option<String>,
-    option_values: String,
-}
-
-impl<'a> VariantRow<'a> {
-    fn all(product: &'a Product) -> impl Iterator<Item = VariantRow<'a>> {
-        product.variants.iter().zip(0..).map(move |(variant, position)| VariantRow {
-            product,
-            variant,
-            position,
-            sku_key: variant.sku.as_deref().map(text::fold),
-            option_values: list(&variant.option_values),
-        })
+async fn change_variants(
+    t: &mut Transaction<'_>,
+    changes: VariantChanges<'_>,
+    set_stock: bool,
+) -> Result<(), StoreError> {
+    for id in &changes.delete {
+        t.execute(rows::DELETE_VARIANT, &[id]).await?;
     }
-
-    fn params(&self) -> [&(dyn ToSql + Sync); 12] {
-        let v = self.variant;
-        [
-            &v.id,
-            &self.product.id,
-            &self.product.owner_id,
-            &self.position,
+    for id in &changes.release {
+        t.execute(rows::RELEASE_KEYS, &[&id.to_string(), id]).await?;
+    }
+    for row in &changes.update {
+        let v = row.variant;
+        let values: Params<'_> = &[
+            &row.position,
             &v.sku,
-            &self.sku_key,
+            &row.sku_key,
             &v.barcode,
-            &self.option_values,
+            &row.option_values,
             &v.price,
             &v.compare_at_price,
-            &v.on_hand,
-            &v.on_hand,
-        ]
+            &v.id,
+        ];
+        t.execute(rows::UPDATE_VARIANT, values).await?;
+        if set_stock && t.execute(rows::SET_STOCK, &[&row.stock.on_hand, &v.id]).await? == 0 {
+            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        }
+    }
+    if changes.insert.is_empty() {
+        return Ok(());
+    }
+    t.execute_all(&[VariantColumns::of(changes.insert.into_iter()).statement()]).await
+}
+
+/// Products by column, for [`INSERT_PRODUCTS`].
+#[derive(Default)]
+struct ProductColumns<'a> {
+    handles: Vec<&'a str>,
+    names: Vec<&'a str>,
+    name_keys: Vec<String>,
+    descriptions: Vec<Option<&'a str>>,
+    categories: Vec<Option<&'a str>>,
+    tags: Vec<String>,
+    vendors: Vec<Option<&'a str>>,
+    statuses: Vec<&'a str>,
+    currencies: Vec<&'a str>,
+    option_names: Vec<String>,
+    images: Vec<String>,
+    variants: Vec<String>,
+    prices: Vec<i64>,
+    in_stock: Vec<bool>,
+    versions: Vec<i64>,
+    updated_at: Vec<i64>,
+    import_digests: Vec<Option<&'a [u8]>>,
+    ids: Vec<Uuid>,
+    owner_ids: Vec<Uuid>,
+    created_at: Vec<i64>,
+}
+
+impl<'a> ProductColumns<'a> {
+    fn of(products: impl Iterator<Item = &'a Product>) -> Self {
+        let mut columns = Self::default();
+        for p in products {
+            let row = Computed::of(p);
+            columns.handles.push(&p.handle);
+            columns.names.push(&p.name);
+            columns.name_keys.push(row.name_key);
+            columns.descriptions.push(p.description.as_deref());
+            columns.categories.push(p.category.as_deref());
+            columns.tags.push(row.tags);
+            columns.vendors.push(p.vendor.as_deref());
+            columns.statuses.push(p.status.as_str());
+            columns.currencies.push(p.currency.as_str());
+            columns.option_names.push(row.option_names);
+            columns.images.push(row.images);
+            columns.variants.push(row.variants);
+            columns.prices.push(p.lowest_price());
+            columns.in_stock.push(p.in_stock());
+            columns.versions.push(p.version);
+            columns.updated_at.push(p.updated_at.0);
+            columns.import_digests.push(p.import_digest.as_deref());
+            columns.ids.push(p.id);
+            columns.owner_ids.push(p.owner_id);
+            columns.created_at.push(p.created_at.0);
+        }
+        columns
+    }
+
+    fn statement(&self) -> Statement<'_> {
+        let columns = vec![
+            &self.handles as &(dyn ToSql + Sync),
+            &self.names,
+            &self.name_keys,
+            &self.descriptions,
+            &self.categories,
+            &self.tags,
+            &self.vendors,
+            &self.statuses,
+            &self.currencies,
+            &self.option_names,
+            &self.images,
+            &self.variants,
+            &self.prices,
+            &self.in_stock,
+            &self.versions,
+            &self.updated_at,
+            &self.import_digests,
+            &self.ids,
+            &self.owner_ids,
+            &self.created_at,
+        ];
+        Statement::new(INSERT_PRODUCTS, columns)
     }
 }
 
-async fn finish(t: &mut Transaction<'_>, effects: &Effects) -> Result<(), StoreError> {
-    events::append_postgres(t, &effects.events).await?;
-    idempotency::claim_postgres(t, effects.answered.as_ref()).await
+/// Variants by column, for [`INSERT_VARIANTS`].
+#[derive(Default)]
+struct VariantColumns<'a> {
+    positions: Vec<i64>,
+    skus: Vec<Option<&'a str>>,
+    sku_keys: Vec<Option<String>>,
+    barcodes: Vec<Option<&'a str>>,
+    option_values: Vec<String>,
+    prices: Vec<i64>,
+    compare_at_prices: Vec<Option<i64>>,
+    ids: Vec<Uuid>,
+    product_ids: Vec<Uuid>,
+    owner_ids: Vec<Uuid>,
+    on_hand: Vec<i64>,
+    reserved: Vec<i64>,
+    available: Vec<i64>,
 }
 
-/// Commits what was written; undoes what was refused or did not apply.
-async fn end(transaction: Transaction<'_>, written: Result<bool, StoreError>) -> Result<bool, StoreError> {
-    match written {
-        Ok(true) => transaction.commit().await.map(|()| true),
-        other => {
-            transaction.rollback().await;
-            other
+impl<'a> VariantColumns<'a> {
+    fn of(rows: impl Iterator<Item = VariantRow<'a>>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.positions.push(row.position);
+            columns.skus.push(row.variant.sku.as_deref());
+            columns.sku_keys.push(row.sku_key);
+            columns.barcodes.push(row.variant.barcode.as_deref());
+            columns.option_values.push(row.option_values);
+            columns.prices.push(row.variant.price);
+            columns.compare_at_prices.push(row.variant.compare_at_price);
+            columns.ids.push(row.variant.id);
+            columns.product_ids.push(row.product.id);
+            columns.owner_ids.push(row.product.owner_id);
+            columns.on_hand.push(row.stock.on_hand);
+            columns.reserved.push(row.stock.reserved);
+            columns.available.push(row.available);
         }
+        columns
+    }
+
+    fn statement(&self) -> Statement<'_> {
+        let columns = vec![
+            &self.positions as &(dyn ToSql + Sync),
+            &self.skus,
+            &self.sku_keys,
+            &self.barcodes,
+            &self.option_values,
+            &self.prices,
+            &self.compare_at_prices,
+            &self.ids,
+            &self.product_ids,
+            &self.owner_ids,
+            &self.on_hand,
+            &self.reserved,
+            &self.available,
+        ];
+        Statement::new(INSERT_VARIANTS, columns)
     }
 }

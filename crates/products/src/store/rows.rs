@@ -1,35 +1,22 @@
 //! What a row means, and the SQL that both databases speak.
 
-use kernel::{Currency, Timestamp};
+use kernel::{Currency, Timestamp, Uuid, text};
 use platform::db::StoreError;
 use platform::db::row::Columns;
 use serde::de::DeserializeOwned;
 
-use crate::model::{Product, Status, Variant};
+use crate::model::{Product, Status, Stock, Stocked, Variant};
 
 macro_rules! product_columns {
     () => {
         "id, owner_id, handle, name, description, category, tags, vendor, status, currency, option_names, images, \
-         version, created_at, updated_at, import_digest"
-    };
-}
-
-macro_rules! variant_columns {
-    () => {
-        "id, sku, barcode, option_values, price, compare_at_price, on_hand, reserved"
+         variants, version, created_at, updated_at, import_digest"
     };
 }
 
 pub const GET: &str = concat!("select ", product_columns!(), " from products where id = $1");
 pub const BY_HANDLE: &str =
     concat!("select ", product_columns!(), " from products where owner_id = $1 and handle = $2");
-pub const VARIANTS_OF: &str =
-    concat!("select ", variant_columns!(), " from variants where product_id = $1 order by position");
-pub const VARIANTS_OF_MANY: &str = concat!(
-    "select ",
-    variant_columns!(),
-    ", product_id from variants where product_id = any($1) order by product_id, position"
-);
 pub const ACTIVE: &str = concat!(
     "select ",
     product_columns!(),
@@ -42,25 +29,158 @@ pub const ACTIVE_IN_CATEGORY: &str = concat!(
      order by created_at desc, id desc limit $4"
 );
 
-pub const INSERT_PRODUCT: &str = "insert into products (id, owner_id, handle, name, name_key, description, category, tags, \
-    vendor, status, currency, option_names, images, price, in_stock, version, created_at, updated_at, import_digest) \
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
-pub const UPDATE_PRODUCT: &str = "update products set handle = $1, name = $2, name_key = $3, description = $4, category = $5, \
-    tags = $6, vendor = $7, status = $8, currency = $9, option_names = $10, images = $11, price = $12, version = $13, \
-    updated_at = $14, import_digest = $15 where id = $16 and version = $17";
-/// Inserts a variant, or edits it and leaves its stock alone.
-pub const SAVE_VARIANT: &str = "insert into variants (id, product_id, owner_id, position, sku, sku_key, barcode, \
-    option_values, price, compare_at_price, on_hand, available) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-    on conflict (id) do update set position = excluded.position, sku = excluded.sku, sku_key = excluded.sku_key, \
-    barcode = excluded.barcode, option_values = excluded.option_values, price = excluded.price, \
-    compare_at_price = excluded.compare_at_price";
+/// What an edit may change comes first, so that an insert and an update take the same values up to there.
+macro_rules! insert_product {
+    ($values:literal) => {
+        concat!(
+            "insert into products (handle, name, name_key, description, category, tags, vendor, status, currency, \
+             option_names, images, variants, price, in_stock, version, updated_at, import_digest, id, owner_id, \
+             created_at) ",
+            $values
+        )
+    };
+}
+/// As [`insert_product`].
+macro_rules! insert_variant {
+    ($values:literal) => {
+        concat!(
+            "insert into variants (position, sku, sku_key, barcode, option_values, price, compare_at_price, id, \
+             product_id, owner_id, on_hand, reserved, available) ",
+            $values
+        )
+    };
+}
+/// What an edit has to know of the variants as they are.
+macro_rules! keys_of {
+    () => {
+        "select id, on_hand, reserved, sku_key, option_values from variants where product_id = $1 order by id"
+    };
+}
+pub(super) use {insert_product, insert_variant, keys_of};
+
+pub const UPDATE_PRODUCT: &str = "update products set handle = $1, name = $2, name_key = $3, description = $4, \
+    category = $5, tags = $6, vendor = $7, status = $8, currency = $9, option_names = $10, images = $11, variants = $12, \
+    price = $13, in_stock = $14, version = $15, updated_at = $16, import_digest = $17 where id = $18 and version = $19";
+pub const DELETE_PRODUCT: &str = "delete from products where id = $1 and version = $2";
+
+pub const UPDATE_VARIANT: &str = "update variants set position = $1, sku = $2, sku_key = $3, barcode = $4, \
+    option_values = $5, price = $6, compare_at_price = $7 where id = $8";
+pub const STOCK_OF: &str = "select id, on_hand, reserved from variants where product_id = $1";
 pub const SET_STOCK: &str =
     "update variants set on_hand = $1, available = $1 - reserved where id = $2 and reserved <= $1";
-pub const REFRESH_IN_STOCK: &str = "update products set in_stock = \
-    exists (select 1 from variants where product_id = $1 and available > 0) where id = $1";
 pub const DELETE_VARIANT: &str = "delete from variants where id = $1";
-pub const VARIANT_IDS: &str = "select id from variants where product_id = $1";
-pub const DELETE_PRODUCT: &str = "delete from products where id = $1 and version = $2";
+/// Frees what is unique about a variant, for edits that give it to another one of the same product.
+pub const RELEASE_KEYS: &str = "update variants set sku_key = null, option_values = $1 where id = $2";
+
+/// The columns that are computed for a product.
+pub struct Computed {
+    pub name_key: String,
+    pub tags: String,
+    pub option_names: String,
+    pub images: String,
+    pub variants: String,
+}
+
+impl Computed {
+    pub fn of(product: &Product) -> Self {
+        Self {
+            name_key: text::fold(&product.name),
+            tags: list(&product.tags),
+            option_names: list(&product.option_names),
+            images: list(&product.images),
+            variants: list(&product.variants),
+        }
+    }
+}
+
+/// A variant's columns, with those that are computed for it.
+pub struct VariantRow<'a> {
+    pub product: &'a Product,
+    pub variant: &'a Variant,
+    pub stock: Stock,
+    pub available: i64,
+    pub position: i64,
+    pub sku_key: Option<String>,
+    pub option_values: String,
+}
+
+impl<'a> VariantRow<'a> {
+    pub fn all(stocked: &'a Stocked) -> impl Iterator<Item = VariantRow<'a>> {
+        let product = &stocked.product;
+        product.variants.iter().zip(&stocked.stock).zip(0..).map(move |((variant, stock), position)| VariantRow {
+            product,
+            variant,
+            stock: *stock,
+            available: stock.available(),
+            position,
+            sku_key: variant.sku.as_deref().map(text::fold),
+            option_values: list(&variant.option_values),
+        })
+    }
+}
+
+/// A variant as it is stored when an edit comes.
+pub struct Known {
+    pub stock: Stock,
+    sku_key: Option<String>,
+    option_values: String,
+}
+
+impl Known {
+    pub fn id(&self) -> Uuid {
+        self.stock.variant_id
+    }
+
+    pub fn read(row: &impl Columns) -> Result<Self, StoreError> {
+        let stock = stock(row)?;
+        let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
+        Ok(Known {
+            stock,
+            sku_key: row.optional_text(3).map_err(wrong("sku_key"))?,
+            option_values: row.text(4).map_err(wrong("option_values"))?,
+        })
+    }
+}
+
+/// How the variants in the database become those of an edit.
+pub struct VariantChanges<'a> {
+    pub delete: Vec<Uuid>,
+    /// These give up what is unique about them before any takes it.
+    pub release: Vec<Uuid>,
+    pub update: Vec<VariantRow<'a>>,
+    pub insert: Vec<VariantRow<'a>>,
+}
+
+impl<'a> VariantChanges<'a> {
+    pub fn plan(edited: &'a Stocked, known: &[Known]) -> Self {
+        let kept = |known: &&Known| edited.product.variants.iter().any(|variant| variant.id == known.id());
+        let delete = known.iter().filter(|known| !kept(known)).map(Known::id).collect();
+        let (update, insert): (Vec<_>, Vec<_>) =
+            VariantRow::all(edited).partition(|row| known.iter().any(|known| known.id() == row.variant.id));
+        let renamed = |known: &&Known| {
+            update.iter().any(|row| {
+                let same = row.sku_key == known.sku_key && row.option_values == known.option_values;
+                row.variant.id == known.id() && !same
+            })
+        };
+        let release = known.iter().filter(renamed).map(Known::id).collect();
+        Self { delete, release, update, insert }
+    }
+}
+
+/// The edit with the stock as it is, except where the edit sets it.
+pub fn with_known_stock(mut edited: Stocked, known: &[Known], set_stock: bool) -> Stocked {
+    for stock in &mut edited.stock {
+        if let Some(known) = known.iter().find(|known| known.id() == stock.variant_id) {
+            stock.reserved = known.stock.reserved;
+            stock.on_hand = if set_stock { stock.on_hand } else { known.stock.on_hand };
+        }
+    }
+    for (variant, stock) in edited.product.variants.iter_mut().zip(&edited.stock) {
+        variant.in_stock = stock.available() > 0;
+    }
+    edited
+}
 
 /// The page and count statements of a query, with its parameters numbered in the order owner, category, search.
 /// `contains` is the dialect's function (haystack, needle) → position.
@@ -102,27 +222,20 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
         currency: row.text(9).and_then(|code| Currency::parse(&code).ok_or(code)).map_err(wrong("currency"))?,
         option_names: strings(10, "option_names")?,
         images: row.text(11).and_then(|text| parse(&text)).map_err(wrong("images"))?,
-        version: row.integer(12).map_err(wrong("version"))?,
-        created_at: row.integer(13).map(Timestamp).map_err(wrong("created_at"))?,
-        updated_at: row.integer(14).map(Timestamp).map_err(wrong("updated_at"))?,
-        import_digest: row.optional_bytes(15).map_err(wrong("import_digest"))?,
-        variants: Vec::new(),
+        variants: row.text(12).and_then(|text| parse(&text)).map_err(wrong("variants"))?,
+        version: row.integer(13).map_err(wrong("version"))?,
+        created_at: row.integer(14).map(Timestamp).map_err(wrong("created_at"))?,
+        updated_at: row.integer(15).map(Timestamp).map_err(wrong("updated_at"))?,
+        import_digest: row.optional_bytes(16).map_err(wrong("import_digest"))?,
     })
 }
 
-pub fn variant(row: &impl Columns) -> Result<Variant, StoreError> {
-    let id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
-    let wrong = |column| move |error: String| StoreError::corrupt("variants", column, id, error);
-    Ok(Variant {
-        id,
-        sku: row.optional_text(1).map_err(wrong("sku"))?,
-        barcode: row.optional_text(2).map_err(wrong("barcode"))?,
-        option_values: row.text(3).and_then(|text| parse(&text)).map_err(wrong("option_values"))?,
-        price: row.integer(4).map_err(wrong("price"))?,
-        compare_at_price: row.optional_integer(5).map_err(wrong("compare_at_price"))?,
-        on_hand: row.integer(6).map_err(wrong("on_hand"))?,
-        reserved: row.integer(7).map_err(wrong("reserved"))?,
-    })
+/// The first three columns of [`STOCK_OF`] and `keys_of`.
+pub fn stock(row: &impl Columns) -> Result<Stock, StoreError> {
+    let variant_id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
+    let wrong = |column| move |error: String| StoreError::corrupt("variants", column, variant_id, error);
+    let on_hand = row.integer(1).map_err(wrong("on_hand"))?;
+    Ok(Stock { variant_id, on_hand, reserved: row.integer(2).map_err(wrong("reserved"))? })
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {

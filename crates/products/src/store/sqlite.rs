@@ -3,93 +3,51 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{Uuid, text};
+use kernel::Uuid;
 use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError, events, idempotency};
+use platform::db::{Effects, StoreError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::rows::{self, list};
-use super::{ActiveQuery, PageQuery, Store};
-use crate::model::{Product, Variant};
+use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
+use super::{ActiveQuery, PageQuery, RESERVED_RULE, Store};
+use crate::model::{Product, Stock, Stocked};
+
+const INSERT_PRODUCT: &str = rows::insert_product!(
+    "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+);
+const INSERT_VARIANT: &str = rows::insert_variant!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
 
 pub struct SqliteStore(pub Arc<Sqlite>);
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn insert(&self, product: Product, effects: Effects) -> Result<(), StoreError> {
+    async fn insert(&self, stocked: Stocked, effects: Effects) -> Result<(), StoreError> {
         let write = move |c: &Connection| {
-            let p = &product;
-            c.prepare_cached(rows::INSERT_PRODUCT)?.execute(params![
-                p.id.as_bytes(),
-                p.owner_id.as_bytes(),
-                p.handle,
-                p.name,
-                text::fold(&p.name),
-                p.description,
-                p.category,
-                list(&p.tags),
-                p.vendor,
-                p.status.as_str(),
-                p.currency.as_str(),
-                list(&p.option_names),
-                list(&p.images),
-                p.lowest_price(),
-                p.in_stock(),
-                p.version,
-                p.created_at.0,
-                p.updated_at.0,
-                p.import_digest
-            ])?;
-            for (position, variant) in p.variants.iter().enumerate() {
-                save_variant(c, p, position, variant)?;
+            insert_product(c, &stocked.product)?;
+            for row in VariantRow::all(&stocked) {
+                insert_variant(c, &row)?;
             }
-            finish(c, &effects)
+            effects.write_sqlite(c)
         };
         self.0.write(write).await
     }
 
     async fn update(
         &self,
-        product: Product,
+        stocked: Stocked,
         expected: i64,
         set_stock: bool,
         effects: Effects,
     ) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
-            let p = &product;
-            let changed = c.prepare_cached(rows::UPDATE_PRODUCT)?.execute(params![
-                p.handle,
-                p.name,
-                text::fold(&p.name),
-                p.description,
-                p.category,
-                list(&p.tags),
-                p.vendor,
-                p.status.as_str(),
-                p.currency.as_str(),
-                list(&p.option_names),
-                list(&p.images),
-                p.lowest_price(),
-                p.version,
-                p.updated_at.0,
-                p.import_digest,
-                p.id.as_bytes(),
-                expected
-            ])?;
-            if changed == 0 {
+            let known = known_variants(c, stocked.product.id)?;
+            let edited = rows::with_known_stock(stocked, &known, set_stock);
+            if !update_product(c, &edited.product, expected)? {
                 return Ok(false);
             }
-            delete_other_variants(c, p)?;
-            for (position, variant) in p.variants.iter().enumerate() {
-                save_variant(c, p, position, variant)?;
-                let id = variant.id.as_bytes();
-                if set_stock && c.prepare_cached(rows::SET_STOCK)?.execute(params![variant.on_hand, id])? == 0 {
-                    return Err(StoreError::Conflict("variants.reserved".into()));
-                }
-            }
-            c.prepare_cached(rows::REFRESH_IN_STOCK)?.execute([p.id.as_bytes()])?;
-            finish(c, &effects)?;
+            change_variants(c, VariantChanges::plan(&edited, &known), set_stock)?;
+            effects.write_sqlite(c)?;
             Ok(true)
         };
         self.0.write(write).await
@@ -100,7 +58,7 @@ impl Store for SqliteStore {
             if c.prepare_cached(rows::DELETE_PRODUCT)?.execute(params![id.as_bytes(), expected])? == 0 {
                 return Ok(false);
             }
-            finish(c, &effects)?;
+            effects.write_sqlite(c)?;
             Ok(true)
         };
         self.0.write(write).await
@@ -110,8 +68,28 @@ impl Store for SqliteStore {
         self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()]))
     }
 
-    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Product>, StoreError> {
-        self.0.read_point(|c| one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle]))
+    async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
+        self.0.read_snapshot(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
+    }
+
+    async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError> {
+        self.0.read_snapshot(|c| {
+            let found = one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle])?;
+            found.map(|found| stocked(c, found)).transpose()
+        })
+    }
+
+    async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError> {
+        let products = products.to_vec();
+        let read = move |c: &Connection| {
+            let mut stock = Vec::with_capacity(products.len());
+            for product in products {
+                // Without a network between, a query a product is as fast as one for all.
+                stock.extend(stock_of(c, product)?.into_iter().map(|stock| (product, stock)));
+            }
+            Ok(stock)
+        };
+        self.0.read(read).await
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
@@ -141,62 +119,131 @@ impl Store for SqliteStore {
     }
 }
 
-fn save_variant(c: &Connection, p: &Product, position: usize, v: &Variant) -> Result<(), StoreError> {
-    c.prepare_cached(rows::SAVE_VARIANT)?.execute(params![
-        v.id.as_bytes(),
+fn insert_product(c: &Connection, product: &Product) -> Result<(), StoreError> {
+    let (row, p) = (Computed::of(product), product);
+    c.prepare_cached(INSERT_PRODUCT)?.execute(params![
+        p.handle,
+        p.name,
+        row.name_key,
+        p.description,
+        p.category,
+        row.tags,
+        p.vendor,
+        p.status.as_str(),
+        p.currency.as_str(),
+        row.option_names,
+        row.images,
+        row.variants,
+        p.lowest_price(),
+        p.in_stock(),
+        p.version,
+        p.updated_at.0,
+        p.import_digest,
         p.id.as_bytes(),
         p.owner_id.as_bytes(),
-        i64::try_from(position).unwrap_or(i64::MAX),
-        v.sku,
-        v.sku.as_deref().map(text::fold),
-        v.barcode,
-        list(&v.option_values),
-        v.price,
-        v.compare_at_price,
-        v.on_hand,
-        v.on_hand
+        p.created_at.0,
     ])?;
     Ok(())
 }
 
-fn delete_other_variants(c: &Connection, p: &Product) -> Result<(), StoreError> {
-    let mut statement = c.prepare_cached(rows::VARIANT_IDS)?;
-    let ids = statement.query_map([p.id.as_bytes()], |row| row.get::<_, [u8; 16]>(0))?;
-    for id in ids.collect::<Result<Vec<_>, _>>()? {
-        if !p.variants.iter().any(|variant| *variant.id.as_bytes() == id) {
-            c.prepare_cached(rows::DELETE_VARIANT)?.execute([id])?;
-        }
-    }
+fn update_product(c: &Connection, product: &Product, expected: i64) -> Result<bool, StoreError> {
+    let (row, p) = (Computed::of(product), product);
+    let changed = c.prepare_cached(rows::UPDATE_PRODUCT)?.execute(params![
+        p.handle,
+        p.name,
+        row.name_key,
+        p.description,
+        p.category,
+        row.tags,
+        p.vendor,
+        p.status.as_str(),
+        p.currency.as_str(),
+        row.option_names,
+        row.images,
+        row.variants,
+        p.lowest_price(),
+        p.in_stock(),
+        p.version,
+        p.updated_at.0,
+        p.import_digest,
+        p.id.as_bytes(),
+        expected,
+    ])?;
+    Ok(changed == 1)
+}
+
+fn insert_variant(c: &Connection, row: &VariantRow<'_>) -> Result<(), StoreError> {
+    let v = row.variant;
+    c.prepare_cached(INSERT_VARIANT)?.execute(params![
+        row.position,
+        v.sku,
+        row.sku_key,
+        v.barcode,
+        row.option_values,
+        v.price,
+        v.compare_at_price,
+        v.id.as_bytes(),
+        row.product.id.as_bytes(),
+        row.product.owner_id.as_bytes(),
+        row.stock.on_hand,
+        row.stock.reserved,
+        row.available,
+    ])?;
     Ok(())
 }
 
-fn finish(c: &Connection, effects: &Effects) -> Result<(), StoreError> {
-    events::append_sqlite(c, &effects.events)?;
-    idempotency::claim_sqlite(c, effects.answered.as_ref())
+fn change_variants(c: &Connection, changes: VariantChanges<'_>, set_stock: bool) -> Result<(), StoreError> {
+    for id in &changes.delete {
+        c.prepare_cached(rows::DELETE_VARIANT)?.execute([id.as_bytes()])?;
+    }
+    for id in &changes.release {
+        c.prepare_cached(rows::RELEASE_KEYS)?.execute(params![id.to_string(), id.as_bytes()])?;
+    }
+    for row in &changes.update {
+        let v = row.variant;
+        c.prepare_cached(rows::UPDATE_VARIANT)?.execute(params![
+            row.position,
+            v.sku,
+            row.sku_key,
+            v.barcode,
+            row.option_values,
+            v.price,
+            v.compare_at_price,
+            v.id.as_bytes(),
+        ])?;
+        let set = params![row.stock.on_hand, v.id.as_bytes()];
+        if set_stock && c.prepare_cached(rows::SET_STOCK)?.execute(set)? == 0 {
+            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        }
+    }
+    changes.insert.iter().try_for_each(|row| insert_variant(c, row))
 }
 
 fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {
     let found = c.prepare_cached(sql)?.query_row(params, |row| Ok(rows::product(row))).optional()?;
-    let Some(mut product) = found.transpose()? else {
-        return Ok(None);
-    };
-    product.variants = variants_of(c, product.id)?;
-    Ok(Some(product))
+    found.transpose()
 }
 
 fn many(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Product>, StoreError> {
     let mut statement = c.prepare_cached(sql)?;
     let found = statement.query_map(params, |row| Ok(rows::product(row)))?;
-    let mut products = found.map(|row| row?).collect::<Result<Vec<_>, StoreError>>()?;
-    for product in &mut products {
-        // Without a network between, a query a product is as fast as one for all.
-        product.variants = variants_of(c, product.id)?;
-    }
-    Ok(products)
+    found.map(|row| row?).collect()
 }
 
-fn variants_of(c: &Connection, product: Uuid) -> Result<Vec<Variant>, StoreError> {
-    let mut statement = c.prepare_cached(rows::VARIANTS_OF)?;
-    let found = statement.query_map([product.as_bytes()], |row| Ok(rows::variant(row)))?;
+fn stocked(c: &Connection, product: Product) -> Result<Stocked, StoreError> {
+    let (id, stock) = (product.id, stock_of(c, product.id)?);
+    Stocked::pair(product, &stock)
+        .ok_or_else(|| StoreError::corrupt("products", "variants", id, "a variant is not among the variants"))
+}
+
+fn stock_of(c: &Connection, product: Uuid) -> Result<Vec<Stock>, StoreError> {
+    let mut statement = c.prepare_cached(rows::STOCK_OF)?;
+    let found = statement.query_map([product.as_bytes()], |row| Ok(rows::stock(row)))?;
+    found.map(|row| row?).collect()
+}
+
+fn known_variants(c: &Connection, product: Uuid) -> Result<Vec<Known>, StoreError> {
+    let mut statement = c.prepare_cached(rows::keys_of!())?;
+    let found = statement.query_map([product.as_bytes()], |row| Ok(Known::read(row)))?;
     found.map(|row| row?).collect()
 }

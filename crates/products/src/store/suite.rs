@@ -7,9 +7,9 @@ use platform::Context;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
-use super::{ActiveQuery, HANDLE_RULE, MIGRATIONS, PageQuery, Store, open};
+use super::{ActiveQuery, HANDLE_RULE, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
-use crate::model::{Image, Product, Status, Variant};
+use crate::model::{Image, Product, Status, Stock, Stocked, Variant};
 
 /// Runs the test on an empty store of each kind.
 fn on_both(test: impl AsyncFn(Fixture)) {
@@ -36,7 +36,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn product(&self, handle: &str) -> Product {
+    fn product(&self, handle: &str) -> Stocked {
         let variant = |size: &str, price, on_hand| Variant {
             id: self.context.id_for(self.owner).unwrap(),
             sku: Some(format!("{handle}-{size}")),
@@ -44,10 +44,12 @@ impl Fixture {
             option_values: vec![size.to_owned()],
             price,
             compare_at_price: Some(price + 500),
-            on_hand,
-            reserved: 0,
+            in_stock: on_hand > 0,
         };
-        Product {
+        let variants = vec![variant("S", 1_000, 3), variant("L", 800, 0)];
+        let stock = |(variant, on_hand): (&Variant, _)| Stock { variant_id: variant.id, on_hand, reserved: 0 };
+        let stock = variants.iter().zip([3, 0]).map(stock).collect();
+        let product = Product {
             id: self.context.id_for(self.owner).unwrap(),
             owner_id: self.owner,
             handle: handle.to_owned(),
@@ -60,36 +62,49 @@ impl Fixture {
             currency: Currency::USD,
             option_names: vec!["Size".into()],
             images: vec![Image { url: "https://example.com/a.jpg".into(), alt: None }],
-            variants: vec![variant("S", 1_000, 3), variant("L", 800, 0)],
+            variants,
             version: 1,
             created_at: Timestamp(1_700_000_000_000_000),
             updated_at: Timestamp(1_700_000_000_000_000),
             import_digest: None,
+        };
+        Stocked { product, stock }
+    }
+
+    fn effects(&self, kind: &'static str, stocked: &Stocked) -> Effects {
+        let (id, time) = (self.context.id().unwrap(), stocked.product.updated_at);
+        Effects::event(events::event(kind, id, stocked, kernel::Actor::System, time, Some("request-1")).unwrap())
+    }
+
+    async fn insert(&self, stocked: &Stocked) -> Result<(), StoreError> {
+        self.store.insert(stocked.clone(), self.effects(events::CREATED, stocked)).await
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        match &self.database {
+            Database::Sqlite(db) => drop(db.write(move |c| Ok(c.execute(sql, [])?)).await.unwrap()),
+            Database::Postgres(db) => drop(db.query(sql, &[]).await.unwrap()),
         }
-    }
-
-    fn effects(&self, kind: &'static str, product: &Product) -> Effects {
-        let id = self.context.id().unwrap();
-        let event = events::event(kind, id, product, kernel::Actor::System, product.updated_at, Some("request-1"));
-        Effects::event(event.unwrap())
-    }
-
-    async fn insert(&self, product: &Product) -> Result<(), StoreError> {
-        self.store.insert(product.clone(), self.effects(events::CREATED, product)).await
     }
 }
 
 #[test]
 fn what_is_inserted_is_read_back_whole() {
     on_both(async |f| {
-        let product = f.product("desk");
-        f.insert(&product).await.unwrap();
-        assert_eq!(f.store.get(product.id).await.unwrap(), Some(product.clone()));
-        assert_eq!(f.store.by_handle(f.owner, "desk").await.unwrap(), Some(product.clone()));
+        let desk = f.product("desk");
+        let id = desk.product.id;
+        f.insert(&desk).await.unwrap();
+        assert_eq!(f.store.get(id).await.unwrap(), Some(desk.product.clone()));
+        assert_eq!(f.store.get_stocked(id).await.unwrap(), Some(desk.clone()));
+        assert_eq!(f.store.by_handle(f.owner, "desk").await.unwrap(), Some(desk.clone()));
         assert_eq!(f.store.by_handle(Uuid::from_u128(2), "desk").await.unwrap(), None);
         assert_eq!(f.store.get(Uuid::nil()).await.unwrap(), None);
-        let event = log::at_version(&f.database, &events::subject(product.id), 1).await.unwrap().unwrap();
-        assert_eq!(events::product_in(&event).unwrap(), product);
+        assert_eq!(f.store.get_stocked(Uuid::nil()).await.unwrap(), None);
+        let mut stock = f.store.stock_of(&[Uuid::nil(), id]).await.unwrap();
+        stock.sort_by_key(|(_, stock)| stock.variant_id);
+        assert_eq!(stock, desk.stock.iter().map(|stock| (id, *stock)).collect::<Vec<_>>());
+        let event = log::at_version(&f.database, &events::subject(id), 1).await.unwrap().unwrap();
+        assert_eq!(events::stocked_in(&event).unwrap(), desk);
     });
 }
 
@@ -101,16 +116,45 @@ fn a_refused_insert_leaves_nothing() {
         let same_handle = f.product("desk");
         assert!(f.insert(&same_handle).await.unwrap_err().is_conflict_on(HANDLE_RULE));
         let mut same_sku = f.product("chair");
-        same_sku.variants[1].sku = Some("DESK-s".into());
+        same_sku.product.variants[1].sku = Some("DESK-s".into());
         let refused = f.insert(&same_sku).await.unwrap_err();
         assert!(refused.is_conflict_on("variants.owner_id, variants.sku_key"), "{refused}");
         let mut negative = f.product("stool");
-        negative.variants[0].on_hand = -1;
+        negative.stock[0].on_hand = -1;
         assert!(matches!(f.insert(&negative).await, Err(StoreError::Conflict(_))));
         for refused in [same_handle, same_sku, negative] {
-            assert_eq!(f.store.get(refused.id).await.unwrap(), None);
-            let subject = events::subject(refused.id);
-            assert_eq!(log::at_version(&f.database, &subject, 1).await.unwrap(), None, "no event without its change");
+            let id = refused.product.id;
+            assert_eq!(f.store.get(id).await.unwrap(), None);
+            let event = log::at_version(&f.database, &events::subject(id), 1).await.unwrap();
+            assert_eq!(event, None, "no event without its change");
+        }
+    });
+}
+
+#[test]
+fn of_inserts_at_once_only_those_that_break_a_rule_are_refused() {
+    on_both(async |f| {
+        // Every fourth has the handle of the one before it.
+        let products: Vec<Stocked> = (0..200_i32)
+            .map(|n| {
+                let mut stocked = f.product(&format!("p{n}"));
+                if n % 4 == 3 {
+                    stocked.product.handle = format!("p{}", n - 1);
+                }
+                stocked
+            })
+            .collect();
+        let inserts = products.iter().map(|product| f.insert(product));
+        let results = futures_util::future::join_all(inserts).await;
+        for (n, pair) in results.chunks(4).enumerate() {
+            assert!(pair[0].is_ok() && pair[1].is_ok(), "{n}: {pair:?}");
+            assert!(pair[2].is_ok() != pair[3].is_ok(), "{n}: {pair:?}");
+        }
+        for (stocked, result) in products.iter().zip(results) {
+            let id = stocked.product.id;
+            let logged = log::at_version(&f.database, &events::subject(id), 1).await.unwrap();
+            assert_eq!(f.store.get(id).await.unwrap().is_some(), result.is_ok());
+            assert_eq!(logged.is_some(), result.is_ok(), "an event with its change, and only then");
         }
     });
 }
@@ -119,56 +163,88 @@ fn a_refused_insert_leaves_nothing() {
 fn an_edit_applies_to_the_version_it_was_made_on() {
     on_both(async |f| {
         let before = f.product("desk");
+        let id = before.product.id;
         f.insert(&before).await.unwrap();
         let mut after = before.clone();
-        after.version = 2;
-        after.name = "Desk".into();
-        after.variants.swap(0, 1);
-        after.variants[1].price = 700;
-        after.variants[1].on_hand = 9;
+        after.product.version = 2;
+        after.product.name = "Desk".into();
+        after.product.variants.swap(0, 1);
+        after.stock.swap(0, 1);
+        after.product.variants[1].price = 700;
+        after.stock[1].on_hand = 9;
         assert!(f.store.update(after.clone(), 1, false, f.effects(events::UPDATED, &after)).await.unwrap());
-        let stored = f.store.get(before.id).await.unwrap().unwrap();
-        assert_eq!((stored.name.as_str(), stored.lowest_price()), ("Desk", 700));
-        assert_eq!(stored.total_stock(), 3, "stock is left alone unless it is set");
+        let stored = f.store.get_stocked(id).await.unwrap().unwrap();
+        assert_eq!((stored.product.name.as_str(), stored.product.lowest_price()), ("Desk", 700));
+        assert_eq!(stored.total(), 3, "stock is left alone unless it is set");
         let stale = f.store.update(after.clone(), 1, true, f.effects(events::UPDATED, &after)).await.unwrap();
         assert!(!stale);
         let mut emptied = stored.clone();
-        emptied.version = 3;
-        emptied.variants.truncate(1);
-        emptied.variants[0].on_hand = 0;
+        emptied.product.version = 3;
+        emptied.product.variants.remove(0);
+        emptied.stock.remove(0);
+        emptied.stock[0].on_hand = 0;
+        emptied.product.variants[0].in_stock = false;
         assert!(f.store.update(emptied.clone(), 2, true, f.effects(events::UPDATED, &emptied)).await.unwrap());
-        assert_eq!(f.store.get(before.id).await.unwrap(), Some(emptied));
+        assert_eq!(f.store.get_stocked(id).await.unwrap(), Some(emptied.clone()));
+        assert_eq!(f.store.get(id).await.unwrap(), Some(emptied.product));
+    });
+}
+
+#[test]
+fn variants_of_a_product_may_trade_skus_and_options() {
+    on_both(async |f| {
+        let mut desk = f.product("desk");
+        f.insert(&desk).await.unwrap();
+        desk.product.version = 2;
+        let [small, large] = &mut desk.product.variants[..] else { panic!("two variants") };
+        std::mem::swap(&mut small.sku, &mut large.sku);
+        std::mem::swap(&mut small.option_values, &mut large.option_values);
+        assert!(f.store.update(desk.clone(), 1, false, f.effects(events::UPDATED, &desk)).await.unwrap());
+        assert_eq!(f.store.get_stocked(desk.product.id).await.unwrap(), Some(desk.clone()));
+        let mut other = f.product("chair");
+        other.product.variants[0].sku = desk.product.variants[0].sku.clone();
+        assert!(matches!(f.insert(&other).await, Err(StoreError::Conflict(_))), "the SKU still belongs to the desk");
+    });
+}
+
+#[test]
+fn an_edit_shows_the_stock_as_it_is() {
+    on_both(async |f| {
+        let mut desk = f.product("desk");
+        f.insert(&desk).await.unwrap();
+        // Somebody bought all of it since the edit began.
+        f.execute("update variants set on_hand = 0, available = 0 where on_hand = 3").await;
+        desk.product.version = 2;
+        assert!(f.store.update(desk.clone(), 1, false, f.effects(events::UPDATED, &desk)).await.unwrap());
+        assert!(!f.store.get(desk.product.id).await.unwrap().unwrap().in_stock());
     });
 }
 
 #[test]
 fn stock_never_falls_below_what_is_reserved() {
     on_both(async |f| {
-        let mut product = f.product("desk");
-        f.insert(&product).await.unwrap();
-        let reserve = "update variants set reserved = 2, available = available - 2 where on_hand = 3";
-        match &f.database {
-            Database::Sqlite(db) => drop(db.write(move |c| Ok(c.execute(reserve, [])?)).await.unwrap()),
-            Database::Postgres(db) => drop(db.query(reserve, &[]).await.unwrap()),
-        }
-        product.version = 2;
-        product.variants[0].on_hand = 1;
-        let effects = f.effects(events::UPDATED, &product);
-        let refused = f.store.update(product.clone(), 1, true, effects).await.unwrap_err();
-        assert!(refused.is_conflict_on("variants.reserved"), "{refused}");
-        assert_eq!(f.store.get(product.id).await.unwrap().unwrap().version, 1, "nothing of the edit is left");
+        let mut desk = f.product("desk");
+        f.insert(&desk).await.unwrap();
+        f.execute("update variants set reserved = 2, available = available - 2 where on_hand = 3").await;
+        desk.product.version = 2;
+        desk.stock[0].on_hand = 1;
+        let refused = f.store.update(desk.clone(), 1, true, f.effects(events::UPDATED, &desk)).await.unwrap_err();
+        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        assert_eq!(f.store.get(desk.product.id).await.unwrap().unwrap().version, 1, "nothing of the edit is left");
     });
 }
 
 #[test]
 fn a_deleted_product_is_gone_with_its_variants() {
     on_both(async |f| {
-        let mut product = f.product("desk");
-        f.insert(&product).await.unwrap();
-        product.version = 2;
-        assert!(!f.store.delete(product.id, 7, f.effects(events::DELETED, &product)).await.unwrap());
-        assert!(f.store.delete(product.id, 1, f.effects(events::DELETED, &product)).await.unwrap());
-        assert_eq!(f.store.get(product.id).await.unwrap(), None);
+        let mut desk = f.product("desk");
+        let id = desk.product.id;
+        f.insert(&desk).await.unwrap();
+        desk.product.version = 2;
+        assert!(!f.store.delete(id, 7, f.effects(events::DELETED, &desk)).await.unwrap());
+        assert!(f.store.delete(id, 1, f.effects(events::DELETED, &desk)).await.unwrap());
+        assert_eq!(f.store.get(id).await.unwrap(), None);
+        assert_eq!(f.store.stock_of(&[id]).await.unwrap(), []);
         f.insert(&f.product("desk")).await.unwrap();
     });
 }
@@ -177,11 +253,12 @@ fn a_deleted_product_is_gone_with_its_variants() {
 fn pages_filter_count_and_order() {
     on_both(async |f| {
         for n in 0..30 {
-            let mut product = f.product(&format!("p{n}"));
+            let mut stocked = f.product(&format!("p{n}"));
+            let product = &mut stocked.product;
             product.created_at = Timestamp(product.created_at.0 + n / 2);
             product.category = Some(if n % 3 == 0 { "Light" } else { "light" }.into());
             product.status = if n % 2 == 0 { Status::Active } else { Status::Draft };
-            f.insert(&product).await.unwrap();
+            f.insert(&stocked).await.unwrap();
         }
         let all = PageQuery { owner: Some(f.owner), limit: 7, offset: 28, ..PageQuery::default() };
         let (page, total) = f.store.page(all).await.unwrap();
@@ -210,11 +287,11 @@ fn pages_filter_count_and_order() {
 fn a_key_is_claimed_once_with_its_effect() {
     on_both(async |f| {
         let claim = Claim::new(f.owner, "POST", "/r", "key", b"body", f.context.now());
-        let answered = |product: &Product| Answered {
+        let answered = |stocked: &Stocked| Answered {
             claim: claim.clone(),
             status: 201,
             body: "answer".into(),
-            subject: events::subject(product.id),
+            subject: events::subject(stocked.product.id),
             version: 1,
         };
         let (first, second) = (f.product("one"), f.product("two"));
@@ -225,7 +302,7 @@ fn a_key_is_claimed_once_with_its_effect() {
         effects.answered = Some(answered(&second));
         let refused = f.store.insert(second.clone(), effects).await.unwrap_err();
         assert!(refused.is_conflict_on(platform::db::idempotency::CONFLICT), "{refused}");
-        assert_eq!(f.store.get(second.id).await.unwrap(), None);
+        assert_eq!(f.store.get(second.product.id).await.unwrap(), None);
         let stored = f.database.answered(&claim).await.unwrap().unwrap();
         assert_eq!((stored.status, stored.body.as_deref()), (201, Some(&b"answer"[..])));
         let expired = claim.expires_at().after(std::time::Duration::from_secs(1));
@@ -237,17 +314,11 @@ fn a_key_is_claimed_once_with_its_effect() {
 #[test]
 fn a_row_that_does_not_fit_is_named() {
     on_both(async |f| {
-        let product = f.product("desk");
-        f.insert(&product).await.unwrap();
-        let damage = "update products set currency = 'XXZ'";
-        match &f.database {
-            Database::Sqlite(db) => drop(db.write(move |c| Ok(c.execute(damage, [])?)).await.unwrap()),
-            Database::Postgres(db) => drop(db.query(damage, &[]).await.unwrap()),
-        }
-        let error = f.store.get(product.id).await.unwrap_err().to_string();
-        assert!(
-            error.contains("products") && error.contains("currency") && error.contains(&product.id.to_string()),
-            "{error}"
-        );
+        let desk = f.product("desk");
+        let id = desk.product.id;
+        f.insert(&desk).await.unwrap();
+        f.execute("update products set currency = 'XXZ'").await;
+        let error = f.store.get(id).await.unwrap_err().to_string();
+        assert!(error.contains("products") && error.contains("currency") && error.contains(&id.to_string()), "{error}");
     });
 }

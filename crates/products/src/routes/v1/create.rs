@@ -12,7 +12,7 @@ use platform::http::v1::{self, Failure, Fields, Success};
 
 use super::fields::{self, ProductFields};
 use super::{ProductData, V1Product, caller};
-use crate::model::{NewProduct, Product};
+use crate::model::{NewProduct, Stocked};
 use crate::routes::Endpoints;
 
 pub async fn handle(
@@ -45,7 +45,7 @@ fn new_product(checked: ProductFields) -> NewProduct {
     }
 }
 
-fn render(product: &Product) -> Bytes {
-    let data = ProductData { product: V1Product::new(product, None) };
+fn render(created: &Stocked) -> Bytes {
+    let data = ProductData { product: V1Product::new(&created.product, created.total(), None) };
     Success::said("Product created successfully", data).to_bytes()
 }

@@ -24,7 +24,8 @@ pub async fn handle(
     PathId(id): PathId,
 ) -> Result<Response, Failure> {
     let respond = async {
-        let product = endpoints.products.managed(&caller, id.unwrap_or_default()).await?;
+        let found = endpoints.products.managed(&caller, id.unwrap_or_default()).await?;
+        let product = &found.product;
         let others = match product.owner_id == caller.account_id {
             true => Vec::new(),
             false => endpoints.owners([product.owner_id].into_iter()).await?,
@@ -33,7 +34,8 @@ pub async fn handle(
             true => Some(Owner::from(&caller)),
             false => others.first().map(Owner::from),
         };
-        Ok::<_, Error>(Success::data(ProductData { product: V1Product::new(&product, owner) }).into_response())
+        let product = V1Product::new(product, found.total(), owner);
+        Ok::<_, Error>(Success::data(ProductData { product }).into_response())
     };
     respond.await.map_err(|error| WORDS.failure(error))
 }

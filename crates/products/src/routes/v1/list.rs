@@ -40,12 +40,13 @@ pub async fn handle(
             limit: page.limit,
         })
         .await?;
-    let others = products.iter().map(|product| product.owner_id).filter(|owner| *owner != caller.account_id);
+    let others = products.iter().map(|(product, _)| product.owner_id).filter(|owner| *owner != caller.account_id);
     let owners = endpoints.owners(others).await?;
     let owner_of = |id| match id == caller.account_id {
         true => Some(Owner::from(&caller)),
         false => owners.iter().find(|account| account.id == id).map(Owner::from),
     };
-    let products = products.iter().map(|product| V1Product::new(product, owner_of(product.owner_id))).collect();
+    let products =
+        products.iter().map(|(product, stock)| V1Product::new(product, *stock, owner_of(product.owner_id))).collect();
     Ok(Success::data(Data { products, pagination: page.of(total) }).into_response())
 }

@@ -56,13 +56,14 @@ impl<'a> From<&'a Principal> for Owner<'a> {
 }
 
 impl<'a> V1Product<'a> {
-    pub fn new(product: &'a Product, owner: Option<Owner<'a>>) -> Self {
+    /// `stock` is what its variants have on hand together.
+    pub fn new(product: &'a Product, stock: i64, owner: Option<Owner<'a>>) -> Self {
         V1Product {
             id: product.id,
             name: &product.name,
             description: product.description.as_deref(),
             price: product.money(product.lowest_price()).to_decimal(2),
-            stock: product.total_stock(),
+            stock,
             category: product.category.as_deref(),
             user_id: product.owner_id,
             created_at: product.created_at.to_rfc3339_millis(),

@@ -32,7 +32,7 @@ pub async fn handle(
     let caller = caller(principal, &parts);
     let Fields { fields, .. } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
     let checked = fields::check(&fields, endpoints.products.currency(), false).map_err(Failure::validation)?;
-    let product =
+    let updated =
         endpoints.products.edit(caller, id.unwrap_or_default(), edit(checked)).await.map_err(|error| match error {
             Error::Invalid(broken) if broken.iter().any(|violation| violation.field == "price") => {
                 Failure::validation(vec![FieldError::body("price", fields.get("price"), PRICE)])
@@ -40,7 +40,7 @@ pub async fn handle(
             Error::Invalid(_) => Failure::validation(vec![FieldError::body("stock", fields.get("stock"), STOCK)]),
             other => WORDS.failure(other),
         })?;
-    let data = ProductData { product: V1Product::new(&product, None) };
+    let data = ProductData { product: V1Product::new(&updated.product, updated.total(), None) };
     Ok(Success::said("Product updated successfully", data).into_response())
 }
 

@@ -18,8 +18,13 @@ pub async fn handle(
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let V2Caller(caller) = V2Caller::from_request_parts(&mut parts, &()).await?;
-    let product = endpoints.products.visible(caller.as_ref(), id.unwrap_or_default()).await;
-    let product = product.map_err(|error| Problem::of(error, &parts))?;
-    let managed = caller.is_some_and(|caller| caller.may_manage(product.owner_id));
-    Ok(v2::json(&V2Product::new(&product, managed), managed))
+    let products = &endpoints.products;
+    let answer = async {
+        let product = products.visible(caller.as_ref(), id.unwrap_or_default()).await?;
+        Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
+            Some(manager) => v2::json(&V2Product::managed(&products.managed(&manager, product.id).await?), true),
+            None => v2::json(&V2Product::shown(&product), false),
+        })
+    };
+    answer.await.map_err(|error| Problem::of(error, &parts))
 }

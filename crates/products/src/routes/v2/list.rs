@@ -38,7 +38,7 @@ pub async fn handle(
         let more = products.len() > limit;
         let last = products.get(limit.saturating_sub(1)).filter(|_| more);
         let next_cursor = last.map(|last| cursor(category.as_deref(), last.created_at, last.id));
-        let items = products.iter().take(limit).map(|product| V2Product::new(product, false)).collect();
+        let items = products.iter().take(limit).map(V2Product::shown).collect();
         Ok::<_, Error>(v2::json(&Page { items, next_cursor }, false))
     };
     list.await.map_err(|error| Problem::of(error, &parts))

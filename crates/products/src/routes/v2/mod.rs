@@ -7,7 +7,7 @@ use kernel::{Money, Timestamp, Uuid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::model::{Image, Product, Variant};
+use crate::model::{Image, Product, Stock, Stocked, Variant};
 
 /// v2's product.
 #[derive(Serialize)]
@@ -40,15 +40,21 @@ struct V2Variant<'a> {
     compare_at_price: Option<Money>,
     in_stock: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stock: Option<Stock>,
+    stock: Option<V2Stock>,
 }
 
 /// For those who manage the product.
 #[derive(Serialize)]
-struct Stock {
+struct V2Stock {
     on_hand: i64,
     reserved: i64,
     available: i64,
+}
+
+impl From<&Stock> for V2Stock {
+    fn from(stock: &Stock) -> Self {
+        V2Stock { on_hand: stock.on_hand, reserved: stock.reserved, available: stock.available() }
+    }
 }
 
 /// `{"Size": "Small"}`, in the product's order.
@@ -68,21 +74,26 @@ impl Serialize for Options<'_> {
 }
 
 impl<'a> V2Product<'a> {
-    /// With `managed`, the stock is shown.
-    pub fn new(product: &'a Product, managed: bool) -> Self {
-        let variant = |variant: &'a Variant| V2Variant {
+    /// As everyone may see it.
+    pub fn shown(product: &'a Product) -> Self {
+        Self::new(product, |_| None)
+    }
+
+    /// As its owner and administrators see it.
+    pub fn managed(stocked: &'a Stocked) -> Self {
+        Self::new(&stocked.product, |position| stocked.stock.get(position).map(V2Stock::from))
+    }
+
+    fn new(product: &'a Product, stock: impl Fn(usize) -> Option<V2Stock>) -> Self {
+        let variant = |(position, variant): (usize, &'a Variant)| V2Variant {
             id: variant.id,
             sku: variant.sku.as_deref(),
             barcode: variant.barcode.as_deref(),
             options: Options { names: &product.option_names, values: &variant.option_values },
             price: product.money(variant.price),
             compare_at_price: variant.compare_at_price.map(|price| product.money(price)),
-            in_stock: variant.available() > 0,
-            stock: managed.then(|| Stock {
-                on_hand: variant.on_hand,
-                reserved: variant.reserved,
-                available: variant.available(),
-            }),
+            in_stock: variant.in_stock,
+            stock: stock(position),
         };
         V2Product {
             id: product.id,
@@ -96,7 +107,7 @@ impl<'a> V2Product<'a> {
             status: product.status.as_str(),
             price: product.money(product.lowest_price()),
             in_stock: product.in_stock(),
-            variants: product.variants.iter().map(variant).collect(),
+            variants: product.variants.iter().enumerate().map(variant).collect(),
             images: &product.images,
             version: product.version,
             created_at: product.created_at,

@@ -51,10 +51,10 @@ pub async fn handle(
         let (products, _) = endpoints.products.page(query).await?;
         let products = products
             .into_iter()
-            .map(|product| ProductSummary {
+            .map(|(product, stock)| ProductSummary {
                 id: product.id,
                 price: product.money(product.lowest_price()).to_decimal(2),
-                stock: product.total_stock(),
+                stock,
                 name: product.name,
                 category: product.category,
             })

@@ -1,0 +1,64 @@
+//! What must be written with a change, in its transaction.
+
+use kernel::Event;
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::events::{self, EventColumns};
+use super::idempotency::{self, ClaimColumns};
+use super::postgres::{Statement, Transaction};
+use crate::idempotency::Answered;
+
+/// The change's events, and the claim of the request's idempotency key with the answer to store.
+#[derive(Default)]
+pub struct Effects {
+    pub events: Vec<Event>,
+    pub answered: Option<Answered>,
+}
+
+impl Effects {
+    pub fn event(event: Event) -> Self {
+        Self { events: vec![event], answered: None }
+    }
+
+    /// Call it after the change's own statements.
+    ///
+    /// # Errors
+    /// As the statements; `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile.
+    pub fn write_sqlite(&self, connection: &Connection) -> Result<(), StoreError> {
+        events::append_sqlite(connection, &self.events)?;
+        idempotency::claim_sqlite(connection, self.answered.as_ref())
+    }
+
+    /// As [`Effects::write_sqlite`].
+    ///
+    /// # Errors
+    /// As [`Effects::write_sqlite`].
+    pub async fn write_postgres(&self, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+        transaction.execute_all(&EffectColumns::of([self]).statements()).await
+    }
+}
+
+/// The effects of a group of writes by column: a statement a table, however many they are.
+#[derive(Default)]
+pub struct EffectColumns<'a> {
+    events: EventColumns<'a>,
+    claims: ClaimColumns<'a>,
+}
+
+impl<'a> EffectColumns<'a> {
+    pub fn of(effects: impl IntoIterator<Item = &'a Effects>) -> Self {
+        let mut columns = Self::default();
+        for effects in effects {
+            effects.events.iter().for_each(|event| columns.events.push(event));
+            effects.answered.iter().for_each(|answered| columns.claims.push(answered));
+        }
+        columns
+    }
+
+    pub fn statements(&self) -> Vec<Statement<'_>> {
+        let mut statements = self.events.statements();
+        statements.extend(self.claims.statement());
+        statements
+    }
+}

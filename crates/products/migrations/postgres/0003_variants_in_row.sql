@@ -1,0 +1,11 @@
+-- What everyone sees of a product's variants, in its own row: public reads and lists need no second table. Stock stays apart.
+alter table products add column variants text collate "C" not null default '[]';
+update products set variants = coalesce((
+  select json_agg(json_build_object(
+    'id', id, 'sku', sku, 'barcode', barcode, 'option_values', option_values::json, 'price', price,
+    'compare_at_price', compare_at_price, 'in_stock', available > 0) order by position)::text
+  from variants where product_id = products.id), '[]');
+
+-- Most plain products have no SKU.
+alter table variants drop constraint "variants.owner_id, variants.sku_key";
+create unique index "variants.owner_id, variants.sku_key" on variants (owner_id, sku_key) where sku_key is not null;
