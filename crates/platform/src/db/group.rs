@@ -16,11 +16,16 @@ const GROUP: usize = 128;
 /// Writes that wait at most; beyond, writers are refused.
 const QUEUE: usize = 4_096;
 
-/// Writes a whole group in one transaction, all or nothing.
+/// How a group is written.
 #[async_trait]
 pub trait WriteGroup: Send + Sync + 'static {
     type Write: Send + Sync + 'static;
 
+    /// For each write, in order, whether it is refused whatever becomes of the others. One look keeps a refusal that is
+    /// common from undoing whole groups.
+    async fn refuse(&self, group: &[Self::Write]) -> Result<Vec<Option<StoreError>>, StoreError>;
+
+    /// Writes all of them in one transaction, or none.
     async fn write(&self, group: &[Self::Write]) -> Result<(), StoreError>;
 }
 
@@ -71,12 +76,38 @@ async fn run_lane<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiv
 
 async fn run_group<G: WriteGroup>(writer: &G, group: Vec<Waiting<G::Write>>) {
     let (writes, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-    let result = writer.write(&writes).await;
-    let refused = matches!(result, Err(StoreError::Conflict(_))) && writes.len() > 1;
-    for (write, reply) in writes.chunks(1).zip(replies) {
-        // One of them is refused, and only trying tells which. After any other failure all of them share it.
-        let result = if refused { writer.write(write).await } else { result.clone() };
-        // The caller may have gone; the write stands.
-        let _ = reply.send(result);
+    let refused = match writer.refuse(&writes).await {
+        Ok(refused) => refused,
+        Err(error) => return reply_all(replies, &Err(error)),
+    };
+    let mut joining = Vec::with_capacity(writes.len());
+    let mut waiting = Vec::with_capacity(writes.len());
+    for ((write, reply), refused) in writes.into_iter().zip(replies).zip(refused) {
+        match refused {
+            // The caller may have gone; that is its affair, here and below.
+            Some(error) => drop(reply.send(Err(error))),
+            None => {
+                joining.push(write);
+                waiting.push(reply);
+            }
+        }
+    }
+    if joining.is_empty() {
+        return;
+    }
+    match writer.write(&joining).await {
+        // One of them is refused, and only trying tells which.
+        Err(StoreError::Conflict(_)) if joining.len() > 1 => {
+            for (write, reply) in joining.chunks(1).zip(waiting) {
+                let _ = reply.send(writer.write(write).await);
+            }
+        }
+        result => reply_all(waiting, &result),
+    }
+}
+
+fn reply_all(replies: Vec<oneshot::Sender<Result<(), StoreError>>>, result: &Result<(), StoreError>) {
+    for reply in replies {
+        let _ = reply.send(result.clone());
     }
 }

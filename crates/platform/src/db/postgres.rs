@@ -137,6 +137,8 @@ impl Postgres {
     pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
+        // A step may have to rewrite a large table.
+        transaction.batch_execute("set local statement_timeout = 0").await?;
         // Two processes that start together take turns; the second finds nothing to do.
         transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
         let service = self.service;

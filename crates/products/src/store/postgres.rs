@@ -1,5 +1,6 @@
 //! Products on PostgreSQL.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
-use super::{ActiveQuery, PageQuery, RESERVED_RULE, Store};
+use super::{ActiveQuery, HANDLE_RULE, PageQuery, RESERVED_RULE, Store};
 use crate::model::{Product, Stock, Stocked};
 
 const INSERT_PRODUCTS: &str = rows::insert_product!(
@@ -24,6 +25,8 @@ const INSERT_VARIANTS: &str = rows::insert_variant!(
     "select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
      $8::uuid[], $9::uuid[], $10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[])"
 );
+const TAKEN: &str = "select products.owner_id, products.handle from products \
+    join unnest($1::uuid[], $2::text[]) as given (owner_id, handle) using (owner_id, handle)";
 /// Variants by id before their product: the one order in which locks are taken.
 const LOCK_KEYS_OF: &str = concat!(rows::keys_of!(), " for update");
 const STOCK_OF_MANY: &str = "select id, on_hand, reserved, product_id from variants where product_id = any($1)";
@@ -154,6 +157,17 @@ struct Inserts(Arc<Postgres>);
 #[async_trait]
 impl WriteGroup for Inserts {
     type Write = Insert;
+
+    /// Sellers reuse names, and handles follow names.
+    async fn refuse(&self, group: &[Insert]) -> Result<Vec<Option<StoreError>>, StoreError> {
+        let keys =
+            || group.iter().map(|insert| (insert.stocked.product.owner_id, insert.stocked.product.handle.as_str()));
+        let (owners, handles): (Vec<_>, Vec<_>) = keys().unzip();
+        let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
+        let mut taken: HashSet<(Uuid, &str)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let refuse = |key| (!taken.insert(key)).then(|| StoreError::Conflict(HANDLE_RULE.into()));
+        Ok(keys().map(refuse).collect())
+    }
 
     async fn write(&self, group: &[Insert]) -> Result<(), StoreError> {
         let products = ProductColumns::of(group.iter().map(|insert| &insert.stocked.product));
