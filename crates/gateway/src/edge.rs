@@ -1,15 +1,17 @@
-//! The steps of the edge, in the order in which a request passes them.
+//! The edge: what every request passes before a service sees it, and every answer on its way out.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use auth::{Audience, Auth};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use kernel::Error;
 use kernel::error::Unauthenticated;
 use platform::Context;
@@ -18,6 +20,7 @@ use platform::http::body::BodyLimit;
 use platform::http::caller::Caller;
 use platform::http::{RequestId, bearer};
 use tokio::sync::Semaphore;
+use tower::{Layer, Service};
 
 use crate::EdgeSettings;
 use crate::fallback::Seen;
@@ -26,18 +29,93 @@ use crate::unread;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
 
+/// A tower layer, so that what stands behind it may be a router of this process or a client of another.
+#[derive(Clone)]
+pub struct Edge(Arc<Parts>);
+
+struct Parts {
+    context: Context,
+    auth: Arc<Auth>,
+    bounds: Bounds,
+}
+
+impl Edge {
+    pub fn new(context: Context, auth: Arc<Auth>, settings: &EdgeSettings) -> Self {
+        Edge(Arc::new(Parts { context, auth, bounds: Bounds::new(settings) }))
+    }
+}
+
+impl<S> Layer<S> for Edge {
+    type Service = Behind<S>;
+
+    fn layer(&self, inner: S) -> Behind<S> {
+        Behind { edge: self.clone(), inner }
+    }
+}
+
+/// A service behind the edge.
+#[derive(Clone)]
+pub struct Behind<S> {
+    edge: Edge,
+    inner: S,
+}
+
+impl<S> Service<Request> for Behind<S>
+where
+    S: Service<Request, Error = Infallible, Response: IntoResponse, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Behind { edge: Edge(edge), inner } = self.clone();
+        Box::pin(async move {
+            // A request passes these from top to bottom, its answer from bottom to top. The steps are plain functions, so the
+            // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
+            let answer = observe(&edge.context, request, async |request| {
+                // Inside the log, so that a panic is logged as the 500 that the client gets.
+                rescue(request, async |request| {
+                    // Sheds before work begins; bounds time and body.
+                    bound(&edge.bounds, request, async |request| {
+                        // Reads the caller's session once; endpoints decide whether they need one.
+                        check_token(&edge.auth, request, async |request| serve(inner, request).await).await
+                    })
+                    .await
+                })
+                .await
+            });
+            Ok(answer.await)
+        })
+    }
+}
+
+async fn serve<S>(mut inner: S, request: Request) -> Response
+where
+    S: Service<Request, Error = Infallible, Response: IntoResponse>,
+{
+    match inner.call(request).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
+    }
+}
+
 /// Gives the request its id, counts its queries, logs it once, and marks every answer.
-pub async fn observe(State(context): State<Context>, mut request: Request, next: Next) -> Response {
+async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
-    let id = request_id(&request, &context);
+    let id = request_id(&request, context);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+    request.extensions_mut().insert(id.clone());
     let counted = Arc::new(QueryStats::default());
-    let mut response = stats::scope(Arc::clone(&counted), next.run(request)).await;
+    let mut response = stats::scope(Arc::clone(&counted), next(request)).await;
     tracing::info!(
         event = "http.request",
-        request_id = &*id,
+        request_id = id.as_str(),
         http.request.method = method.as_str(),
         http.route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
         http.response.status_code = response.status().as_u16(),
@@ -48,9 +126,7 @@ pub async fn observe(State(context): State<Context>, mut request: Request, next:
         "request"
     );
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, id);
-    }
+    headers.insert(REQUEST_ID, id.into_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
     response
@@ -61,15 +137,9 @@ pub async fn observe(State(context): State<Context>, mut request: Request, next:
 struct LoggedUser(kernel::Uuid);
 
 /// The client's own id if it is harmless in logs and headers, else a new one.
-fn request_id(request: &Request, context: &Context) -> Arc<str> {
-    let harmless = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(harmless);
-    match sent {
-        Some(id) => id.into(),
-        None => context.id().map_or_else(|_| "unknown".into(), |id| id.to_string().into()),
-    }
+fn request_id(request: &Request, context: &Context) -> RequestId {
+    let sent = request.headers().get(REQUEST_ID).and_then(RequestId::sent);
+    sent.unwrap_or_else(|| RequestId::new(context.id().unwrap_or_default()))
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -78,18 +148,17 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// Turns a panic into a 500. The panic hook has logged and counted it.
-pub async fn rescue(request: Request, next: Next) -> Response {
+async fn rescue(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let seen = Seen::of(&request);
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    match AssertUnwindSafe(next(request)).catch_unwind().await {
         Ok(response) => response,
         Err(_) => seen.failure(Error::Internal("a request panicked".into())),
     }
 }
 
 /// How much one process takes on.
-#[derive(Clone)]
 pub struct Bounds {
-    places: Arc<Semaphore>,
+    places: Semaphore,
     timeout: Duration,
     body: BodyLimit,
 }
@@ -97,7 +166,7 @@ pub struct Bounds {
 impl Bounds {
     pub fn new(settings: &EdgeSettings) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(settings.max_requests)),
+            places: Semaphore::new(settings.max_requests),
             timeout: settings.request_timeout,
             body: BodyLimit(settings.body_limit),
         }
@@ -105,14 +174,14 @@ impl Bounds {
 }
 
 /// Sheds what is too much, bounds the rest in time and body.
-pub async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Next) -> Response {
+async fn bound(bounds: &Bounds, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     request.extensions_mut().insert(bounds.body);
     let seen = Seen::of(&request);
     let Ok(_place) = bounds.places.try_acquire() else {
         return seen.failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) });
     };
     let (request, unread) = unread::watch(request);
-    let mut response = match tokio::time::timeout(bounds.timeout, next.run(request)).await {
+    let mut response = match tokio::time::timeout(bounds.timeout, next(request)).await {
         Ok(response) => response,
         Err(_) => seen.failure(Error::Unavailable("the request ran out of time".into())),
     };
@@ -121,9 +190,9 @@ pub async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Nex
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
-pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
+async fn check_token(auth: &Auth, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     if !request.headers().contains_key(header::AUTHORIZATION) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
     let caller = match bearer(request.headers()) {
@@ -139,7 +208,7 @@ pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, ne
         _ => None,
     };
     request.extensions_mut().insert(caller);
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     if let Some(user) = user {
         response.extensions_mut().insert(user);
     }
@@ -148,24 +217,23 @@ pub async fn check_token(State(auth): State<Arc<Auth>>, mut request: Request, ne
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
-    use axum::middleware::{from_fn, from_fn_with_state};
-    use axum::routing::get;
-    use tower::ServiceExt;
 
     use super::*;
 
+    async fn routes(request: Request) -> Response {
+        assert!(request.uri().path() != "/api/v1/defect", "a defect");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        ().into_response()
+    }
+
     fn answer(settings: &EdgeSettings, path: &str) -> StatusCode {
-        let app = Router::new()
-            .route("/api/v1/defect", get(async || -> &'static str { panic!("a defect") }))
-            .route("/api/v1/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
-            .layer(from_fn_with_state(Bounds::new(settings), bound))
-            .layer(from_fn(rescue));
+        let bounds = Bounds::new(settings);
         let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = rescue(request, async |request| bound(&bounds, request, routes).await);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(app.oneshot(request)).unwrap().status()
+        runtime.block_on(answer).status()
     }
 
     fn settings() -> EdgeSettings {

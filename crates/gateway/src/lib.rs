@@ -11,8 +11,8 @@ use std::time::Duration;
 use auth::Auth;
 use axum::Router;
 use axum::http::HeaderValue;
-use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use edge::Edge;
 use platform::Context;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
@@ -31,8 +31,9 @@ pub struct EdgeSettings {
 
 /// The public router: the services' endpoints behind the edge.
 pub fn router(services: Router, auth: Arc<Auth>, context: Context, settings: EdgeSettings) -> Router {
+    let allowed = settings.cors_origins.clone();
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(settings.cors_origins.clone()))
+        .allow_origin(AllowOrigin::predicate(move |origin, _| allowed.contains(origin)))
         .allow_credentials(true)
         .allow_methods(AllowMethods::mirror_request())
         .allow_headers(AllowHeaders::mirror_request())
@@ -43,15 +44,7 @@ pub fn router(services: Router, auth: Arc<Auth>, context: Context, settings: Edg
         .fallback(fallback::not_found)
         // The monolith knew no 405: a method without a handler was a route that does not exist.
         .method_not_allowed_fallback(fallback::not_found)
-        // `layer` wraps what stands above it: read this chain from the bottom up, as a request passes it.
-        // Reads the caller's session once; endpoints decide whether they need one.
-        .layer(from_fn_with_state(auth, edge::check_token))
-        // Before the token check, so that a preflight, which carries no token, is answered here.
+        // Inside the edge: a preflight carries no token, so the token check lets it through to here.
         .layer(cors)
-        // Sheds before work begins, bounds time and body.
-        .layer(from_fn_with_state(edge::Bounds::new(&settings), edge::bound))
-        // Inside the log, so that a panic is logged as the 500 that the client gets.
-        .layer(from_fn(edge::rescue))
-        // Outermost: every answer, refused or shed ones too, has an id, a log line and the security headers.
-        .layer(from_fn_with_state(context, edge::observe))
+        .layer(Edge::new(context, auth, &settings))
 }

@@ -70,14 +70,6 @@ impl IdGenerator {
     }
 }
 
-/// Random bits from the operating system.
-///
-/// # Errors
-/// When the operating system has none to give, which on supported systems happens only before it has booted.
-pub fn random_u64() -> Result<u64, getrandom::Error> {
-    getrandom::u64()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! What use cases take as parameters instead of globals: time, ids, randomness.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use kernel::{Clock, Error, IdGenerator, Timestamp, Uuid, slot_of};
@@ -47,11 +48,27 @@ impl Context {
     /// As [`Context::id_for`].
     pub fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
         let mut bytes = [0; N];
-        getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+        fill(&mut bytes)?;
         Ok(bytes)
     }
 }
 
+/// Random bits for ids, which are no secrets. A system call for each would cost as much as all the rest of an id.
 fn random_u64() -> Result<u64, Error> {
-    kernel::id::random_u64().map_err(|error| Error::Internal(format!("no randomness: {error}")))
+    thread_local! {
+        static DRAWN: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if let Some(random) = drawn.pop() {
+            return Ok(random);
+        }
+        let mut bytes = [[0; 8]; 64];
+        fill(bytes.as_flattened_mut())?;
+        drawn.extend(bytes.map(u64::from_ne_bytes));
+        Ok(drawn.pop().unwrap_or_default())
+    })
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes).map_err(|error| Error::Internal(format!("no randomness: {error}")))
 }

@@ -10,18 +10,40 @@ pub mod v1;
 pub mod v1_page;
 pub mod v2;
 
-use std::sync::Arc;
-
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use kernel::Uuid;
 
-/// The request's id, given by the edge: in the reply, the log line, and the events of the request.
+/// The request's id, given by the edge: in the reply, the log line, and the events of the request. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct RequestId(pub Arc<str>);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
+    pub fn new(id: Uuid) -> Self {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text: &str = id.hyphenated().encode_lower(&mut text);
+        // A UUID has no character that a header may not have.
+        Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown")))
+    }
+
+    /// The client's own, if it is harmless in logs and headers.
+    pub fn sent(id: &HeaderValue) -> Option<Self> {
+        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        let bytes = id.as_bytes();
+        ((1..=64).contains(&bytes.len()) && bytes.iter().all(harmless)).then(|| Self(id.clone()))
+    }
+
     pub fn of(parts: &Parts) -> Option<&str> {
-        parts.extensions.get::<RequestId>().map(|id| &*id.0)
+        parts.extensions.get::<RequestId>().map(RequestId::as_str)
+    }
+
+    pub fn as_str(&self) -> &str {
+        // Visible ASCII by construction.
+        self.0.to_str().unwrap_or("unknown")
+    }
+
+    pub fn into_header(self) -> HeaderValue {
+        self.0
     }
 }
 

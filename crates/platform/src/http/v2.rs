@@ -44,7 +44,7 @@ impl Problem {
     }
 
     pub fn new(error: Error, path: &str, request_id: Option<&RequestId>) -> Self {
-        Self { error, instance: path.to_owned(), request_id: request_id.map(|id| id.0.to_string()) }
+        Self { error, instance: path.to_owned(), request_id: request_id.map(|id| id.as_str().to_owned()) }
     }
 
     /// The one place where error kinds become v2 answers: status, stable slug, title, and what the client may know.

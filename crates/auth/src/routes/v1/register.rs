@@ -27,7 +27,7 @@ pub(super) async fn handle(
     let cause = Cause {
         // Nobody is logged in yet: the server acts for the newcomer.
         actor: Actor::System,
-        request_id: request_id.map(|Extension(id)| id.0.to_string()),
+        request_id: request_id.map(|Extension(id)| id.as_str().to_owned()),
     };
     let registered = auth.register(&registration, &cause).await;
     let registered = registered.map_err(|error| WORDS.failure(error))?;
