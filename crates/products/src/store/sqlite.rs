@@ -69,11 +69,11 @@ impl Store for SqliteStore {
     }
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
-        self.0.read_snapshot(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
+        self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
     }
 
     async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError> {
-        self.0.read_snapshot(|c| {
+        self.0.read_point(|c| {
             let found = one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle])?;
             found.map(|found| stocked(c, found)).transpose()
         })

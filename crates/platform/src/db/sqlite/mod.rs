@@ -1,0 +1,139 @@
+//! SQLite: readers beside one writer thread that commits in groups. An acknowledged write survives a power cut.
+
+mod readers;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use self::readers::Readers;
+use self::writer::Writer;
+use super::migrate::{self, Migration};
+use super::{Limits, StoreError, stats};
+
+/// A scan is cut off after this.
+const READ_TIME: Duration = Duration::from_secs(1);
+/// How long to wait for the write lock while another process (a command) holds it.
+const LOCK_TIME: Duration = Duration::from_secs(5);
+
+/// One service's database file.
+pub struct Sqlite {
+    path: PathBuf,
+    readers: Arc<Readers>,
+    slow_reads: Arc<Semaphore>,
+    writer: Writer,
+}
+
+impl Sqlite {
+    /// Opens or creates `<folder>/<service>.db`. Blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` when the folder or file cannot be created or opened.
+    pub fn open(folder: &Path, service: &str, limits: Limits) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", folder.display())))?;
+        let path = folder.join(format!("{service}.db"));
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let readers = Arc::new(Readers::new(path.clone()));
+        let writer = Writer::start(service, connection, Arc::clone(&readers))?;
+        Ok(Self { path, readers, slow_reads: Arc::new(Semaphore::new(limits.pool_size)), writer })
+    }
+
+    /// Reads a few rows by key, on the calling thread: microseconds, so a hop to another thread would cost more. All statements
+    /// see one state of the database.
+    ///
+    /// # Errors
+    /// As the closure; `Unavailable` when no connection can be opened.
+    pub fn read_point<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let result = self.readers.read_shared(read);
+        stats::record(started);
+        result
+    }
+
+    /// Reads that may scan: on a bounded number of blocking threads, at most a second.
+    ///
+    /// # Errors
+    /// As [`Sqlite::read_point`]; `Unavailable` when the time is up; `Overloaded` when the bound is reached for long.
+    pub async fn read<T, F>(self: &Arc<Self>, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let acquired = tokio::time::timeout(READ_TIME, Arc::clone(&self.slow_reads).acquire_owned()).await;
+        let Ok(Ok(place)) = acquired else {
+            return Err(StoreError::Overloaded("database reads"));
+        };
+        let readers = Arc::clone(&self.readers);
+        let started = Instant::now();
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            readers.read_for(READ_TIME, read)
+        });
+        let result = task.await.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
+        stats::record(started);
+        result
+    }
+
+    /// Writes in a savepoint of the writer's next batch. Returns after the commit is on disk.
+    ///
+    /// # Errors
+    /// As the closure, whose changes are then undone; `Unavailable` when the commit failed or the writer is gone;
+    /// `Overloaded` when the queue is full.
+    pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let started = Instant::now();
+        let result = self.writer.write(write).await;
+        stats::record(started);
+        result
+    }
+
+    pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
+        let database = self.path.display().to_string();
+        self.write(move |connection| {
+            for step in migrate::pending(steps, schema_version(connection)?, &database)? {
+                connection.execute_batch(step.sql).map_err(|error| {
+                    StoreError::Migration(format!("{database}: migration {} ({}): {error}", step.version, step.name))
+                })?;
+                connection.pragma_update(None, "user_version", step.version)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn require_current(self: &Arc<Self>, steps: &'static [Migration]) -> Result<(), StoreError> {
+        let database = self.path.display().to_string();
+        self.read(move |connection| {
+            migrate::refuse_pending(migrate::pending(steps, schema_version(connection)?, &database)?, &database)
+        })
+        .await
+    }
+}
+
+fn schema_version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("pragma user_version", [], |row| row.get(0))?)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Without stable plans SQLite compiles a cached statement again whenever its bindings were cleared, which is each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // SQLite's own handler sleeps up to 100 ms; short sleeps let a command and the server take turns fairly.
+    connection.busy_handler(Some(|attempt| {
+        std::thread::sleep(Duration::from_micros(500));
+        Duration::from_micros(500) * u32::try_from(attempt).unwrap_or(0) < LOCK_TIME
+    }))?;
+    connection.execute_batch("pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -8000")?;
+    Ok(connection)
+}

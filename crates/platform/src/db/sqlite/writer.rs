@@ -1,0 +1,214 @@
+//! The one writer: a thread that runs whatever waits in one transaction, each job in its savepoint, and answers after the commit.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+use tokio::sync::oneshot;
+
+use super::readers::Readers;
+use crate::db::StoreError;
+
+/// How long a batch may gather jobs before it commits.
+const BATCH_TIME: Duration = Duration::from_millis(5);
+/// How long a batch waits for a job that is likely to come: as many as the batch before had are.
+const GATHER_TIME: Duration = Duration::from_micros(500);
+/// How many jobs one commit carries at most.
+const BATCH_JOBS: usize = 512;
+/// How many jobs wait at most; beyond, writers are refused.
+const QUEUE: usize = 4_096;
+/// How often an idle writer looks after the readers.
+const IDLE_TIME: Duration = Duration::from_millis(100);
+/// Pages of the write-ahead log after which it is copied into the database file.
+const CHECKPOINT_PAGES: i32 = 1_000;
+
+/// The way to the writer thread, which ends when this is dropped.
+pub struct Writer {
+    jobs: SyncSender<Box<dyn Job>>,
+}
+
+impl Writer {
+    pub fn start(service: &str, mut connection: Connection, readers: Arc<Readers>) -> Result<Self, StoreError> {
+        // Checkpoints are made after the answers, see [`Checkpoints`].
+        connection.execute_batch(
+            "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0; \
+             pragma journal_size_limit = 67108864",
+        )?;
+        let checkpoints = Checkpoints::watch(&mut connection)?;
+        let (jobs, queue) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name(format!("{service}-writer"))
+            .spawn(move || run(&connection, &queue, &readers, checkpoints))
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
+        Ok(Self { jobs })
+    }
+
+    pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(WriteJob { write: Some(write), outcome: None, reply: Some(reply) });
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => StoreError::Overloaded("database writes"),
+            TrySendError::Disconnected(_) => StoreError::Unavailable("the database writer has stopped".into()),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the database writer has stopped".into())))
+    }
+}
+
+/// A write whose outcome is told only after its batch has committed.
+trait Job: Send {
+    /// Whether the closure succeeded. Its result is kept.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Tells the caller: its own outcome, or why the batch failed.
+    fn finish(self: Box<Self>, batch: Result<(), &str>);
+}
+
+struct WriteJob<T, F> {
+    write: Option<F>,
+    outcome: Option<Result<T, StoreError>>,
+    reply: Option<oneshot::Sender<Result<T, StoreError>>>,
+}
+
+impl<T, F> Job for WriteJob<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        let Some(write) = self.write.take() else { return false };
+        let outcome = catch_unwind(AssertUnwindSafe(|| write(connection)))
+            .unwrap_or_else(|panic| Err(StoreError::Statement(format!("a write panicked: {}", panic_text(&*panic)))));
+        let succeeded = outcome.is_ok();
+        self.outcome = Some(outcome);
+        succeeded
+    }
+
+    fn finish(mut self: Box<Self>, batch: Result<(), &str>) {
+        let outcome = match (batch, self.outcome.take()) {
+            (Ok(()), Some(outcome)) => outcome,
+            // A job that had failed by itself keeps its own reason.
+            (Err(_), Some(Err(own))) => Err(own),
+            (Err(reason), _) => Err(StoreError::Unavailable(reason.to_owned())),
+            (Ok(()), None) => Err(StoreError::Unavailable("the write was not run".into())),
+        };
+        if let Some(reply) = self.reply.take() {
+            // The caller may have gone; the write stands.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+fn run(connection: &Connection, queue: &Receiver<Box<dyn Job>>, readers: &Readers, mut checkpoints: Checkpoints) {
+    let mut likely = 1;
+    loop {
+        let first = match queue.recv_timeout(IDLE_TIME) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                readers.end_snapshots();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut jobs = vec![first];
+        let result = run_batch(connection, &mut jobs, queue, likely);
+        likely = jobs.len();
+        if result.is_err() && !connection.is_autocommit() {
+            // The connection is of no use inside a failed transaction; a second failure shows at the next BEGIN.
+            let _ = connection.execute_batch("rollback");
+        }
+        readers.committed();
+        let result = result.as_ref().copied().map_err(String::as_str);
+        for job in jobs {
+            job.finish(result);
+        }
+        checkpoints.run_if_due(connection, readers);
+    }
+}
+
+/// Runs the first job and what comes behind it, in one transaction. An error means that nothing was written.
+fn run_batch(
+    connection: &Connection,
+    jobs: &mut Vec<Box<dyn Job>>,
+    queue: &Receiver<Box<dyn Job>>,
+    likely: usize,
+) -> Result<(), String> {
+    let started = Instant::now();
+    execute(connection, "begin immediate")?;
+    let mut next = 0;
+    while next < jobs.len() {
+        execute(connection, "savepoint job")?;
+        let succeeded = jobs[next].run(connection);
+        next += 1;
+        if connection.is_autocommit() {
+            // A full disk or an I/O error makes SQLite roll back the whole transaction, not just the statement.
+            return Err("the database rolled the whole batch back (disk full or I/O error)".into());
+        }
+        if !succeeded {
+            execute(connection, "rollback to job")?;
+        }
+        execute(connection, "release job")?;
+        if started.elapsed() < BATCH_TIME && jobs.len() < BATCH_JOBS {
+            let wait = if jobs.len() < likely { GATHER_TIME } else { Duration::ZERO };
+            jobs.extend(queue.recv_timeout(wait));
+        }
+    }
+    execute(connection, "commit")
+}
+
+/// Copies the write-ahead log into the database file when it has grown. SQLite would do so within the commit; here the clients
+/// have their answers by then.
+struct Checkpoints {
+    /// Pages in the log, told by SQLite at each commit.
+    pages: Arc<AtomicI32>,
+    due: i32,
+}
+
+impl Checkpoints {
+    fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let pages = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&pages);
+        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+            told.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { pages, due: CHECKPOINT_PAGES })
+    }
+
+    fn run_if_due(&mut self, connection: &Connection, readers: &Readers) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages < self.due {
+            return;
+        }
+        let copied = connection.query_row("pragma wal_checkpoint(passive)", [], |row| Ok((row.get(1)?, row.get(2)?)));
+        match copied {
+            Ok((logged, copied)) if logged == copied && logged >= 0 => {
+                // The log starts over once nobody reads in it.
+                readers.end_snapshots();
+                self.due = CHECKPOINT_PAGES;
+            }
+            // A reader of an older state is in the way, or the disk is full: later.
+            Ok::<(i32, i32), _>(_) | Err(_) => self.due = pages.saturating_add(CHECKPOINT_PAGES),
+        }
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), String> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]))
+        .map(drop)
+        .map_err(|error| format!("{sql}: {error}"))
+}
