@@ -21,8 +21,10 @@ use platform::http::caller::Caller;
 use platform::http::{RequestId, bearer};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
+use tower_http::cors::CorsLayer;
 
 use crate::EdgeSettings;
+use crate::cors::{self, cross_origin};
 use crate::fallback::Seen;
 use crate::unread;
 
@@ -37,11 +39,17 @@ struct Parts {
     context: Context,
     auth: Arc<Auth>,
     bounds: Bounds,
+    origins: CorsLayer,
 }
 
 impl Edge {
     pub fn new(context: Context, auth: Arc<Auth>, settings: &EdgeSettings) -> Self {
-        Edge(Arc::new(Parts { context, auth, bounds: Bounds::new(settings) }))
+        Edge(Arc::new(Parts {
+            context,
+            auth,
+            bounds: Bounds::new(settings),
+            origins: cors::rules(&settings.cors_origins),
+        }))
     }
 }
 
@@ -78,12 +86,16 @@ where
             // A request passes these from top to bottom, its answer from bottom to top. The steps are plain functions, so the
             // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
             let answer = observe(&edge.context, request, async |request| {
-                // Inside the log, so that a panic is logged as the 500 that the client gets.
-                rescue(request, async |request| {
-                    // Sheds before work begins; bounds time and body.
-                    bound(&edge.bounds, request, async |request| {
-                        // Reads the caller's session once; endpoints decide whether they need one.
-                        check_token(&edge.auth, request, async |request| serve(inner, request).await).await
+                // Outside of what refuses: a page must be able to read why.
+                cross_origin(&edge.origins, request, async |request| {
+                    // Inside the log, so that a panic is logged as the 500 that the client gets.
+                    rescue(request, async |request| {
+                        // Sheds before work begins; bounds time and body.
+                        bound(&edge.bounds, request, async |request| {
+                            // Reads the caller's session once; endpoints decide whether they need one.
+                            check_token(&edge.auth, request, async |request| serve(inner, request).await).await
+                        })
+                        .await
                     })
                     .await
                 })

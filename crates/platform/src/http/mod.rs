@@ -1,5 +1,6 @@
 //! HTTP, as every service speaks it: bodies, callers, the two API versions' answers, the listener.
 
+mod activity;
 pub mod body;
 pub mod caller;
 pub mod idempotency;

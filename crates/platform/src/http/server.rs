@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::Service;
+
+use super::activity::Activity;
 
 /// Read buffer of a connection at most: request line and headers must fit.
 const BUFFER: usize = 32 * 1024;
-/// How long a client may take to send its headers, and a kept-alive connection may idle.
-const HEADER_TIME: Duration = Duration::from_secs(30);
 /// How long running requests may take after shutdown began.
 const FINISH_TIME: Duration = Duration::from_secs(30);
 
@@ -36,7 +36,8 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     let places = Arc::new(Semaphore::new(max_connections));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(BUFFER).pipeline_flush(true);
+    // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
+    http.max_buf_size(BUFFER).pipeline_flush(true);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -51,12 +52,21 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone());
+        let activity = Arc::new(Activity::start());
+        let (router, seen) = (router.clone(), Arc::clone(&activity));
+        let service = service_fn(move |request| {
+            let answer = router.clone().call(request);
+            seen.during(answer)
+        });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             let _place = place;
-            // Clients break connections at will; that is their affair.
-            let _ = connection.await;
+            tokio::select! {
+                biased;
+                // Clients break connections at will; that is their affair.
+                _ = connection => {}
+                () = activity.ended() => {}
+            }
         });
     }
     drop(listener);
@@ -65,10 +75,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
