@@ -62,6 +62,8 @@ pub const PASSWORD_CHARACTERS: Rule = Rule {
     code: "characters",
     message: "Password must contain at least one uppercase letter, one lowercase letter, and one number",
 };
+pub const PASSWORD_OF_OPERATOR: Rule =
+    Rule { field: "password", code: "length", message: "Password must be between 8 and 128 characters" };
 pub const PASSWORD_REQUIRED: Rule = Rule { field: "password", code: "required", message: "Password is required" };
 
 /// What a person registers with; only valid values exist.
@@ -82,7 +84,29 @@ impl Registration {
         email: Option<&str>,
         password: Option<&str>,
     ) -> Result<Self, Vec<&'static Rule>> {
-        let broken = [broken_username(username), broken_email(email), broken_password(password)].concat();
+        Self::checked(username, email, password, broken_password(password))
+    }
+
+    /// As [`Registration::new`], for an account that an operator makes by command: long passwords need no mix of characters.
+    ///
+    /// # Errors
+    /// The broken rules.
+    pub fn by_operator(username: &str, email: &str, password: &str) -> Result<Self, Vec<&'static Rule>> {
+        let long = (8..=128).contains(&password.chars().count());
+        let broken_password = match long || broken_password(Some(password)).is_empty() {
+            true => Vec::new(),
+            false => vec![&PASSWORD_OF_OPERATOR],
+        };
+        Self::checked(Some(username), Some(email), Some(password), broken_password)
+    }
+
+    fn checked(
+        username: Option<&str>,
+        email: Option<&str>,
+        password: Option<&str>,
+        broken_password: Vec<&'static Rule>,
+    ) -> Result<Self, Vec<&'static Rule>> {
+        let broken = [broken_username(username), broken_email(email), broken_password].concat();
         match (username, email, password) {
             (Some(username), Some(email), Some(password)) if broken.is_empty() => Ok(Self {
                 username: trim(username).to_owned(),
@@ -253,6 +277,18 @@ mod tests {
         assert_eq!(one("abc", "Sec1"), [("password", "length")]);
         for weak in ["secret1", "SECRET1", "Secrets"] {
             assert_eq!(one("abc", weak), [("password", "characters")]);
+        }
+    }
+
+    #[test]
+    fn an_operator_may_choose_a_long_password_or_a_mixed_one() {
+        let by_operator = |password| Registration::by_operator("root", "root@example.com", password);
+        let (longest, longer) = ("x".repeat(128), "x".repeat(129));
+        for good in ["correct horse battery", "Secret1", &longest] {
+            assert!(by_operator(good).is_ok(), "{good}");
+        }
+        for bad in ["secret1", "", &longer] {
+            assert_eq!(codes(by_operator(bad).err().unwrap()), [("password", "length")], "{bad}");
         }
     }
 

@@ -222,7 +222,7 @@ impl Auth {
     }
 
     async fn create_account(&self, username: &str, email: &str, password: &str, role: Role) -> Result<Account, Error> {
-        let registration = Registration::new(Some(username), Some(email), Some(password)).map_err(invalid)?;
+        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
         let stored = self.new_account(&registration, role).await?;
         let account = stored.account.clone();
         self.create(stored, None, &Cause::SYSTEM).await?;

@@ -129,7 +129,7 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
         event = "http.request",
         request_id = id.as_str(),
         http.request.method = method.as_str(),
-        http.route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
+        http.route = route.as_ref().map_or("unmatched", |route| route.as_str().trim_end_matches('/')),
         http.response.status_code = response.status().as_u16(),
         duration_ms = millis(started.elapsed()),
         db.queries = counted.queries(),

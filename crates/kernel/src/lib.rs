@@ -14,6 +14,6 @@ pub use caller::{Principal, Role};
 pub use error::{Error, Violation};
 pub use event::{Actor, Event, PersonalData};
 pub use id::{IdGenerator, slot_of};
-pub use money::{Currency, Money};
+pub use money::{Currency, Money, parse_whole};
 pub use time::{Clock, SystemClock, Timestamp};
 pub use uuid::Uuid;

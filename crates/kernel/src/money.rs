@@ -113,7 +113,7 @@ impl Money {
     /// # Errors
     /// Not a decimal number; below zero (`-0` is zero); beyond the range of minor units.
     pub fn from_decimal(text: &str, currency: Currency, digits: u32) -> Result<Self, DecimalError> {
-        let rounded = parse_scaled(text, digits)?;
+        let rounded = parse_scaled(text, digits)?.value;
         let amount = rescale(rounded, digits, currency.exponent()).ok_or(DecimalError::TooLarge)?;
         Ok(Money { amount, currency })
     }
@@ -129,6 +129,18 @@ impl Money {
     }
 }
 
+/// Reads a non-negative whole number, however it is written: `5`, `5.0`, `0.5e1`.
+///
+/// # Errors
+/// As [`Money::from_decimal`]; `Syntax` for a fraction.
+pub fn parse_whole(text: &str) -> Result<i64, DecimalError> {
+    let scaled = parse_scaled(text, 0)?;
+    if !scaled.exact {
+        return Err(DecimalError::Syntax);
+    }
+    i64::try_from(scaled.value).map_err(|_| DecimalError::TooLarge)
+}
+
 fn rescale(amount: i128, from: u32, to: u32) -> Option<i64> {
     let scaled = if to >= from {
         amount.checked_mul(10_i128.checked_pow(to - from)?)?
@@ -142,8 +154,15 @@ fn rescale(amount: i128, from: u32, to: u32) -> Option<i64> {
 /// Largest number of digits that a scaled amount may have; far above every price limit and far below `i128`.
 const MAX_DIGITS: i64 = 18;
 
-/// `text` × 10^`digits`, rounded half up. Reads only as many digits as matter, so that `1e-999999999` costs nothing.
-fn parse_scaled(text: &str, digits: u32) -> Result<i128, DecimalError> {
+/// A decimal moved by some digits and rounded half up.
+struct Scaled {
+    value: i128,
+    /// Nothing was rounded away.
+    exact: bool,
+}
+
+/// `text` × 10^`digits`. Reads only as many digits as matter, so that `1e-999999999` costs nothing.
+fn parse_scaled(text: &str, digits: u32) -> Result<Scaled, DecimalError> {
     let (negative, unsigned) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -185,7 +204,8 @@ fn parse_scaled(text: &str, digits: u32) -> Result<i128, DecimalError> {
     if negative && all_digits().any(|digit| digit != b'0') {
         return Err(DecimalError::Negative);
     }
-    Ok(value)
+    let exact = all_digits().skip(usize::try_from(kept).unwrap_or(0)).all(|digit| digit == b'0');
+    Ok(Scaled { value, exact })
 }
 
 /// Exponents beyond ±1,000,000 act as that: the number is zero or too large either way.
@@ -254,5 +274,19 @@ mod tests {
         assert_eq!(Money { amount: 5, currency: Currency::USD }.to_decimal(2), "0.05");
         assert_eq!(Currency::parse("usd"), None);
         assert_eq!(Currency::parse("XXZ"), None);
+    }
+
+    #[test]
+    fn whole_numbers_however_they_are_written() {
+        for (text, whole) in
+            [("5", 5), ("5.0", 5), ("5e0", 5), ("0.5e1", 5), ("50e-1", 5), ("-0", 0), ("0e-9", 0), ("1e3", 1_000)]
+        {
+            assert_eq!(parse_whole(text), Ok(whole), "{text}");
+        }
+        for text in ["5.00001", "4.9999999999999999999", "1e-1", "5e-999999999", "", ".", "five", "0x5"] {
+            assert_eq!(parse_whole(text), Err(DecimalError::Syntax), "{text}");
+        }
+        assert_eq!(parse_whole("-5"), Err(DecimalError::Negative));
+        assert_eq!(parse_whole("1e19"), Err(DecimalError::TooLarge));
     }
 }

@@ -3,13 +3,23 @@
 
 use kernel::event::EventHead;
 use kernel::{Actor, Error, Event, Timestamp, Uuid};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::model::Stocked;
+use crate::model::{ChangedStock, Stock, Stocked};
 
 pub const CREATED: &str = "product.created";
 pub const UPDATED: &str = "product.updated";
 pub const DELETED: &str = "product.deleted";
+pub const STOCK_CHANGED: &str = "stock.changed";
+
+/// The data of [`STOCK_CHANGED`].
+#[derive(Serialize)]
+struct StockData {
+    product_id: Uuid,
+    owner_id: Uuid,
+    #[serde(flatten)]
+    stock: Stock,
+}
 
 #[derive(Deserialize)]
 struct Snapshot {
@@ -34,6 +44,24 @@ pub fn event(
     let (subject, version) = (subject(stocked.product.id), stocked.product.version);
     let head = EventHead { id, source: "/products", kind, subject, version, time, actor, request_id };
     Event::new(head, stocked, None).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// A variant's stock has a version of its own, and so a subject of its own.
+///
+/// # Errors
+/// `Internal` when it cannot be written as JSON.
+pub fn stock_event(
+    id: Uuid,
+    changed: &ChangedStock,
+    actor: Actor,
+    time: Timestamp,
+    request_id: Option<&str>,
+) -> Result<Event, Error> {
+    let ChangedStock { product_id, owner_id, stock, version } = *changed;
+    let subject = format!("variants/{}", stock.variant_id);
+    let head = EventHead { id, source: "/products", kind: STOCK_CHANGED, subject, version, time, actor, request_id };
+    Event::new(head, StockData { product_id, owner_id, stock }, None)
+        .map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// The product that an event holds, with its stock then.

@@ -3,8 +3,10 @@
 use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 
-/// The highest price in major units that the catalogue takes.
-pub const MAX_PRICE: &str = "99999999.99";
+/// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
+pub fn highest_price(currency: Currency) -> i64 {
+    100_000_000 * 10_i64.pow(currency.exponent()) - 1
+}
 /// The highest stock of a variant.
 pub const MAX_STOCK: i64 = i32::MAX as i64;
 pub const MAX_NAME: usize = 200;
@@ -107,6 +109,25 @@ impl Stock {
     pub fn available(&self) -> i64 {
         self.on_hand - self.reserved
     }
+}
+
+/// A change of the units that exist of a variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockChange {
+    /// To so many.
+    Set(i64),
+    /// By so many, more or fewer.
+    Adjust(i64),
+}
+
+/// A variant's stock after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedStock {
+    pub product_id: Uuid,
+    pub owner_id: Uuid,
+    pub stock: Stock,
+    /// Counts the changes of this stock from 1.
+    pub version: i64,
 }
 
 /// A product with the units of its variants: what its owner sees.

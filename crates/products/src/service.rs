@@ -7,12 +7,14 @@ use bytes::Bytes;
 use kernel::error::Error;
 use kernel::{Actor, Currency, Principal, Uuid, text};
 use platform::Context;
-use platform::db::{Database, Effects, events as log, idempotency as claims};
+use platform::db::{Database, Effects, StoreError, events as log, idempotency as claims};
 use platform::idempotency::{Answered, Claim, InFlight, Stored};
 use platform::tasks::WriteTasks;
 
 use crate::events::{self, CREATED, DELETED, UPDATED};
-use crate::model::{Edit, MAX_HANDLE, NewProduct, Product, Status, Stock, Stocked, Variant};
+use crate::model::{
+    ChangedStock, Edit, MAX_HANDLE, MAX_STOCK, NewProduct, Product, Status, Stock, StockChange, Stocked, Variant,
+};
 use crate::store::{self, ActiveQuery, HANDLE_RULE, PageQuery, RESERVED_RULE, Store};
 
 /// An edit that meets other edits of the same product starts over this often before it gives up.
@@ -204,6 +206,41 @@ impl Products {
             }
         }
         Err(Error::Conflict("The product is being edited by others; try again".into()))
+    }
+
+    /// Sets or adjusts the units on hand of a variant that the caller manages.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; `Invalid` beyond what a stock can be; `Conflict` when less would be left than is reserved;
+    /// `Unavailable`.
+    pub async fn change_stock(&self, caller: Caller, variant: Uuid, change: StockChange) -> Result<Stock, Error> {
+        let this = self.clone();
+        self.tasks.run(async move { this.change_stock_once(caller, variant, change).await }).await
+    }
+
+    async fn change_stock_once(&self, caller: Caller, variant: Uuid, change: StockChange) -> Result<Stock, Error> {
+        let (StockChange::Set(number) | StockChange::Adjust(number)) = change;
+        let lowest = if matches!(change, StockChange::Set(_)) { 0 } else { -MAX_STOCK };
+        if !(lowest..=MAX_STOCK).contains(&number) {
+            return Err(Error::invalid("stock", "range", format!("must be from {lowest} to {MAX_STOCK}")));
+        }
+        let owner = self.store.owner_of(variant).await?.ok_or(Error::NotFound)?;
+        if !caller.principal.may_manage(owner) {
+            return Err(Error::Forbidden);
+        }
+        let (id, now) = (self.context.id_for(owner)?, self.context.now());
+        let actor = Actor::Account(caller.principal.account_id);
+        let effects = Box::new(move |changed: &ChangedStock| {
+            let event = events::stock_event(id, changed, actor, now, caller.request_id.as_deref());
+            event.map(Effects::event).map_err(|error| StoreError::Statement(error.to_string()))
+        });
+        match self.store.change_stock(variant, change, effects).await {
+            Ok(changed) => changed.map(|changed| changed.stock).ok_or(Error::NotFound),
+            Err(error) if error.is_conflict_on(RESERVED_RULE) => {
+                Err(Error::Conflict("The stock would fall below what is reserved, or rise beyond its limit".into()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Deletes a product that the caller manages.

@@ -1,12 +1,14 @@
 //! Bringing a file's products into the catalogue: created once, edited when the file says something new, left alone otherwise.
 
-use kernel::{Actor, Currency, Error, Uuid};
+use kernel::{Actor, Currency, Error, Money, Uuid};
 use platform::db::Effects;
 use sha2::{Digest, Sha256};
 
 use crate::events::{self, CREATED, UPDATED};
 use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
-use crate::model::{Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Stock, Stocked, Variant};
+use crate::model::{
+    Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Stock, Stocked, Variant, highest_price,
+};
 use crate::service::Products;
 
 /// What became of an imported product.
@@ -31,7 +33,7 @@ impl Products {
         currency: Currency,
         dry_run: bool,
     ) -> Result<Outcome, Error> {
-        check(&imported)?;
+        check(&imported, currency)?;
         let content = serde_json::to_vec(&(&imported, currency)).map_err(|error| Error::Internal(error.to_string()))?;
         let digest = Sha256::digest(content).to_vec();
         let before = self.store.by_handle(owner, &imported.handle).await?;
@@ -129,9 +131,9 @@ impl Products {
 }
 
 /// The catalogue's own rules; the reader has checked the form.
-fn check(imported: &ImportedProduct) -> Result<(), Error> {
+fn check(imported: &ImportedProduct, currency: Currency) -> Result<(), Error> {
     let length = |text: &str| text.trim().chars().count();
-    let highest = 9_999_999_999;
+    let highest = highest_price(currency);
     if !(1..=MAX_NAME).contains(&length(&imported.name)) {
         return Err(Error::invalid("name", "length", format!("the title must have 1 to {MAX_NAME} characters")));
     }
@@ -143,7 +145,8 @@ fn check(imported: &ImportedProduct) -> Result<(), Error> {
         return Err(Error::invalid("category", "length", detail));
     }
     if imported.variants.iter().any(|variant| variant.price > highest || variant.compare_at_price > Some(highest)) {
-        return Err(Error::invalid("price", "range", "a price is higher than 99999999.99"));
+        let price = Money { amount: highest, currency }.to_decimal(currency.exponent());
+        return Err(Error::invalid("price", "range", format!("a price is higher than {price} {currency}")));
     }
     if imported.variants.iter().any(|variant| variant.quantity > MAX_STOCK) {
         return Err(Error::invalid("stock", "range", format!("a quantity is higher than {MAX_STOCK}")));

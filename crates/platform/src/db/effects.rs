@@ -16,6 +16,9 @@ pub struct Effects {
     pub answered: Option<Answered>,
 }
 
+/// The effects of a change whose outcome is known only in its transaction.
+pub type EffectsOf<T> = Box<dyn FnOnce(&T) -> Result<Effects, StoreError> + Send>;
+
 impl Effects {
     pub fn event(event: Event) -> Self {
         Self { events: vec![event], answered: None }

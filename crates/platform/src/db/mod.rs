@@ -18,7 +18,7 @@ mod url;
 
 use std::sync::Arc;
 
-pub use effects::{EffectColumns, Effects};
+pub use effects::{EffectColumns, Effects, EffectsOf};
 pub use error::StoreError;
 pub use url::DatabaseUrl;
 

@@ -8,7 +8,7 @@ use super::StoreError;
 use super::postgres::Postgres;
 
 /// Events moved in one transaction.
-const BATCH: i64 = 1_000;
+const BATCH: u64 = 1_000;
 /// Gathers the commits of a moment into one move.
 const COALESCE: Duration = Duration::from_millis(5);
 /// When no commit of this process rings, another process may still have written.
@@ -31,7 +31,7 @@ impl Sequencer {
         let head = transaction
             .query(
                 "update events_head set epoch = case when epoch = $1 then epoch else epoch + 1 end, \
-                 lease_until = clock_timestamp() + interval '5 seconds' \
+                 lease_until = clock_timestamp() + interval '2 seconds' \
                  where epoch = $1 or lease_until < clock_timestamp() returning position, epoch",
                 &[&self.epoch.unwrap_or(-1)],
             )
@@ -50,7 +50,7 @@ impl Sequencer {
                    select $1 + row_number() over (order by sequence), id, type, subject, version, time, bytes from moved \
                    returning 1) \
                  select count(*) from logged",
-                &[&position, &BATCH],
+                &[&position, &(BATCH as i64)],
             )
             .await?;
         let moved: i64 = moved.first().map_or(0, |row| row.get(0));
@@ -66,7 +66,8 @@ pub async fn run(db: Arc<Postgres>) {
     let mut sequencer = Sequencer::default();
     loop {
         match sequencer.advance(&db).await {
-            Ok(moved) if moved > 0 => continue,
+            // More is waiting than one move takes.
+            Ok(BATCH..) => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(event = "events.sequencer.failed", error = %error, "could not number events"),
         }

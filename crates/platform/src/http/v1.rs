@@ -1,9 +1,11 @@
 //! API v1's envelope, frozen: `{"success": …}`, and the translation of errors into it.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use bytes::Bytes;
 use kernel::Error;
 use kernel::error::Unauthenticated;
@@ -11,6 +13,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::body::{self, BodyError, BodyLimit};
+
+/// Mounting the way Express did it: a slash at the end of a path makes no difference.
+pub trait V1Routes<S> {
+    fn v1_route(self, path: &str, methods: MethodRouter<S>) -> Self;
+}
+
+impl<S: Clone + Send + Sync + 'static> V1Routes<S> for Router<S> {
+    fn v1_route(self, path: &str, methods: MethodRouter<S>) -> Self {
+        self.route(path, methods.clone()).route(&format!("{path}/"), methods)
+    }
+}
 
 /// A successful answer. Fields that are `None` are left out.
 #[derive(Serialize)]

@@ -6,6 +6,9 @@ update products set variants = coalesce((
     'compare_at_price', compare_at_price, 'in_stock', available > 0) order by position)::text
   from variants where product_id = products.id), '[]');
 
+-- Counts changes of the stock, apart from edits of the product.
+alter table variants add column stock_version bigint not null default 0;
+
 -- Most plain products have no SKU.
 alter table variants drop constraint "variants.owner_id, variants.sku_key";
 create unique index "variants.owner_id, variants.sku_key" on variants (owner_id, sku_key) where sku_key is not null;

@@ -8,7 +8,7 @@ update products set variants = (
     'compare_at_price', compare_at_price, 'in_stock', json(iif(available > 0, 'true', 'false'))))
   from (select * from variants where product_id = products.id order by position));
 
--- Small rows, always found by their key.
+-- Small rows, always found by their key. `stock_version` counts changes of the stock, apart from edits of the product.
 create table variants_by_id (
   id blob not null primary key,
   product_id blob not null references products (id) on delete cascade,
@@ -23,11 +23,12 @@ create table variants_by_id (
   on_hand integer not null check (on_hand >= 0),
   reserved integer not null default 0 check (reserved >= 0),
   available integer not null check (available >= 0),
+  stock_version integer not null default 0,
   check (on_hand = reserved + available),
   unique (product_id, option_values)
 ) strict, without rowid;
 insert into variants_by_id select id, product_id, owner_id, position, sku, sku_key, barcode, option_values, price,
-  compare_at_price, on_hand, reserved, available from variants;
+  compare_at_price, on_hand, reserved, available, 0 from variants;
 drop table variants;
 alter table variants_by_id rename to variants;
 -- Most plain products have no SKU.

@@ -9,6 +9,7 @@ use auth::{Account, Accounts};
 use axum::Router;
 use axum::routing::get;
 use kernel::{Error, Uuid};
+use platform::http::v1::V1Routes;
 
 use crate::service::Products;
 
@@ -22,8 +23,8 @@ pub struct Endpoints {
 /// Mounts every endpoint of the catalogue.
 pub fn router(products: Products, accounts: Arc<dyn Accounts>) -> Router {
     Router::new()
-        .route("/api/v1/products", get(v1::list::handle).post(v1::create::handle))
-        .route("/api/v1/products/{id}", get(v1::get::handle).put(v1::update::handle).delete(v1::delete::handle))
+        .v1_route("/api/v1/products", get(v1::list::handle).post(v1::create::handle))
+        .v1_route("/api/v1/products/{id}", get(v1::get::handle).put(v1::update::handle).delete(v1::delete::handle))
         .route("/api/v2/products", get(v2::list::handle))
         .route("/api/v2/products/{id}", get(v2::get::handle))
         .with_state(Arc::new(Endpoints { products, accounts }))

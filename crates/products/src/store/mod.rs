@@ -11,9 +11,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
-use platform::db::{Database, Effects, StoreError};
+use platform::db::{Database, Effects, EffectsOf, StoreError};
 
-use crate::model::{Product, Stock, Stocked};
+use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
@@ -90,6 +90,18 @@ pub trait Store: Send + Sync {
 
     /// The stock of all variants of these products, in no order.
     async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError>;
+
+    /// Who owns a variant.
+    async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
+
+    /// Changes a variant's stock on hand, and what the product shows of it; `None` when there is no such variant. `Conflict`
+    /// when less would be left than is reserved, or more than a stock can be.
+    async fn change_stock(
+        &self,
+        variant: Uuid,
+        change: StockChange,
+        effects: EffectsOf<ChangedStock>,
+    ) -> Result<Option<ChangedStock>, StoreError>;
 
     /// The page, newest first, and how many there are in all.
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError>;

@@ -8,13 +8,13 @@ use kernel::Uuid;
 use platform::db::group::{Groups, WriteGroup};
 use platform::db::postgres::{Params, Postgres, Statement, Transaction};
 use platform::db::row::Columns;
-use platform::db::{EffectColumns, Effects, StoreError};
+use platform::db::{EffectColumns, Effects, EffectsOf, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
 use super::{ActiveQuery, HANDLE_RULE, PageQuery, RESERVED_RULE, Store};
-use crate::model::{Product, Stock, Stocked};
+use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCTS: &str = rows::insert_product!(
     "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
@@ -29,6 +29,8 @@ const TAKEN: &str = "select products.owner_id, products.handle from products \
     join unnest($1::uuid[], $2::text[]) as given (owner_id, handle) using (owner_id, handle)";
 /// Variants by id before their product: the one order in which locks are taken.
 const LOCK_KEYS_OF: &str = concat!(rows::keys_of!(), " for update");
+const LOCK_AVAILABLE_OF: &str = concat!(rows::available_of!(), " for update");
+const LOCK_SHOWN_VARIANTS: &str = concat!(rows::shown_variants!(), " for update");
 const STOCK_OF_MANY: &str = "select id, on_hand, reserved, product_id from variants where product_id = any($1)";
 /// So many keys do not hold up the queries behind them.
 const POINT_IDS: usize = 100;
@@ -114,6 +116,21 @@ impl Store for PostgresStore {
             Ok((product, stock))
         };
         rows.iter().map(owned).collect()
+    }
+
+    async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
+        Ok(self.db.query_opt(rows::OWNER_OF, &[&variant]).await?.map(|row| row.get(0)))
+    }
+
+    async fn change_stock(
+        &self,
+        variant: Uuid,
+        change: StockChange,
+        effects: EffectsOf<ChangedStock>,
+    ) -> Result<Option<ChangedStock>, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let changed = change_stock(&mut transaction, variant, change, effects).await;
+        transaction.end(changed).await
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
@@ -243,14 +260,45 @@ async fn change_variants(
             &v.id,
         ];
         t.execute(rows::UPDATE_VARIANT, values).await?;
-        if set_stock && t.execute(rows::SET_STOCK, &[&row.stock.on_hand, &v.id]).await? == 0 {
-            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        if set_stock {
+            set_or_adjust(t, v.id, StockChange::Set(row.stock.on_hand)).await?;
         }
     }
     if changes.insert.is_empty() {
         return Ok(());
     }
     t.execute_all(&[VariantColumns::of(changes.insert.into_iter()).statement()]).await
+}
+
+async fn set_or_adjust(
+    t: &mut Transaction<'_>,
+    variant: Uuid,
+    change: StockChange,
+) -> Result<ChangedStock, StoreError> {
+    let (sql, number) = rows::statement(change);
+    let changed = t.query(sql, &[&number, &variant]).await?;
+    rows::changed_stock(changed.first().ok_or_else(|| StoreError::Conflict(RESERVED_RULE.into()))?)
+}
+
+async fn change_stock(
+    t: &mut Transaction<'_>,
+    variant: Uuid,
+    change: StockChange,
+    effects: EffectsOf<ChangedStock>,
+) -> Result<Option<ChangedStock>, StoreError> {
+    let before = t.query(LOCK_AVAILABLE_OF, &[&variant]).await?;
+    let Some(before) = before.first().map(|row| row.get::<_, i64>(0)) else { return Ok(None) };
+    let changed = set_or_adjust(t, variant, change).await?;
+    if (before > 0) != (changed.stock.available() > 0) {
+        let id = changed.product_id;
+        let shown = t.query(LOCK_SHOWN_VARIANTS, &[&id]).await?;
+        if let Some(shown) = shown.first() {
+            let (shown, in_stock) = rows::show(shown.get(0), &changed)?;
+            t.execute(rows::SHOW_VARIANTS, &[&shown, &in_stock, &id]).await?;
+        }
+    }
+    effects(&changed)?.write_postgres(t).await?;
+    Ok(Some(changed))
 }
 
 /// Products by column, for [`INSERT_PRODUCTS`].

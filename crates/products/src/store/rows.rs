@@ -5,7 +5,7 @@ use platform::db::StoreError;
 use platform::db::row::Columns;
 use serde::de::DeserializeOwned;
 
-use crate::model::{Product, Status, Stock, Stocked, Variant};
+use crate::model::{ChangedStock, Product, Status, Stock, StockChange, Stocked, Variant};
 
 macro_rules! product_columns {
     () => {
@@ -66,8 +66,36 @@ pub const DELETE_PRODUCT: &str = "delete from products where id = $1 and version
 pub const UPDATE_VARIANT: &str = "update variants set position = $1, sku = $2, sku_key = $3, barcode = $4, \
     option_values = $5, price = $6, compare_at_price = $7 where id = $8";
 pub const STOCK_OF: &str = "select id, on_hand, reserved from variants where product_id = $1";
-pub const SET_STOCK: &str =
-    "update variants set on_hand = $1, available = $1 - reserved where id = $2 and reserved <= $1";
+/// Sets and adjusts only where enough is left; more than a stock can be is refused before, and by the model's limit here.
+macro_rules! change_stock {
+    ($on_hand:literal, $condition:literal) => {
+        concat!(
+            "update variants set on_hand = ",
+            $on_hand,
+            ", available = ",
+            $on_hand,
+            " - reserved, stock_version = stock_version + 1 where id = $2 and reserved <= ",
+            $on_hand,
+            $condition,
+            " returning id, on_hand, reserved, product_id, owner_id, stock_version"
+        )
+    };
+}
+pub const SET_STOCK: &str = change_stock!("$1", "");
+pub const ADJUST_STOCK: &str = change_stock!("on_hand + $1", " and on_hand + $1 <= 2147483647");
+pub const OWNER_OF: &str = "select owner_id from variants where id = $1";
+macro_rules! available_of {
+    () => {
+        "select available, product_id from variants where id = $1"
+    };
+}
+macro_rules! shown_variants {
+    () => {
+        "select variants from products where id = $1"
+    };
+}
+pub(super) use {available_of, shown_variants};
+pub const SHOW_VARIANTS: &str = "update products set variants = $1, in_stock = $2 where id = $3";
 pub const DELETE_VARIANT: &str = "delete from variants where id = $1";
 /// Frees what is unique about a variant, for edits that give it to another one of the same product.
 pub const RELEASE_KEYS: &str = "update variants set sku_key = null, option_values = $1 where id = $2";
@@ -236,6 +264,37 @@ pub fn stock(row: &impl Columns) -> Result<Stock, StoreError> {
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, variant_id, error);
     let on_hand = row.integer(1).map_err(wrong("on_hand"))?;
     Ok(Stock { variant_id, on_hand, reserved: row.integer(2).map_err(wrong("reserved"))? })
+}
+
+/// The row that [`SET_STOCK`] and [`ADJUST_STOCK`] return.
+pub fn changed_stock(row: &impl Columns) -> Result<ChangedStock, StoreError> {
+    let stock = stock(row)?;
+    let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
+    Ok(ChangedStock {
+        product_id: row.uuid(3).map_err(wrong("product_id"))?,
+        owner_id: row.uuid(4).map_err(wrong("owner_id"))?,
+        stock,
+        version: row.integer(5).map_err(wrong("stock_version"))?,
+    })
+}
+
+/// The statement of a change, with its number.
+pub fn statement(change: StockChange) -> (&'static str, i64) {
+    match change {
+        StockChange::Set(on_hand) => (SET_STOCK, on_hand),
+        StockChange::Adjust(delta) => (ADJUST_STOCK, delta),
+    }
+}
+
+/// What a product shows of its variants, after one of them came into stock or went out of it: the new text, and whether any
+/// is in stock.
+pub fn show(shown: &str, changed: &ChangedStock) -> Result<(String, bool), StoreError> {
+    let mut variants: Vec<Variant> =
+        parse(shown).map_err(|error| StoreError::corrupt("products", "variants", changed.product_id, error))?;
+    for variant in variants.iter_mut().filter(|variant| variant.id == changed.stock.variant_id) {
+        variant.in_stock = changed.stock.available() > 0;
+    }
+    Ok((list(&variants), variants.iter().any(|variant| variant.in_stock)))
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::Uuid;
 use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError};
+use platform::db::{Effects, EffectsOf, StoreError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
 use super::{ActiveQuery, PageQuery, RESERVED_RULE, Store};
-use crate::model::{Product, Stock, Stocked};
+use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
     "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
@@ -65,15 +65,15 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError> {
-        self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()]))
+        self.0.read_recent(|c| one(c, rows::GET, params![id.as_bytes()]))
     }
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
-        self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
+        self.0.read_recent(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
     }
 
     async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError> {
-        self.0.read_point(|c| {
+        self.0.read_recent(|c| {
             let found = one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle])?;
             found.map(|found| stocked(c, found)).transpose()
         })
@@ -92,6 +92,37 @@ impl Store for SqliteStore {
         self.0.read(read).await
     }
 
+    async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
+        self.0.read_recent(|c| {
+            let mut statement = c.prepare_cached(rows::OWNER_OF)?;
+            Ok(statement.query_row([variant.as_bytes()], |row| row.get(0).map(Uuid::from_bytes)).optional()?)
+        })
+    }
+
+    async fn change_stock(
+        &self,
+        variant: Uuid,
+        change: StockChange,
+        effects: EffectsOf<ChangedStock>,
+    ) -> Result<Option<ChangedStock>, StoreError> {
+        let write = move |c: &Connection| {
+            let mut before = c.prepare_cached(rows::available_of!())?;
+            let Some(before) = before.query_row([variant.as_bytes()], |row| row.get::<_, i64>(0)).optional()? else {
+                return Ok(None);
+            };
+            let changed = set_or_adjust(c, variant, change)?;
+            if (before > 0) != (changed.stock.available() > 0) {
+                let id = changed.product_id.as_bytes();
+                let shown: String = c.prepare_cached(rows::shown_variants!())?.query_row([id], |row| row.get(0))?;
+                let (shown, in_stock) = rows::show(&shown, &changed)?;
+                c.prepare_cached(rows::SHOW_VARIANTS)?.execute(params![shown, in_stock, id])?;
+            }
+            effects(&changed)?.write_sqlite(c)?;
+            Ok(Some(changed))
+        };
+        self.0.write(write).await
+    }
+
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
         let read = move |c: &Connection| {
             let (page, count) = rows::page_sql(&query, "instr");
@@ -106,7 +137,7 @@ impl Store for SqliteStore {
     }
 
     async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError> {
-        let read = move |c: &Connection| {
+        self.0.read_recent(|c| {
             let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
             match &query.category {
                 Some(category) => {
@@ -114,8 +145,7 @@ impl Store for SqliteStore {
                 }
                 None => many(c, rows::ACTIVE, params![time, id.as_bytes(), query.limit]),
             }
-        };
-        self.0.read(read).await
+        })
     }
 }
 
@@ -211,12 +241,18 @@ fn change_variants(c: &Connection, changes: VariantChanges<'_>, set_stock: bool)
             v.compare_at_price,
             v.id.as_bytes(),
         ])?;
-        let set = params![row.stock.on_hand, v.id.as_bytes()];
-        if set_stock && c.prepare_cached(rows::SET_STOCK)?.execute(set)? == 0 {
-            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        if set_stock {
+            set_or_adjust(c, v.id, StockChange::Set(row.stock.on_hand))?;
         }
     }
     changes.insert.iter().try_for_each(|row| insert_variant(c, row))
+}
+
+fn set_or_adjust(c: &Connection, variant: Uuid, change: StockChange) -> Result<ChangedStock, StoreError> {
+    let (sql, number) = rows::statement(change);
+    let changed =
+        c.prepare_cached(sql)?.query_row(params![number, variant.as_bytes()], |row| Ok(rows::changed_stock(row)));
+    changed.optional()?.ok_or_else(|| StoreError::Conflict(RESERVED_RULE.into()))?
 }
 
 fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use kernel::{Currency, SystemClock, Timestamp, Uuid};
 use platform::Context;
+use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
 use super::{ActiveQuery, HANDLE_RULE, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
-use crate::model::{Image, Product, Status, Stock, Stocked, Variant};
+use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant};
 
 /// Runs the test on an empty store of each kind.
 fn on_both(test: impl AsyncFn(Fixture)) {
@@ -231,6 +232,110 @@ fn stock_never_falls_below_what_is_reserved() {
         let refused = f.store.update(desk.clone(), 1, true, f.effects(events::UPDATED, &desk)).await.unwrap_err();
         assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
         assert_eq!(f.store.get(desk.product.id).await.unwrap().unwrap().version, 1, "nothing of the edit is left");
+    });
+}
+
+impl Fixture {
+    async fn change_stock(&self, variant: Uuid, change: StockChange) -> Result<Option<ChangedStock>, StoreError> {
+        let (id, now) = (self.context.id().unwrap(), self.context.now());
+        let event = move |changed: &ChangedStock| {
+            Ok(Effects::event(events::stock_event(id, changed, kernel::Actor::System, now, None).unwrap()))
+        };
+        self.store.change_stock(variant, change, Box::new(event)).await
+    }
+}
+
+#[test]
+fn stock_is_set_and_adjusted_and_the_product_shows_it() {
+    on_both(async |f| {
+        let desk = f.product("desk");
+        f.insert(&desk).await.unwrap();
+        let (product, small) = (desk.product.id, desk.product.variants[0].id);
+        let shown = async || f.store.get(product).await.unwrap().unwrap().variants[0].in_stock;
+        assert_eq!(f.store.owner_of(small).await.unwrap(), Some(f.owner));
+        assert_eq!(f.store.owner_of(product).await.unwrap(), None);
+        let stock = Stock { variant_id: small, on_hand: 0, reserved: 0 };
+        let changed = f.change_stock(small, StockChange::Adjust(-3)).await.unwrap();
+        assert_eq!(changed, Some(ChangedStock { product_id: product, owner_id: f.owner, stock, version: 1 }));
+        assert!(!shown().await);
+        let refused = f.change_stock(small, StockChange::Adjust(-1)).await.unwrap_err();
+        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        let changed = f.change_stock(small, StockChange::Set(7)).await.unwrap().unwrap();
+        assert_eq!((changed.stock.on_hand, changed.version), (7, 2), "a refused change is not counted");
+        assert!(shown().await);
+        let refused = f.change_stock(small, StockChange::Adjust(crate::model::MAX_STOCK)).await.unwrap_err();
+        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        assert_eq!(f.change_stock(product, StockChange::Set(1)).await.unwrap(), None);
+        assert_eq!(f.store.get(product).await.unwrap().unwrap().version, 1, "stock is not an edit");
+        for version in 1..=2 {
+            let event = log::at_version(&f.database, &format!("variants/{small}"), version).await.unwrap();
+            assert!(event.is_some(), "{version}");
+        }
+    });
+}
+
+#[test]
+fn of_many_takers_as_many_succeed_as_there_are_units() {
+    on_both(async |f| {
+        let desk = f.product("desk");
+        f.insert(&desk).await.unwrap();
+        let small = desk.product.variants[0].id;
+        f.change_stock(small, StockChange::Set(20)).await.unwrap();
+        let takers = (0..100).map(|_| f.change_stock(small, StockChange::Adjust(-1)));
+        let results = futures_util::future::join_all(takers).await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 20);
+        let after = f.store.get_stocked(desk.product.id).await.unwrap().unwrap();
+        assert_eq!((after.stock[0].on_hand, after.product.variants[0].in_stock), (0, false));
+    });
+}
+
+#[test]
+fn a_store_of_the_schema_before_keeps_its_data() {
+    on_both(async |f| {
+        let desk = f.product("desk");
+        f.insert(&desk).await.unwrap();
+        // The store as it was before step 3, holding the same.
+        let folder = tempfile::tempdir().unwrap();
+        let url = match &f.database {
+            Database::Sqlite(_) => DatabaseUrl::Sqlite(folder.path().to_owned()),
+            Database::Postgres(_) => testkit::postgres::database().parse().unwrap(),
+        };
+        let limits = Limits { pool_size: 2, shared_connections: 1 };
+        let old = Database::open(&url, "products", limits).await.unwrap();
+        let steps = Migrations { sqlite: &MIGRATIONS.sqlite[..2], postgres: &MIGRATIONS.postgres[..2] };
+        old.migrate(&steps).await.unwrap();
+        let (id, quote): (fn(Uuid) -> String, _) = match &old {
+            Database::Sqlite(_) => (|id| format!("x'{}'", id.simple()), ""),
+            Database::Postgres(_) => (|id| format!("'{id}'"), "'"),
+        };
+        let p = &desk.product;
+        let mut rows = vec![format!(
+            "insert into products (id, owner_id, handle, name, name_key, description, tags, status, currency, option_names, \
+             images, price, in_stock, version, created_at, updated_at) values ({}, {}, 'desk', '{}', '', 'Bright', \
+             '[\"a\",\"b\"]', 'active', 'USD', '[\"Size\"]', '[{{\"url\":\"https://example.com/a.jpg\",\"alt\":null}}]', 800, \
+             {quote}1{quote}, 1, {}, {})",
+            id(p.id),
+            id(p.owner_id),
+            p.name,
+            p.created_at.0,
+            p.updated_at.0
+        )];
+        for (n, (v, stock)) in p.variants.iter().zip(&desk.stock).enumerate() {
+            rows.push(format!(
+                "insert into variants (id, product_id, owner_id, position, sku, sku_key, option_values, price, compare_at_price, \
+                 on_hand, available) values ({}, {}, {}, {n}, '{}', 'k{n}', '[\"{}\"]', {}, {}, {}, {})",
+                id(v.id), id(p.id), id(p.owner_id), v.sku.as_deref().unwrap(), v.option_values[0], v.price,
+                v.compare_at_price.unwrap(), stock.on_hand, stock.on_hand
+            ));
+        }
+        for row in rows {
+            match &old {
+                Database::Sqlite(db) => drop(db.write(move |c| Ok(c.execute(&row, [])?)).await.unwrap()),
+                Database::Postgres(db) => drop(db.query_slow(&row, &[]).await.unwrap()),
+            }
+        }
+        old.migrate(&MIGRATIONS).await.unwrap();
+        assert_eq!(open(&old).get_stocked(p.id).await.unwrap(), Some(desk));
     });
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use auth::Accounts;
 use axum::Router;
 use axum::routing::get;
+use platform::http::v1::V1Routes;
 use products::Products;
 
 /// What every endpoint is given.
@@ -18,7 +19,7 @@ pub struct Endpoints {
 /// Mounts every endpoint of user administration.
 pub fn router(accounts: Arc<dyn Accounts>, products: Products) -> Router {
     Router::new()
-        .route("/api/v1/users", get(v1::list::handle))
-        .route("/api/v1/users/{id}", get(v1::get::handle))
+        .v1_route("/api/v1/users", get(v1::list::handle))
+        .v1_route("/api/v1/users/{id}", get(v1::get::handle))
         .with_state(Arc::new(Endpoints { accounts, products }))
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use platform::http::v1::{Failure, FieldError};
+use platform::http::v1::{Failure, FieldError, V1Routes};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,9 +21,9 @@ use user::V1User;
 
 pub(super) fn router() -> Router<Arc<Auth>> {
     Router::new()
-        .route("/register", post(register::handle))
-        .route("/login", post(login::handle))
-        .route("/me", get(me::handle))
+        .v1_route("/register", post(register::handle))
+        .v1_route("/login", post(login::handle))
+        .v1_route("/me", get(me::handle))
 }
 
 /// What registering and logging in return.

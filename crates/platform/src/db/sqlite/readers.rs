@@ -51,6 +51,15 @@ impl Readers {
         self.idle().retain_mut(|reader| reader.end_snapshot().is_ok());
     }
 
+    /// Reads what is there at this moment.
+    pub fn read_now<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut reader = self.take()?;
+        reader.end_snapshot()?;
+        let result = read(&reader.connection);
+        self.idle().push(reader);
+        result
+    }
+
     /// Reads in the open snapshot, if it is still the latest state; else in a new one, which stays open.
     pub fn read_shared<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let commits = self.commits.load(Ordering::Acquire);

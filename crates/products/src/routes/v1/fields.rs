@@ -1,10 +1,10 @@
 //! v1's rules for a product's fields, in the contract's order and words.
 
-use kernel::{Currency, Money};
+use kernel::{Currency, Money, parse_whole};
 use platform::http::v1::FieldError;
 use serde_json::{Map, Value};
 
-use crate::model::{MAX_CATEGORY, MAX_NAME, MAX_PRICE, MAX_STOCK};
+use crate::model::{MAX_CATEGORY, MAX_NAME, MAX_STOCK, highest_price};
 
 const NAME: &str = "Product name must be between 1 and 200 characters";
 const PRICE: &str = "Price must be a positive number";
@@ -86,16 +86,10 @@ fn number(value: &Value) -> Option<String> {
 /// Minor units, rounded half up to two decimals.
 fn price(value: &Value, currency: Currency) -> Option<i64> {
     let price = Money::from_decimal(&number(value)?, currency, 2).ok()?;
-    let highest = Money::from_decimal(MAX_PRICE, currency, 2).ok()?;
-    (price.amount <= highest.amount).then_some(price.amount)
+    (price.amount <= highest_price(currency)).then_some(price.amount)
 }
 
-/// A whole number, however it is written: `5`, `"5"`, `5e0`, `5.0`.
 fn stock(value: &Value) -> Option<i64> {
-    // Once as a whole and once with four decimals (the most a currency has): a fraction makes the two differ.
-    let written = number(value)?;
-    let yen = Currency::parse("JPY")?;
-    let whole = Money::from_decimal(&written, yen, 0).ok()?.amount;
-    let exact = Money::from_decimal(&written, Currency::parse("CLF")?, 4).ok()?.amount == whole.checked_mul(10_000)?;
-    (exact && whole <= MAX_STOCK).then_some(whole)
+    let stock = parse_whole(&number(value)?).ok()?;
+    (stock <= MAX_STOCK).then_some(stock)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
 use kernel::{Error, Timestamp, Uuid};
+use platform::http::caller::V2Caller;
 use platform::http::query::pairs;
 use platform::http::v2::{self, Problem};
 use serde::Serialize;
@@ -25,6 +26,8 @@ struct Page<'a> {
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     RawQuery(query): RawQuery,
+    // The list is the same for everyone, but a token that is sent must be good.
+    V2Caller(_): V2Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
