@@ -219,6 +219,40 @@ fn a_failing_or_panicking_write_leaves_the_rest_of_its_batch_alone() {
 }
 
 #[test]
+fn a_full_disk_fails_its_batch_and_nothing_else() {
+    run(async {
+        let (_folder, [database, _]) = both().await;
+        let Database::Sqlite(db) = &database else { panic!("the first is SQLite") };
+        let insert = |id: i64, bytes: usize| {
+            db.write(move |c| {
+                // The first job holds the writer up, so that the others share its batch.
+                std::thread::sleep(Duration::from_millis(if id == 1 { 50 } else { 0 }));
+                c.execute("insert into counters values ($1, 0)", [id])?;
+                c.execute("insert into blobs values (zeroblob($1))", [bytes as i64])?;
+                Ok(())
+            })
+        };
+        let limit = |pages: i64| {
+            db.write(move |c| {
+                c.execute_batch("create table if not exists blobs (bytes blob)")?;
+                Ok(c.query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(()))?)
+            })
+        };
+        let count = || db.read_point(|c| Ok(c.query_row("select count(*) from counters", [], |row| row.get(0))?));
+        limit(60).await.unwrap();
+        let batch = [insert(1, 10), insert(2, 10), insert(3, 10_000_000), insert(4, 10)];
+        let results = futures_util::future::join_all(batch).await;
+        assert!(matches!(results[2], Err(StoreError::Unavailable(_))), "{results:?}");
+        let kept: i64 = count().unwrap();
+        let told = results.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(kept, told as i64, "what was told is what is there: {results:?}");
+        limit(1_000_000).await.unwrap();
+        insert(5, 10_000_000).await.unwrap();
+        assert_eq!(count().unwrap(), kept + 1, "writes go on when there is space");
+    });
+}
+
+#[test]
 fn migrations_keep_data_and_refuse_a_newer_schema() {
     const NEXT: Migrations = Migrations {
         sqlite: &[
