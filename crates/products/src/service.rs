@@ -15,7 +15,7 @@ use crate::events::{self, CREATED, DELETED, UPDATED};
 use crate::model::{
     ChangedStock, Edit, MAX_HANDLE, MAX_STOCK, NewProduct, Product, Status, Stock, StockChange, Stocked, Variant,
 };
-use crate::store::{self, ActiveQuery, HANDLE_RULE, PageQuery, RESERVED_RULE, Store};
+use crate::store::{self, ActiveQuery, Insert, PageQuery, RESERVED_RULE, Store};
 
 /// An edit that meets other edits of the same product starts over this often before it gives up.
 const EDIT_TRIES: usize = 16;
@@ -131,30 +131,41 @@ impl Products {
         {
             return self.replay(stored.check(claim)?, render).await;
         }
-        let mut draft = self.draft(&caller.principal, new)?;
-        loop {
-            let body = render(&draft);
-            let product = &draft.product;
-            let effects = Effects {
-                events: vec![self.event(CREATED, &draft, caller)?],
-                answered: claim.as_ref().map(|claim| Answered {
-                    claim: claim.clone(),
-                    status: 201,
-                    body: body.clone(),
-                    subject: events::subject(product.id),
-                    version: product.version,
-                }),
-            };
-            match self.store.insert(draft.clone(), effects).await {
-                Ok(()) => return Ok(Answer { body, replayed: false }),
-                Err(error) if error.is_conflict_on(claims::CONFLICT) => return Err(Error::IdempotencyInFlight),
-                // Another product of this seller has that name; the id makes the handle unique.
-                Err(error) if error.is_conflict_on(HANDLE_RULE) => {
-                    draft.product.handle = distinct_handle(&draft.product);
-                }
-                Err(error) => return Err(error.into()),
+        let draft = self.draft(&caller.principal, new)?;
+        let effects = self.creation(&draft, caller, claim.as_ref(), render)?;
+        let otherwise = {
+            let (this, caller, claim, mut draft) = (self.clone(), caller.clone(), claim.clone(), draft.clone());
+            draft.product.handle = distinct_handle(&draft.product);
+            move || {
+                let effects = this.creation(&draft, &caller, claim.as_ref(), render);
+                let effects = effects.map_err(|error| StoreError::Statement(error.to_string()))?;
+                Ok((draft.clone(), effects))
             }
+        };
+        let insert = Insert { stocked: draft, effects, otherwise: Some(Box::new(otherwise)) };
+        match self.store.insert(insert).await {
+            Ok(created) => Ok(Answer { body: render(&created), replayed: false }),
+            Err(error) if error.is_conflict_on(claims::CONFLICT) => Err(Error::IdempotencyInFlight),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// What is written with a new product.
+    fn creation(
+        &self,
+        created: &Stocked,
+        caller: &Caller,
+        claim: Option<&Claim>,
+        render: Render,
+    ) -> Result<Effects, Error> {
+        let answered = claim.map(|claim| Answered {
+            claim: claim.clone(),
+            status: 201,
+            body: render(created),
+            subject: events::subject(created.product.id),
+            version: created.product.version,
+        });
+        Ok(Effects { events: vec![self.event(CREATED, created, caller)?], answered })
     }
 
     async fn replay(&self, stored: Stored, render: Render) -> Result<Answer, Error> {

@@ -10,6 +10,7 @@ use crate::model::{
     Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Stock, Stocked, Variant, highest_price,
 };
 use crate::service::Products;
+use crate::store::Insert;
 
 /// What became of an imported product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,10 @@ impl Products {
         let id = self.context.id_for(owner)?;
         let event = events::event(kind, id, &merged, Actor::Account(owner), self.context.now(), None)?;
         match expected {
-            None => self.store.insert(merged, Effects::event(event)).await?,
+            None => {
+                let insert = Insert { stocked: merged, effects: Effects::event(event), otherwise: None };
+                self.store.insert(insert).await?;
+            }
             Some(version) => {
                 if !self.store.update(merged, version, true, Effects::event(event)).await? {
                     return Err(Error::Conflict("the product was edited during the import; run it again".into()));

@@ -4,10 +4,12 @@ use serde_json::json;
 use testkit::{Server, Topology, on_both};
 
 use crate::people::register;
+use crate::v1::{create_named, text};
 
 on_both!(
     an_unknown_route_is_told_with_its_path_as_sent,
     an_unknown_method_of_a_known_path_is_an_unknown_route,
+    a_slash_at_the_end_of_a_path_makes_no_difference,
     operators_pages_are_not_on_the_public_listener,
 );
 
@@ -33,6 +35,16 @@ fn an_unknown_route_is_told_with_its_path_as_sent(topology: Topology) {
                 assert_eq!(answer, expected, "{method} {path}");
             }
         }
+    }
+}
+
+fn a_slash_at_the_end_of_a_path_makes_no_difference(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    let id = create_named(&ada.api, "slash")["id"].clone();
+    for path in ["/api/v1/auth/me", "/api/v1/products", &format!("/api/v1/products/{}", text(&id))] {
+        let plain = ada.api.get(path).expect(200).json();
+        assert_eq!(ada.api.get(&format!("{path}/")).expect(200).json(), plain, "{path}");
     }
 }
 

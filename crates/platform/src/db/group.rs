@@ -21,15 +21,16 @@ const QUEUE: usize = 4_096;
 pub trait WriteGroup: Send + Sync + 'static {
     type Write: Send + Sync + 'static;
 
-    /// For each write, in order, whether it is refused whatever becomes of the others. One look keeps a refusal that is
-    /// common from undoing whole groups.
-    async fn refuse(&self, group: &[Self::Write]) -> Result<Vec<Option<StoreError>>, StoreError>;
+    /// Adapts the writes to what is stored, in one look, and tells for each, in order, whether it is refused: so that what is
+    /// common does not undo whole groups.
+    async fn prepare(&self, group: &mut [Self::Write]) -> Result<Vec<Option<StoreError>>, StoreError>;
 
     /// Writes all of them in one transaction, or none.
     async fn write(&self, group: &[Self::Write]) -> Result<(), StoreError>;
 }
 
-type Waiting<W> = (W, oneshot::Sender<Result<(), StoreError>>);
+type Reply<W> = oneshot::Sender<Result<W, StoreError>>;
+type Waiting<W> = (W, Reply<W>);
 
 /// Takes writes from many tasks and runs them in groups.
 pub struct Groups<W> {
@@ -47,12 +48,12 @@ impl<W: Send + Sync + 'static> Groups<W> {
         Self { queue }
     }
 
-    /// Returns after the commit of the write's group.
+    /// Returns the write, as it was written, after the commit of its group.
     ///
     /// # Errors
     /// What refused this very write (the others of its group are then written without it); `Unavailable`; `Overloaded` when
     /// too many wait.
-    pub async fn write(&self, write: W) -> Result<(), StoreError> {
+    pub async fn write(&self, write: W) -> Result<W, StoreError> {
         let started = Instant::now();
         let (reply, answer) = oneshot::channel();
         self.queue.try_send((write, reply)).map_err(|_| StoreError::Overloaded("database writes"))?;
@@ -70,44 +71,47 @@ async fn run_lane<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiv
         }
         let writer = Arc::clone(&writer);
         // On a task of its own, so that a panic costs one group and not the lane; its replies are then dropped, which tells.
-        let _ = tokio::spawn(async move { run_group(&*writer, group).await }).await;
+        let _ = tokio::spawn(async move { run_group(&*writer, group, true).await }).await;
     }
 }
 
-async fn run_group<G: WriteGroup>(writer: &G, group: Vec<Waiting<G::Write>>) {
-    let (writes, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-    let refused = match writer.refuse(&writes).await {
-        Ok(refused) => refused,
-        Err(error) => return reply_all(replies, &Err(error)),
-    };
-    let mut joining = Vec::with_capacity(writes.len());
-    let mut waiting = Vec::with_capacity(writes.len());
+/// `again`: whether a single write that met another one at the last moment is prepared and tried once more.
+async fn run_group<G: WriteGroup>(writer: &G, group: Vec<Waiting<G::Write>>, again: bool) {
+    let several = group.len() > 1;
+    let Some((writes, replies)) = prepare(writer, group).await else { return };
+    match writer.write(&writes).await {
+        Ok(()) => writes.into_iter().zip(replies).for_each(|(write, reply)| tell(reply, Ok(write))),
+        // One of them is refused, and only trying tells which.
+        Err(StoreError::Conflict(_)) if several || again => {
+            for alone in writes.into_iter().zip(replies) {
+                Box::pin(run_group(writer, vec![alone], several)).await;
+            }
+        }
+        Err(error) => replies.into_iter().for_each(|reply| tell(reply, Err(error.clone()))),
+    }
+}
+
+/// Answers those that are refused; the others go on.
+async fn prepare<G: WriteGroup>(
+    writer: &G,
+    group: Vec<Waiting<G::Write>>,
+) -> Option<(Vec<G::Write>, Vec<Reply<G::Write>>)> {
+    let (mut writes, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+    let refused = writer.prepare(&mut writes).await.unwrap_or_else(|error| vec![Some(error); replies.len()]);
+    let mut going_on = (Vec::with_capacity(replies.len()), Vec::with_capacity(replies.len()));
     for ((write, reply), refused) in writes.into_iter().zip(replies).zip(refused) {
         match refused {
-            // The caller may have gone; that is its affair, here and below.
-            Some(error) => drop(reply.send(Err(error))),
+            Some(error) => tell(reply, Err(error)),
             None => {
-                joining.push(write);
-                waiting.push(reply);
+                going_on.0.push(write);
+                going_on.1.push(reply);
             }
         }
     }
-    if joining.is_empty() {
-        return;
-    }
-    match writer.write(&joining).await {
-        // One of them is refused, and only trying tells which.
-        Err(StoreError::Conflict(_)) if joining.len() > 1 => {
-            for (write, reply) in joining.chunks(1).zip(waiting) {
-                let _ = reply.send(writer.write(write).await);
-            }
-        }
-        result => reply_all(waiting, &result),
-    }
+    (!going_on.0.is_empty()).then_some(going_on)
 }
 
-fn reply_all(replies: Vec<oneshot::Sender<Result<(), StoreError>>>, result: &Result<(), StoreError>) {
-    for reply in replies {
-        let _ = reply.send(result.clone());
-    }
+/// The caller may have gone; what was written stands.
+fn tell<W>(reply: Reply<W>, result: Result<W, StoreError>) {
+    let _ = reply.send(result);
 }

@@ -63,10 +63,33 @@ pub struct ActiveQuery {
     pub limit: i64,
 }
 
+/// A product to insert, with what is written with it.
+pub struct Insert {
+    pub stocked: Stocked,
+    pub effects: Effects,
+    /// The same product under another handle, for when its own is taken.
+    pub otherwise: Option<Box<Otherwise>>,
+}
+
+type Otherwise = dyn Fn() -> Result<(Stocked, Effects), StoreError> + Send + Sync;
+
+impl Insert {
+    /// Takes the other form.
+    ///
+    /// # Errors
+    /// `Conflict` on [`HANDLE_RULE`] when there is none.
+    fn rename(&mut self) -> Result<(), StoreError> {
+        let otherwise = self.otherwise.take().ok_or_else(|| StoreError::Conflict(HANDLE_RULE.into()))?;
+        (self.stocked, self.effects) = otherwise()?;
+        Ok(())
+    }
+}
+
 /// Whole operations, one transaction each.
 #[async_trait]
 pub trait Store: Send + Sync {
-    async fn insert(&self, stocked: Stocked, effects: Effects) -> Result<(), StoreError>;
+    /// Inserts the product, or its other form if its handle is taken and it has one; returns which.
+    async fn insert(&self, insert: Insert) -> Result<Stocked, StoreError>;
 
     /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with
     /// `set_stock`, and only while it covers what is reserved (else `Conflict`).

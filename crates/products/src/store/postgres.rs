@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
-use super::{ActiveQuery, HANDLE_RULE, PageQuery, RESERVED_RULE, Store};
+use super::{ActiveQuery, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCTS: &str = rows::insert_product!(
@@ -63,8 +63,8 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn insert(&self, stocked: Stocked, effects: Effects) -> Result<(), StoreError> {
-        self.inserts.write(Insert { stocked, effects }).await
+    async fn insert(&self, insert: Insert) -> Result<Stocked, StoreError> {
+        Ok(self.inserts.write(insert).await?.stocked)
     }
 
     async fn update(
@@ -163,12 +163,6 @@ fn products(rows: &[Row]) -> Result<Vec<Product>, StoreError> {
     rows.iter().map(rows::product).collect()
 }
 
-/// A product to insert, with what goes with it.
-struct Insert {
-    stocked: Stocked,
-    effects: Effects,
-}
-
 struct Inserts(Arc<Postgres>);
 
 #[async_trait]
@@ -176,14 +170,16 @@ impl WriteGroup for Inserts {
     type Write = Insert;
 
     /// Sellers reuse names, and handles follow names.
-    async fn refuse(&self, group: &[Insert]) -> Result<Vec<Option<StoreError>>, StoreError> {
-        let keys =
-            || group.iter().map(|insert| (insert.stocked.product.owner_id, insert.stocked.product.handle.as_str()));
-        let (owners, handles): (Vec<_>, Vec<_>) = keys().unzip();
+    async fn prepare(&self, group: &mut [Insert]) -> Result<Vec<Option<StoreError>>, StoreError> {
+        let key = |insert: &Insert| (insert.stocked.product.owner_id, insert.stocked.product.handle.clone());
+        let (owners, handles): (Vec<_>, Vec<_>) = group.iter().map(key).unzip();
         let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
-        let mut taken: HashSet<(Uuid, &str)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let refuse = |key| (!taken.insert(key)).then(|| StoreError::Conflict(HANDLE_RULE.into()));
-        Ok(keys().map(refuse).collect())
+        let mut taken: HashSet<(Uuid, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let refuse = |insert: &mut Insert| match taken.insert(key(insert)) {
+            true => None,
+            false => insert.rename().err(),
+        };
+        Ok(group.iter_mut().map(refuse).collect())
     }
 
     async fn write(&self, group: &[Insert]) -> Result<(), StoreError> {

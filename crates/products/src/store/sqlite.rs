@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
-use super::{ActiveQuery, PageQuery, RESERVED_RULE, Store};
+use super::{ActiveQuery, HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
@@ -22,13 +22,18 @@ pub struct SqliteStore(pub Arc<Sqlite>);
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn insert(&self, stocked: Stocked, effects: Effects) -> Result<(), StoreError> {
+    async fn insert(&self, mut insert: Insert) -> Result<Stocked, StoreError> {
         let write = move |c: &Connection| {
-            insert_product(c, &stocked.product)?;
-            for row in VariantRow::all(&stocked) {
-                insert_variant(c, &row)?;
+            match insert_product(c, &insert.stocked.product) {
+                Err(error) if error.is_conflict_on(HANDLE_RULE) => {
+                    insert.rename()?;
+                    insert_product(c, &insert.stocked.product)?;
+                }
+                inserted => inserted?,
             }
-            effects.write_sqlite(c)
+            VariantRow::all(&insert.stocked).try_for_each(|row| insert_variant(c, &row))?;
+            insert.effects.write_sqlite(c)?;
+            Ok(insert.stocked)
         };
         self.0.write(write).await
     }
@@ -65,15 +70,15 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError> {
-        self.0.read_recent(|c| one(c, rows::GET, params![id.as_bytes()]))
+        self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()]))
     }
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
-        self.0.read_recent(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
+        self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()])?.map(|found| stocked(c, found)).transpose())
     }
 
     async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError> {
-        self.0.read_recent(|c| {
+        self.0.read_point(|c| {
             let found = one(c, rows::BY_HANDLE, params![owner.as_bytes(), handle])?;
             found.map(|found| stocked(c, found)).transpose()
         })
@@ -93,7 +98,7 @@ impl Store for SqliteStore {
     }
 
     async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
-        self.0.read_recent(|c| {
+        self.0.read_point(|c| {
             let mut statement = c.prepare_cached(rows::OWNER_OF)?;
             Ok(statement.query_row([variant.as_bytes()], |row| row.get(0).map(Uuid::from_bytes)).optional()?)
         })
@@ -137,7 +142,7 @@ impl Store for SqliteStore {
     }
 
     async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError> {
-        self.0.read_recent(|c| {
+        self.0.read_point(|c| {
             let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
             match &query.category {
                 Some(category) => {

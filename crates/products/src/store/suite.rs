@@ -1,5 +1,6 @@
 //! What every implementation of the store does, run on both.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kernel::{Currency, SystemClock, Timestamp, Uuid};
@@ -8,7 +9,7 @@ use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
-use super::{ActiveQuery, HANDLE_RULE, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
+use super::{ActiveQuery, HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
 use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant};
 
@@ -77,8 +78,12 @@ impl Fixture {
         Effects::event(events::event(kind, id, stocked, kernel::Actor::System, time, Some("request-1")).unwrap())
     }
 
-    async fn insert(&self, stocked: &Stocked) -> Result<(), StoreError> {
-        self.store.insert(stocked.clone(), self.effects(events::CREATED, stocked)).await
+    async fn insert(&self, stocked: &Stocked) -> Result<Stocked, StoreError> {
+        self.insert_with(stocked, self.effects(events::CREATED, stocked)).await
+    }
+
+    async fn insert_with(&self, stocked: &Stocked, effects: Effects) -> Result<Stocked, StoreError> {
+        self.store.insert(Insert { stocked: stocked.clone(), effects, otherwise: None }).await
     }
 
     async fn execute(&self, sql: &'static str) {
@@ -157,6 +162,36 @@ fn of_inserts_at_once_only_those_that_break_a_rule_are_refused() {
             assert_eq!(f.store.get(id).await.unwrap().is_some(), result.is_ok());
             assert_eq!(logged.is_some(), result.is_ok(), "an event with its change, and only then");
         }
+    });
+}
+
+#[test]
+fn a_product_with_another_form_is_inserted_under_its_other_handle() {
+    on_both(async |f| {
+        let desks: Vec<Stocked> = (0..20).map(|_| f.product("desk")).collect();
+        let inserts = desks.iter().enumerate().map(|(n, desk)| {
+            let (mut other, id) = (desk.clone(), f.context.id().unwrap());
+            other.product.variants.iter_mut().for_each(|variant| variant.sku = Some(format!("{n} {}", variant.id)));
+            let mut desk = other.clone();
+            desk.product.handle = "desk".into();
+            other.product.handle = format!("desk-{n}");
+            let event = move |stocked: &Stocked| {
+                let event = events::event(events::CREATED, id, stocked, kernel::Actor::System, Timestamp(0), None);
+                Effects::event(event.unwrap())
+            };
+            let effects = event(&desk);
+            let otherwise = move || Ok((other.clone(), event(&other)));
+            f.store.insert(Insert { stocked: desk, effects, otherwise: Some(Box::new(otherwise)) })
+        });
+        let mut handles = HashSet::new();
+        for inserted in futures_util::future::join_all(inserts).await {
+            let inserted = inserted.unwrap();
+            let event = log::at_version(&f.database, &events::subject(inserted.product.id), 1).await.unwrap();
+            assert_eq!(events::stocked_in(&event.unwrap()).unwrap(), inserted, "the event tells what was written");
+            assert_eq!(f.store.get(inserted.product.id).await.unwrap().as_ref(), Some(&inserted.product));
+            handles.insert(inserted.product.handle);
+        }
+        assert!(handles.len() == 20 && handles.contains("desk"), "{handles:?}");
     });
 }
 
@@ -402,10 +437,10 @@ fn a_key_is_claimed_once_with_its_effect() {
         let (first, second) = (f.product("one"), f.product("two"));
         let mut effects = f.effects(events::CREATED, &first);
         effects.answered = Some(answered(&first));
-        f.store.insert(first.clone(), effects).await.unwrap();
+        f.insert_with(&first, effects).await.unwrap();
         let mut effects = f.effects(events::CREATED, &second);
         effects.answered = Some(answered(&second));
-        let refused = f.store.insert(second.clone(), effects).await.unwrap_err();
+        let refused = f.insert_with(&second, effects).await.unwrap_err();
         assert!(refused.is_conflict_on(platform::db::idempotency::CONFLICT), "{refused}");
         assert_eq!(f.store.get(second.product.id).await.unwrap(), None);
         let stored = f.database.answered(&claim).await.unwrap().unwrap();

@@ -179,8 +179,10 @@ fn a_token_of_v1_is_none_of_v2(topology: Topology) {
     import(&server, HOME, &ada.email).expect_code(0);
     let pot = path(&by_handle(&server.client(), "clay-plant-pot"));
     for token in [ada.token.as_str(), "nonsense"] {
-        let answer = server.client().with_token(token).get(&pot).expect(401).json();
-        assert_eq!(answer["code"], "unauthenticated");
+        for public in [pot.as_str(), "/api/v2/products"] {
+            let answer = server.client().with_token(token).get(public).expect(401).json();
+            assert_eq!(answer["code"], "unauthenticated");
+        }
     }
 }
 

@@ -44,24 +44,12 @@ impl Sqlite {
         Ok(Self { path, readers, slow_reads: Arc::new(Semaphore::new(limits.pool_size)), writer })
     }
 
-    /// Reads a few rows by key, on the calling thread: microseconds, so a hop to another thread would cost more. Sees every
-    /// commit, also of other processes: for decisions. Each statement sees the state of its own moment.
+    /// Reads a few rows by key, on the calling thread: microseconds, so a hop to another thread would cost more. All statements
+    /// see one state of the database, the latest that any process has committed.
     ///
     /// # Errors
     /// As the closure; `Unavailable` when no connection can be opened.
     pub fn read_point<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let started = Instant::now();
-        let result = self.readers.read_now(read);
-        stats::record(started);
-        result
-    }
-
-    /// As [`Sqlite::read_point`] and cheaper, for browsing: sees every commit of this process, and those of others after
-    /// [`readers::SNAPSHOT_AGE`] at most. All statements see one state of the database.
-    ///
-    /// # Errors
-    /// As [`Sqlite::read_point`].
-    pub fn read_recent<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = self.readers.read_shared(read);
         stats::record(started);

@@ -1,48 +1,44 @@
 //! Connections that read. Taking and dropping SQLite's read lock is a good part of a read by key, so a snapshot is kept open and
-//! shared by the reads that follow, for as long as nobody has written: until a commit of this process, and for
-//! [`SNAPSHOT_AGE`] at most, since another process may write too.
+//! shared by the reads that follow, for as long as no process has committed.
+//!
+//! Whether one has is told by the header of the shared index of the write-ahead log, which every commit rewrites
+//! (<https://sqlite.org/walformat.html#the_wal_index_header>): one small read of a file in memory.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, connect};
 
-/// After this, a commit of another process is seen for certain.
-pub const SNAPSHOT_AGE: Duration = Duration::from_millis(20);
-/// How many bytes of the file a reader sees through the page cache of the operating system, instead of copies of its own.
-const MAP: i64 = 1 << 30;
+/// How many bytes of the file a reader sees through the page cache of the operating system, instead of copies of its own. They
+/// count as resident memory of the process, though the system takes them back when it needs them.
+const MAP: i64 = 128 << 20;
+/// The first copy of the index header.
+type IndexHeader = [u8; 48];
+/// No header that SQLite writes: its first bytes are a version.
+const NO_HEADER: IndexHeader = [0; 48];
 
 pub struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
-    /// Commits of this process.
-    commits: AtomicU64,
+    /// Never closed: closing any descriptor of a file drops all POSIX locks that the process holds on it, SQLite's too.
+    index: OnceLock<ManuallyDrop<File>>,
 }
 
 struct Reader {
     connection: Connection,
-    snapshot: Option<Snapshot>,
-}
-
-struct Snapshot {
-    /// The count of commits when it was taken, or a little before.
-    commits: u64,
-    taken: Instant,
+    /// The index header before the snapshot was taken.
+    snapshot: Option<IndexHeader>,
 }
 
 impl Readers {
     pub fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), commits: AtomicU64::new(0) }
-    }
-
-    /// Called by the writer after each commit, before anyone is told of it.
-    pub fn committed(&self) {
-        self.commits.fetch_add(1, Ordering::Release);
-        self.end_snapshots();
+        Self { path, idle: Mutex::default(), index: OnceLock::new() }
     }
 
     /// Ends the snapshots that nobody reads in at this moment: they would keep the write-ahead log from being reused.
@@ -51,24 +47,15 @@ impl Readers {
         self.idle().retain_mut(|reader| reader.end_snapshot().is_ok());
     }
 
-    /// Reads what is there at this moment.
-    pub fn read_now<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut reader = self.take()?;
-        reader.end_snapshot()?;
-        let result = read(&reader.connection);
-        self.idle().push(reader);
-        result
-    }
-
     /// Reads in the open snapshot, if it is still the latest state; else in a new one, which stays open.
     pub fn read_shared<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let commits = self.commits.load(Ordering::Acquire);
+        let header = self.index_header();
         let mut reader = self.take()?;
-        let current = |snapshot: &Snapshot| snapshot.commits == commits && snapshot.taken.elapsed() <= SNAPSHOT_AGE;
-        if !reader.snapshot.as_ref().is_some_and(current) {
+        if reader.snapshot.is_none() || reader.snapshot != header {
             reader.end_snapshot()?;
             reader.connection.prepare_cached("begin")?.execute([])?;
-            reader.snapshot = Some(Snapshot { commits, taken: Instant::now() });
+            // Without a header to compare with, it is the latest state for this read only.
+            reader.snapshot = Some(header.unwrap_or(NO_HEADER));
         }
         let result = read(&reader.connection);
         if reader.connection.is_autocommit() {
@@ -95,6 +82,21 @@ impl Readers {
         reader.connection.progress_handler(0, None::<fn() -> bool>)?;
         self.idle().push(reader);
         result
+    }
+
+    fn index_header(&self) -> Option<IndexHeader> {
+        let index = match self.index.get() {
+            Some(index) => index,
+            None => {
+                let mut path = self.path.clone().into_os_string();
+                path.push("-shm");
+                // It is there once the first connection has read.
+                let opened = ManuallyDrop::new(File::open(path).ok()?);
+                self.index.get_or_init(|| opened)
+            }
+        };
+        let mut header = NO_HEADER;
+        index.read_exact_at(&mut header, 0).ok().map(|()| header)
     }
 
     /// A reader that is not given back, because something about it failed, is closed.

@@ -129,7 +129,8 @@ fn run(connection: &Connection, queue: &Receiver<Box<dyn Job>>, readers: &Reader
             // The connection is of no use inside a failed transaction; a second failure shows at the next BEGIN.
             let _ = connection.execute_batch("rollback");
         }
-        readers.committed();
+        // An open snapshot is of no more use, and would keep the log from being reused.
+        readers.end_snapshots();
         let result = result.as_ref().copied().map_err(String::as_str);
         for job in jobs {
             job.finish(result);

@@ -12,6 +12,7 @@ on_both!(
     empty_texts_come_back_as_sent,
     protected_fields_are_ignored,
     ids_are_unique_and_ascend,
+    any_number_may_have_the_same_name,
 );
 
 const PATH: &str = "/api/v1/products";
@@ -103,4 +104,19 @@ fn ids_are_unique_and_ascend(topology: Topology) {
     let ada = register(&server);
     let ids: Vec<String> = (0..20).map(|_| path(&create(&ada.api, &json!({ "name": "x", "price": 1 })))).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+}
+
+/// Handles are unique per seller and follow names; that is no reason to refuse a name.
+fn any_number_may_have_the_same_name(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..10).for_each(|_| drop(create(&ada.api, &json!({ "name": "Lamp", "price": 1 })))));
+        }
+    });
+    let listed = ada.api.get("/api/v1/products?limit=1").expect(200).json();
+    assert_eq!(listed["data"]["pagination"]["total"], 80);
+    let handles = server.sql("products", "select count(distinct handle) from products");
+    assert_eq!(handles, [["80"]]);
 }

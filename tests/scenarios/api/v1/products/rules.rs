@@ -96,6 +96,7 @@ fn stock_is_a_whole_number_from_0_to_2147483647(topology: Topology) {
     for bad in [
         "-1",
         "1.5",
+        "5.00001",
         "2147483648",
         "1e10",
         "1e400",
