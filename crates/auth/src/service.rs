@@ -26,8 +26,8 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct AuthSettings {
     pub v1_token_lifetime: Duration,
-    /// The key ring; made when absent.
-    pub key_file: PathBuf,
+    /// The key ring; made when absent. A command that issues no tokens needs none.
+    pub key_file: Option<PathBuf>,
     /// Threads that hash passwords, and how many jobs may wait for them.
     pub hash_threads: usize,
     pub hash_queue: usize,
@@ -71,7 +71,7 @@ impl Auth {
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
             store: store::open(database),
-            tokens: Tokens::new(KeyRing::open(&settings.key_file, &context)?),
+            tokens: Tokens::new(settings.key_file.map_or(Ok(KeyRing::EMPTY), |file| KeyRing::open(&file, &context))?),
             hasher: PasswordHasher::start(settings.hash_threads, settings.hash_queue)?,
             v1_token_lifetime: settings.v1_token_lifetime,
             context,

@@ -29,6 +29,8 @@ use crate::fallback::Seen;
 use crate::unread;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes that the log shows of a path that leads nowhere.
+const LOGGED_PATH: usize = 200;
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// A tower layer, so that what stands behind it may be a router of this process or a client of another.
@@ -122,6 +124,7 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
     let id = request_id(&request, context);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let unmatched = route.is_none().then(|| request.uri().clone());
     request.extensions_mut().insert(id.clone());
     let counted = Arc::new(QueryStats::default());
     let mut response = stats::scope(Arc::clone(&counted), next(request)).await;
@@ -130,6 +133,7 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
         request_id = id.as_str(),
         http.request.method = method.as_str(),
         http.route = route.as_ref().map_or("unmatched", |route| route.as_str().trim_end_matches('/')),
+        url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
         http.response.status_code = response.status().as_u16(),
         duration_ms = millis(started.elapsed()),
         db.queries = counted.queries(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use auth::Auth;
 use axum::Router;
 use axum::http::HeaderValue;
+use axum::response::Redirect;
 use axum::routing::get;
 use edge::Edge;
 use platform::Context;
@@ -34,6 +35,8 @@ pub fn router(services: Router, auth: Arc<Auth>, context: Context, settings: Edg
     services
         .route("/health", get(fallback::health))
         .route("/api-docs", get(api_docs::page))
+        // Until the web app is here.
+        .route("/", get(async || Redirect::temporary("/api-docs")))
         .fallback(fallback::not_found)
         // The monolith knew no 405: a method without a handler was a route that does not exist.
         .method_not_allowed_fallback(fallback::not_found)

@@ -33,15 +33,27 @@ pub enum Schema {
     Require,
 }
 
+/// What the parts are opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Serve(Schema),
+    /// One piece of work; tokens are neither issued nor checked.
+    Command,
+}
+
 impl App {
-    pub async fn open(config: &Config, schema: Schema) -> Result<Self, Failure> {
+    pub async fn open(config: &Config, purpose: Purpose) -> Result<Self, Failure> {
+        let (schema, key_file) = match purpose {
+            Purpose::Serve(schema) => (schema, Some(config.key_file())),
+            Purpose::Command => (Schema::Migrate, None),
+        };
         let context = Context::new(Arc::new(SystemClock));
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
         let accounts = open(config, config.auth_database(), "auth", &auth::MIGRATIONS, schema).await?;
         let catalogue = open(config, config.products_database(), "products", &products::MIGRATIONS, schema).await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
-            key_file: config.key_file(),
+            key_file,
             hash_threads: config.auth.hash_threads,
             hash_queue: config.auth.hash_queue,
         };
@@ -75,6 +87,15 @@ impl App {
             tokio::spawn(sweep(database.clone(), self.context.clone()));
         }
         tokio::spawn(sweep_sessions(Arc::clone(&self.auth)));
+    }
+
+    /// Brings the databases into the form in which their files can be copied. Call it when nothing writes any more.
+    pub async fn close(&self) {
+        for database in &self.databases {
+            if let Err(error) = database.close().await {
+                tracing::warn!(event = "db.close.failed", error = %error, "the write-ahead log was not emptied");
+            }
+        }
     }
 
     /// Whether every database answers.

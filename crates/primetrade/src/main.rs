@@ -1,5 +1,18 @@
 //! `primetrade`: the one binary. Reads its configuration, joins the parts, runs a command.
 
+/// Prints a line of results. A reader that has gone (`| head -1`) is no reason to fail.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)));
+    }};
+}
+/// The same for complaints, on stderr.
+macro_rules! complain {
+    ($($line:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($line)*)));
+    }};
+}
+
 mod app;
 #[cfg(test)]
 mod architecture;
@@ -40,7 +53,7 @@ fn main() -> ExitCode {
     let loaded = match config::load(&Sources::of_process(cli.config_file, cli.settings)) {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprintln!("{errors}");
+            complain!("{errors}");
             return ExitCode::from(2);
         }
     };
@@ -50,7 +63,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::FAILURE,
         Err(failure) => {
-            eprintln!("primetrade: {failure}");
+            complain!("primetrade: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -60,11 +73,11 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
     let config = &loaded.config;
     match command {
         Command::ConfigCheck => {
-            println!("the configuration is valid");
+            say!("the configuration is valid");
             return Ok(Outcome::Done);
         }
         Command::ConfigPrint => {
-            print!("{}", loaded.to_toml());
+            say!("{}", loaded.to_toml().trim_end());
             return Ok(Outcome::Done);
         }
         _ => {}

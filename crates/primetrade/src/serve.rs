@@ -10,7 +10,7 @@ use platform::http::server;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::app::{App, Schema};
+use crate::app::{App, Purpose, Schema};
 use crate::commands;
 use crate::config::Config;
 use crate::{Failure, Outcome};
@@ -20,7 +20,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 
 pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcome, Failure> {
     let schema = if no_migrate { Schema::Require } else { Schema::Migrate };
-    let app = Arc::new(App::open(config, schema).await?);
+    let app = Arc::new(App::open(config, Purpose::Serve(schema)).await?);
     app.start_background();
     if demo {
         commands::seed_demo(&app).await?;
@@ -28,13 +28,14 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
     // Only now: whoever gets a connection gets a server that is ready.
     let public = bind(config.http.listen, "http.listen")?;
     let admin = bind(config.admin.listen, "admin.listen")?;
-    println!("PrimeTrade is serving on http://{}", public.local_addr()?);
-    println!("Admin (health, metrics) on http://{}", admin.local_addr()?);
+    say!("PrimeTrade is serving on http://{}", public.local_addr()?);
+    say!("Admin (health, metrics) on http://{}", admin.local_addr()?);
+    say!("Data: {:?}", config.database.url);
     match demo {
         true => commands::print_demo_credentials(),
-        false => println!(
-            "To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin"
-        ),
+        false => {
+            say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin")
+        }
     }
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
@@ -52,6 +53,7 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
         asked
     };
     let ((), (), asked) = tokio::join!(public, admin, shutdown);
+    app.close().await;
     asked.map(|()| Outcome::Done).map_err(Into::into)
 }
 

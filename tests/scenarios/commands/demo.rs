@@ -5,9 +5,14 @@ use std::collections::BTreeSet;
 use testkit::{Deployment, Server, Topology, on_both};
 
 use crate::catalogue::all_active;
+use crate::people::register;
 use crate::v1::{log_in, text};
 
-on_both!(a_demo_shop_is_full_and_safe_to_start_twice, without_the_flag_there_are_no_accounts);
+on_both!(
+    a_demo_shop_is_full_and_safe_to_start_twice,
+    a_real_shop_does_not_become_a_demo,
+    without_the_flag_there_are_no_accounts,
+);
 
 /// The words printed after "log in as … with password …".
 fn credentials(server: &Server) -> (String, String) {
@@ -41,6 +46,16 @@ fn a_demo_shop_is_full_and_safe_to_start_twice(topology: Topology) {
     assert_eq!(all_active(&server.client()), products, "the second start changes nothing");
     assert_eq!(credentials(&server), (email.clone(), password.clone()));
     log_in_works(&server);
+}
+
+/// Its administrator's password is public.
+fn a_real_shop_does_not_become_a_demo(topology: Topology) {
+    let server = Server::start(topology);
+    register(&server);
+    let outcome = server.run(&["serve", "--demo"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("not the demo shop's"), "{}", outcome.stderr);
+    assert_eq!(server.sql("auth", "select count(*) from accounts"), [["1"]]);
 }
 
 fn without_the_flag_there_are_no_accounts(topology: Topology) {

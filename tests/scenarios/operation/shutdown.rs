@@ -1,5 +1,6 @@
 //! SIGTERM.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -8,7 +9,7 @@ use testkit::{Deployment, Server, Topology, eventually, on_both};
 use crate::people::register;
 use crate::v1::{create_named, list, names};
 
-on_both!(a_stopped_server_exits_with_0, requests_under_way_are_finished, a_server_starts_again_on_what_it_left,);
+on_both!(a_stopped_server_exits_with_0, requests_under_way_are_finished, a_server_starts_again_on_what_it_left);
 
 fn a_stopped_server_exits_with_0(topology: Topology) {
     let mut server = Server::start(topology);
@@ -69,4 +70,23 @@ fn a_server_starts_again_on_what_it_left(topology: Topology) {
         assert_eq!(names(&api, "").len(), round + 1);
         server.restart();
     }
+}
+
+/// A stopped server's files are whole without their write-ahead logs, and nobody else's to read.
+#[test]
+fn the_files_of_a_stopped_server_can_be_copied() {
+    let mut server = Server::start(Topology::Sqlite);
+    let ada = register(&server);
+    create_named(&ada.api, "kept");
+    server.terminate();
+    let copy = Deployment::new(Topology::Sqlite);
+    std::fs::create_dir(copy.data_folder()).expect("an empty deployment has no data");
+    for file in ["auth.db", "products.db", "keys.json"] {
+        let original = server.data_folder().join(file);
+        let mode = std::fs::metadata(&original).expect("the file is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file}: mode {mode:o}");
+        std::fs::copy(original, copy.data_folder().join(file)).expect("the file can be copied");
+    }
+    let copied = copy.start();
+    assert_eq!(names(&copied.client().with_token(&ada.token), ""), ["kept"]);
 }

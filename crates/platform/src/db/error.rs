@@ -87,15 +87,15 @@ impl From<tokio_postgres::Error> for StoreError {
         let code = db.code().code();
         match &code[..2] {
             "23" => StoreError::Conflict(db.constraint().unwrap_or(db.message()).to_owned()),
-            // Connection, resources, shutdown, statement time-out, system error, transaction rollback (deadlock).
-            "08" | "53" | "57" | "58" | "40" | "25" => StoreError::Unavailable(db.message().to_owned()),
+            // Connection, log-in, resources, shutdown, statement time-out, system error, transaction rollback (deadlock).
+            "08" | "28" | "3D" | "53" | "57" | "58" | "40" | "25" => StoreError::Unavailable(db.message().to_owned()),
             _ => StoreError::Statement(format!("{} ({code})", db.message())),
         }
     }
 }
 
 /// The error with its cause; tokio-postgres prints only its own kind.
-fn describe(error: &tokio_postgres::Error) -> String {
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -82,6 +82,17 @@ impl Database {
         }
     }
 
+    /// Empties SQLite's write-ahead log into the database file, so that copying the file copies everything.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.close().await,
+            Database::Postgres(_) => Ok(()),
+        }
+    }
+
     /// A cheap question that only a working database answers.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 
+use super::error::describe;
 use super::migrate::{self, Migration};
 use super::{Limits, StoreError, stats};
 
@@ -73,8 +74,10 @@ impl Postgres {
             .map(|_| Shared { current: Mutex::default(), connecting: AsyncMutex::default() })
             .collect();
         let postgres = Self { service, config, shared, turn: AtomicUsize::new(0), pool, committed: Notify::new() };
-        drop(postgres.connection().await?);
-        Ok(postgres)
+        match postgres.connection().await {
+            Ok(_) => Ok(postgres),
+            Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", place(&postgres.config)))),
+        }
     }
 
     /// A read, pipelined with others. Reads that may be slow belong on [`Postgres::connection`]: they would hold up the rest.
@@ -205,7 +208,8 @@ impl Shared {
         let (client, driver) = config.connect(NoTls).await?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
-                tracing::warn!(event = "db.connection.lost", error = %error, "a shared database connection was lost");
+                let error = describe(&error);
+                tracing::warn!(event = "db.connection.lost", error, "a shared database connection was lost");
             }
         });
         let connection = Arc::new(Connection { client, statements: Mutex::default() });
@@ -227,6 +231,18 @@ impl Connection {
         };
         self.client.query(&statement, params).await
     }
+}
+
+/// Where a connection goes, without its password.
+fn place(config: &tokio_postgres::Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
+        Some(tokio_postgres::config::Host::Unix(folder)) => folder.display().to_string(),
+        None => "localhost".to_owned(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let (user, database) = (config.get_user().unwrap_or("?"), config.get_dbname().or(config.get_user()).unwrap_or("?"));
+    format!("PostgreSQL at {host}:{port}, database {database}, user {user}")
 }
 
 /// Whether the connection is of no more use: closed, or told by the server (class 57P: shutdown, crash, termination).

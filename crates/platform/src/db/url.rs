@@ -18,7 +18,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(url: &str) -> Result<Self, String> {
         if let Some(folder) = url.strip_prefix("sqlite:") {
             let folder = folder.strip_prefix("//").unwrap_or(folder);
-            if folder.is_empty() {
+            if folder.is_empty() || folder.starts_with(':') {
                 return Err("sqlite: needs a folder, as in sqlite:./primetrade-data".into());
             }
             return Ok(DatabaseUrl::Sqlite(PathBuf::from(folder)));
@@ -26,8 +26,11 @@ impl FromStr for DatabaseUrl {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             // The parser's own message could repeat the password.
             return match url.parse::<tokio_postgres::Config>() {
+                Ok(config) if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require => {
+                    Err("TLS to PostgreSQL is not supported yet: leave sslmode=require out, on a private network".into())
+                }
                 Ok(_) => Ok(DatabaseUrl::Postgres(url.to_owned())),
-                Err(_) => Err("not a valid PostgreSQL URL (postgres://user:password@host:port/database)".into()),
+                Err(_) => Err("not a valid PostgreSQL URL (postgres://user:password@host:port/database; percent-encode @ : / in passwords)".into()),
             };
         }
         Err("expected sqlite:FOLDER or postgres://user:password@host:port/database".into())

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use crate::app::{App, Schema};
+use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
@@ -11,9 +11,9 @@ const MAX_LINE: u64 = 4_096;
 
 pub async fn admin_create(config: &Config, username: String, email: String) -> Result<Outcome, Failure> {
     let password = read_password()?;
-    let app = App::open(config, Schema::Migrate).await?;
+    let app = App::open(config, Purpose::Command).await?;
     let account = app.auth.create_admin(&username, &email, &password).await?;
-    println!("administrator {} <{}> created", account.username, account.email);
+    say!("administrator {} <{}> created in {:?}", account.username, account.email, config.auth_database());
     Ok(Outcome::Done)
 }
 

@@ -6,6 +6,7 @@ use products::demo;
 
 use crate::Failure;
 use crate::app::App;
+use auth::Accounts;
 
 const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
 const PASSWORD: &str = "Demo-Shop-2026";
@@ -13,6 +14,15 @@ const PASSWORD: &str = "Demo-Shop-2026";
 const CONCURRENCY: usize = 64;
 
 pub async fn seed_demo(app: &App) -> Result<(), Failure> {
+    let admin = app.auth.by_email(ADMIN.1).await?;
+    let ours = admin.is_some_and(|admin| admin.role == Role::Admin && admin.username == ADMIN.0);
+    let (_, accounts) = app.auth.page(0, 1).await?;
+    if accounts > 0 && !ours {
+        // The password of its administrator is public.
+        return Err("this store is not the demo shop's: start --demo on an empty one, named by the setting \
+             database.url"
+            .into());
+    }
     app.auth.ensure_account(ADMIN.0, ADMIN.1, PASSWORD, Role::Admin).await?;
     let mut sellers = Vec::new();
     for seller in demo::sellers() {
@@ -36,9 +46,10 @@ pub async fn seed_demo(app: &App) -> Result<(), Failure> {
 }
 
 pub fn print_demo_credentials() {
-    println!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1);
+    say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1);
     for seller in demo::sellers() {
-        println!("  seller {:<24} {}", seller.vendor, seller.email);
+        say!("  seller {:<24} {}", seller.vendor, seller.email);
     }
-    println!("Browse it at /api/v2/products, try the API at /api-docs");
+    say!("Everyone knows these passwords: never use this store for a real shop.");
+    say!("Browse it at /api/v2/products, try the API at /api-docs");
 }

@@ -12,7 +12,7 @@ use kernel::{Currency, Error};
 use products::Outcome as Upserted;
 use products::import::{ImportError, ImportedProduct, ProductRows, Report};
 
-use crate::app::{App, Schema};
+use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
@@ -39,8 +39,9 @@ struct Tally {
 
 pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Failure> {
     let file = File::open(&import.file).map_err(|error| format!("cannot open {}: {error}", import.file.display()))?;
+    let path = import.file;
     let bar = progress_bar(file.metadata().map_or(0, |metadata| metadata.len()));
-    let app = App::open(config, Schema::Migrate).await?;
+    let app = App::open(config, Purpose::Command).await?;
     let owner = app.auth.by_email(&import.owner).await?;
     let owner = owner.ok_or_else(|| format!("no account has the e-mail address {}", import.owner))?;
     let currency = import.currency.unwrap_or(config.products.currency);
@@ -68,7 +69,7 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     bar.finish_and_clear();
     print_report(&tally, &rows.report(), started.elapsed(), import.dry_run);
     match broken {
-        Some(error) => Err(error.into()),
+        Some(error) => Err(format!("{}: {error}", path.display()).into()),
         None if tally.refused > 0 => Ok(Outcome::Finding),
         None => Ok(Outcome::Done),
     }
@@ -99,14 +100,14 @@ impl Tally {
     fn refuse(&mut self, bar: &ProgressBar, reason: &str) {
         self.refused += 1;
         if self.refused <= SHOWN_REFUSALS {
-            bar.suspend(|| eprintln!("refused: {reason}"));
+            bar.suspend(|| complain!("refused: {reason}"));
         }
     }
 }
 
 fn print_report(tally: &Tally, report: &Report, elapsed: Duration, dry_run: bool) {
     let verb = if dry_run { "would be created" } else { "created" };
-    println!(
+    say!(
         "{} products {verb}, {} updated, {} unchanged, {} refusals; {} rows in {:.1} s ({:.0} rows/s)",
         tally.created,
         tally.updated,
@@ -122,12 +123,12 @@ fn print_report(tally: &Tally, report: &Report, elapsed: Duration, dry_run: bool
         (report.continue_selling, "variants were sold beyond their stock; here they are not"),
     ];
     for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
-        println!("{count} {note}");
+        say!("{count} {note}");
     }
     if !report.unhoused.is_empty() {
-        println!("Columns without a home here (rows with a value):");
+        say!("Columns without a home here (rows with a value):");
         for (column, rows) in &report.unhoused {
-            println!("  {column}: {rows}");
+            say!("  {column}: {rows}");
         }
     }
 }

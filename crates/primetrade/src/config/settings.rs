@@ -220,7 +220,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.enabled",
         default: "true",
-        doc: "Whether requests and log-in attempts are limited; false turns off every limit.",
+        doc: "Whether requests and log-in attempts are limited (no such limit exists yet); false turns off every limit.",
         secret: false,
         apply: |config, text| put(&mut config.limits.enabled, value::choice(text, &[("true", true), ("false", false)])),
     },

@@ -3,6 +3,7 @@
 mod readers;
 mod writer;
 
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,9 +36,9 @@ impl Sqlite {
     /// # Errors
     /// `Unavailable` when the folder or file cannot be created or opened.
     pub fn open(folder: &Path, service: &str, limits: Limits) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", folder.display())))?;
         let path = folder.join(format!("{service}.db"));
+        create_private(folder, &path)
+            .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", path.display())))?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let readers = Arc::new(Readers::new(path.clone()));
         let writer = Writer::start(service, connection, Arc::clone(&readers))?;
@@ -96,6 +97,18 @@ impl Sqlite {
         result
     }
 
+    /// Moves all of the write-ahead log into the database file. Called when nothing writes any more.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let (path, readers) = (self.path.clone(), Arc::clone(&self.readers));
+        let empty_log = move || {
+            readers.end_snapshots();
+            let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            Ok(connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?)
+        };
+        let emptied = tokio::task::spawn_blocking(empty_log).await;
+        emptied.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
+    }
+
     pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
         let database = self.path.display().to_string();
         self.write(move |connection| {
@@ -117,6 +130,13 @@ impl Sqlite {
         })
         .await
     }
+}
+
+/// The store holds password hashes and addresses: what we create of it, only this user may read. SQLite gives its other files the
+/// mode of the first.
+fn create_private(folder: &Path, file: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
 fn schema_version(connection: &Connection) -> Result<i64, StoreError> {

@@ -55,11 +55,12 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(WriteJob { write: Some(write), outcome: None, reply: Some(reply) });
+        let stopped = || StoreError::Unavailable("the database writer has stopped".into());
         self.jobs.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => StoreError::Overloaded("database writes"),
-            TrySendError::Disconnected(_) => StoreError::Unavailable("the database writer has stopped".into()),
+            TrySendError::Disconnected(_) => stopped(),
         })?;
-        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the database writer has stopped".into())))
+        answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
 
