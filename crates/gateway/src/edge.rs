@@ -193,13 +193,13 @@ impl Bounds {
 async fn bound(bounds: &Bounds, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     request.extensions_mut().insert(bounds.body);
     let seen = Seen::of(&request);
-    let Ok(_place) = bounds.places.try_acquire() else {
-        return seen.failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) });
-    };
     let (request, unread) = unread::watch(request);
-    let mut response = match tokio::time::timeout(bounds.timeout, next(request)).await {
-        Ok(response) => response,
-        Err(_) => seen.failure(Error::Unavailable("the request ran out of time".into())),
+    let mut response = match bounds.places.try_acquire() {
+        Err(_) => seen.failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }),
+        Ok(_place) => match tokio::time::timeout(bounds.timeout, next(request)).await {
+            Ok(response) => response,
+            Err(_) => seen.failure(Error::Unavailable("the request ran out of time".into())),
+        },
     };
     unread.announce(&mut response);
     response
@@ -212,7 +212,7 @@ async fn check_token(auth: &Auth, mut request: Request, next: impl AsyncFnOnce(R
     }
     let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
     let caller = match bearer(request.headers()) {
-        None => Caller::Unknown(Unauthenticated::Missing),
+        None => Caller::Unknown(Unauthenticated::Malformed),
         Some(token) => match auth.authenticate(token, audience).await {
             Ok(principal) => Caller::Known(principal),
             Err(Error::Unauthenticated(reason)) => Caller::Unknown(reason),

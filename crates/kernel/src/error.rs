@@ -22,8 +22,10 @@ impl Violation {
 /// Why there is no authenticated caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unauthenticated {
-    /// No bearer token, or one that is not of that form.
+    /// No credentials at all.
     Missing,
+    /// Credentials that are not of the form of a bearer token.
+    Malformed,
     /// The token is not one of ours, or not meant for this API version.
     Invalid,
     /// The token was ours, and its time is over.

@@ -71,7 +71,7 @@ impl App {
         let settings = EdgeSettings {
             body_limit: config.http.body_limit,
             request_timeout: config.http.request_timeout,
-            max_requests: config.http.max_connections,
+            max_requests: config.http.max_requests,
             // Validated as origins, so they are header values.
             cors_origins: config.http.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect(),
         };

@@ -12,6 +12,10 @@ pub const MAX_STOCK: i64 = i32::MAX as i64;
 pub const MAX_NAME: usize = 200;
 pub const MAX_CATEGORY: usize = 100;
 pub const MAX_HANDLE: usize = 200;
+/// Characters of a SKU or barcode. It is part of an index, whose entries PostgreSQL bounds.
+pub const MAX_CODE: usize = 255;
+/// Bytes of all option values of a variant, for the same reason.
+pub const MAX_OPTION_BYTES: usize = 1_500;
 
 /// Who sees a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

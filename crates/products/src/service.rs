@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kernel::error::Error;
 use kernel::{Actor, Currency, Principal, Uuid, text};
 use platform::Context;
-use platform::db::{Database, Effects, StoreError, events as log, idempotency as claims};
+use platform::db::{Database, Effects, EffectsOf, StoreError, events as log, idempotency as claims};
 use platform::idempotency::{Answered, Claim, InFlight, Stored};
 use platform::tasks::WriteTasks;
 
@@ -206,7 +206,8 @@ impl Products {
             let expected = before.product.version;
             after.product.version = expected + 1;
             after.product.updated_at = self.context.now();
-            let effects = Effects::event(self.event(UPDATED, &after, caller)?);
+            let effects =
+                self.update_effects(&after, Actor::Account(caller.principal.account_id), caller.request_id.clone())?;
             match self.store.update(after.clone(), expected, set_stock, effects).await {
                 Ok(true) => return Ok(after),
                 Ok(false) => continue,
@@ -239,10 +240,9 @@ impl Products {
         if !caller.principal.may_manage(owner) {
             return Err(Error::Forbidden);
         }
-        let (id, now) = (self.context.id_for(owner)?, self.context.now());
-        let actor = Actor::Account(caller.principal.account_id);
+        let (this, actor) = (self.clone(), Actor::Account(caller.principal.account_id));
         let effects = Box::new(move |changed: &ChangedStock| {
-            let event = events::stock_event(id, changed, actor, now, caller.request_id.as_deref());
+            let event = this.stock_event(changed, actor, caller.request_id.as_deref());
             event.map(Effects::event).map_err(|error| StoreError::Statement(error.to_string()))
         });
         match self.store.change_stock(variant, change, effects).await {
@@ -312,6 +312,33 @@ impl Products {
             product.handle = distinct_handle(&product);
         }
         Ok(Stocked { product, stock: vec![stock] })
+    }
+
+    /// What is written with an edit: its own event, and one for each stock that it sets.
+    pub(crate) fn update_effects(
+        &self,
+        after: &Stocked,
+        actor: Actor,
+        request_id: Option<String>,
+    ) -> Result<EffectsOf<Vec<ChangedStock>>, Error> {
+        let id = self.context.id_for(after.product.owner_id)?;
+        let edited = events::event(UPDATED, id, after, actor, self.context.now(), request_id.as_deref())?;
+        let this = self.clone();
+        Ok(Box::new(move |changed| {
+            let stock = changed.iter().map(|changed| this.stock_event(changed, actor, request_id.as_deref()));
+            let events = std::iter::once(Ok(edited)).chain(stock).collect::<Result<_, _>>();
+            let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
+            Ok(Effects { events, answered: None })
+        }))
+    }
+
+    fn stock_event(
+        &self,
+        changed: &ChangedStock,
+        actor: Actor,
+        request_id: Option<&str>,
+    ) -> Result<kernel::Event, Error> {
+        events::stock_event(self.context.id_for(changed.owner_id)?, changed, actor, self.context.now(), request_id)
     }
 
     fn event(&self, kind: &'static str, stocked: &Stocked, caller: &Caller) -> Result<kernel::Event, Error> {

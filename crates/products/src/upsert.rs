@@ -4,10 +4,11 @@ use kernel::{Actor, Currency, Error, Money, Uuid};
 use platform::db::Effects;
 use sha2::{Digest, Sha256};
 
-use crate::events::{self, CREATED, UPDATED};
+use crate::events::{self, CREATED};
 use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
 use crate::model::{
-    Image, MAX_CATEGORY, MAX_HANDLE, MAX_NAME, MAX_STOCK, Product, Status, Stock, Stocked, Variant, highest_price,
+    Image, MAX_CATEGORY, MAX_CODE, MAX_HANDLE, MAX_NAME, MAX_OPTION_BYTES, MAX_STOCK, Product, Status, Stock, Stocked,
+    Variant, highest_price,
 };
 use crate::service::Products;
 use crate::store::Insert;
@@ -47,16 +48,16 @@ impl Products {
         }
         let expected = before.as_ref().map(|before| before.product.version);
         let merged = self.merge(owner, imported, currency, digest, before)?;
-        let kind = if expected.is_some() { UPDATED } else { CREATED };
-        let id = self.context.id_for(owner)?;
-        let event = events::event(kind, id, &merged, Actor::Account(owner), self.context.now(), None)?;
+        let actor = Actor::Account(owner);
         match expected {
             None => {
-                let insert = Insert { stocked: merged, effects: Effects::event(event), otherwise: None };
-                self.store.insert(insert).await?;
+                let (id, now) = (self.context.id_for(owner)?, self.context.now());
+                let effects = Effects::event(events::event(CREATED, id, &merged, actor, now, None)?);
+                self.store.insert(Insert { stocked: merged, effects, otherwise: None }).await?;
             }
             Some(version) => {
-                if !self.store.update(merged, version, true, Effects::event(event)).await? {
+                let effects = self.update_effects(&merged, actor, None)?;
+                if !self.store.update(merged, version, true, effects).await? {
                     return Err(Error::Conflict("the product was edited during the import; run it again".into()));
                 }
             }
@@ -151,6 +152,20 @@ fn check(imported: &ImportedProduct, currency: Currency) -> Result<(), Error> {
     if imported.variants.iter().any(|variant| variant.price > highest || variant.compare_at_price > Some(highest)) {
         let price = Money { amount: highest, currency }.to_decimal(currency.exponent());
         return Err(Error::invalid("price", "range", format!("a price is higher than {price} {currency}")));
+    }
+    for variant in &imported.variants {
+        let [sku, barcode] = [&variant.sku, &variant.barcode].map(|code| code.as_deref().map_or(0, length));
+        if sku > MAX_CODE || barcode > MAX_CODE {
+            return Err(Error::invalid(
+                "sku",
+                "length",
+                format!("a SKU or barcode is longer than {MAX_CODE} characters"),
+            ));
+        }
+        if variant.option_values.iter().map(String::len).sum::<usize>() > MAX_OPTION_BYTES {
+            let detail = format!("the option values of a variant are longer than {MAX_OPTION_BYTES} bytes together");
+            return Err(Error::invalid("options", "length", detail));
+        }
     }
     if imported.variants.iter().any(|variant| variant.quantity > MAX_STOCK) {
         return Err(Error::invalid("stock", "range", format!("a quantity is higher than {MAX_STOCK}")));

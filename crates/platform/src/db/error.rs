@@ -10,9 +10,13 @@ pub enum StoreError {
     /// `products.owner_id, products.handle`.
     #[error("conflict on {0}")]
     Conflict(String),
-    /// The database cannot be reached, is full, or did not answer in time. Nothing was written.
+    /// The database cannot be reached, is full, or did not answer in time. Nothing was written, unless the connection broke under
+    /// a commit: then nobody here knows.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The database broke a deadlock by undoing this transaction; another try may succeed.
+    #[error("undone by the database: {0}")]
+    Undone(String),
     /// All connections are taken.
     #[error("the database is overloaded: {0}")]
     Overloaded(&'static str),
@@ -42,7 +46,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(on) => Error::Conflict(format!("conflicts with a stored value of {on}")),
-            StoreError::Unavailable(detail) => Error::Unavailable(detail),
+            StoreError::Unavailable(detail) | StoreError::Undone(detail) => Error::Unavailable(detail),
             StoreError::Overloaded(what) => Error::Overloaded { what, retry_after: Duration::from_secs(1) },
             other => Error::Internal(other.to_string()),
         }
@@ -87,8 +91,9 @@ impl From<tokio_postgres::Error> for StoreError {
         let code = db.code().code();
         match &code[..2] {
             "23" => StoreError::Conflict(db.constraint().unwrap_or(db.message()).to_owned()),
-            // Connection, log-in, resources, shutdown, statement time-out, system error, transaction rollback (deadlock).
-            "08" | "28" | "3D" | "53" | "57" | "58" | "40" | "25" => StoreError::Unavailable(db.message().to_owned()),
+            "40" => StoreError::Undone(db.message().to_owned()),
+            // Connection, log-in, resources, shutdown, statement time-out, system error, a transaction in the wrong state.
+            "08" | "28" | "3D" | "53" | "57" | "58" | "25" => StoreError::Unavailable(db.message().to_owned()),
             _ => StoreError::Statement(format!("{} ({code})", db.message())),
         }
     }

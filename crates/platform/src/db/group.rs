@@ -20,6 +20,13 @@ const QUEUE: usize = 4_096;
 #[async_trait]
 pub trait WriteGroup: Send + Sync + 'static {
     type Write: Send + Sync + 'static;
+    type Key: Ord;
+
+    /// The order in which the writes of a group are made: what two groups may both take, both take in the same order.
+    fn key(write: &Self::Write) -> Self::Key;
+
+    /// Whether a write that failed alone, with this, may succeed when it is prepared anew.
+    fn may_succeed_after(error: &StoreError) -> bool;
 
     /// Adapts the writes to what is stored, in one look, and tells for each, in order, whether it is refused: so that what is
     /// common does not undo whole groups.
@@ -75,14 +82,16 @@ async fn run_lane<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiv
     }
 }
 
-/// `again`: whether a single write that met another one at the last moment is prepared and tried once more.
-async fn run_group<G: WriteGroup>(writer: &G, group: Vec<Waiting<G::Write>>, again: bool) {
+/// `first`: whether these writes have not been tried before.
+async fn run_group<G: WriteGroup>(writer: &G, mut group: Vec<Waiting<G::Write>>, first: bool) {
+    // Who has been told that it did not happen in time must not be told wrong.
+    group.retain(|(_, reply)| !reply.is_closed());
+    group.sort_by_cached_key(|(write, _)| G::key(write));
     let several = group.len() > 1;
     let Some((writes, replies)) = prepare(writer, group).await else { return };
     match writer.write(&writes).await {
         Ok(()) => writes.into_iter().zip(replies).for_each(|(write, reply)| tell(reply, Ok(write))),
-        // One of them is refused, and only trying tells which.
-        Err(StoreError::Conflict(_)) if several || again => {
+        Err(error) if isolates(&error) && (several || first && G::may_succeed_after(&error)) => {
             for alone in writes.into_iter().zip(replies) {
                 Box::pin(run_group(writer, vec![alone], several)).await;
             }
@@ -91,11 +100,19 @@ async fn run_group<G: WriteGroup>(writer: &G, group: Vec<Waiting<G::Write>>, aga
     }
 }
 
+/// Whether one of the group may be to blame, and only trying each tells which; else the database is.
+fn isolates(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Unavailable(_) | StoreError::Overloaded(_))
+}
+
 /// Answers those that are refused; the others go on.
 async fn prepare<G: WriteGroup>(
     writer: &G,
     group: Vec<Waiting<G::Write>>,
 ) -> Option<(Vec<G::Write>, Vec<Reply<G::Write>>)> {
+    if group.is_empty() {
+        return None;
+    }
     let (mut writes, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
     let refused = writer.prepare(&mut writes).await.unwrap_or_else(|error| vec![Some(error); replies.len()]);
     let mut going_on = (Vec::with_capacity(replies.len()), Vec::with_capacity(replies.len()));

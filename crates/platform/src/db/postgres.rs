@@ -59,8 +59,8 @@ impl Postgres {
     pub async fn open(url: &str, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
         let mut config: tokio_postgres::Config =
             url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
-        let own = format!("{OPTIONS} -c search_path={service}");
-        let options = config.get_options().map_or(own.clone(), |given| format!("{given} {own}"));
+        let given = config.get_options().unwrap_or_default();
+        let options = format!("{OPTIONS} {given} -c search_path={service}");
         config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
         let manager =
             Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
@@ -361,7 +361,8 @@ impl Transaction<'_> {
     /// transaction that has not begun.
     ///
     /// # Errors
-    /// As [`Transaction::execute_all`]; nothing was written then. `Unavailable` when the server did not confirm the commit.
+    /// As [`Transaction::execute_all`]; nothing was written then. `Unavailable` when the server did not confirm the commit: the
+    /// outcome is then unknown to this process.
     pub async fn commit_all(mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
         if statements.iter().any(|statement| statement.affecting.is_some()) {
             let executed = self.execute_all(statements).await;
@@ -382,8 +383,10 @@ impl Transaction<'_> {
             drop(Object::take(connection));
         }
         begun?;
+        if let Err(error) = committed {
+            return Err(StoreError::Unavailable(describe(&error)));
+        }
         check_all(statements, executed)?;
-        committed?;
         self.postgres.committed.notify_one();
         Ok(())
     }

@@ -253,6 +253,39 @@ fn a_full_disk_fails_its_batch_and_nothing_else() {
 }
 
 #[test]
+fn the_log_of_writes_starts_over_although_somebody_always_reads() {
+    run(async {
+        let (folder, [database, _]) = both().await;
+        let Database::Sqlite(db) = &database else { panic!("the first is SQLite") };
+        db.write(|c| Ok(c.execute_batch("create table blobs (bytes blob)")?)).await.unwrap();
+        let readers: Vec<_> = (0..3)
+            .map(|n| {
+                let db = Arc::clone(db);
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(n * 10)).await;
+                    loop {
+                        let slow = |c: &rusqlite::Connection| {
+                            let rows: i64 = c.query_row("select count(*) from counters", [], |row| row.get(0))?;
+                            std::thread::sleep(Duration::from_millis(30));
+                            Ok(rows)
+                        };
+                        db.read(slow).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        let mut longest = 0;
+        for _ in 0..1_200 {
+            db.write(|c| Ok(c.execute("insert into blobs values (zeroblob(40000))", [])?)).await.unwrap();
+            let log = std::fs::metadata(folder.path().join("counters.db-wal")).unwrap();
+            longest = longest.max(log.len());
+        }
+        readers.iter().for_each(tokio::task::JoinHandle::abort);
+        assert!(longest < 25_000_000, "48 MB were written, and the log grew to {longest} bytes");
+    });
+}
+
+#[test]
 fn migrations_keep_data_and_refuse_a_newer_schema() {
     const NEXT: Migrations = Migrations {
         sqlite: &[

@@ -1,17 +1,14 @@
 //! Whether anything happens on a connection. One that only waits for its client, between requests, in the middle of a request's
 //! head or of an answer that nobody reads, is ended, so that idle and malicious clients do not keep their places.
 
-use std::convert::Infallible;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
-use axum::response::Response;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 /// How long a connection may wait for its client.
@@ -30,21 +27,15 @@ impl Activity {
         Self { started: Instant::now(), last: AtomicU64::new(0), answering: AtomicBool::new(false) }
     }
 
-    /// Watches one request on its way to its answer, and the answer's body. A connection has one request at a time.
-    pub fn during<F>(
-        self: &Arc<Self>,
-        answer: F,
-    ) -> impl Future<Output = Result<Response<Watched>, Infallible>> + use<F>
-    where
-        F: Future<Output = Result<Response, Infallible>>,
-    {
+    /// Watches one request on its way to its answer. A connection has one request at a time.
+    pub fn during<F: Future>(self: &Arc<Self>, answer: F) -> impl Future<Output = F::Output> + use<F> {
         let activity = Arc::clone(self);
         activity.answering.store(true, Ordering::Relaxed);
         async move {
-            let response = answer.await;
+            let answered = answer.await;
             activity.touch();
             activity.answering.store(false, Ordering::Relaxed);
-            response.map(|response| response.map(|body| Watched { body, activity }))
+            answered
         }
     }
 
@@ -68,39 +59,62 @@ impl Activity {
     }
 }
 
-/// A body whose every frame is a sign of life: the client has taken the one before.
-pub struct Watched {
-    body: Body,
+/// A stream on which every byte that the client takes is a sign of life. What it sends is not: a request's head must arrive whole.
+pub struct Watched<S> {
+    stream: S,
     activity: Arc<Activity>,
 }
 
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = axum::Error;
+impl<S> Watched<S> {
+    pub fn new(stream: S, activity: &Arc<Activity>) -> Self {
+        Self { stream, activity: Arc::clone(activity) }
+    }
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
+    fn taken(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(1..))) {
             self.activity.touch();
         }
-        frame
+        written
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.taken(written)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.taken(written)
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
-
-    use futures_util::FutureExt;
-    use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -118,27 +132,45 @@ mod tests {
     }
 
     #[test]
-    fn a_running_request_and_a_body_on_its_way_keep_a_connection() {
+    fn a_running_request_keeps_a_connection() {
         paused(async {
             let began = Instant::now();
             let activity = Arc::new(Activity::start());
-            let slow = activity.during(async {
-                tokio::time::sleep(PATIENCE * 3).await;
-                Ok(Response::new(Body::from("slow")))
-            });
-            let ended = activity.ended().shared();
+            let slow = activity.during(tokio::time::sleep(PATIENCE * 3));
             tokio::select! {
-                response = slow => {
-                    tokio::time::sleep(PATIENCE / 2).await;
-                    assert_eq!(response.unwrap().into_body().collect().await.unwrap().to_bytes(), "slow");
-                }
-                () = ended.clone() => panic!("ended under a request"),
+                () = slow => {}
+                () = activity.ended() => panic!("ended under a request"),
             }
-            ended.await;
-            let answered = PATIENCE * 3 + PATIENCE / 2;
-            assert!(began.elapsed() >= answered + PATIENCE, "ended after {:?}", began.elapsed());
-            activity.during(ready(Ok(Response::default()))).await.unwrap();
-            assert!(activity.ended().now_or_never().is_none(), "another request is a sign of life");
+            activity.ended().await;
+            assert!(began.elapsed() >= PATIENCE * 4, "ended after {:?}", began.elapsed());
+        });
+    }
+
+    #[test]
+    fn a_client_that_reads_slowly_keeps_a_connection_and_one_that_stops_does_not() {
+        paused(async {
+            let activity = Arc::new(Activity::start());
+            let (server, mut client) = tokio::io::duplex(1_000);
+            let mut server = Watched::new(server, &activity);
+            let answer = async { server.write_all(&[7; 10_000]).await };
+            let reading = async {
+                let mut part = [0; 500];
+                for _ in 0..10 {
+                    client.read_exact(&mut part).await.unwrap();
+                    tokio::time::sleep(PATIENCE / 2).await;
+                }
+                Instant::now()
+            };
+            let waiting = async {
+                activity.ended().await;
+                Instant::now()
+            };
+            let (stopped, ended) = tokio::select! {
+                both = futures_util::future::join(reading, waiting) => both,
+                _ = answer => panic!("the client never takes all of it"),
+            };
+            let since = ended.duration_since(stopped);
+            assert!((PATIENCE / 4..=PATIENCE).contains(&since), "{since:?}");
         });
     }
 }

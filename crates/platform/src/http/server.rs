@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 
-use super::activity::Activity;
+use super::activity::{Activity, Watched};
 
 /// Read buffer of a connection at most: request line and headers must fit.
 const BUFFER: usize = 32 * 1024;
@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
-    http.max_buf_size(BUFFER).pipeline_flush(true);
+    http.max_buf_size(BUFFER);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -58,7 +58,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
             let answer = router.clone().call(request);
             seen.during(answer)
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(Watched::new(stream, &activity)), service));
         tokio::spawn(async move {
             let _place = place;
             tokio::select! {

@@ -202,7 +202,9 @@ impl Words {
 
 fn unauthenticated(reason: Unauthenticated) -> &'static str {
     match reason {
-        Unauthenticated::Missing => "Authentication required. Please provide a valid token.",
+        Unauthenticated::Missing | Unauthenticated::Malformed => {
+            "Authentication required. Please provide a valid token."
+        }
         Unauthenticated::Invalid => "Invalid token.",
         Unauthenticated::Expired => "Token has expired. Please login again.",
         Unauthenticated::Ended => "Invalid or inactive user token.",

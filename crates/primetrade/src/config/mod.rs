@@ -50,6 +50,7 @@ pub struct Http {
     pub body_limit: usize,
     pub request_timeout: Duration,
     pub max_connections: usize,
+    pub max_requests: usize,
 }
 
 /// The listener of operators.
@@ -157,6 +158,7 @@ impl Config {
                 body_limit: 0,
                 request_timeout: Duration::ZERO,
                 max_connections: 0,
+                max_requests: 0,
             },
             admin: Admin { listen: nowhere },
             database: Database {

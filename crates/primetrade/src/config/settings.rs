@@ -112,6 +112,13 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| put(&mut config.http.max_connections, value::integer(text, 1..=1_000_000)),
     },
     Setting {
+        key: "http.max_requests",
+        default: "4096",
+        doc: "Most public requests being answered at once; further ones are answered 503.",
+        secret: false,
+        apply: |config, text| put(&mut config.http.max_requests, value::integer(text, 1..=1_000_000)),
+    },
+    Setting {
         key: "admin.listen",
         default: "127.0.0.1:9090",
         doc: "Address and port of the health and metrics listener, which must not be reachable from outside.",

@@ -92,13 +92,13 @@ pub trait Store: Send + Sync {
     async fn insert(&self, insert: Insert) -> Result<Stocked, StoreError>;
 
     /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with
-    /// `set_stock`, and only while it covers what is reserved (else `Conflict`).
+    /// `set_stock`, and only while it covers what is reserved (else `Conflict`); the effects are told what changed of it.
     async fn update(
         &self,
         stocked: Stocked,
         expected: i64,
         set_stock: bool,
-        effects: Effects,
+        effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError>;
 
     /// Deletes if the product still has version `expected`; tells whether it had.

@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
-use super::{ActiveQuery, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{ActiveQuery, HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCTS: &str = rows::insert_product!(
@@ -72,10 +72,10 @@ impl Store for PostgresStore {
         stocked: Stocked,
         expected: i64,
         set_stock: bool,
-        effects: Effects,
+        effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
-        let updated = update(&mut transaction, stocked, expected, set_stock, &effects).await;
+        let updated = update(&mut transaction, stocked, expected, set_stock, effects).await;
         transaction.end(updated).await
     }
 
@@ -168,14 +168,23 @@ struct Inserts(Arc<Postgres>);
 #[async_trait]
 impl WriteGroup for Inserts {
     type Write = Insert;
+    type Key = (Uuid, String);
+
+    fn key(insert: &Insert) -> (Uuid, String) {
+        (insert.stocked.product.owner_id, insert.stocked.product.handle.clone())
+    }
+
+    /// Another process took the handle at the last moment, or a SKU was contended.
+    fn may_succeed_after(error: &StoreError) -> bool {
+        error.is_conflict_on(HANDLE_RULE) || matches!(error, StoreError::Undone(_))
+    }
 
     /// Sellers reuse names, and handles follow names.
     async fn prepare(&self, group: &mut [Insert]) -> Result<Vec<Option<StoreError>>, StoreError> {
-        let key = |insert: &Insert| (insert.stocked.product.owner_id, insert.stocked.product.handle.clone());
-        let (owners, handles): (Vec<_>, Vec<_>) = group.iter().map(key).unzip();
+        let (owners, handles): (Vec<_>, Vec<_>) = group.iter().map(Self::key).unzip();
         let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
         let mut taken: HashSet<(Uuid, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let refuse = |insert: &mut Insert| match taken.insert(key(insert)) {
+        let refuse = |insert: &mut Insert| match taken.insert(Self::key(insert)) {
             true => None,
             false => insert.rename().err(),
         };
@@ -197,7 +206,7 @@ async fn update(
     stocked: Stocked,
     expected: i64,
     set_stock: bool,
-    effects: &Effects,
+    effects: EffectsOf<Vec<ChangedStock>>,
 ) -> Result<bool, StoreError> {
     let known = t.query(LOCK_KEYS_OF, &[&stocked.product.id]).await?;
     let known = known.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
@@ -228,15 +237,15 @@ async fn update(
     if t.execute(rows::UPDATE_PRODUCT, values).await? == 0 {
         return Ok(false);
     }
-    change_variants(t, VariantChanges::plan(&edited, &known), set_stock).await?;
-    effects.write_postgres(t).await.map(|()| true)
+    let changed = change_variants(t, VariantChanges::plan(&edited, &known, set_stock)).await?;
+    effects(&changed)?.write_postgres(t).await.map(|()| true)
 }
 
+/// Returns the stock that changed with them.
 async fn change_variants(
     t: &mut Transaction<'_>,
     changes: VariantChanges<'_>,
-    set_stock: bool,
-) -> Result<(), StoreError> {
+) -> Result<Vec<ChangedStock>, StoreError> {
     for id in &changes.delete {
         t.execute(rows::DELETE_VARIANT, &[id]).await?;
     }
@@ -256,14 +265,15 @@ async fn change_variants(
             &v.id,
         ];
         t.execute(rows::UPDATE_VARIANT, values).await?;
-        if set_stock {
-            set_or_adjust(t, v.id, StockChange::Set(row.stock.on_hand)).await?;
-        }
     }
-    if changes.insert.is_empty() {
-        return Ok(());
+    if !changes.insert.is_empty() {
+        t.execute_all(&[VariantColumns::of(changes.insert.into_iter()).statement()]).await?;
     }
-    t.execute_all(&[VariantColumns::of(changes.insert.into_iter()).statement()]).await
+    let mut changed = Vec::with_capacity(changes.set.len());
+    for stock in changes.set {
+        changed.push(set_or_adjust(t, stock.variant_id, StockChange::Set(stock.on_hand)).await?);
+    }
+    Ok(changed)
 }
 
 async fn set_or_adjust(

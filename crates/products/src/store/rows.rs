@@ -177,10 +177,12 @@ pub struct VariantChanges<'a> {
     pub release: Vec<Uuid>,
     pub update: Vec<VariantRow<'a>>,
     pub insert: Vec<VariantRow<'a>>,
+    /// Units on hand that are to be others than they are.
+    pub set: Vec<Stock>,
 }
 
 impl<'a> VariantChanges<'a> {
-    pub fn plan(edited: &'a Stocked, known: &[Known]) -> Self {
+    pub fn plan(edited: &'a Stocked, known: &[Known], set_stock: bool) -> Self {
         let kept = |known: &&Known| edited.product.variants.iter().any(|variant| variant.id == known.id());
         let delete = known.iter().filter(|known| !kept(known)).map(Known::id).collect();
         let (update, insert): (Vec<_>, Vec<_>) =
@@ -192,7 +194,12 @@ impl<'a> VariantChanges<'a> {
             })
         };
         let release = known.iter().filter(renamed).map(Known::id).collect();
-        Self { delete, release, update, insert }
+        let differs = |stock: &&Stock| {
+            let other = |known: &Known| known.id() == stock.variant_id && known.stock.on_hand != stock.on_hand;
+            set_stock && known.iter().any(other)
+        };
+        let set = edited.stock.iter().filter(differs).copied().collect();
+        Self { delete, release, update, insert, set }
     }
 }
 

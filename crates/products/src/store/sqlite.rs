@@ -43,7 +43,7 @@ impl Store for SqliteStore {
         stocked: Stocked,
         expected: i64,
         set_stock: bool,
-        effects: Effects,
+        effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
             let known = known_variants(c, stocked.product.id)?;
@@ -51,8 +51,8 @@ impl Store for SqliteStore {
             if !update_product(c, &edited.product, expected)? {
                 return Ok(false);
             }
-            change_variants(c, VariantChanges::plan(&edited, &known), set_stock)?;
-            effects.write_sqlite(c)?;
+            let changed = change_variants(c, VariantChanges::plan(&edited, &known, set_stock))?;
+            effects(&changed)?.write_sqlite(c)?;
             Ok(true)
         };
         self.0.write(write).await
@@ -227,7 +227,8 @@ fn insert_variant(c: &Connection, row: &VariantRow<'_>) -> Result<(), StoreError
     Ok(())
 }
 
-fn change_variants(c: &Connection, changes: VariantChanges<'_>, set_stock: bool) -> Result<(), StoreError> {
+/// Returns the stock that changed with them.
+fn change_variants(c: &Connection, changes: VariantChanges<'_>) -> Result<Vec<ChangedStock>, StoreError> {
     for id in &changes.delete {
         c.prepare_cached(rows::DELETE_VARIANT)?.execute([id.as_bytes()])?;
     }
@@ -246,11 +247,10 @@ fn change_variants(c: &Connection, changes: VariantChanges<'_>, set_stock: bool)
             v.compare_at_price,
             v.id.as_bytes(),
         ])?;
-        if set_stock {
-            set_or_adjust(c, v.id, StockChange::Set(row.stock.on_hand))?;
-        }
     }
-    changes.insert.iter().try_for_each(|row| insert_variant(c, row))
+    changes.insert.iter().try_for_each(|row| insert_variant(c, row))?;
+    let set = |stock: &Stock| set_or_adjust(c, stock.variant_id, StockChange::Set(stock.on_hand));
+    changes.set.iter().map(set).collect()
 }
 
 fn set_or_adjust(c: &Connection, variant: Uuid, change: StockChange) -> Result<ChangedStock, StoreError> {

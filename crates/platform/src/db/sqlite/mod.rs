@@ -39,9 +39,8 @@ impl Sqlite {
         let path = folder.join(format!("{service}.db"));
         create_private(folder, &path)
             .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", path.display())))?;
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let readers = Arc::new(Readers::new(path.clone()));
-        let writer = Writer::start(service, connection, Arc::clone(&readers))?;
+        let writer = Writer::start(service, &path, Arc::clone(&readers))?;
         Ok(Self { path, readers, slow_reads: Arc::new(Semaphore::new(limits.pool_size)), writer })
     }
 
@@ -136,7 +135,11 @@ impl Sqlite {
 /// mode of the first.
 fn create_private(folder: &Path, file: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
+    // Not opened if it is there: closing it would drop the locks of a connection of this process.
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn schema_version(connection: &Connection) -> Result<i64, StoreError> {

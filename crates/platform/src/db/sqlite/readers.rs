@@ -2,7 +2,8 @@
 //! shared by the reads that follow, for as long as no process has committed.
 //!
 //! Whether one has is told by the header of the shared index of the write-ahead log, which every commit rewrites
-//! (<https://sqlite.org/walformat.html#the_wal_index_header>): one small read of a file in memory.
+//! (<https://sqlite.org/walformat.html#the_wal_index_header>): one small read of a file in memory. SQLite maps that file and we
+//! read it, which show the same bytes wherever one page cache serves both, as on Linux and macOS.
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
@@ -17,7 +18,7 @@ use super::{StoreError, connect};
 
 /// How many bytes of the file a reader sees through the page cache of the operating system, instead of copies of its own. They
 /// count as resident memory of the process, though the system takes them back when it needs them.
-const MAP: i64 = 128 << 20;
+const MAP: i64 = 64 << 20;
 /// The first copy of the index header.
 type IndexHeader = [u8; 48];
 /// No header that SQLite writes: its first bytes are a version.
@@ -78,7 +79,9 @@ impl Readers {
         reader.connection.progress_handler(20_000, Some(move || Instant::now() > deadline))?;
         reader.connection.prepare_cached("begin")?.execute([])?;
         let result = read(&reader.connection);
-        reader.connection.prepare_cached("commit")?.execute([])?;
+        if !reader.connection.is_autocommit() {
+            reader.connection.prepare_cached("commit")?.execute([])?;
+        }
         reader.connection.progress_handler(0, None::<fn() -> bool>)?;
         self.idle().push(reader);
         result

@@ -2,15 +2,17 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use rusqlite::hooks::Wal;
+use rusqlite::{Connection, OpenFlags, Row};
 use tokio::sync::oneshot;
 
+use super::connect;
 use super::readers::Readers;
 use crate::db::StoreError;
 
@@ -26,6 +28,11 @@ const QUEUE: usize = 4_096;
 const IDLE_TIME: Duration = Duration::from_millis(100);
 /// Pages of the write-ahead log after which it is copied into the database file.
 const CHECKPOINT_PAGES: i32 = 1_000;
+/// Pages at which the log has to start over.
+const LOG_PAGES: i32 = 4 * CHECKPOINT_PAGES;
+/// How long one try to start the log over waits for readers, and how many tries are made at a time.
+const RESTART_TIME: Duration = Duration::from_millis(10);
+const RESTARTS: usize = 8;
 
 /// The way to the writer thread, which ends when this is dropped.
 pub struct Writer {
@@ -33,13 +40,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(service: &str, mut connection: Connection, readers: Arc<Readers>) -> Result<Self, StoreError> {
+    pub fn start(service: &str, path: &Path, readers: Arc<Readers>) -> Result<Self, StoreError> {
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         // Checkpoints are made after the answers, see [`Checkpoints`].
         connection.execute_batch(
             "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0; \
              pragma journal_size_limit = 67108864",
         )?;
-        let checkpoints = Checkpoints::watch(&mut connection)?;
+        let checkpoints = Checkpoints::watch(&mut connection, path)?;
         let (jobs, queue) = sync_channel(QUEUE);
         std::thread::Builder::new()
             .name(format!("{service}-writer"))
@@ -84,7 +92,9 @@ where
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        let Some(write) = self.write.take() else { return false };
+        // Who has been told that it did not happen in time must not be told wrong.
+        let gone = self.reply.as_ref().is_none_or(oneshot::Sender::is_closed);
+        let Some(write) = self.write.take().filter(|_| !gone) else { return false };
         let outcome = catch_unwind(AssertUnwindSafe(|| write(connection)))
             .unwrap_or_else(|panic| Err(StoreError::Statement(format!("a write panicked: {}", panic_text(&*panic)))));
         let succeeded = outcome.is_ok();
@@ -136,7 +146,7 @@ fn run(connection: &Connection, queue: &Receiver<Box<dyn Job>>, readers: &Reader
         for job in jobs {
             job.finish(result);
         }
-        checkpoints.run_if_due(connection, readers);
+        checkpoints.run_if_due(readers);
     }
 }
 
@@ -173,37 +183,54 @@ fn run_batch(
 /// Copies the write-ahead log into the database file when it has grown. SQLite would do so within the commit; here the clients
 /// have their answers by then.
 struct Checkpoints {
+    /// A connection of its own, because it waits less for others than the writer does.
+    connection: Connection,
     /// Pages in the log, told by SQLite at each commit.
     pages: Arc<AtomicI32>,
     due: i32,
 }
 
 impl Checkpoints {
-    fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
+    fn watch(writer: &mut Connection, path: &Path) -> Result<Self, StoreError> {
         let pages = Arc::new(AtomicI32::new(0));
         let told = Arc::clone(&pages);
-        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+        writer.wal_hook(Some(move |_: &mut Wal, pages| {
             told.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { pages, due: CHECKPOINT_PAGES })
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(RESTART_TIME)?;
+        Ok(Self { connection, pages, due: CHECKPOINT_PAGES })
     }
 
-    fn run_if_due(&mut self, connection: &Connection, readers: &Readers) {
+    fn run_if_due(&mut self, readers: &Readers) {
         let pages = self.pages.load(Ordering::Relaxed);
+        // The log may have started over since.
+        self.due = self.due.min(pages.saturating_add(CHECKPOINT_PAGES)).max(CHECKPOINT_PAGES);
         if pages < self.due {
             return;
         }
-        let copied = connection.query_row("pragma wal_checkpoint(passive)", [], |row| Ok((row.get(1)?, row.get(2)?)));
-        match copied {
-            Ok((logged, copied)) if logged == copied && logged >= 0 => {
-                // The log starts over once nobody reads in it.
+        // A passive checkpoint is in nobody's way, and never finishes while others read. When that has gone on for too long,
+        // readers have to start anew.
+        let done = match pages {
+            ..LOG_PAGES => self.run("passive"),
+            _ => (0..RESTARTS).any(|_| {
                 readers.end_snapshots();
-                self.due = CHECKPOINT_PAGES;
-            }
-            // A reader of an older state is in the way, or the disk is full: later.
-            Ok::<(i32, i32), _>(_) | Err(_) => self.due = pages.saturating_add(CHECKPOINT_PAGES),
+                self.run("restart")
+            }),
+        };
+        if done {
+            // The log starts over once nobody reads in it.
+            readers.end_snapshots();
         }
+        self.due = if done { CHECKPOINT_PAGES } else { pages.saturating_add(CHECKPOINT_PAGES) };
+    }
+
+    /// Whether all of the log was copied.
+    fn run(&self, mode: &str) -> bool {
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let result = self.connection.query_row(&format!("pragma wal_checkpoint({mode})"), [], row);
+        matches!(result, Ok::<(i32, i32, i32), _>((0, logged, copied)) if logged == copied)
     }
 }
 
