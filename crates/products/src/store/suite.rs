@@ -513,3 +513,15 @@ fn a_row_that_does_not_fit_is_named() {
         assert!(error.contains("products") && error.contains("currency") && error.contains(&id.to_string()), "{error}");
     });
 }
+
+/// Plans are made on a small table and kept.
+#[test]
+fn a_look_up_by_handle_is_planned_for_a_large_table_from_the_start() {
+    on_both(async |f| {
+        let Database::Postgres(db) = &f.database else { return };
+        let explain = format!("explain {}", super::rows::BY_HANDLE.replace("$1", "$1::uuid").replace("$2", "$2::text"));
+        let plan = db.query_slow(&explain, &[&f.owner, &"desk"]).await.unwrap();
+        let plan: String = plan.iter().map(|row| row.get::<_, String>(0)).collect();
+        assert!(plan.contains(HANDLE_RULE), "{plan}");
+    });
+}
