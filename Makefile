@@ -18,7 +18,7 @@ build: ## the optimised binary: target/release/primetrade
 	$(CARGO) build --release --package primetrade
 
 test: servers lint ## everything: format, lints, unit, store and black-box tests
-	$(CARGO) build --package primetrade
+	$(CARGO) build --workspace --all-targets # the binary that scenarios start, of the same pieces as the tests
 	$(CARGO) test --workspace
 
 lint: ## format and lints, warnings refused

@@ -9,6 +9,7 @@ mod passwords;
 pub mod routes;
 mod service;
 mod store;
+mod throttle;
 mod tokens;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! The use cases. HTTP, commands and other services all come through here.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::model::{Account, Credentials, Registration, Rule, Session, email_key};
 use crate::passwords::PasswordHasher;
 use crate::store::{self, ActiveChange, Store, StoredAccount};
+use crate::throttle::Throttle;
 use crate::tokens::{Audience, Claims, Tokens};
 
 /// How often a change of an account is tried again when others change it too.
@@ -31,6 +33,8 @@ pub struct AuthSettings {
     /// Threads that hash passwords, and how many jobs may wait for them.
     pub hash_threads: usize,
     pub hash_queue: usize,
+    /// Whether guessing of passwords is slowed down.
+    pub throttle: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,7 @@ pub struct Auth {
     hasher: PasswordHasher,
     tokens: Tokens,
     v1_token_lifetime: Duration,
+    throttle: Option<Throttle>,
 }
 
 impl Auth {
@@ -74,6 +79,7 @@ impl Auth {
             tokens: Tokens::new(settings.key_file.map_or(Ok(KeyRing::EMPTY), |file| KeyRing::open(&file, &context))?),
             hasher: PasswordHasher::start(settings.hash_threads, settings.hash_queue)?,
             v1_token_lifetime: settings.v1_token_lifetime,
+            throttle: settings.throttle.then(Throttle::default),
             context,
             tasks,
         }))
@@ -111,11 +117,34 @@ impl Auth {
         self.logged_in(account, &claims)
     }
 
-    /// Checks credentials and opens a session.
+    /// Checks credentials and opens a session. `address` is where they come from, if that is known.
     ///
     /// # Errors
-    /// `Unauthenticated` (`WrongCredentials`; `Deactivated`, only told to who knows the password); `Overloaded`; `Unavailable`.
-    pub async fn log_in(&self, credentials: &Credentials) -> Result<LoggedIn, Error> {
+    /// `Unauthenticated` (`WrongCredentials`; `Deactivated`, only told to who knows the password); `RateLimited` after too many
+    /// failures; `Overloaded`; `Unavailable`.
+    pub async fn log_in(&self, credentials: &Credentials, address: Option<IpAddr>) -> Result<LoggedIn, Error> {
+        let attempt = match self.throttle.as_ref().zip(address) {
+            Some((throttle, address)) => {
+                Some(throttle.attempt(credentials.email_key(), address, self.context.now()).inspect_err(|_| {
+                    tracing::warn!(event = "rate_limit.exceeded", policy = "log-in", "too many failed log-ins");
+                })?)
+            }
+            None => None,
+        };
+        let result = self.check_and_open(credentials).await;
+        match (attempt, &result) {
+            (Some(attempt), Ok(_) | Err(Error::Unauthenticated(Unauthenticated::Deactivated))) => attempt.succeeded(),
+            // Stays counted.
+            (_, Err(Error::Unauthenticated(_))) => {
+                tracing::warn!(event = "auth.login.failed", "wrong credentials");
+            }
+            (Some(attempt), Err(_)) => attempt.undecided(),
+            (None, _) => {}
+        }
+        result
+    }
+
+    async fn check_and_open(&self, credentials: &Credentials) -> Result<LoggedIn, Error> {
         let found = self.store.account_by_email_key(&credentials.email_key()).await?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let verdict = self.hasher.verify(credentials.password().to_owned(), hash).await?;

@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use ipnet::IpNet;
 use kernel::Error;
 use kernel::error::Unauthenticated;
 use platform::Context;
@@ -24,6 +25,7 @@ use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
 
 use crate::EdgeSettings;
+use crate::client;
 use crate::cors::{self, cross_origin};
 use crate::fallback::Seen;
 use crate::unread;
@@ -42,6 +44,7 @@ struct Parts {
     auth: Arc<Auth>,
     bounds: Bounds,
     origins: CorsLayer,
+    proxies: Vec<IpNet>,
 }
 
 impl Edge {
@@ -51,6 +54,7 @@ impl Edge {
             auth,
             bounds: Bounds::new(settings),
             origins: cors::rules(&settings.cors_origins),
+            proxies: settings.trusted_proxies.clone(),
         }))
     }
 }
@@ -82,8 +86,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let Behind { edge: Edge(edge), inner } = self.clone();
+        client::locate(&mut request, &edge.proxies);
         Box::pin(async move {
             // A request passes these from top to bottom, its answer from bottom to top. The steps are plain functions, so the
             // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
@@ -254,7 +259,13 @@ mod tests {
 
     fn settings() -> EdgeSettings {
         let request_timeout = Duration::from_millis(50);
-        EdgeSettings { body_limit: 1024, request_timeout, max_requests: 10, cors_origins: Vec::new() }
+        EdgeSettings {
+            body_limit: 1024,
+            request_timeout,
+            max_requests: 10,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+        }
     }
 
     #[test]

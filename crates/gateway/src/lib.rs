@@ -1,6 +1,7 @@
 //! The front door: what every request passes before a service sees it, and every answer on its way out.
 
 mod api_docs;
+mod client;
 mod cors;
 mod edge;
 mod fallback;
@@ -15,6 +16,7 @@ use axum::http::HeaderValue;
 use axum::response::Redirect;
 use axum::routing::get;
 use edge::Edge;
+use ipnet::IpNet;
 use platform::Context;
 
 /// What the edge needs to know.
@@ -26,6 +28,8 @@ pub struct EdgeSettings {
     pub request_timeout: Duration,
     /// Requests in progress at most; beyond, they are shed.
     pub max_requests: usize,
+    /// Peers whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may call with credentials.
     pub cors_origins: Vec<HeaderValue>,
 }

@@ -63,6 +63,9 @@ pub enum Error {
     /// A bounded queue is full; try again after the given time.
     #[error("overloaded: {what}")]
     Overloaded { what: &'static str, retry_after: Duration },
+    /// The caller asked too often; try again after the given time.
+    #[error("rate limited: {policy}")]
+    RateLimited { policy: &'static str, retry_after: Duration },
     /// Something we depend on cannot be reached or refuses to write.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -56,6 +56,7 @@ impl App {
             key_file,
             hash_threads: config.auth.hash_threads,
             hash_queue: config.auth.hash_queue,
+            throttle: config.limits.enabled,
         };
         let databases = vec![accounts.clone(), catalogue.clone()];
         let auth = Auth::start(settings, accounts, context.clone(), tasks.clone())?;
@@ -72,6 +73,7 @@ impl App {
             body_limit: config.http.body_limit,
             request_timeout: config.http.request_timeout,
             max_requests: config.http.max_requests,
+            trusted_proxies: config.http.trusted_proxies.clone(),
             // Validated as origins, so they are header values.
             cors_origins: config.http.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect(),
         };

@@ -11,6 +11,9 @@ pub mod v1;
 pub mod v1_page;
 pub mod v2;
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use kernel::Uuid;
@@ -46,6 +49,15 @@ impl RequestId {
     pub fn into_header(self) -> HeaderValue {
         self.0
     }
+}
+
+/// Where a request's connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+/// Whole seconds for `Retry-After`, rounded up: who waits them does not come too early.
+pub(crate) fn seconds(retry_after: Duration) -> u64 {
+    retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX).max(1)
 }
 
 /// The token of `Authorization: Bearer …`, when the header is there and of that form.

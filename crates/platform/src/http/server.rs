@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -13,6 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 
+use super::ClientAddress;
 use super::activity::{Activity, Watched};
 
 /// Read buffer of a connection at most: request line and headers must fit.
@@ -43,7 +46,7 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
             accepted = accept(&listener, &places) => accepted,
             _ = stop.wait_for(|stopping| *stopping) => break,
         };
-        let (stream, place) = match accepted {
+        let (stream, address, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, usually: wait for some to close rather than spin.
@@ -54,7 +57,8 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
         };
         let activity = Arc::new(Activity::start());
         let (router, seen) = (router.clone(), Arc::clone(&activity));
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(address);
             let answer = router.clone().call(request);
             seen.during(answer)
         });
@@ -75,10 +79,13 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     }
 }
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, ClientAddress, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, ClientAddress(address.ip()), place))
 }

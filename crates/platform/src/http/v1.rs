@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::body::{self, BodyError, BodyLimit};
+use super::seconds;
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
 pub trait V1Routes<S> {
@@ -184,7 +185,11 @@ impl Words {
             }
             Error::Overloaded { retry_after, .. } => {
                 let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again.");
-                return Failure { retry_after: Some(retry_after.as_secs().max(1)), ..failure };
+                return Failure { retry_after: Some(seconds(retry_after)), ..failure };
+            }
+            Error::RateLimited { retry_after, .. } => {
+                let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Please try again later.");
+                return Failure { retry_after: Some(seconds(retry_after)), ..failure };
             }
             Error::Unavailable(cause) => {
                 let failure =

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use serde::Serialize;
 
-use super::RequestId;
+use super::{RequestId, seconds};
 
 /// A problem document, ready to send.
 #[derive(Debug)]
@@ -78,6 +78,9 @@ impl Problem {
             Error::Overloaded { .. } => {
                 (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded", "The server is busy; repeat the request later.")
             }
+            Error::RateLimited { .. } => {
+                (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", "Try again after the time in Retry-After.")
+            }
             Error::Unavailable(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -121,8 +124,8 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
         match &self.error {
-            Error::Overloaded { retry_after, .. } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+            Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
             }
             Error::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
 
@@ -45,6 +46,7 @@ pub struct Http {
     pub listen: SocketAddr,
     /// As browsers send them in `Origin`: lower case, without the scheme's own port.
     pub cors_origins: Vec<String>,
+    pub trusted_proxies: Vec<IpNet>,
     pub drain_delay: Duration,
     /// Bytes.
     pub body_limit: usize,
@@ -154,6 +156,7 @@ impl Config {
             http: Http {
                 listen: nowhere,
                 cors_origins: Vec::new(),
+                trusted_proxies: Vec::new(),
                 drain_delay: Duration::ZERO,
                 body_limit: 0,
                 request_timeout: Duration::ZERO,

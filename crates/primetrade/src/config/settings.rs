@@ -84,6 +84,13 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| put(&mut config.http.cors_origins, value::origins(text)),
     },
     Setting {
+        key: "http.trusted_proxies",
+        default: "",
+        doc: "Proxies in front of us whose X-Forwarded-For tells who a client is; without it, all their clients share their limits.",
+        secret: false,
+        apply: |config, text| put(&mut config.http.trusted_proxies, value::networks(text)),
+    },
+    Setting {
         key: "http.drain_delay",
         default: "0 s",
         doc: "How long to go on accepting requests after a stop signal, until load balancers have noticed.",
@@ -227,7 +234,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.enabled",
         default: "true",
-        doc: "Whether requests and log-in attempts are limited (no such limit exists yet); false turns off every limit.",
+        doc: "Whether failed log-ins are limited (10 per account and address, 100 per address, in 10 minutes).",
         secret: false,
         apply: |config, text| put(&mut config.limits.enabled, value::choice(text, &[("true", true), ("false", false)])),
     },

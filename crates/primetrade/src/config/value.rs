@@ -1,10 +1,11 @@
 //! The notations of values. Errors say what is expected and never repeat the value, which may be secret.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
 
@@ -106,6 +107,14 @@ pub fn origins(text: &str) -> Result<Vec<String>, String> {
     origins.ok_or_else(|| {
         "expected scheme://host[:port] without a path, such as https://shop.example, or a comma list".into()
     })
+}
+
+/// Networks and single addresses, from a comma list; none from an empty text.
+pub fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+    let given = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+    let networks: Option<Vec<_>> = given.map(network).collect();
+    networks.ok_or_else(|| "expected addresses or networks such as 10.0.0.0/8, or a comma list".into())
 }
 
 /// Browsers send lower case and leave out the scheme's own port; what is compared with them must do the same.

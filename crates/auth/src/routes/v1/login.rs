@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
+use platform::http::ClientAddress;
 use platform::http::v1::{Failure, Fields, Success};
 
 use super::{UserAndToken, text, validation_failure};
@@ -10,12 +12,13 @@ use crate::{Auth, Credentials};
 
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
+    address: Option<Extension<ClientAddress>>,
     Fields { fields, .. }: Fields,
 ) -> Result<Success<impl serde::Serialize>, Failure> {
     let (email, password) = (text(&fields, "email"), text(&fields, "password"));
     let credentials = Credentials::new(email.as_deref(), password.as_deref())
         .map_err(|broken| validation_failure(&fields, broken))?;
-    let logged_in = auth.log_in(&credentials).await?;
+    let logged_in = auth.log_in(&credentials, address.map(|Extension(ClientAddress(address))| address)).await?;
     let data = UserAndToken { user: logged_in.account.into(), token: logged_in.token };
     Ok(Success::said("Login successful", data))
 }

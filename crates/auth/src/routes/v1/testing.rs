@@ -42,6 +42,7 @@ impl App {
             key_file: Some(folder.path().join("keys.json")),
             hash_threads: 1,
             hash_queue: 8,
+            throttle: true,
         };
         let clock = Arc::new(TestClock(Mutex::new(Timestamp(1_763_860_266_898_123))));
         let context = Context::new(clock.clone());

@@ -1,5 +1,6 @@
 //! /api/v1/auth
 
+mod guessing;
 mod imported_passwords;
 mod login;
 mod me;

@@ -1,0 +1,61 @@
+//! Who a client is, behind proxies: the last address of `X-Forwarded-For` that no trusted proxy has. What stands before it anyone
+//! could have written.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+use platform::http::ClientAddress;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Replaces the peer's address by the client's, if the peer is a trusted proxy that tells it.
+pub fn locate(request: &mut Request, trusted: &[IpNet]) {
+    if trusted.is_empty() {
+        return;
+    }
+    if let Some(ClientAddress(peer)) = request.extensions().get().copied() {
+        let client = client(peer, request.headers(), trusted);
+        request.extensions_mut().insert(ClientAddress(client));
+    }
+}
+
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
+    let told = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
+    let mut hops = told.flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
+    let mut client = peer;
+    while is_trusted(client)
+        && let Some(Ok(hop)) = hops.next()
+    {
+        client = hop;
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client_of(peer: &str, told: &[&'static str]) -> String {
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let mut headers = HeaderMap::new();
+        for value in told {
+            headers.append(FORWARDED_FOR, axum::http::HeaderValue::from_static(value));
+        }
+        client(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed_and_only_what_they_saw() {
+        assert_eq!(client_of("192.0.2.9", &["198.51.100.1"]), "192.0.2.9");
+        assert_eq!(client_of("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client_of("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client_of("::1", &["203.0.113.5, 198.51.100.1, 10.1.1.1"]), "198.51.100.1", "the first was made up");
+        assert_eq!(client_of("10.0.0.1", &["203.0.113.5", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client_of("::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+        assert_eq!(client_of("10.0.0.1", &["198.51.100.1, nonsense"]), "10.0.0.1");
+        assert_eq!(client_of("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
+    }
+}
