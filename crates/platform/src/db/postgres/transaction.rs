@@ -1,0 +1,209 @@
+//! Transactions on a connection of their own, with as few round trips as their statements allow.
+
+use std::time::Instant;
+
+use deadpool_postgres::Object;
+use futures_util::FutureExt;
+use futures_util::future::{join, join_all, join3};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::{Params, Postgres};
+use crate::db::error::describe;
+use crate::db::{StoreError, stats};
+
+/// A statement among others that travel together.
+pub struct Statement<'a> {
+    sql: &'static str,
+    params: Vec<&'a (dyn ToSql + Sync)>,
+    /// How many rows it must affect, and the rule that is broken otherwise.
+    affecting: Option<(u64, &'static str)>,
+}
+
+impl<'a> Statement<'a> {
+    pub fn new(sql: &'static str, params: Vec<&'a (dyn ToSql + Sync)>) -> Self {
+        Self { sql, params, affecting: None }
+    }
+
+    /// Fails with a conflict on `rule` unless so many rows are affected.
+    pub fn affecting(self, rows: usize, rule: &'static str) -> Self {
+        Self { affecting: Some((rows as u64, rule)), ..self }
+    }
+}
+
+/// Runs what belongs into a transaction; the first time, its BEGIN travels ahead.
+async fn run_in<T>(
+    connection: &Object,
+    begun: &mut bool,
+    run: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StoreError> {
+    let started = Instant::now();
+    let result = if std::mem::replace(begun, true) {
+        run.await
+    } else {
+        // Polled in this order, so sent in this order.
+        let (begun, result) = join(connection.batch_execute("begin"), run).await;
+        begun.and(result)
+    };
+    stats::record(started);
+    Ok(result?)
+}
+
+type Prepared<'a> = Vec<(tokio_postgres::Statement, Params<'a>)>;
+
+async fn prepare_all<'a>(connection: &Object, statements: &'a [Statement<'_>]) -> Result<Prepared<'a>, StoreError> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for statement in statements {
+        prepared.push((connection.prepare_cached(statement.sql).await?, &statement.params[..]));
+    }
+    Ok(prepared)
+}
+
+fn check_all(
+    statements: &[Statement<'_>],
+    executed: Vec<Result<u64, tokio_postgres::Error>>,
+) -> Result<(), StoreError> {
+    for (statement, executed) in statements.iter().zip(executed) {
+        let affected = executed?;
+        if let Some((_, rule)) = statement.affecting.filter(|(rows, _)| *rows != affected) {
+            return Err(StoreError::Conflict(rule.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// A transaction that is either committed, rolled back, or dropped with its connection.
+pub struct Transaction<'a> {
+    connection: Option<Object>,
+    begun: bool,
+    postgres: &'a Postgres,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(connection: Object, postgres: &'a Postgres) -> Self {
+        Self { connection: Some(connection), begun: false, postgres }
+    }
+
+    /// Runs one statement and returns its rows.
+    ///
+    /// # Errors
+    /// As the statement; the transaction is then only good for [`Transaction::rollback`].
+    pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let statement = connection.prepare_cached(sql).await?;
+        run_in(connection, &mut self.begun, connection.query(&statement, params)).await
+    }
+
+    /// Runs one statement and returns how many rows it affected.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`].
+    pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let statement = connection.prepare_cached(sql).await?;
+        run_in(connection, &mut self.begun, connection.execute(&statement, params)).await
+    }
+
+    /// Runs the statements in one round trip.
+    ///
+    /// # Errors
+    /// The first that failed, or `Conflict` for one that did not affect the rows that it must. The transaction is then only
+    /// good for [`Transaction::rollback`].
+    pub async fn execute_all(&mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let prepared = prepare_all(connection, statements).await?;
+        let execute_all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
+        let executed = run_in(connection, &mut self.begun, execute_all.map(Ok)).await?;
+        check_all(statements, executed)
+    }
+
+    /// Runs the statements and commits: in one round trip, unless a statement's count decides about the commit. Meant for a
+    /// transaction that has not begun.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute_all`]; nothing was written then. `Unavailable` when the server did not confirm the commit: the
+    /// outcome is then unknown to this process.
+    pub async fn commit_all(mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
+        if statements.iter().any(|statement| statement.affecting.is_some()) {
+            let executed = self.execute_all(statements).await;
+            return self.end(executed).await;
+        }
+        let started = Instant::now();
+        let Some(connection) = self.connection.take() else { return Err(closed()) };
+        let prepared = prepare_all(&connection, statements).await?;
+        // As above. After a failed statement the server turns COMMIT into ROLLBACK.
+        let (begun, executed, committed) = join3(
+            connection.batch_execute("begin"),
+            join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params))),
+            connection.batch_execute("commit"),
+        )
+        .await;
+        stats::record(started);
+        if begun.is_err() || committed.is_err() {
+            drop(Object::take(connection));
+        }
+        begun?;
+        if let Err(error) = committed {
+            return Err(StoreError::Unavailable(describe(&error)));
+        }
+        check_all(statements, executed)?;
+        self.postgres.committed.notify_one();
+        Ok(())
+    }
+
+    /// Commits what succeeded; undoes what did not.
+    ///
+    /// # Errors
+    /// The given one, or that of [`Transaction::commit`].
+    pub async fn end<T>(self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        match result {
+            Ok(value) => self.commit().await.map(|()| value),
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// # Errors
+    /// `Unavailable` when the server did not confirm: the outcome is then unknown to this process.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let Some(connection) = self.connection.take() else {
+            return Err(closed());
+        };
+        let result = connection.batch_execute("commit").await;
+        stats::record(started);
+        if let Err(error) = result {
+            drop(Object::take(connection));
+            return Err(error.into());
+        }
+        self.postgres.committed.notify_one();
+        Ok(())
+    }
+
+    /// Undoes everything and gives the connection back.
+    pub async fn rollback(mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.begun
+            && connection.batch_execute("rollback").await.is_err()
+        {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// Dropped midway (a panic, a deadline): the connection is closed, and with it the transaction.
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.begun
+        {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Statement("the transaction is closed".into())
+}
