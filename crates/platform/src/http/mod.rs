@@ -3,6 +3,7 @@
 mod activity;
 pub mod body;
 pub mod caller;
+pub mod conditional;
 pub mod idempotency;
 pub mod path;
 pub mod query;

@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use serde::Serialize;
 
-use super::{RequestId, seconds};
+use super::{RequestId, conditional, seconds};
 
 /// A problem document, ready to send.
 #[derive(Debug)]
@@ -139,16 +139,42 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A 200 answer. What only its caller may see is kept by nobody.
-pub fn json<T: Serialize>(body: &T, private: bool) -> Response {
+/// A 200 answer for everyone, which caches may keep as long as they ask again.
+pub fn public<T: Serialize>(body: &T) -> Response {
+    let mut response = json(body);
+    for_everyone(response.headers_mut());
+    response
+}
+
+/// As [`public`], for what has a validator: 304 when the client has it.
+pub fn public_with_etag<T: Serialize>(parts: &Parts, etag: HeaderValue, body: impl FnOnce() -> T) -> Response {
+    let mut response = match conditional::has_current(&parts.headers, &etag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => json(&body()),
+    };
+    let headers = response.headers_mut();
+    for_everyone(headers);
+    headers.insert(header::ETAG, etag);
+    response
+}
+
+/// A 200 answer for this caller alone, which nobody keeps. Its validator is for `If-Match`.
+pub fn private_with_etag<T: Serialize>(etag: HeaderValue, body: &T) -> Response {
+    let mut response = json(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::ETAG, etag);
+    response
+}
+
+fn for_everyone(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=0, must-revalidate"));
+    headers.insert(header::VARY, HeaderValue::from_static("Authorization, Origin"));
+}
+
+fn json<T: Serialize>(body: &T) -> Response {
     // Our answers are structs of strings and numbers, which always serialize.
     let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let cache = if private { "private, no-store" } else { "public, max-age=0, must-revalidate" };
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    if !private {
-        headers.insert(header::VARY, HeaderValue::from_static("Authorization, Origin"));
-    }
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -14,6 +14,7 @@ on_both!(
     a_category_narrows_the_list,
     a_product_is_shown_with_its_variants,
     stock_is_hidden_from_the_public,
+    an_unchanged_product_is_not_sent_again,
     a_token_of_v1_is_none_of_v2,
     drafts_are_as_absent,
 );
@@ -170,6 +171,33 @@ fn stock_is_hidden_from_the_public(topology: Topology) {
             assert!(!told.contains(secret), "{secret}: {told}");
         }
     }
+}
+
+fn an_unchanged_product_is_not_sent_again(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    import(&server, HOME, &ada.email).expect_code(0);
+    let client = server.client();
+    let plain = |product: &Value| product["variants"].as_array().is_some_and(|variants| variants.len() == 1);
+    let id = text(&all_active(&client).into_iter().find(plain).expect("a plain product")["id"]);
+    let (public, v1) = (format!("/api/v2/products/{id}"), format!("/api/v1/products/{id}"));
+    let etag = || client.get(&public).expect(200).header("etag").expect("an ETag").to_owned();
+    let asks = |tag: &str| client.send("GET", &public, &[("if-none-match", tag)], None);
+    let first = etag();
+    assert!(first.starts_with('"') && first.ends_with('"'), "strong: {first}");
+    for tag in [first.as_str(), "*", &format!("\"0-x\", W/{first}")] {
+        let answer = asks(tag).expect(304);
+        assert!(answer.text().is_empty());
+        assert_eq!(answer.header("etag"), Some(first.as_str()));
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=0, must-revalidate"));
+    }
+    ada.api.put(&v1, &json!({ "name": "Renamed" })).expect(200);
+    assert_eq!(asks(&first).expect(200).json()["name"], "Renamed");
+    ada.api.put(&v1, &json!({ "stock": 0 })).expect(200);
+    let sold_out = etag();
+    assert_eq!(client.get(&public).json()["in_stock"], false);
+    ada.api.put(&v1, &json!({ "stock": 7 })).expect(200);
+    asks(&sold_out).expect(200);
 }
 
 /// The audience of v1's tokens is v1 alone.

@@ -42,7 +42,7 @@ pub async fn handle(
         let last = products.get(limit.saturating_sub(1)).filter(|_| more);
         let next_cursor = last.map(|last| cursor(category.as_deref(), last.created_at, last.id));
         let items = products.iter().take(limit).map(V2Product::shown).collect();
-        Ok::<_, Error>(v2::json(&Page { items, next_cursor }, false))
+        Ok::<_, Error>(v2::public(&Page { items, next_cursor }))
     };
     list.await.map_err(|error| Problem::of(error, &parts))
 }
