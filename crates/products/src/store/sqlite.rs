@@ -23,6 +23,11 @@ pub struct SqliteStore(pub Arc<Sqlite>);
 #[async_trait]
 impl Store for SqliteStore {
     async fn insert(&self, mut insert: Insert) -> Result<Stocked, StoreError> {
+        let product = &insert.stocked.product;
+        if self.0.read_point(|c| is_taken(c, product))? {
+            // Known before it is written, the other form is made here and not by the one writer.
+            insert.rename()?;
+        }
         let write = move |c: &Connection| {
             match insert_product(c, &insert.stocked.product) {
                 Err(error) if error.is_conflict_on(HANDLE_RULE) => {
@@ -152,6 +157,11 @@ impl Store for SqliteStore {
             }
         })
     }
+}
+
+fn is_taken(c: &Connection, product: &Product) -> Result<bool, StoreError> {
+    let mut statement = c.prepare_cached("select 1 from products where owner_id = $1 and handle = $2")?;
+    Ok(statement.exists(params![product.owner_id.as_bytes(), product.handle])?)
 }
 
 fn insert_product(c: &Connection, product: &Product) -> Result<(), StoreError> {

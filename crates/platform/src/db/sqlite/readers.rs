@@ -18,7 +18,7 @@ use super::{StoreError, connect};
 
 /// How many bytes of the file a reader sees through the page cache of the operating system, instead of copies of its own. They
 /// count as resident memory of the process, though the system takes them back when it needs them.
-const MAP: i64 = 64 << 20;
+const MAP: i64 = 512 << 20;
 /// The first copy of the index header.
 type IndexHeader = [u8; 48];
 /// No header that SQLite writes: its first bytes are a version.
