@@ -14,7 +14,7 @@ use platform::tasks::WriteTasks;
 
 use crate::Accounts;
 use crate::events::{self, Cause};
-use crate::keys::{KeyError, KeyRing};
+use crate::keys::{KeyError, LiveRing};
 use crate::model::{Account, Credentials, Registration, Rule, Session, email_key};
 use crate::passwords::PasswordHasher;
 use crate::store::{self, ActiveChange, Store, StoredAccount};
@@ -76,7 +76,10 @@ impl Auth {
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
             store: store::open(database),
-            tokens: Tokens::new(settings.key_file.map_or(Ok(KeyRing::EMPTY), |file| KeyRing::open(&file, &context))?),
+            tokens: Tokens::new(match settings.key_file {
+                Some(file) => LiveRing::open(&file, &context)?,
+                None => LiveRing::empty(),
+            }),
             hasher: PasswordHasher::start(settings.hash_threads, settings.hash_queue)?,
             v1_token_lifetime: settings.v1_token_lifetime,
             throttle: settings.throttle.then(Throttle::default),
@@ -103,6 +106,11 @@ impl Auth {
                 role: account.role,
             })
             .ok_or(Error::Unauthenticated(Unauthenticated::Ended))
+    }
+
+    /// The keys that verify tokens, as a JSON Web Key Set.
+    pub fn key_set(&self) -> serde_json::Value {
+        self.tokens.key_set()
     }
 
     /// Makes an account for a person, and logs them in.

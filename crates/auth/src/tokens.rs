@@ -12,7 +12,7 @@ use kernel::{Error, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::keys::KeyRing;
+use crate::keys::LiveRing;
 
 const ISSUER: &str = "primetrade";
 const ALGORITHM: &str = "EdDSA";
@@ -82,20 +82,21 @@ impl Claims {
 
 /// Signs and verifies.
 pub struct Tokens {
-    ring: KeyRing,
+    ring: LiveRing,
     /// Claims of tokens whose signature was good: checking one takes some 40 µs, most of a request's time here.
     verified: Mutex<HashMap<[u8; 32], Claims>>,
 }
 
 impl Tokens {
-    pub fn new(ring: KeyRing) -> Self {
+    pub fn new(ring: LiveRing) -> Self {
         Self { ring, verified: Mutex::default() }
     }
 
     /// # Errors
     /// `Internal`, which only a defect can cause.
     pub fn sign(&self, claims: &Claims) -> Result<String, Error> {
-        let key = self.ring.newest().ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
+        let ring = self.ring.current();
+        let key = ring.newest().ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
         let header = Header { alg: ALGORITHM.into(), typ: TYPE.into(), kid: key.kid.clone() };
         let mut token = format!("{}.{}", segment(&header)?, segment(claims)?);
         let signature = key.signing().sign(token.as_bytes());
@@ -137,11 +138,27 @@ impl Tokens {
         if header.alg != ALGORITHM || header.typ != TYPE {
             return None;
         }
-        let key = self.ring.find(&header.kid)?;
+        let known = self.ring.current();
+        let ring = if known.find(&header.kid).is_some() { known } else { self.ring.latest() };
+        let key = ring.find(&header.kid)?;
         let signature = Signature::from_slice(&BASE64.decode(signature).ok()?).ok()?;
         key.verifying().verify_strict(signed.as_bytes(), &signature).ok()?;
         let claims: Claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
         (claims.iss == ISSUER).then_some(claims)
+    }
+
+    /// The keys that verify our tokens, as a JSON Web Key Set (RFC 7517, RFC 8037).
+    pub fn key_set(&self) -> serde_json::Value {
+        let ring = self.ring.latest();
+        let keys: Vec<_> = ring
+            .keys()
+            .iter()
+            .map(|key| {
+                let x = BASE64.encode(key.verifying().as_bytes());
+                serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": ALGORITHM, "kid": key.kid, "x": x })
+            })
+            .collect();
+        serde_json::json!({ "keys": keys })
     }
 
     fn remember(&self, fingerprint: [u8; 32], claims: Claims) {
@@ -173,7 +190,7 @@ mod tests {
     fn tokens() -> Tokens {
         let folder = tempfile::tempdir().unwrap();
         let context = platform::Context::new(Arc::new(kernel::SystemClock));
-        Tokens::new(KeyRing::open(&folder.path().join("keys.json"), &context).unwrap())
+        Tokens::new(LiveRing::open(&folder.path().join("keys.json"), &context).unwrap())
     }
 
     fn claims() -> Claims {
@@ -184,7 +201,7 @@ mod tests {
     /// A token with a good signature over any header and claims.
     fn forge(tokens: &Tokens, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
-        let signature = tokens.ring.newest().unwrap().signing().sign(signed.as_bytes());
+        let signature = tokens.ring.current().newest().unwrap().signing().sign(signed.as_bytes());
         format!("{signed}.{}", BASE64.encode(signature.to_bytes()))
     }
 
@@ -220,7 +237,7 @@ mod tests {
     #[test]
     fn only_our_own_form_is_read() {
         let tokens = tokens();
-        let kid = tokens.ring.newest().unwrap().kid.clone();
+        let kid = tokens.ring.current().newest().unwrap().kid.clone();
         let body = serde_json::to_string(&claims()).unwrap();
         let header = |alg: &str, typ: &str, kid: &str| format!(r#"{{"alg":"{alg}","typ":"{typ}","kid":"{kid}"}}"#);
         let good = forge(&tokens, &header("EdDSA", "at+jwt", &kid), &body);

@@ -27,6 +27,8 @@ pub enum Command {
     Serve { demo: bool, no_migrate: bool },
     /// Bring the databases to the current schema.
     Migrate,
+    /// Add a signing key, which is used from now on.
+    KeysRotate,
     /// Create an administrator, whose password is the first line of stdin.
     AdminCreate { username: String, email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
@@ -62,6 +64,7 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
     Ok(match path(matches).as_slice() {
         [("serve", serve)] => Command::Serve { demo: serve.get_flag("demo"), no_migrate: serve.get_flag("no-migrate") },
         [("migrate", _)] => Command::Migrate,
+        [("keys", _), ("rotate", _)] => Command::KeysRotate,
         [("admin", _), ("create", create)] => {
             Command::AdminCreate { username: text(create, "username"), email: text(create, "email") }
         }
@@ -102,6 +105,9 @@ fn root() -> Clap {
         .subcommand(serve())
         .subcommand(Clap::new("migrate").about("Bring the databases to the current schema"))
         .subcommand(group("admin", "Manage administrators").subcommand(admin_create()))
+        .subcommand(group("keys", "Manage the keys that sign tokens").subcommand(
+            Clap::new("rotate").about("Sign with a new key; older ones verify until their tokens are over"),
+        ))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
         .subcommand(
             group("config", "Look at the settings")
@@ -232,6 +238,7 @@ mod tests {
             Command::Serve { demo: true, no_migrate: true }
         );
         assert_eq!(cli("primetrade migrate").command, Command::Migrate);
+        assert_eq!(cli("primetrade keys rotate").command, Command::KeysRotate);
         assert_eq!(
             cli("primetrade admin create --username ada --email ada@shop.example --password-stdin").command,
             Command::AdminCreate { username: "ada".into(), email: "ada@shop.example".into() }

@@ -87,6 +87,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
         match command {
             Command::Serve { demo, no_migrate } => serve::run(config, demo, no_migrate).await,
             Command::Migrate => commands::migrate(config).await,
+            Command::KeysRotate => commands::keys_rotate(config),
             Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,
             Command::ImportCsv { file, owner, dry_run, currency } => {
                 commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await

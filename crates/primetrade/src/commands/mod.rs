@@ -8,6 +8,12 @@ pub use admin::admin_create;
 pub use demo::{print_demo_credentials, seed_demo};
 pub use import::{Import, import_csv};
 
+use std::sync::Arc;
+
+use auth::KeyRing;
+use kernel::SystemClock;
+use platform::Context;
+
 use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
@@ -16,5 +22,13 @@ use crate::{Failure, Outcome};
 pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
     App::open(config, Purpose::Command).await?;
     say!("the schema of {:?} is up to date", config.database.url);
+    Ok(Outcome::Done)
+}
+
+/// `primetrade keys rotate`.
+pub fn keys_rotate(config: &Config) -> Result<Outcome, Failure> {
+    let (file, context) = (config.key_file(), Context::new(Arc::new(SystemClock)));
+    let older = KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime)?;
+    say!("a new key in {} signs from now on; {older} older ones verify until their tokens are over", file.display());
     Ok(Outcome::Done)
 }

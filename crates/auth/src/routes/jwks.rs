@@ -1,0 +1,17 @@
+//! `GET /.well-known/jwks.json`: the keys that verify our tokens, for whoever checks them without asking us.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::IntoResponse;
+
+use crate::Auth;
+
+/// Short: a new key signs at once. Who meets an unknown `kid` asks again.
+const HEADERS: [(HeaderName, &str); 2] =
+    [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "public, max-age=60")];
+
+pub(super) async fn handle(State(auth): State<Arc<Auth>>) -> impl IntoResponse {
+    (HEADERS, auth.key_set().to_string())
+}
