@@ -18,7 +18,8 @@ build: ## the optimised binary: target/release/primetrade
 	$(CARGO) build --release --package primetrade
 
 test: servers lint ## everything: format, lints, unit, store and black-box tests
-	$(CARGO) build --workspace --all-targets # the binary that scenarios start, of the same pieces as the tests
+	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.
+	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
 lint: ## format and lints, warnings refused

@@ -3,13 +3,15 @@
 /// Prints a line of results. A reader that has gone (`| head -1`) is no reason to fail.
 macro_rules! say {
     ($($line:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)));
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($line)*);
     }};
 }
 /// The same for complaints, on stderr.
 macro_rules! complain {
     ($($line:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($line)*)));
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($line)*);
     }};
 }
 

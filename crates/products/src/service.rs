@@ -133,14 +133,11 @@ impl Products {
         }
         let draft = self.draft(&caller.principal, new)?;
         let effects = self.creation(&draft, caller, claim.as_ref(), render)?;
-        let otherwise = {
-            let (this, caller, claim, mut draft) = (self.clone(), caller.clone(), claim.clone(), draft.clone());
+        let (this, caller, claim) = (self.clone(), caller.clone(), claim.clone());
+        let otherwise = move |draft: &mut Stocked| {
             draft.product.handle = distinct_handle(&draft.product);
-            move || {
-                let effects = this.creation(&draft, &caller, claim.as_ref(), render);
-                let effects = effects.map_err(|error| StoreError::Statement(error.to_string()))?;
-                Ok((draft.clone(), effects))
-            }
+            let effects = this.creation(draft, &caller, claim.as_ref(), render);
+            effects.map_err(|error| StoreError::Statement(error.to_string()))
         };
         let insert = Insert { stocked: draft, effects, otherwise: Some(Box::new(otherwise)) };
         match self.store.insert(insert).await {

@@ -67,20 +67,20 @@ pub struct ActiveQuery {
 pub struct Insert {
     pub stocked: Stocked,
     pub effects: Effects,
-    /// The same product under another handle, for when its own is taken.
+    /// Gives the product another handle, for when its own is taken; returns what is written with it then.
     pub otherwise: Option<Box<Otherwise>>,
 }
 
-type Otherwise = dyn Fn() -> Result<(Stocked, Effects), StoreError> + Send + Sync;
+type Otherwise = dyn FnOnce(&mut Stocked) -> Result<Effects, StoreError> + Send + Sync;
 
 impl Insert {
-    /// Takes the other form.
+    /// Takes the other handle.
     ///
     /// # Errors
     /// `Conflict` on [`HANDLE_RULE`] when there is none.
     fn rename(&mut self) -> Result<(), StoreError> {
         let otherwise = self.otherwise.take().ok_or_else(|| StoreError::Conflict(HANDLE_RULE.into()))?;
-        (self.stocked, self.effects) = otherwise()?;
+        self.effects = otherwise(&mut self.stocked)?;
         Ok(())
     }
 }
@@ -88,7 +88,7 @@ impl Insert {
 /// Whole operations, one transaction each.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Inserts the product, or its other form if its handle is taken and it has one; returns which.
+    /// Inserts the product, under another handle if its own is taken and it may have another; returns it as it is then.
     async fn insert(&self, insert: Insert) -> Result<Stocked, StoreError>;
 
     /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with

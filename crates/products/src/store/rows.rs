@@ -56,7 +56,6 @@ macro_rules! keys_of {
         "select id, on_hand, reserved, sku_key, option_values from variants where product_id = $1 order by id"
     };
 }
-pub(super) use {insert_product, insert_variant, keys_of};
 
 pub const UPDATE_PRODUCT: &str = "update products set handle = $1, name = $2, name_key = $3, description = $4, \
     category = $5, tags = $6, vendor = $7, status = $8, currency = $9, option_names = $10, images = $11, variants = $12, \
@@ -94,32 +93,69 @@ macro_rules! shown_variants {
         "select variants from products where id = $1"
     };
 }
-pub(super) use {available_of, shown_variants};
 pub const SHOW_VARIANTS: &str = "update products set variants = $1, in_stock = $2 where id = $3";
 pub const DELETE_VARIANT: &str = "delete from variants where id = $1";
 /// Frees what is unique about a variant, for edits that give it to another one of the same product.
 pub const RELEASE_KEYS: &str = "update variants set sku_key = null, option_values = $1 where id = $2";
 
-/// The columns that are computed for a product.
-pub struct Computed {
+/// A product's columns, with those that are computed for it.
+pub struct ProductRow<'a> {
+    pub product: &'a Product,
     pub name_key: String,
     pub tags: String,
+    pub status: &'static str,
+    pub currency: &'a str,
     pub option_names: String,
     pub images: String,
     pub variants: String,
+    pub price: i64,
+    pub in_stock: bool,
 }
 
-impl Computed {
-    pub fn of(product: &Product) -> Self {
+impl<'a> ProductRow<'a> {
+    pub fn new(product: &'a Product) -> Self {
         Self {
+            product,
             name_key: text::fold(&product.name),
             tags: list(&product.tags),
+            status: product.status.as_str(),
+            currency: product.currency.as_str(),
             option_names: list(&product.option_names),
             images: list(&product.images),
             variants: list(&product.variants),
+            price: product.lowest_price(),
+            in_stock: product.in_stock(),
         }
     }
 }
+
+/// The values of a [`ProductRow`] that an edit may change, in the order of the statements, and what follows them. A list of
+/// references that fits the parameter type of either driver.
+macro_rules! edited_values {
+    ($row:expr, $($further:expr),+) => {
+        [
+            &$row.product.handle,
+            &$row.product.name,
+            &$row.name_key,
+            &$row.product.description,
+            &$row.product.category,
+            &$row.tags,
+            &$row.product.vendor,
+            &$row.status,
+            &$row.currency,
+            &$row.option_names,
+            &$row.images,
+            &$row.variants,
+            &$row.price,
+            &$row.in_stock,
+            &$row.product.version,
+            &$row.product.updated_at.0,
+            &$row.product.import_digest,
+            $($further),+
+        ]
+    };
+}
+pub(super) use {available_of, edited_values, insert_product, insert_variant, keys_of, shown_variants};
 
 /// A variant's columns, with those that are computed for it.
 pub struct VariantRow<'a> {

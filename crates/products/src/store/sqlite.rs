@@ -7,9 +7,9 @@ use kernel::Uuid;
 use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, EffectsOf, StoreError};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
-use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
+use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
 use super::{ActiveQuery, HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
@@ -25,7 +25,7 @@ impl Store for SqliteStore {
     async fn insert(&self, mut insert: Insert) -> Result<Stocked, StoreError> {
         let product = &insert.stocked.product;
         if self.0.read_point(|c| is_taken(c, product))? {
-            // Known before it is written, the other form is made here and not by the one writer.
+            // Known before it is written, the other handle is given here and not by the one writer.
             insert.rename()?;
         }
         let write = move |c: &Connection| {
@@ -165,56 +165,17 @@ fn is_taken(c: &Connection, product: &Product) -> Result<bool, StoreError> {
 }
 
 fn insert_product(c: &Connection, product: &Product) -> Result<(), StoreError> {
-    let (row, p) = (Computed::of(product), product);
-    c.prepare_cached(INSERT_PRODUCT)?.execute(params![
-        p.handle,
-        p.name,
-        row.name_key,
-        p.description,
-        p.category,
-        row.tags,
-        p.vendor,
-        p.status.as_str(),
-        p.currency.as_str(),
-        row.option_names,
-        row.images,
-        row.variants,
-        p.lowest_price(),
-        p.in_stock(),
-        p.version,
-        p.updated_at.0,
-        p.import_digest,
-        p.id.as_bytes(),
-        p.owner_id.as_bytes(),
-        p.created_at.0,
-    ])?;
+    let row = ProductRow::new(product);
+    let (id, owner) = (product.id.as_bytes(), product.owner_id.as_bytes());
+    let values: [&dyn ToSql; 20] = rows::edited_values!(row, id, owner, &product.created_at.0);
+    c.prepare_cached(INSERT_PRODUCT)?.execute(&values[..])?;
     Ok(())
 }
 
 fn update_product(c: &Connection, product: &Product, expected: i64) -> Result<bool, StoreError> {
-    let (row, p) = (Computed::of(product), product);
-    let changed = c.prepare_cached(rows::UPDATE_PRODUCT)?.execute(params![
-        p.handle,
-        p.name,
-        row.name_key,
-        p.description,
-        p.category,
-        row.tags,
-        p.vendor,
-        p.status.as_str(),
-        p.currency.as_str(),
-        row.option_names,
-        row.images,
-        row.variants,
-        p.lowest_price(),
-        p.in_stock(),
-        p.version,
-        p.updated_at.0,
-        p.import_digest,
-        p.id.as_bytes(),
-        expected,
-    ])?;
-    Ok(changed == 1)
+    let row = ProductRow::new(product);
+    let values: [&dyn ToSql; 19] = rows::edited_values!(row, product.id.as_bytes(), &expected);
+    Ok(c.prepare_cached(rows::UPDATE_PRODUCT)?.execute(&values[..])? == 1)
 }
 
 fn insert_variant(c: &Connection, row: &VariantRow<'_>) -> Result<(), StoreError> {

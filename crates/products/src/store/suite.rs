@@ -78,11 +78,6 @@ impl Fixture {
         Effects::event(events::event(kind, id, stocked, Actor::System, time, Some("request-1")).unwrap())
     }
 
-    fn copy(&self) -> Fixture {
-        let (database, context) = (self.database.clone(), self.context.clone());
-        Fixture { store: Arc::clone(&self.store), database, context, owner: self.owner }
-    }
-
     async fn insert(&self, stocked: &Stocked) -> Result<Stocked, StoreError> {
         self.insert_with(stocked, self.effects(events::CREATED, stocked)).await
     }
@@ -186,16 +181,17 @@ fn of_inserts_at_once_only_those_that_break_a_rule_are_refused() {
 #[test]
 fn groups_of_two_processes_do_not_lock_each_other_out() {
     on_both(async |f| {
-        let other = Fixture { store: open(&f.database), owner: f.owner, ..f.copy() };
+        let (database, context) = (f.database.clone(), f.context.clone());
+        let other = Fixture { store: open(&database), database, context, owner: f.owner };
         for round in 0..5 {
             let handles: Vec<String> = (0..60).map(|n| format!("r{round}-{n:02}")).collect();
             let inserted = async |f: &Fixture, handles: Vec<&String>| {
-                let products: Vec<Stocked> = handles.into_iter().map(|handle| f.product(handle)).collect();
-                let without_skus = products.into_iter().map(|mut stocked| {
+                let without_skus = |handle: &String| {
+                    let mut stocked = f.product(handle);
                     stocked.product.variants.iter_mut().for_each(|variant| variant.sku = None);
                     stocked
-                });
-                let products: Vec<Stocked> = without_skus.collect();
+                };
+                let products: Vec<Stocked> = handles.into_iter().map(without_skus).collect();
                 futures_util::future::join_all(products.iter().map(|product| f.insert(product))).await
             };
             let both = futures_util::future::join(
@@ -213,21 +209,21 @@ fn groups_of_two_processes_do_not_lock_each_other_out() {
 }
 
 #[test]
-fn a_product_with_another_form_is_inserted_under_its_other_handle() {
+fn a_product_whose_handle_is_taken_is_inserted_under_its_other_one() {
     on_both(async |f| {
         let desks: Vec<Stocked> = (0..20).map(|_| f.product("desk")).collect();
-        let inserts = desks.iter().enumerate().map(|(n, desk)| {
-            let (mut other, id) = (desk.clone(), f.context.id().unwrap());
-            other.product.variants.iter_mut().for_each(|variant| variant.sku = Some(format!("{n} {}", variant.id)));
-            let mut desk = other.clone();
-            desk.product.handle = "desk".into();
-            other.product.handle = format!("desk-{n}");
+        let inserts = desks.into_iter().enumerate().map(|(n, mut desk)| {
+            let id = f.context.id().unwrap();
+            desk.product.variants.iter_mut().for_each(|variant| variant.sku = Some(format!("{n} {}", variant.id)));
             let event = move |stocked: &Stocked| {
                 let event = events::event(events::CREATED, id, stocked, Actor::System, Timestamp(0), None);
                 Effects::event(event.unwrap())
             };
             let effects = event(&desk);
-            let otherwise = move || Ok((other.clone(), event(&other)));
+            let otherwise = move |stocked: &mut Stocked| {
+                stocked.product.handle = format!("desk-{n}");
+                Ok(event(stocked))
+            };
             f.store.insert(Insert { stocked: desk, effects, otherwise: Some(Box::new(otherwise)) })
         });
         let mut handles = HashSet::new();

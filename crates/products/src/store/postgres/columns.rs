@@ -5,7 +5,7 @@ use platform::db::postgres::Statement;
 use tokio_postgres::types::ToSql;
 
 use crate::model::Product;
-use crate::store::rows::{self, Computed, VariantRow};
+use crate::store::rows::{self, ProductRow, VariantRow};
 
 const INSERT_PRODUCTS: &str = rows::insert_product!(
     "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
@@ -45,7 +45,7 @@ impl<'a> ProductColumns<'a> {
     pub fn of(products: impl Iterator<Item = &'a Product>) -> Self {
         let mut columns = Self::default();
         for p in products {
-            let row = Computed::of(p);
+            let row = ProductRow::new(p);
             columns.handles.push(&p.handle);
             columns.names.push(&p.name);
             columns.name_keys.push(row.name_key);
@@ -53,13 +53,13 @@ impl<'a> ProductColumns<'a> {
             columns.categories.push(p.category.as_deref());
             columns.tags.push(row.tags);
             columns.vendors.push(p.vendor.as_deref());
-            columns.statuses.push(p.status.as_str());
-            columns.currencies.push(p.currency.as_str());
+            columns.statuses.push(row.status);
+            columns.currencies.push(row.currency);
             columns.option_names.push(row.option_names);
             columns.images.push(row.images);
             columns.variants.push(row.variants);
-            columns.prices.push(p.lowest_price());
-            columns.in_stock.push(p.in_stock());
+            columns.prices.push(row.price);
+            columns.in_stock.push(row.in_stock);
             columns.versions.push(p.version);
             columns.updated_at.push(p.updated_at.0);
             columns.import_digests.push(p.import_digest.as_deref());

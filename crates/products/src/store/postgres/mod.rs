@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use self::columns::{ProductColumns, VariantColumns};
-use super::rows::{self, Computed, Known, VariantChanges, VariantRow};
+use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
 use super::{ActiveQuery, HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
@@ -205,29 +205,8 @@ async fn update(
     let known = t.query(LOCK_KEYS_OF, &[&stocked.product.id]).await?;
     let known = known.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
     let edited = rows::with_known_stock(stocked, &known, set_stock);
-    let (p, row) = (&edited.product, Computed::of(&edited.product));
-    let (status, currency, price, in_stock) = (p.status.as_str(), p.currency.as_str(), p.lowest_price(), p.in_stock());
-    let values: Params<'_> = &[
-        &p.handle,
-        &p.name,
-        &row.name_key,
-        &p.description,
-        &p.category,
-        &row.tags,
-        &p.vendor,
-        &status,
-        &currency,
-        &row.option_names,
-        &row.images,
-        &row.variants,
-        &price,
-        &in_stock,
-        &p.version,
-        &p.updated_at.0,
-        &p.import_digest,
-        &p.id,
-        &expected,
-    ];
+    let row = ProductRow::new(&edited.product);
+    let values: Params<'_> = &rows::edited_values!(row, &edited.product.id, &expected);
     if t.execute(rows::UPDATE_PRODUCT, values).await? == 0 {
         return Ok(false);
     }
