@@ -53,6 +53,6 @@ pub trait Accounts: Send + Sync {
 }
 
 /// Auth's endpoints.
-pub fn router(auth: Arc<Auth>) -> axum::Router {
-    routes::router(auth)
+pub fn api(auth: Arc<Auth>) -> platform::http::openapi::Api {
+    routes::api(auth)
 }

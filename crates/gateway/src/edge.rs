@@ -19,6 +19,7 @@ use platform::Context;
 use platform::db::stats::{self, QueryStats};
 use platform::http::body::BodyLimit;
 use platform::http::caller::Caller;
+use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
@@ -27,7 +28,7 @@ use tower_http::cors::CorsLayer;
 use crate::EdgeSettings;
 use crate::client;
 use crate::cors::{self, cross_origin};
-use crate::fallback::Seen;
+use crate::fallback;
 use crate::unread;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -95,12 +96,16 @@ where
             let answer = observe(&edge.context, request, async |request| {
                 // Outside of what refuses: a page must be able to read why.
                 cross_origin(&edge.origins, request, async |request| {
-                    // Inside the log, so that a panic is logged as the 500 that the client gets.
-                    rescue(request, async |request| {
-                        // Sheds before work begins; bounds time and body.
-                        bound(&edge.bounds, request, async |request| {
-                            // Reads the caller's session once; endpoints decide whether they need one.
-                            check_token(&edge.auth, request, async |request| serve(inner, request).await).await
+                    // The one place that knows the words of both API versions.
+                    explain(request, async |request| {
+                        // Inside the log, so that a panic is logged as the 500 that the client gets.
+                        rescue(request, async |request| {
+                            // Sheds before work begins; bounds time and body.
+                            bound(&edge.bounds, request, async |request| {
+                                // Reads the caller's session once; endpoints decide whether they need one.
+                                check_token(&edge.auth, request, async |request| serve(inner, request).await).await
+                            })
+                            .await
                         })
                         .await
                     })
@@ -168,13 +173,23 @@ fn millis(duration: Duration) -> f64 {
     (duration.as_micros() as f64) / 1_000.0
 }
 
+/// Gives refusals their words.
+async fn explain(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    let (uri, request_id) = (request.uri().clone(), request.extensions().get::<RequestId>().cloned());
+    let response = next(request).await;
+    fallback::explain(response, uri.path(), request_id.as_ref())
+}
+
 /// Turns a panic into a 500. The panic hook has logged and counted it.
 async fn rescue(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
-    let seen = Seen::of(&request);
     match AssertUnwindSafe(next(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => seen.failure(Error::Internal("a request panicked".into())),
+        Err(_) => refuse(Error::Internal("a request panicked".into())),
     }
+}
+
+fn refuse(error: Error) -> Response {
+    Refusal::from(error).into_response()
 }
 
 /// How much one process takes on.
@@ -197,13 +212,12 @@ impl Bounds {
 /// Sheds what is too much, bounds the rest in time and body.
 async fn bound(bounds: &Bounds, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     request.extensions_mut().insert(bounds.body);
-    let seen = Seen::of(&request);
     let (request, unread) = unread::watch(request);
     let mut response = match bounds.places.try_acquire() {
-        Err(_) => seen.failure(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }),
+        Err(_) => refuse(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }),
         Ok(_place) => match tokio::time::timeout(bounds.timeout, next(request)).await {
             Ok(response) => response,
-            Err(_) => seen.failure(Error::Unavailable("the request ran out of time".into())),
+            Err(_) => refuse(Error::Unavailable("the request ran out of time".into())),
         },
     };
     unread.announce(&mut response);

@@ -1,43 +1,51 @@
 //! Answers that belong to no service.
 
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kernel::Error;
 use platform::http::RequestId;
 use platform::http::v1::{self, Failure};
-use platform::http::v2::Problem;
+use platform::http::v2::refusal::{self, Refusal};
+use utoipa::ToSchema;
 
-/// What a refusal repeats of its request: cheap to keep while the request runs.
-pub struct Seen {
-    uri: Uri,
-    request_id: Option<RequestId>,
-}
-
-impl Seen {
-    pub fn of(request: &Request) -> Self {
-        Self { uri: request.uri().clone(), request_id: request.extensions().get().cloned() }
-    }
-
-    /// A refusal by the edge, in the words of the API version that was asked.
-    pub fn failure(self, error: Error) -> Response {
-        match is_v2(self.uri.path()) {
-            true => Problem::new(error, self.uri.path(), self.request_id.as_ref()).into_response(),
-            false => Failure::from(error).into_response(),
-        }
+/// Puts a refusal into the words of the API version that was asked.
+pub fn explain(bare: Response, path: &str, request_id: Option<&RequestId>) -> Response {
+    let Some(refusal) = refusal::of(&bare) else { return bare };
+    match (&*refusal, is_v2(path)) {
+        (refusal, true) => refusal.explain(bare, path, request_id),
+        (Refusal::Because(error), false) => Failure::from(error.clone()).into_response(),
+        // The other kinds are v2's alone.
+        (_, false) => Failure::route_not_found(path).into_response(),
     }
 }
 
 pub async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
     match is_v2(path) {
-        true => Seen::of(&request).failure(Error::NotFound),
+        true => Refusal::from(Error::NotFound).into_response(),
         false => Failure::route_not_found(path).into_response(),
     }
 }
 
-/// v1's health: whether the server answers at all.
+/// The monolith knew no 405: a method without a handler was a route that does not exist.
+pub async fn method_not_allowed(request: Request) -> Response {
+    match is_v2(request.uri().path()) {
+        true => Refusal::MethodNotAllowed.into_response(),
+        false => not_found(request).await,
+    }
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Health {
+    status: String,
+    message: String,
+}
+
+/// Whether the server answers at all
+#[utoipa::path(get, path = "/health", operation_id = "v1_health", tag = "health", responses((status = 200, body = Health)))]
 pub async fn health() -> Response {
     v1::json(StatusCode::OK, Bytes::from_static(br#"{"status":"OK","message":"Server is running"}"#))
 }

@@ -18,6 +18,9 @@ use axum::routing::get;
 use edge::Edge;
 use ipnet::IpNet;
 use platform::Context;
+use platform::http::openapi::{self, Api, Documented};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What the edge needs to know.
 #[derive(Clone)]
@@ -34,15 +37,21 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<HeaderValue>,
 }
 
+/// Every endpoint that has a document: the services' and our own.
+pub fn api(services: Api) -> Api {
+    services.merge(Api { v1: OpenApiRouter::new().routes(routes!(fallback::health)), v2: OpenApiRouter::new() })
+}
+
 /// The public router: the services' endpoints behind the edge.
-pub fn router(services: Router, auth: Arc<Auth>, context: Context, settings: EdgeSettings) -> Router {
-    services
-        .route("/health", get(fallback::health))
+pub fn router(services: Api, auth: Arc<Auth>, context: Context, settings: EdgeSettings) -> Router {
+    let Documented { router, v1, v2 } = openapi::documented(api(services));
+    router
+        .route("/openapi/v1.json", get(async || openapi::answer(v1)))
+        .route("/openapi/v2.json", get(async || openapi::answer(v2)))
         .route("/api-docs", get(api_docs::page))
         // Until the web app is here.
         .route("/", get(async || Redirect::temporary("/api-docs")))
         .fallback(fallback::not_found)
-        // The monolith knew no 405: a method without a handler was a route that does not exist.
-        .method_not_allowed_fallback(fallback::not_found)
+        .method_not_allowed_fallback(fallback::method_not_allowed)
         .layer(Edge::new(context, auth, &settings))
 }

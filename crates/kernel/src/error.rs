@@ -1,12 +1,13 @@
 //! Why a use case refused. A short closed list: the HTTP layer maps each kind to one status, once per API version.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One broken input rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The field, as the client names it (`price`, `variants`).
-    pub field: &'static str,
+    /// The field, as the client names it (`price`), or the way to it (`variants/0/price`).
+    pub field: Cow<'static, str>,
     /// A sentence for people.
     pub detail: String,
     /// A stable word for programs.
@@ -14,8 +15,8 @@ pub struct Violation {
 }
 
 impl Violation {
-    pub fn new(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { field, detail: detail.into(), code }
+    pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), detail: detail.into(), code }
     }
 }
 
@@ -39,7 +40,7 @@ pub enum Unauthenticated {
 }
 
 /// The closed list of refusals.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     #[error("validation failed: {}", .0.iter().map(|v| v.detail.as_str()).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Violation>),
@@ -54,6 +55,9 @@ pub enum Error {
     /// In conflict with the present state; the sentence says with what.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// The caller acts on a version that is not the present one.
+    #[error("stale version")]
+    Stale,
     /// Another request holds this idempotency key.
     #[error("a request with this idempotency key is in flight")]
     IdempotencyInFlight,
@@ -75,7 +79,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn invalid(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn invalid(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
         Error::Invalid(vec![Violation::new(field, code, detail)])
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// An ISO 4217 alphabetic code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(ToSchema, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "USD")]
 pub struct Currency([u8; 3]);
 
 /// Active ISO 4217 codes whose minor unit is not two digits, with their digits (ISO 4217 list one, 2026).
@@ -89,8 +91,11 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 /// An amount in minor units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(ToSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Money {
+    /// Minor units of the currency: cents of a dollar.
+    #[schema(example = 3990)]
     pub amount: i64,
     pub currency: Currency,
 }

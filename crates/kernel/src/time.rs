@@ -4,9 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
-/// Microseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Microseconds since 1970-01-01T00:00:00Z; RFC 3339 in documents.
+#[derive(ToSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-25T09:30:00.000000Z")]
 pub struct Timestamp(pub i64);
 
 const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));

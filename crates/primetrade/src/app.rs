@@ -66,9 +66,9 @@ impl App {
 
     /// The public endpoints behind the edge.
     pub fn router(&self, config: &Config) -> Router {
-        let services = auth::router(Arc::clone(&self.auth))
-            .merge(products::router(self.products.clone(), self.auth.clone()))
-            .merge(users::router(self.auth.clone(), self.products.clone()));
+        let services = auth::api(Arc::clone(&self.auth))
+            .merge(products::api(self.products.clone(), self.auth.clone()))
+            .merge(users::api(self.auth.clone(), self.products.clone()));
         let settings = EdgeSettings {
             body_limit: config.http.body_limit,
             request_timeout: config.http.request_timeout,

@@ -2,6 +2,7 @@
 
 use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
 pub fn highest_price(currency: Currency) -> i64 {
@@ -18,7 +19,7 @@ pub const MAX_CODE: usize = 255;
 pub const MAX_OPTION_BYTES: usize = 1_500;
 
 /// Who sees a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Its owner and administrators.
@@ -49,7 +50,8 @@ impl Status {
 }
 
 /// A picture that lies elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Image {
     pub url: String,
     pub alt: Option<String>,

@@ -2,4 +2,4 @@
 
 pub mod routes;
 
-pub use routes::router;
+pub use routes::api;

@@ -5,11 +5,13 @@ pub mod v1;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::get;
+use platform::http::openapi::Api;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::Auth;
 
-pub(crate) fn router(auth: Arc<Auth>) -> Router {
-    Router::new().nest("/api/v1/auth", v1::router()).route("/.well-known/jwks.json", get(jwks::handle)).with_state(auth)
+pub(crate) fn api(auth: Arc<Auth>) -> Api {
+    let v2 = OpenApiRouter::new().routes(routes!(jwks::handle));
+    Api { v1: v1::router().with_state(Arc::clone(&auth)), v2: v2.with_state(auth) }
 }

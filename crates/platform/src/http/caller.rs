@@ -5,7 +5,8 @@ use axum::http::request::Parts;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Principal};
 
-use super::{v1, v2};
+use super::v2::Refusal;
+use super::{RequestId, v1};
 
 /// The verdict of the token check.
 #[derive(Debug, Clone)]
@@ -40,6 +41,15 @@ pub struct V1Admin(pub Principal);
 /// Who asks API v2, where anyone may: a token that is sent must be good all the same.
 pub struct V2Caller(pub Option<Principal>);
 
+/// Any authenticated caller of API v2, and in which request.
+pub struct V2User {
+    pub principal: Principal,
+    pub request_id: Option<RequestId>,
+}
+
+/// An administrator, in API v2.
+pub struct V2Admin(pub V2User);
+
 impl<S: Sync> FromRequestParts<S> for V1User {
     type Rejection = v1::Failure;
 
@@ -58,13 +68,40 @@ impl<S: Sync> FromRequestParts<S> for V1Admin {
 }
 
 impl<S: Sync> FromRequestParts<S> for V2Caller {
-    type Rejection = v2::Problem;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, v2::Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         match Caller::principal(parts) {
             Ok(principal) => Ok(V2Caller(Some(principal))),
             Err(Error::Unauthenticated(Unauthenticated::Missing)) => Ok(V2Caller(None)),
-            Err(error) => Err(v2::Problem::of(error, parts)),
+            Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl V2User {
+    fn new(principal: Principal, parts: &Parts) -> Self {
+        V2User { principal, request_id: parts.extensions.get().cloned() }
+    }
+
+    /// The request's id, for events.
+    pub fn request_id(&self) -> Option<String> {
+        self.request_id.as_ref().map(|id| id.as_str().to_owned())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for V2User {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Ok(V2User::new(Caller::principal(parts)?, parts))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for V2Admin {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Ok(V2Admin(V2User::new(Caller::admin(parts)?, parts)))
     }
 }

@@ -1,6 +1,11 @@
 //! Conditional requests (RFC 9110 §13).
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use kernel::Error;
+
+use super::v2::Refusal;
 
 /// A strong validator, `"<version>-<representation>"`: the version is the resource's own, the representation tells apart what is
 /// shown of one version.
@@ -16,6 +21,50 @@ pub fn has_current(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     // Our validators hold no comma.
     let mut tags = sent.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes())
+}
+
+/// `If-Match`: the versions of a resource on which the client's change is based.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: whatever it is, as long as it is there.
+    Any,
+    Versions(Vec<i64>),
+}
+
+impl IfMatch {
+    /// # Errors
+    /// `Stale` when the present version is another one.
+    pub fn check(&self, present: i64) -> Result<(), Error> {
+        match self {
+            IfMatch::Any => Ok(()),
+            IfMatch::Versions(versions) if versions.contains(&present) => Ok(()),
+            IfMatch::Versions(_) => Err(Error::Stale),
+        }
+    }
+
+    /// Weak validators and those of others match no version (RFC 9110 §13.1.1).
+    fn parse(headers: &HeaderMap) -> Option<Self> {
+        let mut sent = headers.get_all(header::IF_MATCH).iter().peekable();
+        sent.peek()?;
+        let tags: Vec<&str> =
+            sent.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim).collect();
+        if tags.contains(&"*") {
+            return Some(IfMatch::Any);
+        }
+        let version = |tag: &str| {
+            let (version, _) = tag.strip_prefix('"')?.strip_suffix('"')?.split_once('-')?;
+            version.parse().ok()
+        };
+        Some(IfMatch::Versions(tags.into_iter().filter_map(version).collect()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Self::parse(&parts.headers).ok_or(Refusal::PreconditionRequired)
+    }
 }
 
 #[cfg(test)]
@@ -38,6 +87,22 @@ mod tests {
         }
         for no in [&[][..], &["\"2-p\""], &["3-p"], &["\"3-p"], &["\"13-p\""], &[""]] {
             assert!(!has(no), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_names_its_version() {
+        let parse = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::IF_MATCH, HeaderValue::from_static(value));
+            IfMatch::parse(&headers)
+        };
+        assert_eq!(IfMatch::parse(&HeaderMap::new()), None);
+        assert_eq!(parse("*"), Some(IfMatch::Any));
+        assert!(parse("\"3-managed\"").unwrap().check(3).is_ok());
+        assert!(parse("\"2-x\", \"3-y\"").unwrap().check(3).is_ok());
+        for stale in ["\"2-x\"", "W/\"3-x\"", "3", "\"3\"", "\"x-3\"", ""] {
+            assert!(parse(stale).unwrap().check(3).is_err(), "{stale}");
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 pub mod conditional;
 pub mod idempotency;
+pub mod openapi;
 pub mod path;
 pub mod query;
 pub mod server;

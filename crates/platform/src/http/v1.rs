@@ -1,38 +1,45 @@
 //! API v1's envelope, frozen: `{"success": …}`, and the translation of errors into it.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::MethodRouter;
 use bytes::Bytes;
 use kernel::Error;
 use kernel::error::Unauthenticated;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::body::{self, BodyError, BodyLimit};
 use super::seconds;
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
 pub trait V1Routes<S> {
-    fn v1_route(self, path: &str, methods: MethodRouter<S>) -> Self;
+    /// Mounts and documents the endpoints of one path.
+    fn v1_routes(self, routes: UtoipaMethodRouter<S>) -> Self;
 }
 
-impl<S: Clone + Send + Sync + 'static> V1Routes<S> for Router<S> {
-    fn v1_route(self, path: &str, methods: MethodRouter<S>) -> Self {
-        self.route(path, methods.clone()).route(&format!("{path}/"), methods)
+impl<S: Clone + Send + Sync + 'static> V1Routes<S> for OpenApiRouter<S> {
+    fn v1_routes(self, routes: UtoipaMethodRouter<S>) -> Self {
+        let (_, paths, methods) = &routes;
+        let with_slash: Vec<_> = paths.paths.keys().map(|path| (format!("{path}/"), methods.clone())).collect();
+        let router = self.routes(routes);
+        with_slash.into_iter().fold(router, |router, (path, methods)| router.route(&path, methods))
     }
 }
 
 /// A successful answer. Fields that are `None` are left out.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Success<T: Serialize> {
+    /// Always true.
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
     message: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     data: Option<T>,
 }
 
@@ -51,7 +58,11 @@ impl<T: Serialize> Success<T> {
     }
 }
 
-impl Success<()> {
+/// No data.
+#[derive(Serialize, ToSchema)]
+pub struct Nothing {}
+
+impl Success<Nothing> {
     pub fn message(message: &'static str) -> Self {
         Self { success: true, message: Some(message), data: None }
     }
@@ -74,14 +85,18 @@ pub fn json(status: StatusCode, body: Bytes) -> Response {
 }
 
 /// One broken rule, as the monolith's validator reported it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FieldError {
+    #[schema(value_type = String)]
     r#type: &'static str,
     /// As sent; left out when the field was absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Value>,
+    #[schema(value_type = String)]
     msg: &'static str,
+    #[schema(value_type = String)]
     path: &'static str,
+    #[schema(value_type = String)]
     location: &'static str,
 }
 
@@ -95,13 +110,19 @@ impl FieldError {
     }
 }
 
-#[derive(Serialize)]
-struct FailureBody<'a> {
+/// How v1 refuses.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureBody<'a> {
+    /// Always false.
     success: bool,
     message: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<FieldError>,
+    /// Of a route that does not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<&'a str>,
 }
 
@@ -179,6 +200,7 @@ impl Words {
             Error::Conflict(detail) => {
                 return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(detail, str::to_owned));
             }
+            Error::Stale => (StatusCode::CONFLICT, "It was changed by others meanwhile"),
             Error::IdempotencyInFlight => (StatusCode::CONFLICT, "A request with this Idempotency-Key is in progress"),
             Error::IdempotencyKeyReused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another request")

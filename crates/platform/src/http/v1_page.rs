@@ -1,6 +1,7 @@
 //! Pages by number, as API v1 has them.
 
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::query::first;
 use super::v1::FieldError;
@@ -19,7 +20,18 @@ pub struct PageNumber {
     pub limit: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct PageParameters {
+    #[param(minimum = 1, default = 1)]
+    page: Option<i64>,
+    /// Higher limits are served as 1000.
+    #[param(minimum = 1, default = 10)]
+    limit: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Pagination {
     page: i64,
     limit: i64,

@@ -6,10 +6,11 @@ pub mod v2;
 use std::sync::Arc;
 
 use auth::{Account, Accounts};
-use axum::Router;
-use axum::routing::get;
 use kernel::{Error, Uuid};
+use platform::http::openapi::Api;
 use platform::http::v1::V1Routes;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::service::Products;
 
@@ -20,14 +21,16 @@ pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
 }
 
-/// Mounts every endpoint of the catalogue.
-pub fn router(products: Products, accounts: Arc<dyn Accounts>) -> Router {
-    Router::new()
-        .v1_route("/api/v1/products", get(v1::list::handle).post(v1::create::handle))
-        .v1_route("/api/v1/products/{id}", get(v1::get::handle).put(v1::update::handle).delete(v1::delete::handle))
-        .route("/api/v2/products", get(v2::list::handle))
-        .route("/api/v2/products/{id}", get(v2::get::handle))
-        .with_state(Arc::new(Endpoints { products, accounts }))
+/// Every endpoint of the catalogue.
+pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
+    let endpoints = Arc::new(Endpoints { products, accounts });
+    let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle, v1::create::handle)).v1_routes(routes!(
+        v1::get::handle,
+        v1::update::handle,
+        v1::delete::handle
+    ));
+    let v2 = OpenApiRouter::new().routes(routes!(v2::list::handle)).routes(routes!(v2::get::handle));
+    Api { v1: v1.with_state(Arc::clone(&endpoints)), v2: v2.with_state(endpoints) }
 }
 
 impl Endpoints {

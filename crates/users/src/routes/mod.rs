@@ -5,10 +5,11 @@ pub mod v1;
 use std::sync::Arc;
 
 use auth::Accounts;
-use axum::Router;
-use axum::routing::get;
+use platform::http::openapi::Api;
 use platform::http::v1::V1Routes;
 use products::Products;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What every endpoint is given.
 pub struct Endpoints {
@@ -16,10 +17,9 @@ pub struct Endpoints {
     pub products: Products,
 }
 
-/// Mounts every endpoint of user administration.
-pub fn router(accounts: Arc<dyn Accounts>, products: Products) -> Router {
-    Router::new()
-        .v1_route("/api/v1/users", get(v1::list::handle))
-        .v1_route("/api/v1/users/{id}", get(v1::get::handle))
-        .with_state(Arc::new(Endpoints { accounts, products }))
+/// Every endpoint of user administration.
+pub fn api(accounts: Arc<dyn Accounts>, products: Products) -> Api {
+    let endpoints = Arc::new(Endpoints { accounts, products });
+    let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle)).v1_routes(routes!(v1::get::handle));
+    Api { v1: v1.with_state(endpoints), v2: OpenApiRouter::new() }
 }

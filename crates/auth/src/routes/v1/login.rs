@@ -5,11 +5,26 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use platform::http::ClientAddress;
-use platform::http::v1::{Failure, Fields, Success};
+use platform::http::v1::{Failure, FailureBody, Fields, Success};
+use utoipa::ToSchema;
 
 use super::{UserAndToken, text, validation_failure};
 use crate::{Auth, Credentials};
 
+/// As described to clients; the fields are read the way the monolith read them.
+#[derive(ToSchema)]
+#[schema(as = LogIn)]
+#[expect(dead_code, reason = "only described")]
+pub(super) struct LogInBody {
+    #[schema(example = "ada@example.com")]
+    email: String,
+    #[schema(example = "Secret1")]
+    password: String,
+}
+
+/// Log in: a token for seven days
+#[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "v1_log_in", tag = "auth", request_body = LogInBody,
+    responses((status = 200, body = Success<UserAndToken>), (status = 401, body = FailureBody), (status = 429, body = FailureBody)))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
     address: Option<Extension<ClientAddress>>,

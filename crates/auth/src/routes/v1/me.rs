@@ -8,23 +8,27 @@ use kernel::error::Unauthenticated;
 use platform::http::caller;
 use platform::http::v1::{Failure, Success};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::V1User;
 use crate::{Accounts, Auth};
 
-#[derive(Serialize)]
-pub(super) struct Data {
+#[derive(Serialize, ToSchema)]
+pub(super) struct MeData {
     user: V1User,
 }
 
+/// The caller's account
+#[utoipa::path(get, path = "/api/v1/auth/me", operation_id = "v1_me", tag = "auth", security(("bearer" = [])),
+    responses((status = 200, body = Success<MeData>)))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
     caller::V1User(caller): caller::V1User,
-) -> Result<Success<Data>, Failure> {
+) -> Result<Success<MeData>, Failure> {
     // Gone between the check of the token and now.
     let gone = Error::Unauthenticated(Unauthenticated::Ended);
     let account = auth.get(caller.account_id).await?.ok_or(gone)?;
-    Ok(Success::data(Data { user: account.into() }))
+    Ok(Success::data(MeData { user: account.into() }))
 }
 
 #[cfg(test)]

@@ -10,24 +10,25 @@ mod testing;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::{get, post};
 use platform::http::v1::{Failure, FieldError, V1Routes};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::{Auth, Rule};
 use user::V1User;
 
-pub(super) fn router() -> Router<Arc<Auth>> {
-    Router::new()
-        .v1_route("/register", post(register::handle))
-        .v1_route("/login", post(login::handle))
-        .v1_route("/me", get(me::handle))
+pub(super) fn router() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .v1_routes(routes!(register::handle))
+        .v1_routes(routes!(login::handle))
+        .v1_routes(routes!(me::handle))
 }
 
 /// What registering and logging in return.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct UserAndToken {
     user: V1User,
     token: String,

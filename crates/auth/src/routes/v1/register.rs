@@ -8,13 +8,32 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::Actor;
 use platform::http::RequestId;
-use platform::http::v1::{Failure, Fields, Success, Words, json};
+use platform::http::v1::{Failure, FailureBody, Fields, Success, Words, json};
+use utoipa::ToSchema;
 
 use super::{UserAndToken, text, validation_failure};
 use crate::{Auth, Cause, Registration};
 
 const WORDS: Words = Words { conflict: Some("User with this email or username already exists"), ..Words::NONE };
 
+/// As described to clients; the fields are read the way the monolith read them.
+#[derive(ToSchema)]
+#[schema(as = Registration)]
+#[expect(dead_code, reason = "only described")]
+pub(super) struct RegisterBody {
+    /// Letters, digits and underscores.
+    #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
+    username: String,
+    #[schema(max_length = 100, example = "ada@example.com")]
+    email: String,
+    /// With an upper-case letter, a lower-case letter and a digit.
+    #[schema(min_length = 6, example = "Secret1")]
+    password: String,
+}
+
+/// Make an account, and log in
+#[utoipa::path(post, path = "/api/v1/auth/register", operation_id = "v1_register", tag = "auth", request_body = RegisterBody,
+    responses((status = 201, body = Success<UserAndToken>), (status = 409, body = FailureBody)))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
     request_id: Option<Extension<RequestId>>,

@@ -86,7 +86,7 @@ impl App {
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = crate::router(Arc::clone(&self.auth)).oneshot(request).await.unwrap();
+        let response = axum::Router::from(crate::api(Arc::clone(&self.auth))).oneshot(request).await.unwrap();
         let status = response.status();
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap())

@@ -2,19 +2,23 @@
 
 use kernel::Uuid;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Account;
 
 /// An account as v1's clients know it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct V1User {
     pub id: Uuid,
     pub username: String,
     pub email: String,
+    #[schema(value_type = kernel::Role)]
     pub role: &'static str,
     pub is_active: bool,
+    #[schema(format = DateTime)]
     pub created_at: String,
+    #[schema(format = DateTime)]
     pub updated_at: String,
 }
 

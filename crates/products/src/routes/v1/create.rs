@@ -8,13 +8,18 @@ use axum::response::Response;
 use bytes::Bytes;
 use platform::http::caller::V1User;
 use platform::http::idempotency;
+use platform::http::openapi::IdempotencyKeyHeader;
 use platform::http::v1::{self, Failure, Fields, Success};
 
-use super::fields::{self, ProductFields};
+use super::fields::{self, NewProductBody, ProductFields};
 use super::{ProductData, V1Product, caller};
 use crate::model::{NewProduct, Stocked};
 use crate::routes::Endpoints;
 
+/// Create a product: a draft of one variant
+#[utoipa::path(post, path = "/api/v1/products", operation_id = "v1_create_product", tag = "products",
+    security(("bearer" = [])), params(IdempotencyKeyHeader), request_body = NewProductBody,
+    responses((status = 201, body = Success<ProductData>)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,

@@ -3,6 +3,7 @@
 use kernel::{Currency, Money, parse_whole};
 use platform::http::v1::FieldError;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::model::{MAX_CATEGORY, MAX_NAME, MAX_STOCK, highest_price};
 
@@ -11,6 +12,40 @@ const PRICE: &str = "Price must be a positive number";
 const STOCK: &str = "Stock must be a non-negative integer";
 const CATEGORY: &str = "Category must not exceed 100 characters";
 const DESCRIPTION: &str = "Description must be a string";
+
+/// As described to clients; the fields are read the way the monolith read them.
+#[derive(ToSchema)]
+#[schema(as = NewProduct)]
+#[expect(dead_code, reason = "only described")]
+pub struct NewProductBody {
+    #[schema(min_length = 1, max_length = 200, example = "Desk lamp")]
+    name: String,
+    /// Decimal; a number is taken too.
+    #[schema(example = "39.90")]
+    price: String,
+    #[schema(minimum = 0, maximum = 2147483647, example = 5)]
+    stock: Option<i64>,
+    #[schema(max_length = 100, example = "Lighting")]
+    category: Option<String>,
+    description: Option<String>,
+}
+
+/// As [`NewProductBody`], any subset of it.
+#[derive(ToSchema)]
+#[schema(as = ProductChange)]
+#[expect(dead_code, reason = "only described")]
+pub struct ProductBody {
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    name: Option<String>,
+    /// Decimal; a number is taken too.
+    #[schema(nullable = false, example = "49.90")]
+    price: Option<String>,
+    #[schema(minimum = 0, maximum = 2147483647, nullable = false)]
+    stock: Option<i64>,
+    #[schema(max_length = 100)]
+    category: Option<String>,
+    description: Option<String>,
+}
 
 /// The fields that were sent and hold.
 #[derive(Debug, Default)]

@@ -6,8 +6,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use platform::http::caller::V1User;
+use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
-use platform::http::v1::{Failure, Success, Words};
+use platform::http::v1::{Failure, FailureBody, Success, Words};
 
 use super::{Owner, ProductData, V1Product};
 use crate::routes::Endpoints;
@@ -18,6 +19,10 @@ const WORDS: Words = Words {
     ..Words::NONE
 };
 
+/// A product, for its owner and administrators
+#[utoipa::path(get, path = "/api/v1/products/{id}", operation_id = "v1_product", tag = "products",
+    security(("bearer" = [])), params(IdInPath),
+    responses((status = 200, body = Success<ProductData>), (status = 403, body = FailureBody)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1User(caller): V1User,

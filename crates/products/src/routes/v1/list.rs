@@ -8,19 +8,35 @@ use kernel::text;
 use platform::http::caller::V1User;
 use platform::http::query::{first, pairs};
 use platform::http::v1::{Failure, Success};
-use platform::http::v1_page::{self, Pagination};
+use platform::http::v1_page::{self, PageParameters, Pagination};
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Owner, V1Product};
 use crate::routes::Endpoints;
 use crate::store::PageQuery;
 
-#[derive(Serialize)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+struct Filters {
+    /// Exactly this category.
+    category: Option<String>,
+    /// Text that the name contains, whatever its case.
+    search: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProductPage)]
 struct Data<'a> {
     products: Vec<V1Product<'a>>,
     pagination: Pagination,
 }
 
+/// The caller's products, newest first; everyone's for an administrator
+#[utoipa::path(get, path = "/api/v1/products", operation_id = "v1_products", tag = "products",
+    security(("bearer" = [])), params(PageParameters, Filters),
+    responses((status = 200, body = Success<Data>)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1User(caller): V1User,

@@ -12,12 +12,13 @@ use axum::http::request::Parts;
 use kernel::{Principal, Uuid};
 use platform::http::RequestId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::Product;
 use crate::service::Caller;
 
 /// v1's product.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct V1Product<'a> {
     pub id: Uuid,
@@ -29,14 +30,17 @@ pub struct V1Product<'a> {
     pub stock: i64,
     pub category: Option<&'a str>,
     pub user_id: Uuid,
+    #[schema(format = DateTime)]
     pub created_at: String,
+    #[schema(format = DateTime)]
     pub updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub owner: Option<Owner<'a>>,
 }
 
 /// v1's owner of a product.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
 pub struct Owner<'a> {
     id: Uuid,
     username: &'a str,
@@ -74,7 +78,7 @@ impl<'a> V1Product<'a> {
 }
 
 /// `{"product": …}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ProductData<'a> {
     pub product: V1Product<'a>,
 }

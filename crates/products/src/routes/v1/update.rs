@@ -6,10 +6,11 @@ use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use platform::http::caller::V1User;
+use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
-use platform::http::v1::{Failure, FieldError, Fields, Success, Words};
+use platform::http::v1::{Failure, FailureBody, FieldError, Fields, Success, Words};
 
-use super::fields::{self, ProductFields};
+use super::fields::{self, ProductBody, ProductFields};
 use super::{ProductData, V1Product, caller};
 use crate::model::Edit;
 use crate::routes::Endpoints;
@@ -22,6 +23,10 @@ const WORDS: Words = Words {
 const PRICE: &str = "This product has several variants: its price is read-only here";
 const STOCK: &str = "This product has several variants: its stock is read-only here";
 
+/// Change any of a product's fields
+#[utoipa::path(put, path = "/api/v1/products/{id}", operation_id = "v1_update_product", tag = "products",
+    security(("bearer" = [])), params(IdInPath), request_body = ProductBody,
+    responses((status = 200, body = Success<ProductData>), (status = 403, body = FailureBody), (status = 409, body = FailureBody)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,

@@ -2,37 +2,40 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use platform::http::caller::V2Caller;
 use platform::http::conditional::etag;
+use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
 use platform::http::path::PathId;
-use platform::http::v2::{self, Problem};
+use platform::http::v2::{self, Refusal};
 
 use super::V2Product;
 use crate::model::Product;
 use crate::routes::Endpoints;
 
+/// A product: active ones for everyone, others for those who manage them
+#[utoipa::path(get, path = "/api/v2/products/{id}", operation_id = "product", tag = "products",
+    security((), ("bearer" = [])), params(IdInPath, IfNoneMatchHeader),
+    responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match and If-None-Match"))),
+        (status = 304, description = "The client has it")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     PathId(id): PathId,
+    V2Caller(caller): V2Caller,
     request: Request,
-) -> Result<Response, Problem> {
-    let (mut parts, _) = request.into_parts();
-    let V2Caller(caller) = V2Caller::from_request_parts(&mut parts, &()).await?;
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
     let products = &endpoints.products;
-    let answer = async {
-        let product = products.visible(caller.as_ref(), id.unwrap_or_default()).await?;
-        Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
-            Some(manager) => {
-                let managed = products.managed(&manager, product.id).await?;
-                v2::private_with_etag(etag(managed.product.version, "managed"), &V2Product::managed(&managed))
-            }
-            None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),
-        })
-    };
-    answer.await.map_err(|error| Problem::of(error, &parts))
+    let product = products.visible(caller.as_ref(), id.unwrap_or_default()).await?;
+    Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
+        Some(manager) => {
+            let managed = products.managed(&manager, product.id).await?;
+            v2::private_with_etag(etag(managed.product.version, "managed"), &V2Product::managed(&managed))
+        }
+        None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),
+    })
 }
 
 /// Sales change what is shown of a version only when a variant comes into stock or goes out of it.

@@ -6,46 +6,60 @@ pub mod list;
 use kernel::{Money, Timestamp, Uuid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use utoipa::ToSchema;
 
-use crate::model::{Image, Product, Stock, Stocked, Variant};
+use crate::model::{Image, Product, Status, Stock, Stocked, Variant};
 
-/// v2's product.
-#[derive(Serialize)]
+/// A product. Its price is the lowest of its variants'.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Product)]
 pub struct V2Product<'a> {
     id: Uuid,
     owner_id: Uuid,
+    /// Unique per owner.
     handle: &'a str,
     name: &'a str,
     description: Option<&'a str>,
     category: Option<&'a str>,
+    #[schema(value_type = Vec<String>)]
     tags: &'a [String],
     vendor: Option<&'a str>,
+    #[schema(value_type = Status)]
     status: &'static str,
     price: Money,
     in_stock: bool,
     variants: Vec<V2Variant<'a>>,
+    #[schema(value_type = Vec<Image>)]
     images: &'a [Image],
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-#[derive(Serialize)]
+/// One thing that can be bought.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Variant)]
 struct V2Variant<'a> {
     id: Uuid,
     sku: Option<&'a str>,
     barcode: Option<&'a str>,
+    /// `{"Size": "Small"}`
+    #[schema(value_type = HashMap<String, String>)]
     options: Options<'a>,
     price: Money,
     compare_at_price: Option<Money>,
     in_stock: bool,
+    /// For its owner and administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     stock: Option<V2Stock>,
 }
 
-/// For those who manage the product.
-#[derive(Serialize)]
+/// Units of a variant.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stock)]
 struct V2Stock {
+    /// Units that exist: reserved and available ones.
     on_hand: i64,
     reserved: i64,
     available: i64,

@@ -7,10 +7,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::{Error, Uuid};
 use platform::http::caller::V1Admin;
+use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
-use platform::http::v1::{Failure, Success, Words};
+use platform::http::v1::{Failure, FailureBody, Success, Words};
 use products::PageQuery;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::routes::Endpoints;
 
@@ -18,19 +20,20 @@ const WORDS: Words = Words { not_found: "User not found", ..Words::NONE };
 /// v1 has no pages here. A seller with more has outgrown v1.
 const MAX_PRODUCTS: i64 = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserData)]
 struct Data {
     user: UserWithProducts,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct UserWithProducts {
     #[serde(flatten)]
     user: V1User,
     products: Vec<ProductSummary>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ProductSummary {
     id: Uuid,
     name: String,
@@ -39,6 +42,10 @@ struct ProductSummary {
     category: Option<String>,
 }
 
+/// An account with its products, for administrators
+#[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "v1_user", tag = "users",
+    security(("bearer" = [])), params(IdInPath),
+    responses((status = 200, body = Success<Data>), (status = 403, body = FailureBody)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1Admin(_): V1Admin,

@@ -7,18 +7,24 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use platform::http::caller::V1Admin;
 use platform::http::query::pairs;
-use platform::http::v1::{Failure, Success};
-use platform::http::v1_page::{self, Pagination};
+use platform::http::v1::{Failure, FailureBody, Success};
+use platform::http::v1_page::{self, PageParameters, Pagination};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::routes::Endpoints;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserPage)]
 struct Data {
     users: Vec<V1User>,
     pagination: Pagination,
 }
 
+/// All accounts, newest first, for administrators
+#[utoipa::path(get, path = "/api/v1/users", operation_id = "v1_users", tag = "users",
+    security(("bearer" = [])), params(PageParameters),
+    responses((status = 200, body = Success<Data>), (status = 403, body = FailureBody)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1Admin(_): V1Admin,

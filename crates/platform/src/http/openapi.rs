@@ -1,0 +1,248 @@
+//! The OpenAPI documents: what `utoipa` derives from the endpoints, with what every endpoint has in common.
+//!
+//! An endpoint declares its own answers. Those that follow from what it takes (a body, a token, an id, a condition) are added
+//! here, so that no endpoint can forget them.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    self, Components, ContentBuilder, Header, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Type,
+};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+
+use super::v1::FailureBody;
+use super::v2::refusal::{InputError, Problem};
+
+/// The `{id}` of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described")]
+pub struct IdInPath {
+    id: Uuid,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described")]
+pub struct IfMatchHeader {
+    /// The ETag of the version that is to be changed, as the last answer gave it; `*` for any.
+    #[param(rename = "If-Match", example = "\"1-managed\"")]
+    if_match: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described")]
+pub struct IfNoneMatchHeader {
+    /// The ETag of what the client has.
+    #[param(rename = "If-None-Match", required = false)]
+    if_none_match: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described")]
+pub struct IdempotencyKeyHeader {
+    /// 1 to 255 visible ASCII characters. The same request with the same key has one effect, and gets the same answer for
+    /// 24 hours, then with `Idempotent-Replayed: true`.
+    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
+}
+
+/// The endpoints of a service, or of all, by the document that describes them.
+#[derive(Default)]
+pub struct Api {
+    pub v1: OpenApiRouter,
+    /// With what belongs to no version.
+    pub v2: OpenApiRouter,
+}
+
+impl Api {
+    #[must_use]
+    pub fn merge(self, other: Api) -> Api {
+        Api { v1: self.v1.merge(other.v1), v2: self.v2.merge(other.v2) }
+    }
+}
+
+/// A router with its documents, as they are published.
+pub struct Documented {
+    pub router: axum::Router,
+    pub v1: Bytes,
+    pub v2: Bytes,
+}
+
+/// Parts the endpoints from their documents.
+pub fn documented(api: Api) -> Documented {
+    let (v1_router, v1) = api.v1.split_for_parts();
+    let (v2_router, v2) = api.v2.split_for_parts();
+    let write = |document, version| {
+        // A document is a tree of strings, which always serializes.
+        let mut text = serde_json::to_string_pretty(&complete(document, version)).unwrap_or_default();
+        text.push('\n');
+        Bytes::from(text)
+    };
+    Documented { router: v1_router.merge(v2_router), v1: write(v1, Version::V1), v2: write(v2, Version::V2) }
+}
+
+/// A document as it is served.
+pub fn answer(document: Bytes) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=60")];
+    (headers, document).into_response()
+}
+
+/// The endpoints without their documents.
+impl From<Api> for axum::Router {
+    fn from(api: Api) -> axum::Router {
+        axum::Router::from(api.v1).merge(axum::Router::from(api.v2))
+    }
+}
+
+/// Which API a document describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    V1,
+    V2,
+}
+
+/// The bearer token's name among the security schemes.
+const BEARER: &str = "bearer";
+
+/// Completes the document of one API version.
+pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
+    let (title, about) = match version {
+        Version::V1 => ("PrimeTrade API v1", "Frozen: what the first clients were written for. New clients use v2."),
+        Version::V2 => (
+            "PrimeTrade API v2",
+            "Accounts, sessions and the catalogue of a marketplace. Refusals are problem documents (RFC 9457), lists have \
+             cursors, changes name the version that they are based on (`If-Match`), and creations can be repeated safely \
+             (`Idempotency-Key`). Money is in minor units, times are RFC 3339 in UTC.",
+        ),
+    };
+    document.info = Info::new(title, env!("CARGO_PKG_VERSION"));
+    document.info.description = Some(about.to_owned());
+    document.info.license = Some(License::new("MIT OR Apache-2.0"));
+    let components = document.components.get_or_insert_with(Components::new);
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(scheme).into());
+    match version {
+        Version::V1 => add_schema::<FailureBody<'_>>(components),
+        Version::V2 => {
+            add_schema::<Problem<'_>>(components);
+            add_schema::<InputError<'_>>(components);
+        }
+    }
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            add_refusals(operation, version);
+            operation.responses.responses.values_mut().for_each(add_common_headers);
+        }
+    }
+    document
+}
+
+fn add_schema<T: ToSchema + PartialSchema>(components: &mut Components) {
+    components.schemas.insert(T::name().into_owned(), T::schema());
+    let mut used = Vec::new();
+    T::schemas(&mut used);
+    components.schemas.extend(used);
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// What the parts of an operation may be refused for.
+fn add_refusals(operation: &mut Operation, version: Version) {
+    let mut statuses = vec![500, 503];
+    let parameters: Vec<_> = operation.parameters.iter().flatten().filter_map(inline).collect();
+    let has = |place: ParameterIn| parameters.iter().any(|parameter| parameter.parameter_in == place);
+    let has_header = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
+    if has(ParameterIn::Path) {
+        statuses.push(404);
+    }
+    if operation.security.as_ref().is_some_and(|security| !security.is_empty()) {
+        statuses.push(401);
+    }
+    match version {
+        Version::V1 => {
+            if operation.request_body.is_some() {
+                statuses.extend([400, 413]);
+            }
+            if has(ParameterIn::Query) {
+                statuses.push(400);
+            }
+            if has_header("Idempotency-Key") {
+                statuses.extend([400, 409, 422]);
+            }
+        }
+        Version::V2 => {
+            if operation.request_body.is_some() {
+                statuses.extend([400, 413, 415, 422]);
+            }
+            if has(ParameterIn::Query) {
+                statuses.push(422);
+            }
+            if has_header("If-Match") {
+                statuses.extend([412, 428]);
+            }
+            if has_header("Idempotency-Key") {
+                statuses.extend([409, 422]);
+            }
+        }
+    }
+    for status in statuses {
+        operation.responses.responses.entry(status.to_string()).or_insert_with(|| RefOr::T(refusal(status, version)));
+    }
+}
+
+fn inline<T>(part: &RefOr<T>) -> Option<&T> {
+    match part {
+        RefOr::T(part) => Some(part),
+        RefOr::Ref(_) => None,
+    }
+}
+
+/// A refusal as an endpoint declares it beyond those that are added by themselves.
+pub fn refusal(status: u16, version: Version) -> openapi::Response {
+    let (media_type, schema) = match version {
+        Version::V1 => ("application/json", FailureBody::name()),
+        Version::V2 => ("application/problem+json", Problem::name()),
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    let described = ResponseBuilder::new().description(meaning(status)).content(media_type, content);
+    match status {
+        401 => described.header("WWW-Authenticate", Header::default()),
+        429 | 503 => described.header("Retry-After", Header::new(ObjectBuilder::new().schema_type(Type::Integer))),
+        _ => described,
+    }
+    .build()
+}
+
+fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "The body or the input is not well formed",
+        401 => "No valid token",
+        403 => "Visible to the caller, but not theirs",
+        404 => "Absent, or invisible to the caller",
+        409 => "In conflict with the present state, or a request with the same key is in progress",
+        412 => "Changed since it was read",
+        413 => "The body is too large",
+        415 => "The body has another type",
+        422 => "The input breaks the rules that are listed",
+        428 => "If-Match is missing",
+        429 => "Too many requests",
+        503 => "Busy, or something needed cannot be reached; try again later",
+        _ => "A defect of the server's own",
+    }
+}
+
+fn add_common_headers(response: &mut RefOr<openapi::Response>) {
+    if let RefOr::T(response) = response {
+        response.headers.insert("X-Request-Id".to_owned(), Header::default().into());
+    }
+}

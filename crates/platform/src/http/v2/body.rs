@@ -1,0 +1,174 @@
+//! JSON bodies of API v2: read whole, in bounds, and wrong in no way that the client is not told.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::Method;
+use bytes::Bytes;
+use kernel::{Error, Violation};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_path_to_error::Segment;
+
+use super::Refusal;
+use crate::http::body::{self, BodyError, BodyLimit};
+
+const JSON: &str = "application/json";
+/// RFC 7396.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// A body of type `T`, which denies unknown fields.
+pub struct JsonBody<T> {
+    pub value: T,
+    /// The bytes as sent, for fingerprints.
+    pub raw: Bytes,
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let limit = request.extensions().get::<BodyLimit>().map_or(1 << 20, |limit| limit.0);
+        let patch = request.method() == Method::PATCH;
+        let (parts, body) = request.into_parts();
+        let raw = body::read(body, limit).await.map_err(|error| match error {
+            BodyError::TooLarge(limit) => Refusal::PayloadTooLarge(limit),
+            BodyError::Broken => Refusal::MalformedBody("it ended early".into()),
+        })?;
+        let is = |media_type| body::is_media_type(&parts.headers, media_type) == Some(true);
+        match patch {
+            _ if is(JSON) => {}
+            true if is(MERGE_PATCH) => {}
+            true => return Err(Refusal::UnsupportedMediaType(MERGE_PATCH)),
+            false => return Err(Refusal::UnsupportedMediaType(JSON)),
+        }
+        Ok(JsonBody { value: parse(&raw)?, raw })
+    }
+}
+
+/// A `T` from a JSON object only: left to itself, serde takes a list for a struct, its fields in order.
+#[derive(Debug, Clone)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData)).map(Object)
+    }
+}
+
+/// For fields of a merge-patch: what is sent, `null` among it, is `Some`. Use with `default`.
+///
+/// # Errors
+/// As `T`.
+pub fn sent<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refusal> {
+    let text = std::str::from_utf8(raw).map_err(|_| Refusal::MalformedBody("it is not UTF-8".into()))?;
+    // First whether it is JSON at all: only then it is about fields.
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| Refusal::MalformedBody(error.to_string()))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer)
+        .map(|Object(value)| value)
+        .map_err(|error| Error::Invalid(vec![violation(error.path(), error.inner())]).into())
+}
+
+/// serde's words about the first field that does not fit.
+fn violation(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Violation {
+    let told = error.to_string();
+    let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
+    let quoted = || told.split('`').nth(1).unwrap_or_default();
+    let (code, missing) = match told {
+        _ if told.starts_with("missing field") => ("required", Some(quoted())),
+        _ if told.starts_with("unknown field") => ("unknown-field", None),
+        _ if told.starts_with("duplicate field") => ("duplicate-field", Some(quoted())),
+        _ if told.starts_with("invalid type") => ("type", None),
+        _ => ("value", None),
+    };
+    let mut pointer: Vec<String> = path
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(index.to_string()),
+            Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect();
+    pointer.extend(missing.map(str::to_owned));
+    Violation::new(pointer.join("/"), code, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by Debug only")]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        inner: Vec<Object<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by Debug only")]
+    struct Inner {
+        number: i64,
+    }
+
+    fn refused(text: &str) -> (String, &'static str) {
+        match parse::<Outer>(text.as_bytes()) {
+            Err(Refusal::Because(Error::Invalid(violations))) => {
+                (violations[0].field.clone().into_owned(), violations[0].code)
+            }
+            Err(Refusal::MalformedBody(_)) => (String::new(), "malformed"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        for (text, field, code) in [
+            ("{}", "name", "required"),
+            (r#"{"name": 1}"#, "name", "type"),
+            (r#"{"name": null}"#, "name", "type"),
+            (r#"{"name": "a", "role": "admin"}"#, "role", "unknown-field"),
+            (r#"{"name": "a", "name": "b"}"#, "name", "duplicate-field"),
+            (r#"{"name": "a", "inner": [{"number": 1}, {"number": 1.5}]}"#, "inner/1/number", "type"),
+            (r#"{"name": "a", "inner": [{"number": 99999999999999999999}]}"#, "inner/0/number", "type"),
+            (r#"{"name": "a", "inner": [{"~/": 1}]}"#, "inner/0/~0~1", "unknown-field"),
+            (r#"{"name": "a", "inner": [[1]]}"#, "inner/0", "type"),
+            (r#"["a"]"#, "", "type"),
+            ("1", "", "type"),
+        ] {
+            let (told, told_code) = refused(text);
+            assert_eq!((told.as_str(), told_code), (field, code), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_malformed() {
+        for text in ["", " ", "{", "{]", "{'a': 1}", "{\"name\": \"a\"} x", "nul"] {
+            assert_eq!(refused(text).1, "malformed", "{text}");
+        }
+        assert!(matches!(parse::<Outer>(b"{\"name\": \"\xff\"}"), Err(Refusal::MalformedBody(_))));
+    }
+}

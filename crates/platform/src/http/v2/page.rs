@@ -1,0 +1,130 @@
+//! Lists of API v2: pages by key, with opaque cursors that are bound to their list and its filters.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use kernel::{Error, Uuid};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Longer ones are not ours.
+const MAX_CURSOR: usize = 2_048;
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Where the next page begins; null on the last one.
+    pub next_cursor: Option<String>,
+    /// How many there are in all, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub count: Option<i64>,
+}
+
+/// Where a page ended: the value by which its list is sorted, and the id that tells equal ones apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    pub key: Key,
+    pub id: Uuid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    Number(i64),
+    Text(String),
+}
+
+impl<T> Page<T> {
+    /// A page of `found`, of which one more than `limit` was looked for, to know whether there is a next page.
+    pub fn of<F>(
+        mut found: Vec<F>,
+        limit: usize,
+        scope: &str,
+        position: impl Fn(&F) -> Position,
+        show: impl FnMut(F) -> T,
+    ) -> Self {
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| more).map(|last| position(last).to_cursor(scope));
+        Self { items: found.into_iter().map(show).collect(), next_cursor, count: None }
+    }
+}
+
+impl Position {
+    /// `scope` names the list and its filters: a cursor is good for those only.
+    pub fn to_cursor(&self, scope: &str) -> String {
+        let mut bytes = hash(scope).to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.id.as_bytes());
+        match &self.key {
+            Key::Number(number) => {
+                bytes.push(b'n');
+                bytes.extend_from_slice(&number.to_be_bytes());
+            }
+            Key::Text(text) => {
+                bytes.push(b't');
+                bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+        BASE64.encode(bytes)
+    }
+
+    /// # Errors
+    /// `Invalid` when it is none that this list with these filters gave out. Authorization never relies on a cursor.
+    pub fn from_cursor(text: &str, scope: &str) -> Result<Self, Error> {
+        Self::read(text, scope).ok_or_else(|| {
+            let detail = "cursor is not one that this list with these filters gave out";
+            Error::invalid("cursor", "invalid-cursor", detail)
+        })
+    }
+
+    fn read(text: &str, scope: &str) -> Option<Self> {
+        let bytes = Some(text).filter(|text| text.len() <= MAX_CURSOR).and_then(|text| BASE64.decode(text).ok())?;
+        let (bound_to, bytes) = bytes.split_first_chunk()?;
+        let (id, bytes) = bytes.split_first_chunk()?;
+        let (kind, value) = bytes.split_first()?;
+        let key = match kind {
+            b'n' => Key::Number(i64::from_be_bytes(value.try_into().ok()?)),
+            // No text column holds a NUL.
+            b't' => Key::Text(String::from_utf8(value.to_vec()).ok().filter(|text| !text.contains('\0'))?),
+            _ => return None,
+        };
+        (u64::from_be_bytes(*bound_to) == hash(scope)).then_some(Self { key, id: Uuid::from_bytes(*id) })
+    }
+}
+
+/// FNV-1a. No secret.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_good_for_its_own_list_only() {
+        for key in [Key::Number(-5), Key::Text("größe".into()), Key::Text(String::new())] {
+            let position = Position { key, id: Uuid::from_u128(7) };
+            let cursor = position.to_cursor("products newest");
+            assert_eq!(Position::from_cursor(&cursor, "products newest").ok(), Some(position));
+            assert!(Position::from_cursor(&cursor, "products name").is_err());
+            for wrong in ["", "x", &cursor[1..], &cursor[..cursor.len() - 1], &format!("{cursor}="), &"A".repeat(3_000)]
+            {
+                assert!(Position::from_cursor(wrong, "products newest").is_err(), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_page_has_no_cursor() {
+        let page = |found: Vec<i64>| {
+            let position = |n: &i64| Position { key: Key::Number(*n), id: Uuid::nil() };
+            Page::of(found, 2, "s", position, |n| n)
+        };
+        assert_eq!(page(vec![3, 2]).next_cursor, None);
+        let full = page(vec![3, 2, 1]);
+        assert_eq!(full.items, [3, 2]);
+        let last = Position::from_cursor(&full.next_cursor.unwrap(), "s").unwrap();
+        assert_eq!(last.key, Key::Number(2));
+    }
+}

@@ -1,0 +1,216 @@
+//! API v2's errors: `application/problem+json` (RFC 9457), from the one list of error kinds and the few that are HTTP's own.
+//!
+//! An endpoint answers with a [`Refusal`]; the edge, which knows the request, makes the document of it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kernel::Error;
+use kernel::error::Unauthenticated;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{RequestId, seconds};
+
+/// Why a request is not answered as asked.
+#[derive(Debug)]
+pub enum Refusal {
+    /// A use case refused.
+    Because(Error),
+    /// The body is not JSON; the sentence says why.
+    MalformedBody(String),
+    /// The body is larger than so many bytes.
+    PayloadTooLarge(usize),
+    /// The body is of another type than this one.
+    UnsupportedMediaType(&'static str),
+    /// The version that is to be changed has to be named.
+    PreconditionRequired,
+    MethodNotAllowed,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Because(error)
+    }
+}
+
+/// A refusal in a response that has no words yet.
+#[derive(Clone)]
+struct Unexplained(Arc<Refusal>);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.kind().status;
+        response.extensions_mut().insert(Unexplained(Arc::new(self)));
+        response
+    }
+}
+
+/// The refusal that a response stands for.
+pub fn of(response: &Response) -> Option<Arc<Refusal>> {
+    response.extensions().get::<Unexplained>().map(|Unexplained(refusal)| Arc::clone(refusal))
+}
+
+/// What is wrong, for people and programs (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub struct Problem<'a> {
+    /// A URI of the kind of problem.
+    #[schema(example = "urn:primetrade:problem:not-found")]
+    r#type: String,
+    #[schema(value_type = String)]
+    title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    detail: &'a str,
+    /// The path that was asked.
+    instance: &'a str,
+    /// A stable word for the kind of problem.
+    #[schema(value_type = String, example = "not-found")]
+    code: &'static str,
+    /// The request's id, as in `X-Request-Id` and the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    request_id: Option<&'a str>,
+    /// What is wrong with the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<InputError<'a>>,
+}
+
+/// One broken rule of the input.
+#[derive(Serialize, ToSchema)]
+pub struct InputError<'a> {
+    /// A JSON pointer (RFC 6901) into the body, or the name of a header or query parameter after a slash.
+    #[schema(example = "/variants/0/price")]
+    pointer: String,
+    detail: &'a str,
+    /// A stable word for the kind of error.
+    code: &'a str,
+}
+
+struct Kind {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+}
+
+impl Refusal {
+    /// The one place where error kinds become v2 answers: status, stable slug, title.
+    fn kind(&self) -> Kind {
+        use StatusCode as S;
+        let (status, code, title) = match self {
+            Refusal::MalformedBody(_) => (S::BAD_REQUEST, "malformed-body", "Malformed body"),
+            Refusal::PayloadTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "payload-too-large", "Body too large"),
+            Refusal::UnsupportedMediaType(_) => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+            Refusal::PreconditionRequired => {
+                (S::PRECONDITION_REQUIRED, "precondition-required", "Precondition required")
+            }
+            Refusal::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Refusal::Because(error) => match error {
+                Error::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "validation-failed", "Validation failed"),
+                Error::Unauthenticated(_) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated"),
+                Error::Forbidden => (S::FORBIDDEN, "forbidden", "Forbidden"),
+                Error::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+                Error::Conflict(_) => (S::CONFLICT, "conflict", "Conflict"),
+                Error::Stale => (S::PRECONDITION_FAILED, "stale-version", "Stale version"),
+                Error::IdempotencyInFlight => (S::CONFLICT, "idempotency-in-flight", "In progress"),
+                Error::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Key used before"),
+                Error::Overloaded { .. } => (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+                Error::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
+                Error::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+                Error::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            },
+        };
+        Kind { status, code, title }
+    }
+
+    /// What the client may know, and how it can go on.
+    fn detail(&self) -> String {
+        let words = match self {
+            Refusal::MalformedBody(why) => return format!("The body is not JSON: {why}."),
+            Refusal::PayloadTooLarge(limit) => return format!("The body is larger than {limit} bytes."),
+            Refusal::UnsupportedMediaType(taken) => return format!("Send the body with the Content-Type {taken}."),
+            Refusal::PreconditionRequired => {
+                "Name the version that you change: send If-Match with the ETag of the last answer."
+            }
+            Refusal::MethodNotAllowed => "The header Allow lists the methods that exist here.",
+            Refusal::Because(error) => match error {
+                Error::Invalid(_) => "The request breaks the rules that `errors` lists.",
+                Error::Unauthenticated(reason) => match reason {
+                    Unauthenticated::Missing => "Send a token: Authorization: Bearer …",
+                    Unauthenticated::Malformed | Unauthenticated::Invalid => {
+                        "The token is not one of ours for this API."
+                    }
+                    Unauthenticated::Expired => "The token is over; refresh the session or log in again.",
+                    Unauthenticated::Ended => "The session has ended; log in again.",
+                    Unauthenticated::WrongCredentials => "The e-mail address or the password is wrong.",
+                    Unauthenticated::Deactivated => "The account is deactivated; ask an administrator.",
+                },
+                Error::Forbidden => "You may see this, but not do that with it.",
+                Error::NotFound => "There is nothing here that you may see.",
+                Error::Conflict(detail) => return detail.clone(),
+                Error::Stale => "It was changed since you read it: read it again, and repeat your change.",
+                Error::IdempotencyInFlight => "A request with this Idempotency-Key is in progress; repeat it later.",
+                Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",
+                Error::Overloaded { .. } => "The server is busy; repeat the request later.",
+                Error::RateLimited { .. } => "Try again after the time in Retry-After.",
+                Error::Unavailable(_) => {
+                    "Something that is needed for this cannot be reached; repeat the request later."
+                }
+                Error::Internal(_) => "The request failed for a reason of our own.",
+            },
+        };
+        words.to_owned()
+    }
+
+    /// The whole answer. Headers that the endpoint gave, `headers` of the bare response, stay.
+    pub fn explain(&self, bare: Response, path: &str, request_id: Option<&RequestId>) -> Response {
+        let Kind { status, code, title } = self.kind();
+        let detail = self.detail();
+        let errors = match self {
+            Refusal::Because(Error::Invalid(violations)) => violations
+                .iter()
+                .map(|v| InputError { pointer: format!("/{}", v.field), detail: &v.detail, code: v.code })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let document = Problem {
+            r#type: format!("urn:primetrade:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: &detail,
+            instance: path,
+            code,
+            request_id: request_id.map(RequestId::as_str),
+            errors,
+        };
+        if let Refusal::Because(Error::Internal(cause) | Error::Unavailable(cause)) = self {
+            tracing::error!(event = "request.failed", error = %cause, "a request failed");
+        }
+        let (parts, _) = bare.into_parts();
+        let mut response = Response::from_parts(parts, Body::from(super::bytes(&document)));
+        let headers = response.headers_mut();
+        // The bare response had no body, and may say so.
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, super::NOBODY_KEEPS);
+        match self {
+            Refusal::Because(Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. }) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
+            }
+            Refusal::Because(Error::Unavailable(_)) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Refusal::Because(Error::Unauthenticated(_)) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
