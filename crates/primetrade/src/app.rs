@@ -14,6 +14,7 @@ use products::Products;
 
 use crate::Failure;
 use crate::config::Config;
+use crate::mail_sink;
 
 /// Writes in progress at most, per process.
 const WRITES: usize = 8_192;
@@ -53,6 +54,8 @@ impl App {
         let catalogue = open(config, config.products_database(), "products", &products::MIGRATIONS, schema).await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
+            access_token_lifetime: config.auth.access_token_lifetime,
+            refresh_token_lifetime: config.auth.refresh_token_lifetime,
             key_file,
             hash_threads: config.auth.hash_threads,
             hash_queue: config.auth.hash_queue,
@@ -81,7 +84,7 @@ impl App {
     }
 
     /// Starts what runs beside requests: numbering of events, sweeping of expired idempotency keys.
-    pub fn start_background(&self) {
+    pub fn start_background(&self, config: &Config) {
         for database in &self.databases {
             if let Database::Postgres(postgres) = database {
                 tokio::spawn(sequencer::run(Arc::clone(postgres)));
@@ -89,6 +92,9 @@ impl App {
             tokio::spawn(sweep(database.clone(), self.context.clone()));
         }
         tokio::spawn(sweep_sessions(Arc::clone(&self.auth)));
+        if let Some(folder) = &config.mail.sink {
+            tokio::spawn(mail_sink::run(Arc::clone(&self.auth), folder.clone()));
+        }
     }
 
     /// Brings the databases into the form in which their files can be copied. Call it when nothing writes any more.

@@ -21,6 +21,7 @@ mod architecture;
 mod cli;
 mod commands;
 mod config;
+mod mail_sink;
 mod serve;
 
 use std::io::IsTerminal;

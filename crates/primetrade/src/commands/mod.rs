@@ -28,7 +28,8 @@ pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
 /// `primetrade keys rotate`.
 pub fn keys_rotate(config: &Config) -> Result<Outcome, Failure> {
     let (file, context) = (config.key_file(), Context::new(Arc::new(SystemClock)));
-    let older = KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime)?;
+    let older =
+        KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime))?;
     say!("a new key in {} signs from now on; {older} older ones verify until their tokens are over", file.display());
     Ok(Outcome::Done)
 }
