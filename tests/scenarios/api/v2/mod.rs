@@ -1,4 +1,9 @@
-//! API v2, as far as it exists.
+//! API v2.
 
+mod accounts;
+mod me;
 mod problems;
 mod products;
+mod recovery;
+mod sessions;
+mod users;
