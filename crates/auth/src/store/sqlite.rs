@@ -77,7 +77,7 @@ impl Store for SqliteStore {
         self.0.read_point(|connection| {
             let mut statement = connection.prepare_cached(sql::SESSION_WITH_ACCOUNT)?;
             let mut rows = statement.query([id.as_bytes()])?;
-            rows.next()?.map(|row| session_with_account(row)).transpose()
+            rows.next()?.map(session_with_account).transpose()
         })
     }
 
