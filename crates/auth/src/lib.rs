@@ -96,5 +96,10 @@ pub trait Accounts: Send + Sync {
 
 /// Auth's endpoints.
 pub fn api(auth: Arc<Auth>) -> platform::http::openapi::Api {
-    routes::api(auth)
+    routes::api().with_state(auth)
+}
+
+/// What describes them.
+pub fn described() -> platform::http::openapi::Api {
+    routes::api().described()
 }

@@ -9,6 +9,7 @@ use gateway::EdgeSettings;
 use kernel::SystemClock;
 use platform::Context;
 use platform::db::{Database, DatabaseUrl, Limits, StoreError, sequencer};
+use platform::http::openapi::{self, Documented};
 use platform::tasks::WriteTasks;
 use products::Products;
 
@@ -25,6 +26,12 @@ pub struct App {
     pub products: Products,
     pub databases: Vec<Database>,
     context: Context,
+}
+
+/// The documents of every endpoint. Nothing is opened for them.
+pub fn documents() -> Documented {
+    let services = auth::described().merge(products::described()).merge(users::described());
+    openapi::documented(gateway::api(services))
 }
 
 /// Whether to bring the schema up to date, or to refuse one that is not.

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::Auth;
 
-pub(crate) fn api(auth: Arc<Auth>) -> Api {
+pub(crate) fn api() -> Api<Arc<Auth>> {
     let v2 = v2::router().routes(routes!(jwks::handle));
-    Api { v1: v1::router().with_state(Arc::clone(&auth)), v2: v2.with_state(auth) }
+    Api { v1: v1::router(), v2 }
 }

@@ -3,10 +3,12 @@
 mod admin;
 mod demo;
 mod import;
+mod openapi;
 
 pub use admin::admin_create;
 pub use demo::{print_demo_credentials, seed_demo};
 pub use import::{Import, import_csv};
+pub use openapi::openapi;
 
 use std::sync::Arc;
 

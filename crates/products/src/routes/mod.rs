@@ -23,14 +23,22 @@ pub struct Endpoints {
 
 /// Every endpoint of the catalogue.
 pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
-    let endpoints = Arc::new(Endpoints { products, accounts });
+    endpoints().with_state(Arc::new(Endpoints { products, accounts }))
+}
+
+/// What describes them.
+pub fn described() -> Api {
+    endpoints().described()
+}
+
+fn endpoints() -> Api<Arc<Endpoints>> {
     let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle, v1::create::handle)).v1_routes(routes!(
         v1::get::handle,
         v1::update::handle,
         v1::delete::handle
     ));
     let v2 = OpenApiRouter::new().routes(routes!(v2::list::handle)).routes(routes!(v2::get::handle));
-    Api { v1: v1.with_state(Arc::clone(&endpoints)), v2: v2.with_state(endpoints) }
+    Api { v1, v2 }
 }
 
 impl Endpoints {
