@@ -42,7 +42,9 @@ pub async fn method_not_allowed(request: Request) -> Response {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct Health {
+    #[schema(example = "OK")]
     status: String,
+    #[schema(example = "Server is running")]
     message: String,
 }
 

@@ -103,6 +103,7 @@ fn read(file: &str) -> Vec<Operation> {
     let text = std::fs::read_to_string(&path).expect("the committed document");
     let document: Value = serde_json::from_str(&text).expect("a document is JSON");
     let mut schemas = Schemas { components: document["components"].clone(), compiled: HashMap::new() };
+    schemas.assert_examples(&document["components"]);
     let mut operations = Vec::new();
     for (path, item) in object(&document["paths"]) {
         for (method, operation) in object(item) {
@@ -126,6 +127,9 @@ fn bodies(answer: &Value, schemas: &mut Schemas) -> HashMap<String, Option<Arc<V
     let declared = object(&answer["content"]);
     let body = |(media_type, content): (&String, &Value)| {
         let json = media_type.ends_with("json").then(|| schemas.compiled(&content["schema"]));
+        if let (Some(schema), Some(example)) = (&json, content.get("example")) {
+            assert!(schema.is_valid(example), "an example that breaks its own schema: {content}");
+        }
         (media_type.clone(), json)
     };
     declared.map(body).collect()
@@ -143,6 +147,17 @@ struct Schemas {
 }
 
 impl Schemas {
+    /// Panics unless every example within holds to the schema beside it.
+    fn assert_examples(&mut self, part: &Value) {
+        if let (true, Some(example)) =
+            (part.get("type").is_some_and(|t| t.is_string() || t.is_array()), part.get("example"))
+        {
+            assert!(self.compiled(part).is_valid(example), "an example that breaks its own schema: {part}");
+        }
+        let inner = part.as_object().into_iter().flat_map(|fields| fields.values());
+        inner.chain(part.as_array().into_iter().flatten()).for_each(|part| self.assert_examples(part));
+    }
+
     fn compiled(&mut self, schema: &Value) -> Arc<Validator> {
         let compile = || {
             let mut root = schema.clone();

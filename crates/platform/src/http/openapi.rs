@@ -119,6 +119,9 @@ pub enum Version {
     V2,
 }
 
+/// Of nothing that is.
+const EXAMPLE_ID: &str = "0195ea1b-3d02-8c11-a411-9be1d2c4f7a0";
+
 /// The bearer token's name among the security schemes.
 const BEARER: &str = "bearer";
 
@@ -140,15 +143,19 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(scheme).into());
     match version {
-        Version::V1 => add_schema::<FailureBody<'_>>(components),
+        Version::V1 => add_schema::<FailureBody>(components),
         Version::V2 => {
             add_schema::<Problem<'_>>(components);
             add_schema::<InputError<'_>>(components);
         }
     }
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
+            if version == Version::V1 {
+                add_forms(operation);
+            }
             add_refusals(operation, version);
+            answers::add_examples(operation, &path.replace("{id}", EXAMPLE_ID), version);
             answers::add_headers(operation);
         }
     }
@@ -165,6 +172,15 @@ fn add_schema<T: ToSchema + PartialSchema>(components: &mut Components) {
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// What v1 takes as JSON it takes from an HTML form too.
+fn add_forms(operation: &mut Operation) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body
+        && let Some(json) = body.content.get("application/json").cloned()
+    {
+        body.content.insert("application/x-www-form-urlencoded".to_owned(), json);
+    }
 }
 
 /// What the parts of an operation may be refused for.

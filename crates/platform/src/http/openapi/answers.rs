@@ -1,13 +1,21 @@
-//! What all answers have in common: their headers, and that they have the fields which the document names and no others.
+//! What all answers have in common: their headers, and that they have exactly the fields which the document names.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use axum::http::HeaderValue;
+use kernel::Error;
+use kernel::error::Unauthenticated;
+use serde_json::Value;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{AdditionalProperties, AllOf, ArrayItems};
+use utoipa::openapi::schema::{AdditionalProperties, AllOf, ArrayItems, SchemaType};
 use utoipa::openapi::{Components, Header, Object, ObjectBuilder, OpenApi, RefOr, Response, Schema, Type};
 
-use super::{inline, operations, takes_header};
+use super::{Version, inline, operations, takes_header};
+use crate::http::RequestId;
+use crate::http::v1::Failure;
+use crate::http::v2::Refusal;
 
 const REPLAYED: &str = "Idempotent-Replayed";
 
@@ -37,13 +45,45 @@ pub fn add_headers(operation: &mut Operation) {
     }
 }
 
+/// Shows refusals as the server words them; at `path`.
+pub fn add_examples(operation: &mut Operation, path: &str, version: Version) {
+    for (status, response) in &mut operation.responses.responses {
+        let (RefOr::T(response), Ok(status)) = (response, status.parse()) else { continue };
+        for content in response.content.values_mut() {
+            let RefOr::T(content) = content else { continue };
+            content.example = content.example.take().or_else(|| match version {
+                Version::V1 => v1_example(status),
+                Version::V2 => v2_example(status, path),
+            });
+        }
+    }
+}
+
+fn v2_example(status: u16, path: &str) -> Option<Value> {
+    let request_id = RequestId::sent(&HeaderValue::from_static("0195ea1b-41f7-8e55-8000-5c2f1d0a9b3e"));
+    Refusal::example(status)?.with_document(path, request_id.as_ref(), |document| serde_json::to_value(document).ok())
+}
+
+/// Those that v1 words alike at every endpoint.
+fn v1_example(status: u16) -> Option<Value> {
+    let error = match status {
+        401 => Error::Unauthenticated(Unauthenticated::Missing),
+        422 => Error::IdempotencyKeyReused,
+        429 => Error::RateLimited { policy: "login", retry_after: Duration::from_secs(2) },
+        500 => Error::Internal(String::new()),
+        503 => Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) },
+        _ => return None,
+    };
+    serde_json::to_value(Failure::from(error).body()).ok()
+}
+
 /// A stored answer says that it is one, a fresh one says nothing.
 fn replayed() -> Header {
     Header::new(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"])))
 }
 
-/// Closes every object that an answer can hold, so that a field which no document names is an error that tests see. Request
-/// bodies stay as their types say: v1 ignores what it does not know.
+/// Closes every object that an answer can hold, so that a field which no document names is an error that tests see, and so is
+/// the lack of one. Request bodies stay as their types say: v1 ignores what it does not know.
 pub fn close(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
     let mut found = BTreeSet::new();
@@ -81,9 +121,7 @@ fn close_schema(schema: &mut RefOr<Schema>, components: &Components, found: &mut
             }
             match schema {
                 Schema::Object(object) => {
-                    if !object.properties.is_empty() && object.additional_properties.is_none() {
-                        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-                    }
+                    close_object(object);
                     object.properties.values_mut().collect()
                 }
                 Schema::Array(array) => match &mut array.items {
@@ -97,6 +135,34 @@ fn close_schema(schema: &mut RefOr<Schema>, components: &Components, found: &mut
         }
     };
     inner.into_iter().for_each(|schema| close_schema(schema, components, found));
+}
+
+/// Our answers say `null` or leave a field out, never both; so what may be null is always there.
+fn close_object(object: &mut Object) {
+    if !object.properties.is_empty() && object.additional_properties.is_none() {
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
+    let nullable =
+        object.properties.iter().filter(|(name, field)| may_be_null(field) && !object.required.contains(name));
+    let nullable: Vec<String> = nullable.map(|(name, _)| name.clone()).collect();
+    object.required.extend(nullable);
+}
+
+fn may_be_null(schema: &RefOr<Schema>) -> bool {
+    match schema {
+        RefOr::T(Schema::Object(object)) => is_null(&object.schema_type),
+        RefOr::T(Schema::Array(array)) => is_null(&array.schema_type),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().any(may_be_null),
+        _ => false,
+    }
+}
+
+fn is_null(schema_type: &SchemaType) -> bool {
+    match schema_type {
+        SchemaType::Type(one) => *one == Type::Null,
+        SchemaType::Array(some) => some.contains(&Type::Null),
+        SchemaType::AnyValue => false,
+    }
 }
 
 /// One object of all the parts (a struct that another one flattens): closed parts would exclude each other.
