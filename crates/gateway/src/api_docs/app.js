@@ -54,7 +54,9 @@ function described(schema) {
   if (part.format && !part.format.startsWith("int")) words.push(part.format);
   if (part.enum) words.push(`one of ${part.enum.join(", ")}`);
   const range = (low, high, unit) => {
-    if (low !== undefined || high !== undefined) words.push(`${low ?? ""}–${high ?? ""}${unit}`);
+    if (low !== undefined && high !== undefined) words.push(`${low}–${high}${unit}`);
+    else if (low !== undefined) words.push(`at least ${low}${unit}`);
+    else if (high !== undefined) words.push(`at most ${high}${unit}`);
   };
   range(part.minLength, part.maxLength, " characters");
   range(part.minimum, part.maximum, "");
@@ -70,6 +72,9 @@ function table(rows) {
 const code = (text) => make("code", { textContent: text });
 const soft = (text) => make("span", { className: "soft", textContent: text });
 
+/** Text with `code` in it. */
+const prose = (text = "") => make("span", {}, ...text.split("`").map((part, index) => (index % 2 ? code(part) : part)));
+
 /** The rows of an object's fields, those of inner objects below them. */
 function fields(schema, prefix = "", depth = 0) {
   const part = resolve(schema);
@@ -77,7 +82,7 @@ function fields(schema, prefix = "", depth = 0) {
     const inner = resolve(field);
     const items = resolve(inner.items);
     const must = part.required?.includes(name) ? "required" : "";
-    const row = [code(prefix + name), soft([described(field), must].filter(Boolean).join(", ")), inner.description ?? ""];
+    const row = [code(prefix + name), soft([described(field), must].filter(Boolean).join(", ")), prose(inner.description)];
     const below = items.properties ? fields(items, `${prefix}${name}[].`, depth + 1) : fields(inner, `${prefix}${name}.`, depth + 1);
     return depth < 3 ? [row, ...below] : [row];
   });
@@ -89,7 +94,7 @@ function answers(responses) {
     const sample = content && make("details", {}, make("summary", {}, soft(type)),
       make("div", {}, make("pre", { textContent: JSON.stringify(content.example ?? example(content.schema), null, 2), tabIndex: 0 })));
     const headers = Object.keys(response.headers ?? {}).filter((name) => name !== "X-Request-Id");
-    const about = make("div", {}, response.description, headers.length ? soft(` (${headers.join(", ")})`) : "");
+    const about = make("div", {}, prose(response.description), headers.length ? soft(` (${headers.join(", ")})`) : "");
     if (sample) about.append(sample);
     return [code(status), about];
   });
@@ -143,8 +148,11 @@ async function send(url, options) {
   try {
     const answer = JSON.parse(body);
     body = JSON.stringify(answer, null, 2);
-    lastToken = answer.access_token ?? answer.data?.token ?? answer.token ?? lastToken;
-    keep.disabled = !lastToken;
+    const found = answer.access_token ?? answer.data?.token ?? answer.token;
+    if (typeof found === "string") {
+      lastToken = found;
+      keep.disabled = false;
+    }
   } catch { /* Not every answer is JSON. */ }
   const headers = [...reply.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
   return `${reply.status} ${reply.statusText}\n${headers}\n\n${body}`;
@@ -160,10 +168,10 @@ function operationNode(method, path, operation) {
     const parameters = (operation.parameters ?? []).map(resolve);
     const schema = Object.values(body.content ?? {})[0]?.schema;
     const part = (title, content) => [make("h3", { textContent: title }), content];
-    node.append(make("div", {}, operation.description ? make("p", { textContent: operation.description }) : "",
+    node.append(make("div", {}, operation.description ? make("p", {}, prose(operation.description)) : "",
       ...(operation.security ? [soft(operation.security.some((one) => !Object.keys(one).length) ? "A token may be sent." : "Needs a token.")] : []),
       ...(parameters.length ? part("Parameters", table(parameters.map((one) => [code(one.name),
-        soft([one.in, described(one.schema), one.required ? "required" : ""].filter(Boolean).join(", ")), one.description ?? ""]))) : []),
+        soft([one.in, described(one.schema), one.required ? "required" : ""].filter(Boolean).join(", ")), prose(one.description)]))) : []),
       ...(schema ? part("Body", table(fields(schema))) : []),
       ...part("Try it", form(method, path, operation, body)),
       ...part("Answers", table(answers(operation.responses)))));
@@ -192,7 +200,7 @@ async function show(version) {
     }
   }
   const sections = [...groups].map(([tag, nodes]) => make("section", { ariaLabel: tag }, make("h2", { textContent: tag }), ...nodes));
-  const source = make("p", {}, spec.info.description, " ", make("a", { href: `/openapi/${version}.json`, textContent: "The document" }));
+  const source = make("p", {}, prose(spec.info.description), " ", make("a", { href: `/openapi/${version}.json`, textContent: "The document" }));
   place.replaceChildren(source, ...sections);
 }
 
