@@ -88,8 +88,7 @@ pub fn close(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
     let mut found = BTreeSet::new();
     let items = document.paths.paths.values_mut();
-    let answers =
-        items.flat_map(|item| operations(item)).flat_map(|operation| operation.responses.responses.values_mut());
+    let answers = items.flat_map(operations).flat_map(|operation| operation.responses.responses.values_mut());
     for response in answers {
         if let RefOr::T(Response { content, .. }) = response {
             let schemas = content.values_mut().filter_map(|content| match content {
