@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use testkit::contract::operations;
 use testkit::{Client, Response, Server, Topology, on_both};
 
 use crate::catalogue::{HOME, all_active, import};
 use crate::people::{PASSWORD, Person, administrator, register, unique};
 use crate::v1::{create_named, text};
+use crate::v2;
 
 on_both!(everyone_gets_what_their_row_says,);
 
@@ -16,13 +18,16 @@ on_both!(everyone_gets_what_their_row_says,);
 enum Allowed {
     Everyone,
     AnyAccount,
+    Owner,
     OwnerAndAdmins,
     Admins,
+    /// Who got a token by mail, which here nobody did.
+    WhoeverWasMailed,
 }
-use Allowed::{Admins, AnyAccount, Everyone, OwnerAndAdmins};
+use Allowed::{Admins, AnyAccount, Everyone, Owner, OwnerAndAdmins, WhoeverWasMailed};
 
 /// Operation, who may, and a valid body. `$NEW` is a word that nothing has, `$OWNER` the e-mail address of the owner, `$PASSWORD`
-/// everyone's password; `{id}` becomes an object of the owner's, see [`Cast::path`].
+/// everyone's password, `$REFRESH` a refresh token; `{id}` becomes an object of the owner's, see [`Cast::path`].
 const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /health", Everyone, ""),
     (
@@ -40,8 +45,26 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v1/users", Admins, ""),
     ("GET /api/v1/users/{id}", Admins, ""),
     ("GET /.well-known/jwks.json", Everyone, ""),
+    ("POST /api/v2/accounts", Everyone, r#"{"username":"$NEW","email":"$NEW@example.com","password":"$PASSWORD"}"#),
+    ("GET /api/v2/sessions", AnyAccount, ""),
+    ("POST /api/v2/sessions", Everyone, r#"{"email":"$OWNER","password":"$PASSWORD"}"#),
+    ("DELETE /api/v2/sessions", AnyAccount, ""),
+    ("DELETE /api/v2/sessions/current", AnyAccount, ""),
+    ("DELETE /api/v2/sessions/{id}", Owner, ""),
+    ("POST /api/v2/sessions/refresh", Everyone, r#"{"refresh_token":"$REFRESH"}"#),
+    ("GET /api/v2/me", AnyAccount, ""),
+    ("PATCH /api/v2/me", AnyAccount, r#"{"username":"$NEW"}"#),
+    ("PUT /api/v2/me/password", AnyAccount, r#"{"current_password":"$PASSWORD","new_password":"$NEW zebra pin"}"#),
+    ("POST /api/v2/me/email-verification", AnyAccount, ""),
+    ("POST /api/v2/email-verifications", WhoeverWasMailed, r#"{"token":"guessed"}"#),
+    ("POST /api/v2/password-resets", Everyone, r#"{"email":"$OWNER"}"#),
+    ("POST /api/v2/password-resets/confirm", WhoeverWasMailed, r#"{"token":"guessed","password":"$NEW zebra pin"}"#),
     ("GET /api/v2/products", Everyone, ""),
     ("GET /api/v2/products/{id}", Everyone, ""),
+    ("GET /api/v2/users", Admins, ""),
+    ("GET /api/v2/users/{id}", Admins, ""),
+    ("PATCH /api/v2/users/{id}", Admins, r#"{"active":true}"#),
+    ("GET /api/v2/users/{id}/sessions", Admins, ""),
 ];
 
 #[test]
@@ -84,14 +107,15 @@ enum Role {
 /// The statuses of which a caller gets one; none when the caller is served.
 fn refusals(allowed: Allowed, role: Role, template: &str) -> &'static [u16] {
     match (allowed, role) {
-        (Everyone, _)
-        | (_, Role::Admin)
-        | (AnyAccount | OwnerAndAdmins, Role::Owner)
-        | (AnyAccount, Role::Stranger) => &[],
+        (Everyone, _) | (Owner, Role::Owner) | (OwnerAndAdmins, Role::Owner | Role::Admin) | (Admins, Role::Admin) => {
+            &[]
+        }
+        (WhoeverWasMailed, _) => &[422],
         (_, Role::Anonymous) => &[401],
+        (AnyAccount, _) => &[],
         // v2 does not say that it has what the caller may not see.
-        (OwnerAndAdmins, _) if template.starts_with("/api/v2/") => &[403, 404],
-        (OwnerAndAdmins | Admins, _) => &[403],
+        (Owner | OwnerAndAdmins, _) if template.starts_with("/api/v2/") => &[403, 404],
+        (Owner | OwnerAndAdmins | Admins, _) => &[403],
     }
 }
 
@@ -113,38 +137,42 @@ impl<'a> Cast<'a> {
         Self { server, owner, stranger: register(server), admin: administrator(server), active }
     }
 
-    /// Everyone who can ask: without v2's log-in, nobody but the public asks v2.
     fn callers(&self, method: &str, template: &str) -> Vec<(Role, Client)> {
-        // What ends one's own session must not end it for the rows to come.
-        let ends_session = method != "GET" && (template.contains("/me") || template.contains("/sessions"));
-        let fresh = ends_session.then(|| (register(self.server), register(self.server), administrator(self.server)));
+        // What ends one's own sessions must not end them for the rows to come.
+        let own = template.contains("/me") || template.contains("/sessions");
+        let fresh = (method != "GET" && own && !template.contains('{'))
+            .then(|| (register(self.server), register(self.server), administrator(self.server)));
         let (stranger, owner, admin) = match &fresh {
             Some((stranger, owner, admin)) => (stranger, owner, admin),
             None => (&self.stranger, &self.owner, &self.admin),
         };
-        let people = [(Role::Stranger, stranger), (Role::Owner, owner), (Role::Admin, admin)];
         let client = |person: &Person| match template.starts_with("/api/v2/") {
-            true => self.v2(person),
-            false => Some(person.api.clone()),
+            true => v2::log_in(self.server, &person.email),
+            false => person.api.clone(),
         };
-        let known = people.into_iter().filter_map(|(role, person)| Some((role, client(person)?)));
-        [(Role::Anonymous, self.server.client())].into_iter().chain(known).collect()
-    }
-
-    /// This person in v2, once one can log in there.
-    fn v2(&self, person: &Person) -> Option<Client> {
-        operations().iter().find(|operation| operation.method == "POST" && operation.path == "/api/v2/sessions")?;
-        let body = serde_json::json!({ "email": person.email, "password": PASSWORD });
-        let session = self.server.client().post("/api/v2/sessions", &body).expect(201).json();
-        Some(self.server.client().with_token(&text(&session["access_token"])))
+        vec![
+            (Role::Anonymous, self.server.client()),
+            (Role::Stranger, client(stranger)),
+            (Role::Owner, client(owner)),
+            (Role::Admin, client(admin)),
+        ]
     }
 
     fn ask(&self, client: &Client, method: &str, template: &str, body: &str) -> Response {
-        let body =
-            body.replace("$NEW", &unique("new")).replace("$OWNER", &self.owner.email).replace("$PASSWORD", PASSWORD);
+        let refresh = match body.contains("$REFRESH") {
+            true => text(&self.session()["refresh_token"]),
+            false => String::new(),
+        };
+        let body = body.replace("$NEW", &unique("new")).replace("$OWNER", &self.owner.email);
+        let body = body.replace("$PASSWORD", PASSWORD).replace("$REFRESH", &refresh);
         // Whatever the version: this is about persons.
         let headers = [("content-type", "application/json"), ("if-match", "*")];
         client.send(method, &self.path(method, template), &headers, (!body.is_empty()).then_some(body.as_bytes()))
+    }
+
+    /// A new session of the owner's.
+    fn session(&self) -> Value {
+        v2::open(&self.server.client(), &self.owner.email, PASSWORD).expect(201).json()
     }
 
     /// An address of something that is the owner's: a new one where the caller may take it away.
@@ -153,6 +181,12 @@ impl<'a> Cast<'a> {
         let id = match collection {
             "/api/v1/products" => text(&create_named(&self.owner.api, "asked for")["id"]),
             "/api/v2/products" if method == "GET" => self.active.clone(),
+            "/api/v2/sessions" => {
+                let token = text(&self.session()["access_token"]);
+                let sessions = self.server.client().with_token(&token).get("/api/v2/sessions").json();
+                let items = sessions["items"].as_array().expect("sessions");
+                text(&items.iter().find(|session| session["current"] == true).expect("this session")["id"])
+            }
             "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),
             other => panic!("no object for {other}/{{id}}: say here how the owner gets one"),
         };

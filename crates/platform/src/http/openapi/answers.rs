@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, AllOf, ArrayItems, SchemaType};
-use utoipa::openapi::{Components, Header, Object, ObjectBuilder, OpenApi, RefOr, Response, Schema, Type};
+use utoipa::openapi::{Components, Header, Object, ObjectBuilder, OpenApi, Paths, RefOr, Response, Schema, Type};
 
 use super::{Version, inline, operations, takes_header};
 use crate::http::RequestId;
@@ -83,32 +83,56 @@ fn replayed() -> Header {
 }
 
 /// Closes every object that an answer can hold, so that a field which no document names is an error that tests see, and so is
-/// the lack of one. Request bodies stay as their types say: v1 ignores what it does not know.
+/// the lack of one. What only requests hold stays as its type says: v1 ignores what it does not know.
 pub fn close(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
+    let asked = asked(&document.paths, components);
     let mut found = BTreeSet::new();
-    let items = document.paths.paths.values_mut();
-    let answers = items.flat_map(operations).flat_map(|operation| operation.responses.responses.values_mut());
-    for response in answers {
+    let answers = document.paths.paths.values_mut().flat_map(operations);
+    for response in answers.flat_map(|operation| operation.responses.responses.values_mut()) {
         if let RefOr::T(Response { content, .. }) = response {
             let schemas = content.values_mut().filter_map(|content| match content {
                 RefOr::T(content) => content.schema.as_mut(),
                 RefOr::Ref(_) => None,
             });
-            schemas.for_each(|schema| close_schema(schema, components, &mut found));
+            schemas.for_each(|schema| close_schema(schema, components, true, &mut found));
         }
     }
     let mut closed = BTreeSet::new();
     while let Some(name) = found.pop_first() {
         if let Some(mut schema) = components.schemas.get(&name).cloned().filter(|_| closed.insert(name.clone())) {
-            close_schema(&mut schema, components, &mut found);
+            close_schema(&mut schema, components, !asked.contains(&name), &mut found);
             components.schemas.insert(name, schema);
         }
     }
 }
 
+/// The schemas that bodies of requests hold.
+fn asked(paths: &Paths, components: &Components) -> BTreeSet<String> {
+    let items = paths.paths.values();
+    let operations = items.flat_map(|item| [&item.get, &item.put, &item.post, &item.delete, &item.patch]).flatten();
+    let bodies = operations.filter_map(|operation| serde_json::to_value(operation.request_body.as_ref()?).ok());
+    let mut names = BTreeSet::new();
+    let mut parts: Vec<Value> = bodies.collect();
+    while let Some(part) = parts.pop() {
+        match part {
+            Value::String(text) => {
+                if let Some((name, schema)) = named(&text).and_then(|name| components.schemas.get_key_value(name))
+                    && names.insert(name.clone())
+                {
+                    parts.extend(serde_json::to_value(schema));
+                }
+            }
+            Value::Array(inner) => parts.extend(inner),
+            Value::Object(inner) => parts.extend(inner.into_iter().map(|(_, inner)| inner)),
+            _ => {}
+        }
+    }
+    names
+}
+
 /// Closes a schema, and tells the names of those that it refers to.
-fn close_schema(schema: &mut RefOr<Schema>, components: &Components, found: &mut BTreeSet<String>) {
+fn close_schema(schema: &mut RefOr<Schema>, components: &Components, whole: bool, found: &mut BTreeSet<String>) {
     let inner: Vec<&mut RefOr<Schema>> = match schema {
         RefOr::Ref(other) => {
             found.extend(named(&other.ref_location).map(str::to_owned));
@@ -120,7 +144,7 @@ fn close_schema(schema: &mut RefOr<Schema>, components: &Components, found: &mut
             }
             match schema {
                 Schema::Object(object) => {
-                    close_object(object);
+                    close_object(object, whole);
                     object.properties.values_mut().collect()
                 }
                 Schema::Array(array) => match &mut array.items {
@@ -133,18 +157,21 @@ fn close_schema(schema: &mut RefOr<Schema>, components: &Components, found: &mut
             }
         }
     };
-    inner.into_iter().for_each(|schema| close_schema(schema, components, found));
+    inner.into_iter().for_each(|schema| close_schema(schema, components, whole, found));
 }
 
-/// Our answers say `null` or leave a field out, never both; so what may be null is always there.
-fn close_object(object: &mut Object) {
+/// Our answers say `null` or leave a field out, never both; so what may be null is always there. In a `whole` object, that is:
+/// one that requests hold too need not be.
+fn close_object(object: &mut Object, whole: bool) {
     if !object.properties.is_empty() && object.additional_properties.is_none() {
         object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
     }
-    let nullable =
-        object.properties.iter().filter(|(name, field)| may_be_null(field) && !object.required.contains(name));
-    let nullable: Vec<String> = nullable.map(|(name, _)| name.clone()).collect();
-    object.required.extend(nullable);
+    if whole {
+        let nullable =
+            object.properties.iter().filter(|(name, field)| may_be_null(field) && !object.required.contains(name));
+        let nullable: Vec<String> = nullable.map(|(name, _)| name.clone()).collect();
+        object.required.extend(nullable);
+    }
 }
 
 fn may_be_null(schema: &RefOr<Schema>) -> bool {
