@@ -107,7 +107,8 @@ class Server:
 def run(program, server, version, token, examples, names):
     """One run over the operations of these names."""
     checks = CHECKS + (CHECKS_OF_V2 if version == "v2" else [])
-    command = [program, "--no-color", "run", f"{ROOT}/docs/openapi/{version}.json", "--url", server.url]
+    command = [program, "--no-color", "--config-file", f"{ROOT}/tests/fuzz/schemathesis.toml"]
+    command += ["run", f"{ROOT}/docs/openapi/{version}.json", "--url", server.url]
     command += ["--checks", ",".join(checks), "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure"]
     command += ["--max-examples", str(examples), "--seed", SEED]
     command += ["--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"]
