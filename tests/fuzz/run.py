@@ -30,13 +30,13 @@ CHECKS = [
 # v1 takes what the monolith took, whatever its document says, and knows no 405.
 CHECKS_OF_V2 = ["negative_data_rejection", "missing_required_header", "unsupported_method"]
 
-# They end the caller's own session: asked last, or everything after them would be a 401.
+# They end the caller's own session or role: asked last, or everything after them would be refused.
 LAST = [
     "DELETE /api/v2/me",
     "PUT /api/v2/me/password",
     "DELETE /api/v2/sessions",
     "DELETE /api/v2/sessions/current",
-    "DELETE /api/v2/users/{id}",
+    "PATCH /api/v2/users/{id}",
 ]
 
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use platform::http::caller::V2User;
+use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, Page, Query, Refusal};
 
 use super::V2Session;
@@ -14,7 +15,8 @@ use crate::Auth;
 ///
 /// At most 100, on one page.
 #[utoipa::path(get, path = "/api/v2/sessions", operation_id = "sessions", tag = "sessions",
-    security(("bearer" = [])), responses((status = 200, body = Page<V2Session>)))]
+    security(("bearer" = [])), responses((status = 200, body = Page<V2Session>),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "There are no query parameters")))]
 pub async fn handle(
     State(auth): State<Arc<Auth>>,
     caller: V2User,
