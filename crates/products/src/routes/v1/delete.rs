@@ -29,7 +29,7 @@ pub async fn handle(
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, _) = request.into_parts();
-    let deleted = endpoints.products.delete(caller(principal, &parts), id.unwrap_or_default()).await;
+    let deleted = endpoints.products.delete(caller(principal, &parts), id.unwrap_or_default(), |_| Ok(())).await;
     deleted.map_err(|error| WORDS.failure(error))?;
     Ok(Success::message("Product deleted successfully").into_response())
 }
