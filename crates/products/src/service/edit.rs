@@ -1,5 +1,7 @@
 //! Changes of products.
 
+use std::time::Duration;
+
 use kernel::{Actor, Error, Uuid};
 use platform::db::{Effects, EffectsOf, StoreError};
 use platform::idempotency::Answered;
@@ -30,7 +32,7 @@ impl Products {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
-    /// stock would fall below what is reserved, or edits keep meeting others; `Unavailable`.
+    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting others; `Unavailable`.
     pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         let this = self.clone();
         let apply = move |before: &Stocked| {
@@ -46,8 +48,8 @@ impl Products {
     /// Changes the fields of a product that the patch names.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its handle or SKU is taken, or edits keep meeting others;
-    /// `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its handle or SKU is taken; `Overloaded` when edits keep
+    /// meeting others; `Unavailable`.
     pub async fn patch(
         &self,
         caller: Caller,
@@ -114,7 +116,7 @@ impl Products {
     /// Deletes a product that the caller manages.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`, `Conflict` when edits keep coming between, `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`, `Overloaded` when edits keep coming between, `Unavailable`.
     pub async fn delete(&self, caller: Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
         let this = self.clone();
         self.tasks.run(async move { this.delete_once(&caller, id, based_on).await }).await
@@ -160,6 +162,7 @@ impl From<Stocked> for Edited {
     }
 }
 
+/// No conflict, which would be kept as final: the same request succeeds when the others are done.
 fn contended() -> Error {
-    Error::Conflict("The product is being edited by others; try again".into())
+    Error::Overloaded { what: "edits of one product", retry_after: Duration::from_secs(1) }
 }

@@ -58,8 +58,7 @@ impl Products {
     /// Changes the fields of a variant that the patch names; returns its product.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its options or SKU are taken, or edits keep meeting others;
-    /// `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its options or SKU are taken; `Overloaded`, `Unavailable`.
     pub async fn patch_variant(
         &self,
         caller: Caller,
@@ -73,8 +72,8 @@ impl Products {
     /// Takes a variant away.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` when it is the last of its product, units of it are reserved, or edits keep
-    /// meeting others; `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` when it is the last of its product, or units of it are reserved;
+    /// `Overloaded`, `Unavailable`.
     pub async fn delete_variant(&self, caller: Caller, variant: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
         self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await.map(drop)
     }

@@ -45,8 +45,7 @@ impl Repeatable {
     }
 }
 
-/// The response of an answer: of a success as `success` has it, which is given the answer without its body; of a kept refusal as
-/// it was written.
+/// The response of an answer: of a success as `success` has it, of a kept refusal as it was written.
 pub fn response(answer: Answer, success: impl FnOnce(&Answer) -> Response) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = match status.is_success() {

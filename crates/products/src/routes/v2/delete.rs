@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
-use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
+use platform::http::openapi::{IdInPath, IfMatchHeader, NotTheirs};
 use platform::http::path::PathId;
 use platform::http::v2::{self, Refusal};
 
@@ -16,7 +16,7 @@ use crate::routes::Endpoints;
 /// Delete a product with its variants
 #[utoipa::path(delete, path = "/api/v2/products/{id}", operation_id = "delete_product", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader),
-    responses((status = 204, description = "It is gone"), NotTheirs, InConflict))]
+    responses((status = 204, description = "It is gone"), NotTheirs))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,

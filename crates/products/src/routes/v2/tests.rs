@@ -41,7 +41,7 @@ impl Accounts for NoAccounts {
 
 struct App {
     router: axum::Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 struct Answer {
@@ -75,7 +75,7 @@ impl App {
         database.migrate(&MIGRATIONS).await.unwrap();
         let tasks = WriteTasks::new(100, Duration::from_secs(30));
         let products = Products::new(database, Context::new(Arc::new(SystemClock)), tasks, Currency::USD);
-        Self { router: crate::api(products, Arc::new(NoAccounts)).into(), _folder: folder }
+        Self { router: crate::api(products, Arc::new(NoAccounts)).into(), folder }
     }
 
     /// Asks as the account of this number; `headers` are those beside the body's type.
@@ -222,4 +222,24 @@ async fn every_broken_rule_is_told_at_once() {
         "/variants/1/sku",
     ];
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_variant_stays_while_units_of_it_are_reserved() {
+    let app = App::start().await;
+    let variant = |size: &str| json!({ "options": { "Size": size }, "price": usd(1), "stock": 2 });
+    let body = json!({ "name": "Shirt", "variants": [variant("S"), variant("L")] });
+    let product = app.post(PRODUCTS, "k", body).await.expect(201).json();
+    let file = rusqlite::Connection::open(app.folder.path().join("products.db")).unwrap();
+    file.execute_batch("update variants set reserved = 1, available = 1").unwrap();
+    let path = format!("{PRODUCTS}/{}", product["id"].as_str().unwrap());
+    let one = json!({ "name": "Shirt", "variants": [{ "options": { "Size": "S" }, "price": usd(1) }] });
+    app.change("PUT", &path, "*", one).await.expect(409);
+    let small = format!("/api/v2/variants/{}", product["variants"][0]["id"].as_str().unwrap());
+    app.change("DELETE", &small, "*", json!(null)).await.expect(409);
+    let adjustments = format!("{small}/stock-adjustments");
+    app.post(&adjustments, "k", json!({ "on_hand": 0, "reason": "lost" })).await.expect(409);
+    let stock = app.post(&adjustments, "k2", json!({ "on_hand": 1, "reason": "lost" })).await.expect(201).json();
+    assert_eq!(stock["stock"], json!({ "on_hand": 1, "reserved": 1, "available": 0 }));
+    assert_eq!(app.send(ADA, "GET", &path, &[], None).await.json()["variants"].as_array().map(Vec::len), Some(2));
 }
