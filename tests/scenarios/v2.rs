@@ -3,106 +3,84 @@
 use serde_json::{Value, json};
 use testkit::{Client, Response, Server};
 
-use crate::people::{self, PASSWORD};
+use crate::people::{PASSWORD, unique};
 use crate::v1::text;
 
-pub const PRODUCTS: &str = "/api/v2/products";
-pub const REPLAYED: &str = "idempotent-replayed";
-
-/// Logs in through v2 with [`PASSWORD`].
+/// Logs in through v2 with the [`PASSWORD`] of all test accounts, however they were made.
 #[track_caller]
 pub fn log_in(server: &Server, email: &str) -> Client {
-    let body = json!({ "email": email, "password": PASSWORD });
-    let session = server.client().post("/api/v2/sessions", &body).expect(201).json();
-    server.client().with_token(&text(&session["access_token"]))
+    let tokens = open(&server.client(), email, PASSWORD).expect(201).json();
+    server.client().with_token(&text(&tokens["access_token"]))
 }
 
-/// Somebody new, who acts through v2.
+pub fn open(client: &Client, email: &str, password: &str) -> Response {
+    client.post("/api/v2/sessions", &json!({ "email": email, "password": password }))
+}
+
+pub fn refresh(client: &Client, refresh_token: &str) -> Response {
+    client.post("/api/v2/sessions/refresh", &json!({ "refresh_token": refresh_token }))
+}
+
+/// Makes an account through v2, and returns its e-mail address.
 #[track_caller]
-pub fn seller(server: &Server) -> Client {
-    log_in(server, &people::register(server).email)
+pub fn register(server: &Server) -> String {
+    let username = unique("user");
+    let email = format!("{username}@example.com");
+    let account = json!({ "username": username, "email": email, "password": PASSWORD });
+    server.client().post("/api/v2/accounts", &account).expect(201);
+    email
 }
 
-/// An administrator, who acts through v2.
+/// The ETag of an answer.
 #[track_caller]
-pub fn administrator(server: &Server) -> Client {
-    log_in(server, &people::administrator(server).email)
+pub fn etag(response: &Response) -> String {
+    response.header("etag").expect("an ETag").to_owned()
 }
 
-/// Asserts a problem of this kind.
+/// Sends a merge patch under `If-Match`.
+#[track_caller]
+pub fn patch(client: &Client, path: &str, etag: &str, change: &Value) -> Response {
+    let headers = [("content-type", "application/merge-patch+json"), ("if-match", etag)];
+    client.send("PATCH", path, &headers, Some(change.to_string().as_bytes()))
+}
+
+/// Deletes under `If-Match`.
+#[track_caller]
+pub fn delete(client: &Client, path: &str, etag: &str) -> Response {
+    client.send("DELETE", path, &[("if-match", etag)], None)
+}
+
+/// Asserts a whole problem document.
 #[track_caller]
 pub fn assert_problem(response: &Response, status: u16, code: &str) {
     assert_eq!(response.status, status, "{}", response.text());
     assert_eq!(response.header("content-type"), Some("application/problem+json"));
-    assert_eq!(response.header("cache-control"), Some("private, no-store"));
     let problem = response.json();
-    assert_eq!((&problem["code"], &problem["status"]), (&json!(code), &json!(status)), "{problem}");
+    assert_eq!(problem["code"], code, "{problem}");
+    assert_eq!(problem["status"], status, "{problem}");
+    for field in ["type", "title", "detail", "instance", "request_id"] {
+        let text = problem[field].as_str();
+        assert!(text.is_some_and(|text| !text.is_empty()), "{field}: {problem}");
+    }
+    assert_eq!(problem["request_id"].as_str(), response.header("x-request-id"));
+    if code == "validation-failed" {
+        let errors = problem["errors"].as_array().expect("errors");
+        assert!(!errors.is_empty());
+        for error in errors {
+            for field in ["pointer", "detail", "code"] {
+                assert!(error[field].is_string(), "{field}: {problem}");
+            }
+        }
+    }
 }
 
-/// Asserts that the input is refused for exactly these fields, in this order.
+/// Asserts a refusal of the input for exactly these pointers and codes, in this order.
 #[track_caller]
-pub fn assert_invalid(response: &Response, pointers: &[&str]) {
+pub fn assert_invalid(response: &Response, errors: &[(&str, &str)]) {
     assert_problem(response, 422, "validation-failed");
     let problem = response.json();
-    let errors = problem["errors"].as_array().expect("errors");
-    let told: Vec<&str> = errors.iter().filter_map(|error| error["pointer"].as_str()).collect();
-    assert_eq!(told, pointers, "{problem}");
-}
-
-/// US dollars, in cents.
-pub fn usd(amount: i64) -> Value {
-    json!({ "amount": amount, "currency": "USD" })
-}
-
-/// A plain product of this name.
-pub fn plain(name: &str) -> Value {
-    json!({ "name": name, "price": usd(1_000) })
-}
-
-/// A product of three variants.
-pub fn shirt() -> Value {
-    json!({ "name": "Shirt", "variants": [
-        { "options": { "Color": "Red", "Size": "S" }, "price": usd(1_000), "sku": "R-S", "stock": 1 },
-        { "options": { "Color": "Red", "Size": "L" }, "price": usd(900), "sku": "R-L", "stock": 2 },
-        { "options": { "Color": "Blue", "Size": "S" }, "price": usd(1_100), "sku": "B-S", "stock": 0 },
-    ] })
-}
-
-/// Creates a product and returns it.
-#[track_caller]
-pub fn create(api: &Client, product: &Value) -> Value {
-    api.post(PRODUCTS, product).expect(201).json()
-}
-
-pub fn path(product: &Value) -> String {
-    format!("{PRODUCTS}/{}", text(&product["id"]))
-}
-
-pub fn variant_path(variant: &Value) -> String {
-    format!("/api/v2/variants/{}", text(&variant["id"]))
-}
-
-/// The validator of what a manager sees of a product in this version.
-pub fn etag(version: i64) -> String {
-    format!("\"{version}-managed\"")
-}
-
-/// Sends JSON that changes what has this validator.
-#[track_caller]
-pub fn change(api: &Client, method: &str, path: &str, etag: &str, body: &Value) -> Response {
-    let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-    let headers = [("content-type", media_type), ("if-match", etag)];
-    api.send(method, path, &headers, Some(body.to_string().as_bytes()))
-}
-
-/// Deletes what has this validator.
-#[track_caller]
-pub fn delete(api: &Client, path: &str, etag: &str) -> Response {
-    api.send("DELETE", path, &[("if-match", etag)], None)
-}
-
-/// Posts with an `Idempotency-Key`.
-#[track_caller]
-pub fn post_once(api: &Client, path: &str, key: &str, body: &Value) -> Response {
-    api.post_with(path, ("idempotency-key", key), body)
+    let told = problem["errors"].as_array().expect("errors").iter();
+    let told: Vec<_> = told.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
+    let expected: Vec<_> = errors.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
+    assert_eq!(told, expected, "{problem}");
 }

@@ -9,7 +9,7 @@ mod service;
 mod store;
 mod upsert;
 
-pub use routes::api;
+pub use routes::{api, described};
 pub use service::{Caller, Products};
 pub use store::{ActiveQuery, MIGRATIONS, PageQuery};
 pub use upsert::Outcome;

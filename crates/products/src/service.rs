@@ -3,6 +3,8 @@
 mod create;
 mod edit;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod variants;
 
 use std::collections::HashMap;

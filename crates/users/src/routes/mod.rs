@@ -1,6 +1,7 @@
 //! The endpoints of user administration, one file each.
 
 pub mod v1;
+pub mod v2;
 
 use std::sync::Arc;
 
@@ -19,7 +20,19 @@ pub struct Endpoints {
 
 /// Every endpoint of user administration.
 pub fn api(accounts: Arc<dyn Accounts>, products: Products) -> Api {
-    let endpoints = Arc::new(Endpoints { accounts, products });
+    endpoints().with_state(Arc::new(Endpoints { accounts, products }))
+}
+
+/// What describes them.
+pub fn described() -> Api {
+    endpoints().described()
+}
+
+fn endpoints() -> Api<Arc<Endpoints>> {
     let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle)).v1_routes(routes!(v1::get::handle));
-    Api { v1: v1.with_state(endpoints), v2: OpenApiRouter::new() }
+    let v2 = OpenApiRouter::new()
+        .routes(routes!(v2::list::handle))
+        .routes(routes!(v2::get::handle, v2::patch::handle))
+        .routes(routes!(v2::sessions::handle));
+    Api { v1, v2 }
 }

@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 use testkit::{Server, Topology, on_both};
 
 use crate::people::register;
+use crate::selling::{PRODUCTS, assert_broken, change, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::text;
-use crate::v2::{
-    PRODUCTS, assert_invalid, assert_problem, change, create, etag, log_in, path, plain, seller, shirt, usd,
-};
+use crate::v2::{assert_problem, log_in};
 
 on_both!(
     a_plain_product_is_created,
@@ -31,7 +30,7 @@ fn a_plain_product_is_created(topology: Topology) {
     let answer = api.post(PRODUCTS, &body).expect(201);
     let product = answer.json();
     assert_eq!(answer.header("location"), Some(path(&product).as_str()));
-    assert_eq!(answer.header("etag"), Some(etag(1).as_str()));
+    assert_eq!(answer.header("etag"), Some(tag(1).as_str()));
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
     for field in ["description", "category", "tags", "vendor", "status", "images", "price"] {
         assert_eq!(product[field], body[field], "{field}");
@@ -46,7 +45,7 @@ fn a_plain_product_is_created(topology: Topology) {
     assert_eq!(variant["options"], json!({}));
     assert_eq!(variant["stock"], json!({ "on_hand": 7, "reserved": 0, "available": 7 }));
     let read = api.get(&path(&product)).expect(200);
-    assert_eq!((read.json(), read.header("etag")), (product.clone(), Some(etag(1).as_str())));
+    assert_eq!((read.json(), read.header("etag")), (product.clone(), Some(tag(1).as_str())));
     let shown = server.client().get(&path(&product)).expect(200).json();
     assert_eq!(shown["variants"][0]["stock"], Value::Null, "the public sees no units");
 }
@@ -103,9 +102,9 @@ fn every_broken_rule_is_told_at_once(topology: Topology) {
         "/variants/1/options/A~1b",
         "/variants/1/sku",
     ];
-    assert_invalid(&api.post(PRODUCTS, &body), &expected);
+    assert_broken(&api.post(PRODUCTS, &body), &expected);
     // Neither a price nor variants.
-    assert_invalid(&api.post(PRODUCTS, &json!({ "name": "" })), &["/name", "/price"]);
+    assert_broken(&api.post(PRODUCTS, &json!({ "name": "" })), &["/name", "/price"]);
 }
 
 fn each_field_has_its_bounds(topology: Topology) {
@@ -142,21 +141,21 @@ fn each_field_has_its_bounds(topology: Topology) {
         body[field] = good;
         create(&api, &body);
         body[field] = bad;
-        assert_invalid(&api.post(PRODUCTS, &body), &[pointer]);
+        assert_broken(&api.post(PRODUCTS, &body), &[pointer]);
     }
     let variant = |n: usize| json!({ "options": { "N": n.to_string() }, "price": usd(1) });
     let variants = |count| json!({ "name": "many", "variants": (0..count).map(variant).collect::<Vec<_>>() });
     create(&api, &variants(100));
-    assert_invalid(&api.post(PRODUCTS, &variants(101)), &["/variants"]);
-    assert_invalid(&api.post(PRODUCTS, &variants(0)), &["/variants", "/price"][..1]);
+    assert_broken(&api.post(PRODUCTS, &variants(101)), &["/variants"]);
+    assert_broken(&api.post(PRODUCTS, &variants(0)), &["/variants", "/price"][..1]);
     let options = |options: Value| json!({ "name": "one", "variants": [{ "options": options, "price": usd(1) }] });
     create(&api, &options(json!({ "A": "1", "B": "2", "C": "3" })));
     let four = options(json!({ "A": "1", "B": "2", "C": "3", "D": "4" }));
-    assert_invalid(&api.post(PRODUCTS, &four), &["/variants/0/options"]);
-    assert_invalid(&api.post(PRODUCTS, &options(json!({ "A": "" }))), &["/variants/0/options/A"]);
+    assert_broken(&api.post(PRODUCTS, &four), &["/variants/0/options"]);
+    assert_broken(&api.post(PRODUCTS, &options(json!({ "A": "" }))), &["/variants/0/options/A"]);
     // Control characters take six bytes each where they are stored, and an index bounds those.
     create(&api, &options(json!({ "A": "\u{1}".repeat(249) })));
-    assert_invalid(&api.post(PRODUCTS, &options(json!({ "A": "\u{1}".repeat(250) }))), &["/variants/0/options"]);
+    assert_broken(&api.post(PRODUCTS, &options(json!({ "A": "\u{1}".repeat(250) }))), &["/variants/0/options"]);
 }
 
 fn bodies_must_be_json_objects(topology: Topology) {

@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 use testkit::{Client, Server, Topology, on_both};
 
+use crate::selling::{administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
 use crate::v1::{NOBODY, text};
-use crate::v2::{
-    administrator, assert_invalid, assert_problem, change, create, delete, etag, path, plain, seller, usd, variant_path,
-};
+use crate::v2::{assert_problem, delete};
 
 on_both!(
     a_variant_is_added,
@@ -47,7 +46,7 @@ fn a_variant_is_added(topology: Topology) {
     let answer = api.post(&variants(&product), &body).expect(201);
     let variant = answer.json();
     assert_eq!(answer.header("location"), Some(variant_path(&variant).as_str()));
-    assert_eq!(answer.header("etag"), Some(etag(2).as_str()));
+    assert_eq!(answer.header("etag"), Some(tag(2).as_str()));
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
     for field in ["options", "price", "compare_at_price", "sku", "barcode"] {
         assert_eq!(variant[field], body[field], "{field}");
@@ -71,7 +70,7 @@ fn added_variants_follow_the_rules(topology: Topology) {
         (json!({ "options": { "Size": "M" }, "price": usd(1), "id": NOBODY }), &["/id"]),
         (json!({ "options": { "Size": "M" }, "price": usd(1), "product_id": NOBODY }), &["/product_id"]),
     ] {
-        assert_invalid(&api.post(&at, &body), pointers);
+        assert_broken(&api.post(&at, &body), pointers);
     }
     for taken in [
         json!({ "options": { "Size": "S" }, "price": usd(1) }),
@@ -95,16 +94,16 @@ fn a_variant_is_patched(topology: Topology) {
     let at = variant_path(small);
     let patch = json!({ "options": { "Size": "XS" }, "price": usd(1), "compare_at_price": usd(2), "sku": null,
         "barcode": "b" });
-    let answer = change(&api, "PATCH", &at, &etag(1), &patch).expect(200);
-    assert_eq!(answer.header("etag"), Some(etag(2).as_str()));
+    let answer = change(&api, "PATCH", &at, &tag(1), &patch).expect(200);
+    assert_eq!(answer.header("etag"), Some(tag(2).as_str()));
     let patched = answer.json();
     for field in ["options", "price", "compare_at_price", "sku", "barcode"] {
         assert_eq!(patched[field], patch[field], "{field}");
     }
     assert_eq!((&patched["id"], &patched["stock"]), (&small["id"], &small["stock"]));
     assert_eq!(api.get(&path(&product)).json()["variants"][0], patched);
-    let same = change(&api, "PATCH", &at, &etag(2), &patch).expect(200);
-    assert_eq!(same.header("etag"), Some(etag(2).as_str()), "nothing changed");
+    let same = change(&api, "PATCH", &at, &tag(2), &patch).expect(200);
+    assert_eq!(same.header("etag"), Some(tag(2).as_str()), "nothing changed");
     for (patch, pointer) in [
         (json!({ "price": null }), "/price"),
         (json!({ "options": null }), "/options"),
@@ -115,7 +114,7 @@ fn a_variant_is_patched(topology: Topology) {
         (json!({ "stock": { "reserved": 0 } }), "/stock"),
         (json!({ "id": NOBODY }), "/id"),
     ] {
-        assert_invalid(&change(&api, "PATCH", &at, "*", &patch), &[pointer]);
+        assert_broken(&change(&api, "PATCH", &at, "*", &patch), &[pointer]);
     }
     for patch in [json!({ "options": { "Size": "L" } }), json!({ "sku": "l" })] {
         assert_problem(&change(&api, "PATCH", &at, "*", &patch), 409, "conflict");
@@ -127,11 +126,11 @@ fn a_variant_is_deleted(topology: Topology) {
     let api = seller(&server);
     let product = shirt(&api);
     let (small, large) = (variant_path(&product["variants"][0]), variant_path(&product["variants"][1]));
-    delete(&api, &large, &etag(1)).expect(204);
+    delete(&api, &large, &tag(1)).expect(204);
     assert_problem(&delete(&api, &large, "*"), 404, "not-found");
     let after = api.get(&path(&product)).json();
     assert_eq!((&after["variants"].as_array().map(Vec::len), &after["price"]), (&Some(1), &usd(1_000)));
-    assert_problem(&delete(&api, &small, &etag(2)), 409, "conflict");
+    assert_problem(&delete(&api, &small, &tag(2)), 409, "conflict");
 }
 
 fn variants_have_the_version_of_their_product(topology: Topology) {
@@ -143,10 +142,10 @@ fn variants_have_the_version_of_their_product(topology: Topology) {
     let json_type = ("content-type", "application/json");
     assert_problem(&api.send("PATCH", &at, &[json_type], body), 428, "precondition-required");
     assert_problem(&api.delete(&at), 428, "precondition-required");
-    change(&api, "PATCH", &path(&product), &etag(1), &json!({ "name": "Blouse" })).expect(200);
-    assert_problem(&change(&api, "PATCH", &at, &etag(1), &json!({ "sku": "x" })), 412, "stale-version");
-    assert_problem(&delete(&api, &at, &etag(1)), 412, "stale-version");
-    change(&api, "PATCH", &at, &etag(2), &json!({ "sku": "x" })).expect(200);
+    change(&api, "PATCH", &path(&product), &tag(1), &json!({ "name": "Blouse" })).expect(200);
+    assert_problem(&change(&api, "PATCH", &at, &tag(1), &json!({ "sku": "x" })), 412, "stale-version");
+    assert_problem(&delete(&api, &at, &tag(1)), 412, "stale-version");
+    change(&api, "PATCH", &at, &tag(2), &json!({ "sku": "x" })).expect(200);
 }
 
 fn stock_is_adjusted(topology: Topology) {
@@ -170,7 +169,7 @@ fn stock_is_adjusted(topology: Topology) {
     let refused = api.post(&adjustments(small), &json!({ "delta": i32::MAX, "reason": "found" }));
     assert_problem(&refused, 409, "conflict");
     // An edit leaves the units as they are.
-    change(&api, "PATCH", &variant_path(small), &etag(1), &json!({ "sku": "x" })).expect(200);
+    change(&api, "PATCH", &variant_path(small), &tag(1), &json!({ "sku": "x" })).expect(200);
     assert_eq!(api.get(&path(&product)).json()["variants"][0]["stock"]["on_hand"], 7);
 }
 
@@ -192,7 +191,7 @@ fn adjustments_follow_the_rules(topology: Topology) {
         (json!({ "delta": 1, "reason": "\u{0}" }), &["/reason"]),
         (json!({ "delta": 1, "reason": "r", "reserved": 1 }), &["/reserved"]),
     ] {
-        assert_invalid(&api.post(&at, &body), pointers);
+        assert_broken(&api.post(&at, &body), pointers);
     }
     api.post(&at, &json!({ "delta": 1, "reason": "é".repeat(200) })).expect(201);
 }
@@ -232,9 +231,9 @@ fn only_those_who_manage_a_product_change_its_variants(topology: Topology) {
     change(&ada, "PATCH", &path(&product), "*", &json!({ "status": "active" })).expect(200);
     tries(&bob, &id, &small, 403, "forbidden");
     let at = format!("/api/v2/variants/{small}");
-    change(&admin, "PATCH", &at, &etag(2), &json!({ "sku": "by admin" })).expect(200);
+    change(&admin, "PATCH", &at, &tag(2), &json!({ "sku": "by admin" })).expect(200);
     admin.post(&format!("{at}/stock-adjustments"), &json!({ "delta": 1, "reason": "by admin" })).expect(201);
     let body = json!({ "options": { "Size": "M" }, "price": usd(1) });
     admin.post(&variants(&product), &body).expect(201);
-    delete(&admin, &at, &etag(4)).expect(204);
+    delete(&admin, &at, &tag(4)).expect(204);
 }

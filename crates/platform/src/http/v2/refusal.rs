@@ -3,6 +3,7 @@
 //! An endpoint answers with a [`Refusal`]; the edge, which knows the request, makes the document of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -175,8 +176,34 @@ impl Refusal {
         words.to_owned()
     }
 
-    /// The problem document.
-    pub fn document(&self, path: &str, request_id: Option<&RequestId>) -> Bytes {
+    /// A refusal with this status, for documents.
+    pub(crate) fn example(status: u16) -> Option<Self> {
+        let wait = Duration::from_secs(2);
+        Some(match status {
+            400 => Refusal::MalformedBody("EOF while parsing an object at line 1 column 1".into()),
+            401 => Error::Unauthenticated(Unauthenticated::Missing).into(),
+            403 => Error::Forbidden.into(),
+            404 => Error::NotFound.into(),
+            409 => Error::IdempotencyInFlight.into(),
+            412 => Error::Stale.into(),
+            413 => Refusal::PayloadTooLarge(1 << 20),
+            415 => Refusal::UnsupportedMediaType("application/json"),
+            422 => Error::invalid("name", "required", "missing field `name`").into(),
+            428 => Refusal::PreconditionRequired,
+            429 => Error::RateLimited { policy: "default", retry_after: wait }.into(),
+            500 => Error::Internal(String::new()).into(),
+            503 => Error::Overloaded { what: "requests", retry_after: wait }.into(),
+            _ => return None,
+        })
+    }
+
+    /// The document, made of this refusal at this path.
+    pub(crate) fn with_document<T>(
+        &self,
+        path: &str,
+        request_id: Option<&RequestId>,
+        take: impl FnOnce(&Problem<'_>) -> T,
+    ) -> T {
         let Kind { status, code, title } = self.kind();
         let errors = match self {
             Refusal::Because(Error::Invalid(violations)) => violations
@@ -185,7 +212,7 @@ impl Refusal {
                 .collect(),
             _ => Vec::new(),
         };
-        super::bytes(&Problem {
+        take(&Problem {
             r#type: format!("urn:primetrade:problem:{code}"),
             title,
             status: status.as_u16(),
@@ -195,6 +222,11 @@ impl Refusal {
             request_id: request_id.map(RequestId::as_str),
             errors,
         })
+    }
+
+    /// The document as it is sent.
+    pub fn document(&self, path: &str, request_id: Option<&RequestId>) -> Bytes {
+        self.with_document(path, request_id, |document| super::bytes(document))
     }
 
     /// The whole answer. Headers that the endpoint gave, `headers` of the bare response, stay.

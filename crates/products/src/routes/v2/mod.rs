@@ -11,8 +11,6 @@ pub mod list;
 pub mod patch;
 pub mod patch_variant;
 pub mod replace;
-#[cfg(test)]
-mod tests;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;

@@ -1,0 +1,6 @@
+//! User administration as API v2 shows it, and what of one's own account concerns other services too.
+
+pub mod get;
+pub mod list;
+pub mod patch;
+pub mod sessions;
