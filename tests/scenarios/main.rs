@@ -14,5 +14,6 @@ mod catalogue;
 mod commands;
 mod operation;
 mod people;
+mod selling;
 mod v1;
 mod v2;

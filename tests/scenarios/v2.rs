@@ -44,6 +44,12 @@ pub fn patch(client: &Client, path: &str, etag: &str, change: &Value) -> Respons
     client.send("PATCH", path, &headers, Some(change.to_string().as_bytes()))
 }
 
+/// Deletes under `If-Match`.
+#[track_caller]
+pub fn delete(client: &Client, path: &str, etag: &str) -> Response {
+    client.send("DELETE", path, &[("if-match", etag)], None)
+}
+
 /// Asserts a whole problem document.
 #[track_caller]
 pub fn assert_problem(response: &Response, status: u16, code: &str) {

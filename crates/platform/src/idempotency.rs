@@ -1,12 +1,15 @@
 //! Idempotency keys: the first request's answer, stored with its effect and replayed byte for byte.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::{Error, Timestamp, Uuid};
 use sha2::{Digest, Sha256};
+
+use crate::db::{Database, StoreError, idempotency as claims};
 
 /// How long a key is kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -48,6 +51,47 @@ impl Claim {
     }
 }
 
+/// A request that may be repeated.
+pub struct Repeat {
+    pub claim: Claim,
+    /// Writes the answer of a refusal that is final, and so kept like any other answer; `None` of the others, after which the
+    /// key is free again.
+    pub refusal: Box<Refusal>,
+}
+
+/// Status and body of an error's answer.
+type Refusal = dyn Fn(&Error) -> Option<(u16, Bytes)> + Send + Sync;
+
+impl Repeat {
+    /// Of whose refusals none is final.
+    pub fn of_success(claim: Claim) -> Self {
+        Self { claim, refusal: Box::new(|_| None) }
+    }
+}
+
+/// The finished answer of a write that may be repeated.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+    /// What it tells of (`products/<id>`), and in which version. Of a refusal: nothing, and zero.
+    pub subject: String,
+    pub version: i64,
+    pub replayed: bool,
+}
+
+impl Answer {
+    /// The first answer to a request.
+    pub fn new(status: u16, body: Bytes, subject: String, version: i64) -> Self {
+        Self { status, body, subject, version, replayed: false }
+    }
+
+    /// To be stored under a claim.
+    pub fn under(self, claim: Claim) -> Answered {
+        Answered { claim, status: self.status, body: self.body, subject: self.subject, version: self.version }
+    }
+}
+
 /// A claim with the answer to store.
 #[derive(Debug, Clone)]
 pub struct Answered {
@@ -84,6 +128,64 @@ impl Stored {
             true => Ok(self),
             false => Err(Error::IdempotencyKeyReused),
         }
+    }
+}
+
+/// The keys of one service, which lie in the database of what they answer for.
+#[derive(Clone)]
+pub struct Keys {
+    database: Database,
+    in_flight: InFlight,
+}
+
+impl Keys {
+    pub fn new(database: Database) -> Self {
+        Self { database, in_flight: InFlight::default() }
+    }
+
+    /// Does `write` once per key, and tells its answer as often as it is asked for. `write` stores its answer under the claim,
+    /// in the transaction of its effect; a final refusal, which has no effect, is stored here. `again` renders an answer that
+    /// was too large to store.
+    ///
+    /// # Errors
+    /// `IdempotencyInFlight`, `IdempotencyKeyReused`; refusals of `write` that are not final.
+    pub async fn once<W, A>(
+        &self,
+        repeat: Option<Repeat>,
+        write: impl FnOnce(Option<Claim>) -> W,
+        again: impl FnOnce(Stored) -> A,
+    ) -> Result<Answer, Error>
+    where
+        W: Future<Output = Result<Answer, Error>>,
+        A: Future<Output = Result<Bytes, Error>>,
+    {
+        let Some(Repeat { claim, refusal }) = repeat else { return write(None).await };
+        let _held = self.in_flight.hold(&claim)?;
+        if let Some(stored) = self.database.answered(&claim).await? {
+            let mut stored = stored.check(&claim)?;
+            let (status, subject, version) = (stored.status, stored.subject.clone(), stored.version);
+            let body = match stored.body.take() {
+                Some(body) => body.into(),
+                None => again(stored).await?,
+            };
+            return Ok(Answer { status, body, subject, version, replayed: true });
+        }
+        let error = match write(Some(claim.clone())).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let Some((status, body)) = refusal(&error) else { return Err(error) };
+        let answer = Answer::new(status, body, String::new(), 0);
+        self.database.keep_answer(answer.clone().under(claim)).await.map_err(claimed)?;
+        Ok(answer)
+    }
+}
+
+/// The error of a write, if need be because another process took the key meanwhile.
+pub fn claimed(error: StoreError) -> Error {
+    match error.is_conflict_on(claims::CONFLICT) {
+        true => Error::IdempotencyInFlight,
+        false => error.into(),
     }
 }
 

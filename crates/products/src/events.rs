@@ -14,11 +14,14 @@ pub const STOCK_CHANGED: &str = "stock.changed";
 
 /// The data of [`STOCK_CHANGED`].
 #[derive(Serialize)]
-struct StockData {
+struct StockData<'a> {
     product_id: Uuid,
     owner_id: Uuid,
     #[serde(flatten)]
     stock: Stock,
+    /// What the seller says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +32,11 @@ struct Snapshot {
 /// The subject of a product's events.
 pub fn subject(product: Uuid) -> String {
     format!("products/{product}")
+}
+
+/// The subject of the events of a variant's stock.
+pub fn variant_subject(variant: Uuid) -> String {
+    format!("variants/{variant}")
 }
 
 /// # Errors
@@ -53,14 +61,15 @@ pub fn event(
 pub fn stock_event(
     id: Uuid,
     changed: &ChangedStock,
+    reason: Option<&str>,
     actor: Actor,
     time: Timestamp,
     request_id: Option<&str>,
 ) -> Result<Event, Error> {
     let ChangedStock { product_id, owner_id, stock, version } = *changed;
-    let subject = format!("variants/{}", stock.variant_id);
+    let subject = variant_subject(stock.variant_id);
     let head = EventHead { id, source: "/products", kind: STOCK_CHANGED, subject, version, time, actor, request_id };
-    Event::new(head, StockData { product_id, owner_id, stock }, None)
+    Event::new(head, StockData { product_id, owner_id, stock, reason }, None)
         .map_err(|error| Error::Internal(error.to_string()))
 }
 

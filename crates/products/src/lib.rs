@@ -10,6 +10,6 @@ mod store;
 mod upsert;
 
 pub use routes::{api, described};
-pub use service::{Answer, Caller, Products};
+pub use service::{Caller, Products};
 pub use store::{ActiveQuery, MIGRATIONS, PageQuery};
 pub use upsert::Outcome;

@@ -1,8 +1,19 @@
 //! What a product is, and its rules. Pure: no clock, no I/O.
 
+mod adjustment;
+mod broken;
+mod listing;
+mod patch;
+mod replace;
+
 use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use adjustment::Adjustment;
+pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, stored_bytes};
+pub use patch::{Patch, VariantPatch, added, removed};
+pub use replace::reserved;
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
 pub fn highest_price(currency: Currency) -> i64 {
@@ -15,8 +26,20 @@ pub const MAX_CATEGORY: usize = 100;
 pub const MAX_HANDLE: usize = 200;
 /// Characters of a SKU or barcode. It is part of an index, whose entries PostgreSQL bounds.
 pub const MAX_CODE: usize = 255;
-/// Bytes of all option values of a variant, for the same reason.
+/// Bytes of all option values of a variant as they are stored, for the same reason.
 pub const MAX_OPTION_BYTES: usize = 1_500;
+/// Characters of an option's name or value.
+pub const MAX_OPTION: usize = 255;
+pub const MAX_OPTIONS: usize = 3;
+pub const MAX_VARIANTS: usize = 100;
+pub const MAX_DESCRIPTION: usize = 20_000;
+pub const MAX_VENDOR: usize = 200;
+pub const MAX_TAGS: usize = 50;
+pub const MAX_TAG: usize = 100;
+pub const MAX_IMAGES: usize = 50;
+pub const MAX_URL: usize = 2_000;
+pub const MAX_ALT: usize = 500;
+pub const MAX_REASON: usize = 200;
 
 /// Who sees a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -177,17 +200,7 @@ impl Product {
     }
 }
 
-/// What v1 and the first form of v2 let a seller say of a plain product.
-#[derive(Debug, Clone)]
-pub struct NewProduct {
-    pub name: String,
-    pub description: Option<String>,
-    pub category: Option<String>,
-    pub price: i64,
-    pub stock: i64,
-}
-
-/// An edit of a product as a whole; `None` leaves a field as it is. Price and stock belong to plain products.
+/// v1's edit of a product as a whole; `None` leaves a field as it is. Price and stock belong to plain products.
 #[derive(Debug, Clone, Default)]
 pub struct Edit {
     pub name: Option<String>,

@@ -8,7 +8,7 @@ use crate::events::{self, CREATED};
 use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
 use crate::model::{
     Image, MAX_CATEGORY, MAX_CODE, MAX_HANDLE, MAX_NAME, MAX_OPTION_BYTES, MAX_STOCK, Product, Status, Stock, Stocked,
-    Variant, highest_price,
+    Variant, highest_price, stored_bytes,
 };
 use crate::service::Products;
 use crate::store::Insert;
@@ -56,7 +56,7 @@ impl Products {
                 self.store.insert(Insert { stocked: merged, effects, otherwise: None }).await?;
             }
             Some(version) => {
-                let effects = self.update_effects(&merged, actor, None)?;
+                let effects = self.update_effects(&merged, actor, None, None)?;
                 if !self.store.update(merged, version, true, effects).await? {
                     return Err(Error::Conflict("the product was edited during the import; run it again".into()));
                 }
@@ -162,7 +162,7 @@ fn check(imported: &ImportedProduct, currency: Currency) -> Result<(), Error> {
                 format!("a SKU or barcode is longer than {MAX_CODE} characters"),
             ));
         }
-        if variant.option_values.iter().map(String::len).sum::<usize>() > MAX_OPTION_BYTES {
+        if stored_bytes(&variant.option_values) > MAX_OPTION_BYTES {
             let detail = format!("the option values of a variant are longer than {MAX_OPTION_BYTES} bytes together");
             return Err(Error::invalid("options", "length", detail));
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::contract::operations;
 use testkit::{Client, Response, Server, Topology, on_both};
 
 use crate::catalogue::{HOME, all_active, import};
 use crate::people::{PASSWORD, Person, administrator, register, unique};
+use crate::selling::{create, usd};
 use crate::v1::{create_named, text};
 use crate::v2;
 
@@ -60,7 +61,19 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("POST /api/v2/password-resets", Everyone, r#"{"email":"$OWNER"}"#),
     ("POST /api/v2/password-resets/confirm", WhoeverWasMailed, r#"{"token":"guessed","password":"$NEW zebra pin"}"#),
     ("GET /api/v2/products", Everyone, ""),
+    ("POST /api/v2/products", AnyAccount, r#"{"name":"$NEW","price":{"amount":1,"currency":"USD"}}"#),
     ("GET /api/v2/products/{id}", Everyone, ""),
+    ("PUT /api/v2/products/{id}", OwnerAndAdmins, r#"{"name":"$NEW","price":{"amount":1,"currency":"USD"}}"#),
+    ("PATCH /api/v2/products/{id}", OwnerAndAdmins, r#"{"name":"$NEW"}"#),
+    ("DELETE /api/v2/products/{id}", OwnerAndAdmins, ""),
+    (
+        "POST /api/v2/products/{id}/variants",
+        OwnerAndAdmins,
+        r#"{"options":{"Size":"$NEW"},"price":{"amount":1,"currency":"USD"}}"#,
+    ),
+    ("PATCH /api/v2/variants/{id}", OwnerAndAdmins, r#"{"barcode":"$NEW"}"#),
+    ("DELETE /api/v2/variants/{id}", OwnerAndAdmins, ""),
+    ("POST /api/v2/variants/{id}/stock-adjustments", OwnerAndAdmins, r#"{"delta":1,"reason":"$NEW"}"#),
     ("GET /api/v2/users", Admins, ""),
     ("GET /api/v2/users/{id}", Admins, ""),
     ("PATCH /api/v2/users/{id}", Admins, r#"{"active":true}"#),
@@ -175,6 +188,13 @@ impl<'a> Cast<'a> {
         v2::open(&self.server.client(), &self.owner.email, PASSWORD).expect(201).json()
     }
 
+    /// A draft of two variants.
+    fn shirt(&self) -> Value {
+        let variant = |size: &str| json!({ "options": { "Size": size }, "price": usd(1) });
+        let shirt = json!({ "name": "asked for", "variants": [variant("S"), variant("L")] });
+        create(&v2::log_in(self.server, &self.owner.email), &shirt)
+    }
+
     /// An address of something that is the owner's: a new one where the caller may take it away.
     fn path(&self, method: &str, template: &str) -> String {
         let Some((collection, _)) = template.split_once("/{") else { return template.to_owned() };
@@ -187,6 +207,8 @@ impl<'a> Cast<'a> {
                 let items = sessions["items"].as_array().expect("sessions");
                 text(&items.iter().find(|session| session["current"] == true).expect("this session")["id"])
             }
+            "/api/v2/products" => text(&self.shirt()["id"]),
+            "/api/v2/variants" => text(&self.shirt()["variants"][0]["id"]),
             "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),
             other => panic!("no object for {other}/{{id}}: say here how the owner gets one"),
         };

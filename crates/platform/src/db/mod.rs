@@ -126,6 +126,22 @@ impl Database {
         }
     }
 
+    /// Stores an answer without an effect: a refusal that is final.
+    ///
+    /// # Errors
+    /// `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile; `Unavailable`.
+    pub async fn keep_answer(&self, answered: crate::idempotency::Answered) -> Result<(), StoreError> {
+        let effects = Effects { events: Vec::new(), answered: Some(answered) };
+        match self {
+            Database::Sqlite(sqlite) => sqlite.write(move |c| effects.write_sqlite(c)).await,
+            Database::Postgres(postgres) => {
+                let mut transaction = postgres.begin().await?;
+                let kept = effects.write_postgres(&mut transaction).await;
+                transaction.end(kept).await
+            }
+        }
+    }
+
     /// The stored answer of an idempotency key, if the key was used and has not expired.
     ///
     /// # Errors

@@ -5,13 +5,15 @@
 
 mod answers;
 
+use std::collections::BTreeMap;
+
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
@@ -52,6 +54,28 @@ pub struct IdempotencyKeyHeader {
     /// 24 hours, then with `Idempotent-Replayed: true`.
     #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     idempotency_key: Option<String>,
+}
+
+/// Declares that an endpoint of v2 refuses what belongs to others, though the caller may see it.
+pub struct NotTheirs;
+
+impl IntoResponses for NotTheirs {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        declared(403)
+    }
+}
+
+/// Declares that an endpoint of v2 refuses what the present state does not allow.
+pub struct InConflict;
+
+impl IntoResponses for InConflict {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        declared(409)
+    }
+}
+
+fn declared(status: u16) -> BTreeMap<String, RefOr<openapi::Response>> {
+    BTreeMap::from([(status.to_string(), RefOr::T(refusal(status, Version::V2)))])
 }
 
 /// The endpoints of a service, or of all, by the document that describes them; `S` is what they are still to be given.

@@ -37,7 +37,12 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         v1::update::handle,
         v1::delete::handle
     ));
-    let v2 = OpenApiRouter::new().routes(routes!(v2::list::handle)).routes(routes!(v2::get::handle));
+    let v2 = OpenApiRouter::new()
+        .routes(routes!(v2::list::handle, v2::create::handle))
+        .routes(routes!(v2::get::handle, v2::replace::handle, v2::patch::handle, v2::delete::handle))
+        .routes(routes!(v2::create_variant::handle))
+        .routes(routes!(v2::patch_variant::handle, v2::delete_variant::handle))
+        .routes(routes!(v2::adjust_stock::handle));
     Api { v1, v2 }
 }
 

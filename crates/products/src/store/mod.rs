@@ -38,6 +38,8 @@ pub const MIGRATIONS: Migrations = Migrations {
 
 /// Names of the schema's uniqueness rules, alike on both databases.
 pub const HANDLE_RULE: &str = "products.owner_id, products.handle";
+pub const SKU_RULE: &str = "variants.owner_id, variants.sku_key";
+pub const OPTIONS_RULE: &str = "variants.product_id, variants.option_values";
 /// The rule that stock on hand covers what is reserved.
 pub const RESERVED_RULE: &str = "variants.reserved";
 
@@ -92,7 +94,8 @@ pub trait Store: Send + Sync {
     async fn insert(&self, insert: Insert) -> Result<Stocked, StoreError>;
 
     /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with
-    /// `set_stock`, and only while it covers what is reserved (else `Conflict`); the effects are told what changed of it.
+    /// `set_stock`, and only while it covers what is reserved (else `Conflict`, as when a variant with reserved units would
+    /// vanish); the effects are told what changed of it.
     async fn update(
         &self,
         stocked: Stocked,
@@ -114,8 +117,8 @@ pub trait Store: Send + Sync {
     /// The stock of all variants of these products, in no order.
     async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError>;
 
-    /// Who owns a variant.
-    async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
+    /// The product that a variant belongs to.
+    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
 
     /// Changes a variant's stock on hand, and what the product shows of it; `None` when there is no such variant. `Conflict`
     /// when less would be left than is reserved, or more than a stock can be.

@@ -82,7 +82,7 @@ macro_rules! change_stock {
 }
 pub const SET_STOCK: &str = change_stock!("$1", "");
 pub const ADJUST_STOCK: &str = change_stock!("on_hand + $1", " and on_hand + $1 <= 2147483647");
-pub const OWNER_OF: &str = "select owner_id from variants where id = $1";
+pub const PRODUCT_OF: &str = "select product_id from variants where id = $1";
 macro_rules! available_of {
     () => {
         "select available, product_id from variants where id = $1"
@@ -218,9 +218,15 @@ pub struct VariantChanges<'a> {
 }
 
 impl<'a> VariantChanges<'a> {
-    pub fn plan(edited: &'a Stocked, known: &[Known], set_stock: bool) -> Self {
+    /// # Errors
+    /// `Conflict` when a variant would vanish of which units are reserved.
+    pub fn plan(edited: &'a Stocked, known: &[Known], set_stock: bool) -> Result<Self, StoreError> {
         let kept = |known: &&Known| edited.product.variants.iter().any(|variant| variant.id == known.id());
-        let delete = known.iter().filter(|known| !kept(known)).map(Known::id).collect();
+        let lost = || known.iter().filter(|known| !kept(known));
+        if lost().any(|known| known.stock.reserved > 0) {
+            return Err(StoreError::Conflict(super::RESERVED_RULE.into()));
+        }
+        let delete = lost().map(Known::id).collect();
         let (update, insert): (Vec<_>, Vec<_>) =
             VariantRow::all(edited).partition(|row| known.iter().any(|known| known.id() == row.variant.id));
         let renamed = |known: &&Known| {
@@ -235,7 +241,7 @@ impl<'a> VariantChanges<'a> {
             set_stock && known.iter().any(other)
         };
         let set = edited.stock.iter().filter(differs).copied().collect();
-        Self { delete, release, update, insert, set }
+        Ok(Self { delete, release, update, insert, set })
     }
 }
 

@@ -56,7 +56,7 @@ impl Store for SqliteStore {
             if !update_product(c, &edited.product, expected)? {
                 return Ok(false);
             }
-            let changed = change_variants(c, VariantChanges::plan(&edited, &known, set_stock))?;
+            let changed = change_variants(c, VariantChanges::plan(&edited, &known, set_stock)?)?;
             effects(&changed)?.write_sqlite(c)?;
             Ok(true)
         };
@@ -102,9 +102,9 @@ impl Store for SqliteStore {
         self.0.read(read).await
     }
 
-    async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
+    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
         self.0.read_point(|c| {
-            let mut statement = c.prepare_cached(rows::OWNER_OF)?;
+            let mut statement = c.prepare_cached(rows::PRODUCT_OF)?;
             Ok(statement.query_row([variant.as_bytes()], |row| row.get(0).map(Uuid::from_bytes)).optional()?)
         })
     }

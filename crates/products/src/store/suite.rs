@@ -91,7 +91,7 @@ impl Fixture {
         let context = self.context.clone();
         let with_stock = move |changed: &Vec<ChangedStock>| {
             let event =
-                |changed| events::stock_event(context.id().unwrap(), changed, Actor::System, Timestamp(0), None);
+                |changed| events::stock_event(context.id().unwrap(), changed, None, Actor::System, Timestamp(0), None);
             effects.events.extend(changed.iter().map(|changed| event(changed).unwrap()));
             Ok(effects)
         };
@@ -314,6 +314,10 @@ fn stock_never_falls_below_what_is_reserved() {
         let refused = f.update(&desk, 1, true).await.unwrap_err();
         assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
         assert_eq!(f.store.get(desk.product.id).await.unwrap().unwrap().version, 1, "nothing of the edit is left");
+        desk.product.variants.remove(0);
+        desk.stock.remove(0);
+        let refused = f.update(&desk, 1, false).await.unwrap_err();
+        assert!(refused.is_conflict_on(RESERVED_RULE), "a variant stays while units of it are reserved: {refused}");
     });
 }
 
@@ -321,7 +325,7 @@ impl Fixture {
     async fn change_stock(&self, variant: Uuid, change: StockChange) -> Result<Option<ChangedStock>, StoreError> {
         let (id, now) = (self.context.id().unwrap(), self.context.now());
         let event = move |changed: &ChangedStock| {
-            Ok(Effects::event(events::stock_event(id, changed, Actor::System, now, None).unwrap()))
+            Ok(Effects::event(events::stock_event(id, changed, None, Actor::System, now, None).unwrap()))
         };
         self.store.change_stock(variant, change, Box::new(event)).await
     }
@@ -334,8 +338,8 @@ fn stock_is_set_and_adjusted_and_the_product_shows_it() {
         f.insert(&desk).await.unwrap();
         let (product, small) = (desk.product.id, desk.product.variants[0].id);
         let shown = async || f.store.get(product).await.unwrap().unwrap().variants[0].in_stock;
-        assert_eq!(f.store.owner_of(small).await.unwrap(), Some(f.owner));
-        assert_eq!(f.store.owner_of(product).await.unwrap(), None);
+        assert_eq!(f.store.product_of(small).await.unwrap(), Some(product));
+        assert_eq!(f.store.product_of(product).await.unwrap(), None);
         let stock = Stock { variant_id: small, on_hand: 0, reserved: 0 };
         let changed = f.change_stock(small, StockChange::Adjust(-3)).await.unwrap();
         assert_eq!(changed, Some(ChangedStock { product_id: product, owner_id: f.owner, stock, version: 1 }));

@@ -4,6 +4,7 @@ pub mod body;
 pub mod page;
 pub mod query;
 pub mod refusal;
+pub mod repeat;
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -17,6 +18,7 @@ pub use body::{JsonBody, Object, sent};
 pub use page::{Page, Position};
 pub use query::Query;
 pub use refusal::Refusal;
+pub use repeat::Repeatable;
 
 const NOBODY_KEEPS: HeaderValue = HeaderValue::from_static("private, no-store");
 

@@ -8,12 +8,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use kernel::Error;
 use kernel::error::Unauthenticated;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::{RequestId, seconds};
+
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Why a request is not answered as asked.
 #[derive(Debug)]
@@ -99,6 +102,10 @@ struct Kind {
 }
 
 impl Refusal {
+    pub fn status(&self) -> StatusCode {
+        self.kind().status
+    }
+
     /// The one place where error kinds become v2 answers: status, stable slug, title.
     fn kind(&self) -> Kind {
         use StatusCode as S;
@@ -198,7 +205,6 @@ impl Refusal {
         take: impl FnOnce(&Problem<'_>) -> T,
     ) -> T {
         let Kind { status, code, title } = self.kind();
-        let detail = self.detail();
         let errors = match self {
             Refusal::Because(Error::Invalid(violations)) => violations
                 .iter()
@@ -210,7 +216,7 @@ impl Refusal {
             r#type: format!("urn:primetrade:problem:{code}"),
             title,
             status: status.as_u16(),
-            detail: &detail,
+            detail: &self.detail(),
             instance: path,
             code,
             request_id: request_id.map(RequestId::as_str),
@@ -218,9 +224,14 @@ impl Refusal {
         })
     }
 
+    /// The document as it is sent.
+    pub fn document(&self, path: &str, request_id: Option<&RequestId>) -> Bytes {
+        self.with_document(path, request_id, |document| super::bytes(document))
+    }
+
     /// The whole answer. Headers that the endpoint gave, `headers` of the bare response, stay.
     pub fn explain(&self, bare: Response, path: &str, request_id: Option<&RequestId>) -> Response {
-        let document = self.with_document(path, request_id, |document| super::bytes(document));
+        let document = self.document(path, request_id);
         if let Refusal::Because(Error::Internal(cause) | Error::Unavailable(cause)) = self {
             tracing::error!(event = "request.failed", error = %cause, "a request failed");
         }
@@ -229,7 +240,7 @@ impl Refusal {
         let headers = response.headers_mut();
         // The bare response had no body, and may say so.
         headers.remove(header::CONTENT_LENGTH);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
         headers.insert(header::CACHE_CONTROL, super::NOBODY_KEEPS);
         match self {
             Refusal::Because(Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. }) => {

@@ -6,14 +6,16 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use kernel::{Currency, Money};
 use platform::http::caller::V1User;
 use platform::http::idempotency;
 use platform::http::openapi::IdempotencyKeyHeader;
 use platform::http::v1::{self, Failure, Fields, Success};
+use platform::idempotency::Repeat;
 
 use super::fields::{self, NewProductBody, ProductFields};
 use super::{ProductData, V1Product, caller};
-use crate::model::{NewProduct, Stocked};
+use crate::model::{Content, Stocked};
 use crate::routes::Endpoints;
 
 /// Create a product: a draft of one variant
@@ -32,7 +34,8 @@ pub async fn handle(
     let Fields { fields, raw } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
     let checked = fields::check(&fields, products.currency(), true).map_err(Failure::validation)?;
     let claim = idempotency::claim(&headers, &caller.principal, "/api/v1/products", &raw, products.context.now())?;
-    let answer = products.create(caller, new_product(checked), claim, render).await?;
+    let content = content(checked, products.currency());
+    let answer = products.create(caller, content, claim.map(Repeat::of_success), render).await?;
     let mut response = v1::json(StatusCode::CREATED, answer.body);
     if answer.replayed {
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
@@ -40,13 +43,12 @@ pub async fn handle(
     Ok(response)
 }
 
-fn new_product(checked: ProductFields) -> NewProduct {
-    NewProduct {
-        name: checked.name.unwrap_or_default(),
+fn content(checked: ProductFields, currency: Currency) -> Content {
+    let price = Money { amount: checked.price.unwrap_or_default(), currency };
+    Content {
         description: checked.description.flatten(),
         category: checked.category.flatten(),
-        price: checked.price.unwrap_or_default(),
-        stock: checked.stock.unwrap_or_default(),
+        ..Content::plain(checked.name.unwrap_or_default(), price, checked.stock.unwrap_or_default())
     }
 }
 

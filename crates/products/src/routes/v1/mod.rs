@@ -93,5 +93,5 @@ pub struct ProductData<'a> {
 }
 
 pub fn caller(principal: Principal, parts: &Parts) -> Caller {
-    Caller { principal, request_id: RequestId::of(parts).map(str::to_owned) }
+    Caller { principal, request_id: RequestId::of(parts).map(str::to_owned), told_of_hidden: true }
 }

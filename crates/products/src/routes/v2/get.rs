@@ -11,7 +11,7 @@ use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
 use platform::http::path::PathId;
 use platform::http::v2::{self, Refusal};
 
-use super::V2Product;
+use super::{V2Product, managed};
 use crate::model::Product;
 use crate::routes::Endpoints;
 
@@ -30,10 +30,7 @@ pub async fn handle(
     let products = &endpoints.products;
     let product = products.visible(caller.as_ref(), id.unwrap_or_default()).await?;
     Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
-        Some(manager) => {
-            let managed = products.managed(&manager, product.id).await?;
-            v2::private_with_etag(etag(managed.product.version, "managed"), &V2Product::managed(&managed))
-        }
+        Some(manager) => managed(&products.managed(&manager, product.id).await?),
         None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),
     })
 }

@@ -1,14 +1,51 @@
 //! The catalogue as API v2 shows it.
 
+pub mod adjust_stock;
+pub mod create;
+pub mod create_variant;
+pub mod delete;
+pub mod delete_variant;
 pub mod get;
+mod input;
 pub mod list;
+pub mod patch;
+pub mod patch_variant;
+pub mod replace;
 
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use kernel::{Money, Timestamp, Uuid};
+use platform::http::caller::V2User;
+use platform::http::conditional::etag;
+use platform::http::v2;
+use platform::idempotency::Answer;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use utoipa::ToSchema;
 
 use crate::model::{Image, Product, Status, Stock, Stocked, Variant};
+use crate::service::Caller;
+
+fn caller(user: V2User) -> Caller {
+    Caller { request_id: user.request_id(), principal: user.principal, told_of_hidden: false }
+}
+
+/// The validator of what those see who manage a product.
+fn managed_etag(version: i64) -> HeaderValue {
+    etag(version, "managed")
+}
+
+/// A product, for those who manage it.
+fn managed(stocked: &Stocked) -> Response {
+    v2::private_with_etag(managed_etag(stocked.product.version), &V2Product::managed(stocked))
+}
+
+/// What was created lies at the path of its subject.
+fn created(answer: &Answer) -> Response {
+    let mut response = v2::created(&format!("/api/v2/{}", answer.subject), answer.body.clone());
+    response.headers_mut().insert(header::ETAG, managed_etag(answer.version));
+    response
+}
 
 /// A product. Its price is the lowest of its variants'.
 #[derive(Serialize, ToSchema)]
@@ -99,16 +136,7 @@ impl<'a> V2Product<'a> {
     }
 
     fn new(product: &'a Product, stock: impl Fn(usize) -> Option<V2Stock>) -> Self {
-        let variant = |(position, variant): (usize, &'a Variant)| V2Variant {
-            id: variant.id,
-            sku: variant.sku.as_deref(),
-            barcode: variant.barcode.as_deref(),
-            options: Options { names: &product.option_names, values: &variant.option_values },
-            price: product.money(variant.price),
-            compare_at_price: variant.compare_at_price.map(|price| product.money(price)),
-            in_stock: variant.in_stock,
-            stock: stock(position),
-        };
+        let variant = |(position, variant)| V2Variant::new(product, variant, stock(position));
         V2Product {
             id: product.id,
             owner_id: product.owner_id,
@@ -126,6 +154,27 @@ impl<'a> V2Product<'a> {
             version: product.version,
             created_at: product.created_at,
             updated_at: product.updated_at,
+        }
+    }
+}
+
+impl<'a> V2Variant<'a> {
+    /// The variant at a position of its product, as those see it who manage it.
+    fn managed(stocked: &'a Stocked, position: usize) -> Option<Self> {
+        let (variant, stock) = (stocked.product.variants.get(position)?, stocked.stock.get(position)?);
+        Some(Self::new(&stocked.product, variant, Some(stock.into())))
+    }
+
+    fn new(product: &'a Product, variant: &'a Variant, stock: Option<V2Stock>) -> Self {
+        V2Variant {
+            id: variant.id,
+            sku: variant.sku.as_deref(),
+            barcode: variant.barcode.as_deref(),
+            options: Options { names: &product.option_names, values: &variant.option_values },
+            price: product.money(variant.price),
+            compare_at_price: variant.compare_at_price.map(|price| product.money(price)),
+            in_stock: variant.in_stock,
+            stock,
         }
     }
 }

@@ -112,8 +112,8 @@ impl Store for PostgresStore {
         rows.iter().map(owned).collect()
     }
 
-    async fn owner_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
-        Ok(self.db.query_opt(rows::OWNER_OF, &[&variant]).await?.map(|row| row.get(0)))
+    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
+        Ok(self.db.query_opt(rows::PRODUCT_OF, &[&variant]).await?.map(|row| row.get(0)))
     }
 
     async fn change_stock(
@@ -210,7 +210,7 @@ async fn update(
     if t.execute(rows::UPDATE_PRODUCT, values).await? == 0 {
         return Ok(false);
     }
-    let changed = change_variants(t, VariantChanges::plan(&edited, &known, set_stock)).await?;
+    let changed = change_variants(t, VariantChanges::plan(&edited, &known, set_stock)?).await?;
     effects(&changed)?.write_postgres(t).await.map(|()| true)
 }
 

@@ -1,0 +1,63 @@
+//! Requests of API v2 that may be repeated with an `Idempotency-Key`.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use kernel::{Error, Principal, Timestamp};
+
+use super::Refusal;
+use super::refusal::PROBLEM_JSON;
+use crate::http::{RequestId, idempotency};
+use crate::idempotency::{Answer, Repeat};
+
+/// What of a request matters when it is repeated, beside its body.
+pub struct Repeatable {
+    headers: HeaderMap,
+    request_id: Option<RequestId>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Repeatable {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { headers: parts.headers.clone(), request_id: parts.extensions.get().cloned() })
+    }
+}
+
+impl Repeatable {
+    /// The repeat of a request that carries a key. `path`: what was asked, in the one form that it has. `404` and `409 conflict`
+    /// are as final as success: who repeats the request learns the same.
+    ///
+    /// # Errors
+    /// `Invalid` when the key is not of its form.
+    pub fn by(self, caller: &Principal, path: String, body: &[u8], now: Timestamp) -> Result<Option<Repeat>, Error> {
+        let Some(claim) = idempotency::claim(&self.headers, caller, &path, body, now)? else { return Ok(None) };
+        let refusal = move |error: &Error| {
+            matches!(error, Error::NotFound | Error::Conflict(_)).then(|| {
+                let refusal = Refusal::from(error.clone());
+                (refusal.status().as_u16(), refusal.document(&path, self.request_id.as_ref()))
+            })
+        };
+        Ok(Some(Repeat { claim, refusal: Box::new(refusal) }))
+    }
+}
+
+/// The response of an answer: of a success as `success` has it, of a kept refusal as it was written.
+pub fn response(answer: Answer, success: impl FnOnce(&Answer) -> Response) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match status.is_success() {
+        true => success(&answer),
+        false => {
+            let mut response = super::private_json(status, answer.body);
+            response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+            response
+        }
+    };
+    if answer.replayed {
+        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

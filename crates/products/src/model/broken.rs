@@ -1,0 +1,99 @@
+//! Collects every broken rule of an input, so that all are told at once.
+
+use std::ops::RangeInclusive;
+
+use kernel::{Currency, Error, Money, Violation};
+
+use super::{Image, MAX_ALT, MAX_URL, highest_price};
+
+/// What is wrong with an input, by the way to it.
+#[derive(Debug, Default)]
+pub struct Broken(Vec<Violation>);
+
+impl Broken {
+    pub fn refuse(&mut self, field: impl Into<String>, code: &'static str, detail: impl Into<String>) {
+        self.0.push(Violation::new(field.into(), code, detail));
+    }
+
+    /// Text of so many characters.
+    pub fn text(&mut self, field: &str, text: &str, length: RangeInclusive<usize>) {
+        if !length.contains(&text.chars().count()) {
+            let (least, most) = (length.start(), length.end());
+            self.refuse(field, "length", format!("must have {least} to {most} characters"));
+        }
+        if text.contains('\0') {
+            // PostgreSQL cannot hold it, so neither database does.
+            self.refuse(field, "character", "must not contain the character U+0000");
+        }
+    }
+
+    /// As [`Broken::text`], of what may be absent.
+    pub fn optional(&mut self, field: &str, text: Option<&str>, length: RangeInclusive<usize>) {
+        if let Some(text) = text {
+            self.text(field, text, length);
+        }
+    }
+
+    pub fn count(&mut self, field: &str, count: usize, range: RangeInclusive<usize>, what: &str) {
+        if !range.contains(&count) {
+            self.refuse(field, "count", format!("must be {} to {} {what}", range.start(), range.end()));
+        }
+    }
+
+    pub fn range(&mut self, field: &str, number: i64, range: RangeInclusive<i64>) {
+        if !range.contains(&number) {
+            self.refuse(field, "range", format!("must be from {} to {}", range.start(), range.end()));
+        }
+    }
+
+    /// An amount that the catalogue takes, in the currency of what it belongs to.
+    pub fn price(&mut self, field: &str, price: Money, currency: Currency) {
+        self.range(&format!("{field}/amount"), price.amount, 0..=highest_price(price.currency));
+        if price.currency != currency {
+            let detail = format!("must be {currency}: all prices of a product are of one currency");
+            self.refuse(format!("{field}/currency"), "currency", detail);
+        }
+    }
+
+    pub fn images(&mut self, images: &[Image]) {
+        for (n, image) in images.iter().enumerate() {
+            let field = format!("images/{n}/url");
+            self.text(&field, &image.url, 1..=MAX_URL);
+            if !is_web_address(&image.url) {
+                self.refuse(field, "url", "must be an address of http:// or https://");
+            }
+            self.optional(&format!("images/{n}/alt"), image.alt.as_deref(), 0..=MAX_ALT);
+        }
+    }
+
+    /// # Errors
+    /// `Invalid` when anything is.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+}
+
+/// `^https?://[^\s/?#]+([/?#]\S*)?$`, without control characters.
+fn is_web_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let visible = !rest.chars().any(|c| c.is_whitespace() || c.is_control());
+        visible && !rest.is_empty() && !rest.starts_with(['/', '?', '#'])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_web_address;
+
+    #[test]
+    fn addresses_of_the_web() {
+        for good in ["https://a", "http://example.com/a b".replace(' ', "%20").as_str(), "https://größe.example/ü?x#y"]
+        {
+            assert!(is_web_address(good), "{good}");
+        }
+        for bad in ["", "a", "https://", "https:///a", "ftp://a", "javascript://a", "HTTPS://a", "https://a b", "//a"] {
+            assert!(!is_web_address(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Changes of single fields (RFC 7396), of a product or of one of its variants; `None` leaves a field as it is.
+
+use kernel::{Currency, Error, Money, Uuid};
+
+use super::broken::Broken;
+use super::listing::{check_codes, check_handle, check_images, check_name, check_options, check_tags, check_texts};
+use super::{Image, ListedVariant, MAX_VARIANTS, Product, Status, Stock, Stocked, Variant};
+use crate::model::listing::check_variant;
+
+#[derive(Debug, Clone, Default)]
+pub struct Patch {
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    pub category: Option<Option<String>>,
+    pub tags: Option<Vec<String>>,
+    pub vendor: Option<Option<String>>,
+    pub status: Option<Status>,
+    pub handle: Option<String>,
+    pub images: Option<Vec<Image>>,
+    /// Of the one variant of a plain product.
+    pub plain: VariantPatch,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct VariantPatch {
+    pub price: Option<Money>,
+    pub compare_at_price: Option<Option<Money>>,
+    pub sku: Option<Option<String>>,
+    pub barcode: Option<Option<String>>,
+    /// All of them, names with values.
+    pub options: Option<Vec<(String, String)>>,
+}
+
+impl Patch {
+    /// The product with the change.
+    ///
+    /// # Errors
+    /// `Invalid` with every broken rule, among them fields that a product of several variants does not have as a whole.
+    pub fn apply(&self, before: &Stocked) -> Result<Stocked, Error> {
+        let patch = self.clone();
+        let mut after = before.clone();
+        let product = &mut after.product;
+        let mut broken = Broken::default();
+        if let Some(name) = patch.name {
+            product.name = name.trim().to_owned();
+            check_name(&mut broken, &product.name);
+        }
+        let sent = |field: &Option<Option<String>>| field.clone().flatten();
+        check_texts(&mut broken, &sent(&patch.description), &sent(&patch.category), &sent(&patch.vendor));
+        check_tags(&mut broken, patch.tags.as_deref().unwrap_or_default());
+        check_images(&mut broken, patch.images.as_deref().unwrap_or_default());
+        let renamed = patch.handle.as_ref().is_some_and(|handle| *handle != product.handle);
+        check_handle(&mut broken, patch.handle.as_deref(), renamed);
+        set(&mut product.description, patch.description);
+        set(&mut product.category, patch.category);
+        set(&mut product.vendor, patch.vendor);
+        set(&mut product.tags, patch.tags);
+        set(&mut product.images, patch.images);
+        set(&mut product.status, patch.status);
+        set(&mut product.handle, patch.handle);
+        match product.variants.as_mut_slice() {
+            [variant] => {
+                // All its prices are this variant's, so they may come into another currency.
+                if let Some(price) = patch.plain.price {
+                    product.currency = price.currency;
+                }
+                let unsaid = product.currency != before.product.currency && patch.plain.compare_at_price.is_none();
+                if unsaid && variant.compare_at_price.is_some() {
+                    let detail = "goes into the other currency too: say it, or null";
+                    broken.refuse("compare_at_price", "currency", detail);
+                }
+                patch.plain.apply(&mut broken, variant, &product.option_names, product.currency);
+            }
+            _ => patch.plain.given().into_iter().for_each(|field| {
+                let detail = format!("A product of several variants has no single {field}: change its variants");
+                broken.refuse(field, "several-variants", detail);
+            }),
+        }
+        broken.finish()?;
+        Ok(after)
+    }
+}
+
+impl VariantPatch {
+    fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("price", self.price.is_some()),
+            ("compare_at_price", self.compare_at_price.is_some()),
+            ("sku", self.sku.is_some()),
+            ("barcode", self.barcode.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(field, _)| field).collect()
+    }
+
+    /// The product with the change of one of its variants.
+    ///
+    /// # Errors
+    /// `NotFound` without such a variant; `Invalid` with every broken rule; `Conflict` when another variant has these options.
+    pub fn apply_to(&self, before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
+        let mut after = before.clone();
+        let Product { variants, option_names, currency, .. } = &mut after.product;
+        let variant = variants.iter_mut().find(|variant| variant.id == id).ok_or(Error::NotFound)?;
+        let mut broken = Broken::default();
+        self.clone().apply(&mut broken, variant, option_names, *currency);
+        broken.finish()?;
+        let values = variant.option_values.clone();
+        distinct(before.product.variants.iter().filter(|other| other.id != id), &values)?;
+        Ok(after)
+    }
+
+    fn apply(self, broken: &mut Broken, variant: &mut Variant, option_names: &[String], currency: Currency) {
+        let compared = self.compare_at_price.flatten().map(|price| ("compare_at_price", price));
+        for (field, price) in self.price.map(|price| ("price", price)).into_iter().chain(compared) {
+            broken.price(field, price, currency);
+        }
+        let sent = |field: &Option<Option<String>>| field.clone().flatten();
+        check_codes(broken, "", sent(&self.sku).as_deref(), sent(&self.barcode).as_deref());
+        if let Some(options) = self.options {
+            variant.option_values = check_options(broken, "", options, option_names);
+        }
+        set(&mut variant.price, self.price.map(|price| price.amount));
+        set(&mut variant.compare_at_price, self.compare_at_price.map(|price| price.map(|price| price.amount)));
+        set(&mut variant.sku, self.sku);
+        set(&mut variant.barcode, self.barcode);
+    }
+}
+
+/// The product with one more variant.
+///
+/// # Errors
+/// `Invalid` with every broken rule; `Conflict` when a variant has these options already, or there are as many as can be.
+pub fn added(before: &Stocked, listed: ListedVariant, id: Uuid) -> Result<Stocked, Error> {
+    let product = &before.product;
+    let mut broken = Broken::default();
+    let content = check_variant(&mut broken, "", listed, &product.option_names, Some(product.currency));
+    broken.finish()?;
+    distinct(product.variants.iter(), &content.option_values)?;
+    if product.variants.len() >= MAX_VARIANTS {
+        return Err(Error::Conflict(format!(
+            "The product has {MAX_VARIANTS} variants already, as many as it can have"
+        )));
+    }
+    let stock = Stock { variant_id: id, on_hand: content.stock, reserved: 0 };
+    let (variant, stock) = content.with(stock);
+    let mut after = before.clone();
+    after.product.variants.push(variant);
+    after.stock.push(stock);
+    Ok(after)
+}
+
+/// The product without one of its variants.
+///
+/// # Errors
+/// `NotFound` without such a variant; `Conflict` when it is the last, or units of it are reserved.
+pub fn removed(before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
+    let variants = &before.product.variants;
+    match variants.iter().any(|variant| variant.id == id) {
+        false => return Err(Error::NotFound),
+        true if variants.len() == 1 => {
+            return Err(Error::Conflict("A product has at least one variant: delete the product instead".into()));
+        }
+        true => {}
+    }
+    before.may_lose(|lost| lost == id)?;
+    let mut after = before.clone();
+    after.product.variants.retain(|variant| variant.id != id);
+    after.stock.retain(|stock| stock.variant_id != id);
+    Ok(after)
+}
+
+fn distinct<'a>(mut others: impl Iterator<Item = &'a Variant>, values: &[String]) -> Result<(), Error> {
+    match others.any(|other| other.option_values == values) {
+        true => Err(Error::Conflict("Another variant of the product has these options".into())),
+        false => Ok(()),
+    }
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}

@@ -1,0 +1,41 @@
+//! `POST /api/v2/products/{id}/variants`. Repeatable with an `Idempotency-Key`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use platform::http::caller::V2User;
+use platform::http::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
+use platform::http::path::PathId;
+use platform::http::v2::{self, JsonBody, Refusal, Repeatable};
+
+use super::input::NewVariant;
+use super::{V2Variant, caller, created};
+use crate::model::Stocked;
+use crate::routes::Endpoints;
+
+/// Add a variant to a product
+///
+/// It has the options of the other variants, and their currency. It is the last one.
+#[utoipa::path(post, path = "/api/v2/products/{id}/variants", operation_id = "create_variant", tag = "products",
+    security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = NewVariant,
+    responses((status = 201, body = V2Variant, headers(("Location" = String, description = "Where it is"),
+        ("ETag" = String, description = "The product's version, for If-Match"))), NotTheirs, InConflict))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    PathId(id): PathId,
+    repeatable: Repeatable,
+    JsonBody { value, raw }: JsonBody<NewVariant>,
+) -> Result<Response, Refusal> {
+    let (products, id) = (&endpoints.products, id.unwrap_or_default());
+    let path = format!("/api/v2/products/{id}/variants");
+    let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
+    let answer = products.add_variant(caller(user), id, value.into(), repeat, render).await?;
+    Ok(v2::repeat::response(answer, created))
+}
+
+fn render(product: &Stocked, position: usize) -> Bytes {
+    v2::bytes(&V2Variant::managed(product, position))
+}

@@ -1,0 +1,29 @@
+//! `DELETE /api/v2/products/{id}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::{IdInPath, IfMatchHeader, NotTheirs};
+use platform::http::path::PathId;
+use platform::http::v2::{self, Refusal};
+
+use super::caller;
+use crate::routes::Endpoints;
+
+/// Delete a product with its variants
+#[utoipa::path(delete, path = "/api/v2/products/{id}", operation_id = "delete_product", tag = "products",
+    security(("bearer" = [])), params(IdInPath, IfMatchHeader),
+    responses((status = 204, description = "It is gone"), NotTheirs))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    PathId(id): PathId,
+    if_match: IfMatch,
+) -> Result<Response, Refusal> {
+    let based_on = move |version| if_match.check(version);
+    endpoints.products.delete(caller(user), id.unwrap_or_default(), based_on).await?;
+    Ok(v2::done())
+}

@@ -1,0 +1,31 @@
+//! `DELETE /api/v2/variants/{id}`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
+use platform::http::path::PathId;
+use platform::http::v2::{self, Refusal};
+
+use super::caller;
+use crate::routes::Endpoints;
+
+/// Delete a variant
+///
+/// Neither the last one of a product, nor one of which units are reserved. `If-Match` takes the ETag of its product.
+#[utoipa::path(delete, path = "/api/v2/variants/{id}", operation_id = "delete_variant", tag = "products",
+    security(("bearer" = [])), params(IdInPath, IfMatchHeader),
+    responses((status = 204, description = "It is gone"), NotTheirs, InConflict))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    PathId(id): PathId,
+    if_match: IfMatch,
+) -> Result<Response, Refusal> {
+    let based_on = move |version| if_match.check(version);
+    endpoints.products.delete_variant(caller(user), id.unwrap_or_default(), based_on).await?;
+    Ok(v2::done())
+}

@@ -1,0 +1,380 @@
+//! What clients of API v2 send of products. The rules beyond the form are the model's.
+
+use std::fmt;
+
+use kernel::{Currency, Money, Uuid};
+use platform::http::v2::{self, Object};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::model::{Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, Status, VariantPatch};
+
+/// An amount in minor units of a currency. The highest amount depends on the currency: just below a hundred million major units.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    #[schema(minimum = 0, maximum = 999999999999i64, example = 3990)]
+    amount: i64,
+    currency: Currency,
+}
+
+/// A picture that lies elsewhere.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewImage {
+    #[schema(min_length = 1, max_length = 2000, pattern = r"^https?://[^\s/?#]+([/?#]\S*)?$")]
+    url: String,
+    #[schema(max_length = 500)]
+    #[serde(default)]
+    alt: Option<String>,
+}
+
+/// A product to create. Either it is plain, with a `price`, or it has `variants`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProduct {
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
+    name: String,
+    #[schema(max_length = 20000)]
+    description: Option<String>,
+    #[schema(max_length = 100, example = "Lighting")]
+    category: Option<String>,
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
+    tags: Option<Vec<String>>,
+    #[schema(max_length = 200)]
+    vendor: Option<String>,
+    /// `draft` unless it says otherwise.
+    status: Option<Status>,
+    /// Lower-case letters and digits with single hyphens between; unique per owner. Derived from the name if it is absent.
+    #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
+    handle: Option<String>,
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+    images: Option<Vec<Object<NewImage>>>,
+    #[schema(value_type = Option<Price>)]
+    price: Option<Object<Price>>,
+    #[schema(value_type = Option<Price>)]
+    compare_at_price: Option<Object<Price>>,
+    #[schema(min_length = 1, max_length = 255)]
+    sku: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    barcode: Option<String>,
+    /// Units on hand; 0 if it is absent.
+    #[schema(minimum = 0, maximum = 2147483647)]
+    stock: Option<i64>,
+    /// All have the same option names, and one currency.
+    #[schema(value_type = Option<Vec<NewVariant>>, min_items = 1, max_items = 100)]
+    variants: Option<Vec<Object<NewVariant>>>,
+}
+
+/// One thing that can be bought.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVariant {
+    #[serde(default)]
+    options: Options,
+    #[schema(value_type = Price)]
+    price: Object<Price>,
+    #[schema(value_type = Option<Price>)]
+    compare_at_price: Option<Object<Price>>,
+    /// Unique per owner, regardless of case.
+    #[schema(min_length = 1, max_length = 255)]
+    sku: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    barcode: Option<String>,
+    /// Units on hand; 0 if it is absent.
+    #[schema(minimum = 0, maximum = 2147483647)]
+    stock: Option<i64>,
+}
+
+/// All that can be edited of a product: what is absent is cleared, but the handle stays, and `status` is `draft` as for a new
+/// product. Stock is changed by `stock-adjustments` only.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProductReplacement {
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
+    name: String,
+    #[schema(max_length = 20000)]
+    description: Option<String>,
+    #[schema(max_length = 100, example = "Lighting")]
+    category: Option<String>,
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
+    tags: Option<Vec<String>>,
+    #[schema(max_length = 200)]
+    vendor: Option<String>,
+    status: Option<Status>,
+    /// As of a new product.
+    #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
+    handle: Option<String>,
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+    images: Option<Vec<Object<NewImage>>>,
+    #[schema(value_type = Option<Price>)]
+    price: Option<Object<Price>>,
+    #[schema(value_type = Option<Price>)]
+    compare_at_price: Option<Object<Price>>,
+    #[schema(min_length = 1, max_length = 255)]
+    sku: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    barcode: Option<String>,
+    #[schema(value_type = Option<Vec<VariantReplacement>>, min_items = 1, max_items = 100)]
+    variants: Option<Vec<Object<VariantReplacement>>>,
+}
+
+/// A variant with the `id` or the options of a present one stays that one, with its stock. Another is new, without any units.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariantReplacement {
+    id: Option<Uuid>,
+    #[serde(default)]
+    options: Options,
+    #[schema(value_type = Price)]
+    price: Object<Price>,
+    #[schema(value_type = Option<Price>)]
+    compare_at_price: Option<Object<Price>>,
+    #[schema(min_length = 1, max_length = 255)]
+    sku: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    barcode: Option<String>,
+}
+
+/// The fields of a product to change (RFC 7396). `null` clears a field that can be without a value. A price and what follows it
+/// belong to plain products: of others, change the variants.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProductPatch {
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", nullable = false)]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, max_length = 20000)]
+    description: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    category: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 50, nullable = false)]
+    tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    vendor: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    status: Option<Status>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    handle: Option<String>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50, nullable = false)]
+    images: Option<Vec<Object<NewImage>>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Price>, nullable = false)]
+    price: Option<Object<Price>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Price>)]
+    compare_at_price: Option<Option<Object<Price>>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    sku: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    barcode: Option<Option<String>>,
+}
+
+/// The fields of a variant to change (RFC 7396); `options` as a whole.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = VariantPatch)]
+pub struct VariantChange {
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Options>, nullable = false)]
+    options: Option<Options>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Price>, nullable = false)]
+    price: Option<Object<Price>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Price>)]
+    compare_at_price: Option<Option<Object<Price>>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    sku: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    barcode: Option<Option<String>>,
+}
+
+/// Names with values, in the order sent, repeated names among them: the rules tell of those.
+#[derive(Debug, Clone, Default)]
+pub struct Options(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Options {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Options;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Options, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Options(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+impl PartialSchema for Options {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_OPTION));
+        let options = ObjectBuilder::new()
+            .description(Some("`{\"Size\": \"Small\"}`: all variants of a product have the same names"))
+            .property_names(Some(Schema::from(text())))
+            .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::from(text())))))
+            .max_properties(Some(MAX_OPTIONS));
+        RefOr::T(Schema::from(options))
+    }
+}
+
+impl ToSchema for Options {}
+
+/// Only described.
+pub struct Tag;
+
+impl PartialSchema for Tag {
+    fn schema() -> RefOr<Schema> {
+        let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(100));
+        RefOr::T(Schema::from(tag))
+    }
+}
+
+impl ToSchema for Tag {}
+
+impl From<Price> for Money {
+    fn from(price: Price) -> Money {
+        Money { amount: price.amount, currency: price.currency }
+    }
+}
+
+fn money(price: Option<Object<Price>>) -> Option<Money> {
+    price.map(|Object(price)| price.into())
+}
+
+fn images(images: Option<Vec<Object<NewImage>>>) -> Vec<Image> {
+    let image = |Object(image): Object<NewImage>| Image { url: image.url, alt: image.alt };
+    images.unwrap_or_default().into_iter().map(image).collect()
+}
+
+impl From<NewProduct> for Listing {
+    fn from(new: NewProduct) -> Listing {
+        Listing {
+            name: new.name,
+            description: new.description,
+            category: new.category,
+            tags: new.tags.unwrap_or_default(),
+            vendor: new.vendor,
+            status: new.status,
+            handle: new.handle,
+            images: images(new.images),
+            plain: Offer {
+                price: money(new.price),
+                compare_at_price: money(new.compare_at_price),
+                sku: new.sku,
+                barcode: new.barcode,
+                stock: new.stock,
+            },
+            variants: new.variants.map(|variants| variants.into_iter().map(|Object(variant)| variant.into()).collect()),
+        }
+    }
+}
+
+impl From<NewVariant> for ListedVariant {
+    fn from(new: NewVariant) -> ListedVariant {
+        let offer = Offer {
+            price: Some(new.price.0.into()),
+            compare_at_price: money(new.compare_at_price),
+            sku: new.sku,
+            barcode: new.barcode,
+            stock: new.stock,
+        };
+        ListedVariant { id: None, options: new.options.0, offer }
+    }
+}
+
+impl From<ProductReplacement> for Listing {
+    fn from(new: ProductReplacement) -> Listing {
+        Listing {
+            name: new.name,
+            description: new.description,
+            category: new.category,
+            tags: new.tags.unwrap_or_default(),
+            vendor: new.vendor,
+            status: new.status,
+            handle: new.handle,
+            images: images(new.images),
+            plain: Offer {
+                price: money(new.price),
+                compare_at_price: money(new.compare_at_price),
+                sku: new.sku,
+                barcode: new.barcode,
+                stock: None,
+            },
+            variants: new.variants.map(|variants| variants.into_iter().map(|Object(variant)| variant.into()).collect()),
+        }
+    }
+}
+
+impl From<VariantReplacement> for ListedVariant {
+    fn from(new: VariantReplacement) -> ListedVariant {
+        let offer = Offer {
+            price: Some(new.price.0.into()),
+            compare_at_price: money(new.compare_at_price),
+            sku: new.sku,
+            barcode: new.barcode,
+            stock: None,
+        };
+        ListedVariant { id: new.id, options: new.options.0, offer }
+    }
+}
+
+impl From<ProductPatch> for Patch {
+    fn from(patch: ProductPatch) -> Patch {
+        Patch {
+            name: patch.name,
+            description: patch.description,
+            category: patch.category,
+            tags: patch.tags,
+            vendor: patch.vendor,
+            status: patch.status,
+            handle: patch.handle,
+            images: patch.images.map(|sent| images(Some(sent))),
+            plain: VariantPatch {
+                price: money(patch.price),
+                compare_at_price: patch.compare_at_price.map(money),
+                sku: patch.sku,
+                barcode: patch.barcode,
+                options: None,
+            },
+        }
+    }
+}
+
+impl From<VariantChange> for VariantPatch {
+    fn from(patch: VariantChange) -> VariantPatch {
+        VariantPatch {
+            price: money(patch.price),
+            compare_at_price: patch.compare_at_price.map(money),
+            sku: patch.sku,
+            barcode: patch.barcode,
+            options: patch.options.map(|Options(options)| options),
+        }
+    }
+}

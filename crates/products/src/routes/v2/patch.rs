@@ -1,0 +1,35 @@
+//! `PATCH /api/v2/products/{id}`: single fields.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
+use platform::http::path::PathId;
+use platform::http::v2::{JsonBody, Refusal};
+
+use super::input::ProductPatch;
+use super::{V2Product, caller, managed};
+use crate::routes::Endpoints;
+
+/// Change fields of a product
+///
+/// A patch that changes nothing makes no new version.
+#[utoipa::path(patch, path = "/api/v2/products/{id}", operation_id = "patch_product", tag = "products",
+    security(("bearer" = [])), params(IdInPath, IfMatchHeader),
+    request_body(content((ProductPatch = "application/merge-patch+json"), (ProductPatch = "application/json"))),
+    responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match"))),
+        NotTheirs, InConflict))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    PathId(id): PathId,
+    if_match: IfMatch,
+    JsonBody { value, .. }: JsonBody<ProductPatch>,
+) -> Result<Response, Refusal> {
+    let based_on = move |version| if_match.check(version);
+    let patched = endpoints.products.patch(caller(user), id.unwrap_or_default(), based_on, value.into()).await?;
+    Ok(managed(&patched))
+}

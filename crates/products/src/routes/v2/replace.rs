@@ -1,0 +1,37 @@
+//! `PUT /api/v2/products/{id}`: all that can be edited, at once.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
+use platform::http::path::PathId;
+use platform::http::v2::{JsonBody, Refusal};
+
+use super::input::ProductReplacement;
+use super::{V2Product, caller, managed};
+use crate::model::Listing;
+use crate::routes::Endpoints;
+
+/// Replace all that can be edited of a product
+///
+/// What is absent is cleared, but the handle and the stock stay. `status` is `draft` unless it says otherwise, as for a new
+/// product.
+#[utoipa::path(put, path = "/api/v2/products/{id}", operation_id = "replace_product", tag = "products",
+    security(("bearer" = [])), params(IdInPath, IfMatchHeader), request_body = ProductReplacement,
+    responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match"))),
+        NotTheirs, InConflict))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    PathId(id): PathId,
+    if_match: IfMatch,
+    JsonBody { value, .. }: JsonBody<ProductReplacement>,
+) -> Result<Response, Refusal> {
+    let content = Listing::from(value).check(false)?;
+    let based_on = move |version| if_match.check(version);
+    let replaced = endpoints.products.replace(caller(user), id.unwrap_or_default(), based_on, content).await?;
+    Ok(managed(&replaced))
+}

@@ -1,0 +1,121 @@
+//! New products.
+
+use bytes::Bytes;
+use kernel::{Error, Principal, text};
+use platform::db::{Effects, StoreError, events as log};
+use platform::idempotency::{Answer, Claim, Repeat, Stored};
+
+use super::{Caller, Products, Render, refused};
+use crate::events::{self, CREATED};
+use crate::model::{Content, MAX_HANDLE, Product, Stock, Stocked};
+use crate::store::Insert;
+
+impl Products {
+    /// Creates a product of the caller, at most once per key. Without a handle of its own it gets one that is free.
+    ///
+    /// # Errors
+    /// `Conflict` when its handle or a SKU is taken; `IdempotencyInFlight`, `IdempotencyKeyReused`, `Unavailable`, `Overloaded`.
+    pub async fn create(
+        &self,
+        caller: Caller,
+        content: Content,
+        repeat: Option<Repeat>,
+        render: Render,
+    ) -> Result<Answer, Error> {
+        let this = self.clone();
+        let create = async move {
+            let write = |claim| this.create_once(&caller, content, claim, render);
+            this.keys.once(repeat, write, |stored| this.render_again(stored, render)).await
+        };
+        self.tasks.run(create).await
+    }
+
+    async fn create_once(
+        &self,
+        caller: &Caller,
+        content: Content,
+        claim: Option<Claim>,
+        render: Render,
+    ) -> Result<Answer, Error> {
+        let derived = content.handle.is_none();
+        let draft = self.draft(&caller.principal, content)?;
+        let effects = self.creation(&draft, caller, claim.clone(), render)?;
+        let (this, caller) = (self.clone(), caller.clone());
+        let otherwise = move |draft: &mut Stocked| {
+            draft.product.handle = distinct_handle(&draft.product);
+            let effects = this.creation(draft, &caller, claim, render);
+            effects.map_err(|error| StoreError::Statement(error.to_string()))
+        };
+        let mut insert = Insert { stocked: draft, effects, otherwise: None };
+        if derived {
+            insert.otherwise = Some(Box::new(otherwise));
+        }
+        let created = self.store.insert(insert).await.map_err(refused)?;
+        Ok(answer(&created, render))
+    }
+
+    /// What is written with a new product.
+    fn creation(
+        &self,
+        created: &Stocked,
+        caller: &Caller,
+        claim: Option<Claim>,
+        render: Render,
+    ) -> Result<Effects, Error> {
+        let answered = claim.map(|claim| answer(created, render).under(claim));
+        Ok(Effects { events: vec![self.event(CREATED, created, caller)?], answered })
+    }
+
+    async fn render_again(&self, stored: Stored, render: Render) -> Result<Bytes, Error> {
+        let event = log::at_version(&self.database, &stored.subject, stored.version).await?;
+        let event = event.ok_or_else(|| Error::Internal(format!("{} has no event", stored.subject)))?;
+        Ok(render(&events::stocked_in(&event)?))
+    }
+
+    fn draft(&self, owner: &Principal, content: Content) -> Result<Stocked, Error> {
+        let now = self.context.now();
+        let mut product = Product {
+            id: self.context.id_for(owner.account_id)?,
+            owner_id: owner.account_id,
+            handle: content.handle.unwrap_or_else(|| text::slug(&content.name, MAX_HANDLE - 40)),
+            name: content.name,
+            description: content.description,
+            category: content.category,
+            tags: content.tags,
+            vendor: content.vendor,
+            status: content.status,
+            currency: content.currency,
+            option_names: content.option_names,
+            images: content.images,
+            variants: Vec::with_capacity(content.variants.len()),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            import_digest: None,
+        };
+        let mut stock = Vec::with_capacity(content.variants.len());
+        for variant in content.variants {
+            let variant_id = self.context.id_for(owner.account_id)?;
+            let units = Stock { variant_id, on_hand: variant.stock, reserved: 0 };
+            let (variant, units) = variant.with(units);
+            product.variants.push(variant);
+            stock.push(units);
+        }
+        if product.handle.is_empty() {
+            product.handle = distinct_handle(&product);
+        }
+        Ok(Stocked { product, stock })
+    }
+}
+
+fn answer(created: &Stocked, render: Render) -> Answer {
+    let Product { id, version, .. } = created.product;
+    Answer::new(201, render(created), events::subject(id), version)
+}
+
+fn distinct_handle(product: &Product) -> String {
+    match product.handle.as_str() {
+        "" => product.id.to_string(),
+        handle => format!("{handle}-{}", product.id),
+    }
+}

@@ -1,0 +1,168 @@
+//! Changes of products.
+
+use std::time::Duration;
+
+use kernel::{Actor, Error, Uuid};
+use platform::db::{Effects, EffectsOf, StoreError};
+use platform::idempotency::Answered;
+
+use super::{Caller, Products, refused};
+use crate::events::{self, DELETED, UPDATED};
+use crate::model::{ChangedStock, Content, Edit, Patch, Stocked, reserved};
+use crate::store::RESERVED_RULE;
+
+/// An edit that meets other edits of the same product starts over this often before it gives up.
+const EDIT_TRIES: usize = 16;
+
+/// Refuses versions on which a change is not based: `Stale`.
+pub trait BasedOn: Fn(i64) -> Result<(), Error> + Send + Sync + 'static {}
+
+impl<F: Fn(i64) -> Result<(), Error> + Send + Sync + 'static> BasedOn for F {}
+
+/// What an edit makes of a product.
+pub(super) struct Edited {
+    pub after: Stocked,
+    pub set_stock: bool,
+    /// The answer to keep.
+    pub answered: Option<Answered>,
+}
+
+impl Products {
+    /// v1's edit of a product that the caller manages.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
+    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting others; `Unavailable`.
+    pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
+        let this = self.clone();
+        let apply = move |before: &Stocked| {
+            let (after, set_stock) = edit.clone().apply(before).map_err(|field| {
+                let detail = format!("A product of several variants has no single {field}");
+                Error::invalid(field, "several-variants", detail)
+            })?;
+            Ok(Edited { after, set_stock, answered: None })
+        };
+        self.tasks.run(async move { this.edit_once(&caller, id, |_| Ok(()), apply).await }).await
+    }
+
+    /// Changes the fields of a product that the patch names.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its handle or SKU is taken; `Overloaded` when edits keep
+    /// meeting others; `Unavailable`.
+    pub async fn patch(
+        &self,
+        caller: Caller,
+        id: Uuid,
+        based_on: impl BasedOn,
+        patch: Patch,
+    ) -> Result<Stocked, Error> {
+        let this = self.clone();
+        let apply = move |before: &Stocked| patch.apply(before).map(Edited::from);
+        self.tasks.run(async move { this.edit_once(&caller, id, based_on, apply).await }).await
+    }
+
+    /// Gives a product other content. Its stock stays.
+    ///
+    /// # Errors
+    /// As [`Products::patch`]; `Conflict` also when a variant would vanish of which units are reserved.
+    pub async fn replace(
+        &self,
+        caller: Caller,
+        id: Uuid,
+        based_on: impl BasedOn,
+        content: Content,
+    ) -> Result<Stocked, Error> {
+        let (this, context) = (self.clone(), self.context.clone());
+        let apply = move |before: &Stocked| {
+            let mint = || context.id_for(before.product.owner_id);
+            content.clone().replace(before, mint).map(Edited::from)
+        };
+        self.tasks.run(async move { this.edit_once(&caller, id, based_on, apply).await }).await
+    }
+
+    /// Applies an edit to the product as it is, which may change meanwhile. An edit without effect makes no version.
+    pub(super) async fn edit_once(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        based_on: impl BasedOn,
+        apply: impl Fn(&Stocked) -> Result<Edited, Error>,
+    ) -> Result<Stocked, Error> {
+        for _ in 0..EDIT_TRIES {
+            let before = self.changeable(caller, id).await?;
+            let expected = before.product.version;
+            based_on(expected)?;
+            // As it is if there is a difference, which the answer tells.
+            let mut next = before.clone();
+            next.product.version = expected + 1;
+            next.product.updated_at = self.context.now();
+            let Edited { after, set_stock, answered } = apply(&next)?;
+            if after == next {
+                return Ok(before);
+            }
+            let effects = self.update_effects(&after, caller.actor(), caller.request_id.clone(), answered)?;
+            match self.store.update(after.clone(), expected, set_stock, effects).await {
+                Ok(true) => return Ok(after),
+                Ok(false) => continue,
+                // Somebody reserved units of a variant that would vanish.
+                Err(error) if !set_stock && error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
+                Err(error) => return Err(refused(error)),
+            }
+        }
+        Err(contended())
+    }
+
+    /// Deletes a product that the caller manages.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Stale`, `Overloaded` when edits keep coming between, `Unavailable`.
+    pub async fn delete(&self, caller: Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
+        let this = self.clone();
+        self.tasks.run(async move { this.delete_once(&caller, id, based_on).await }).await
+    }
+
+    async fn delete_once(&self, caller: &Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
+        for _ in 0..EDIT_TRIES {
+            let mut deleted = self.changeable(caller, id).await?;
+            let expected = deleted.product.version;
+            based_on(expected)?;
+            deleted.product.version += 1;
+            let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
+            if self.store.delete(id, expected, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// What is written with an edit: its own event, one for each stock that it sets, and its answer.
+    pub(crate) fn update_effects(
+        &self,
+        after: &Stocked,
+        actor: Actor,
+        request_id: Option<String>,
+        answered: Option<Answered>,
+    ) -> Result<EffectsOf<Vec<ChangedStock>>, Error> {
+        let id = self.context.id_for(after.product.owner_id)?;
+        let edited = events::event(UPDATED, id, after, actor, self.context.now(), request_id.as_deref())?;
+        let this = self.clone();
+        Ok(Box::new(move |changed| {
+            let stock = changed.iter().map(|changed| this.stock_event(changed, None, actor, request_id.as_deref()));
+            let events = std::iter::once(Ok(edited)).chain(stock).collect::<Result<_, _>>();
+            let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
+            Ok(Effects { events, answered })
+        }))
+    }
+}
+
+impl From<Stocked> for Edited {
+    fn from(after: Stocked) -> Self {
+        Self { after, set_stock: false, answered: None }
+    }
+}
+
+/// No conflict, which would be kept as final: the same request succeeds when the others are done.
+fn contended() -> Error {
+    Error::Overloaded { what: "edits of one product", retry_after: Duration::from_secs(1) }
+}

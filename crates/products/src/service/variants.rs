@@ -1,0 +1,100 @@
+//! Single variants of products. They have no version of their own: a change of one is an edit of its product.
+
+use bytes::Bytes;
+use kernel::{Error, Uuid};
+use platform::idempotency::{Answer, Claim, Repeat, Stored};
+
+use super::edit::{BasedOn, Edited};
+use super::{Caller, Products};
+use crate::events;
+use crate::model::{ListedVariant, Stocked, VariantPatch, added, removed};
+
+/// How the variant at a position of a product is answered, where it was added.
+pub type RenderVariant = fn(&Stocked, usize) -> Bytes;
+
+impl Products {
+    /// Adds a variant to a product, as its last one, at most once per key.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Invalid`; `Conflict` when its options or SKU are taken, or there are as many as can be;
+    /// `IdempotencyInFlight`, `IdempotencyKeyReused`, `Unavailable`.
+    pub async fn add_variant(
+        &self,
+        caller: Caller,
+        product: Uuid,
+        listed: ListedVariant,
+        repeat: Option<Repeat>,
+        render: RenderVariant,
+    ) -> Result<Answer, Error> {
+        let this = self.clone();
+        let add = async move {
+            let write = |claim| this.add_once(&caller, product, listed, claim, render);
+            this.keys.once(repeat, write, never_too_large).await
+        };
+        self.tasks.run(add).await
+    }
+
+    async fn add_once(
+        &self,
+        caller: &Caller,
+        product: Uuid,
+        listed: ListedVariant,
+        claim: Option<Claim>,
+        render: RenderVariant,
+    ) -> Result<Answer, Error> {
+        let answer = |after: &Stocked| {
+            let last = after.product.variants.len().saturating_sub(1);
+            let subject = after.product.variants.last().map(|variant| events::variant_subject(variant.id));
+            Answer::new(201, render(after, last), subject.unwrap_or_default(), after.product.version)
+        };
+        let apply = |before: &Stocked| {
+            let after = added(before, listed.clone(), self.context.id_for(before.product.owner_id)?)?;
+            let answered = claim.clone().map(|claim| answer(&after).under(claim));
+            Ok(Edited { answered, ..Edited::from(after) })
+        };
+        Ok(answer(&self.edit_once(caller, product, |_| Ok(()), apply).await?))
+    }
+
+    /// Changes the fields of a variant that the patch names; returns its product.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its options or SKU are taken; `Overloaded`, `Unavailable`.
+    pub async fn patch_variant(
+        &self,
+        caller: Caller,
+        variant: Uuid,
+        based_on: impl BasedOn,
+        patch: VariantPatch,
+    ) -> Result<Stocked, Error> {
+        self.edit_variant(caller, variant, based_on, move |before| patch.apply_to(before, variant)).await
+    }
+
+    /// Takes a variant away.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` when it is the last of its product, or units of it are reserved;
+    /// `Overloaded`, `Unavailable`.
+    pub async fn delete_variant(&self, caller: Caller, variant: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
+        self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await.map(drop)
+    }
+
+    async fn edit_variant(
+        &self,
+        caller: Caller,
+        variant: Uuid,
+        based_on: impl BasedOn,
+        apply: impl Fn(&Stocked) -> Result<Stocked, Error> + Send + Sync + 'static,
+    ) -> Result<Stocked, Error> {
+        let this = self.clone();
+        let edit = async move {
+            let product = this.store.product_of(variant).await?.ok_or(Error::NotFound)?;
+            this.edit_once(&caller, product, based_on, |before| apply(before).map(Edited::from)).await
+        };
+        self.tasks.run(edit).await
+    }
+}
+
+/// A variant and its stock are bounded well below what is stored of an answer.
+pub(super) async fn never_too_large(stored: Stored) -> Result<Bytes, Error> {
+    Err(Error::Internal(format!("the answer about {} was not stored", stored.subject)))
+}

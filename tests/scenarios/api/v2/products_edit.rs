@@ -1,0 +1,303 @@
+//! PUT, PATCH and DELETE /api/v2/products/{id}
+
+use serde_json::{Value, json};
+use testkit::{Client, Response, Server, Topology, on_both};
+
+use crate::selling::{PRODUCTS, administrator, assert_broken, change, create, path, plain, seller, shirt, tag, usd};
+use crate::v1::NOBODY;
+use crate::v2::{assert_problem, delete};
+
+on_both!(
+    what_is_not_a_products_is_refused,
+    a_product_is_replaced,
+    a_replacement_keeps_variants_and_their_stock,
+    fields_are_patched,
+    a_patch_without_effect_makes_no_version,
+    null_clears_what_may_be_without,
+    a_product_of_several_variants_has_no_price_of_its_own,
+    a_product_is_deleted,
+    changes_name_the_version_that_they_are_based_on,
+    of_many_edits_of_one_version_one_succeeds,
+    only_those_who_manage_a_product_change_it,
+);
+
+fn what_is_not_a_products_is_refused(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &plain("own"));
+    for (field, value) in [
+        ("id", json!(NOBODY)),
+        ("owner_id", json!(NOBODY)),
+        ("version", json!(7)),
+        ("created_at", json!("2026-01-01T00:00:00Z")),
+        ("updated_at", json!("2026-01-01T00:00:00Z")),
+        ("in_stock", json!(true)),
+        ("role", json!("admin")),
+    ] {
+        let mut body = plain("own");
+        body[field] = value.clone();
+        let pointer = format!("/{field}");
+        assert_broken(&api.post(PRODUCTS, &body), &[&pointer]);
+        assert_broken(&change(&api, "PUT", &path(&product), "*", &body), &[&pointer]);
+        assert_broken(&change(&api, "PATCH", &path(&product), "*", &json!({ field: value })), &[&pointer]);
+    }
+    // Units are changed by stock adjustments only.
+    for method in ["PUT", "PATCH"] {
+        let mut body = plain("own");
+        body["stock"] = json!(5);
+        assert_broken(&change(&api, method, &path(&product), "*", &body), &["/stock"]);
+    }
+    let reserved = json!({ "name": "a", "variants": [{ "price": usd(1), "stock": { "on_hand": 1, "reserved": 0 } }] });
+    assert_broken(&api.post(PRODUCTS, &reserved), &["/variants/0/stock"]);
+    let with_id = json!({ "name": "a", "variants": [{ "id": NOBODY, "price": usd(1) }] });
+    assert_broken(&api.post(PRODUCTS, &with_id), &["/variants/0/id"]);
+    assert_eq!(api.get(&path(&product)).expect(200).json(), product);
+}
+
+fn a_product_is_replaced(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let mut full = plain("Lamp");
+    for (field, value) in [
+        ("description", json!("d")),
+        ("category", json!("c")),
+        ("tags", json!(["t"])),
+        ("vendor", json!("v")),
+        ("status", json!("active")),
+        ("images", json!([{ "url": "https://a" }])),
+        ("sku", json!("s")),
+        ("compare_at_price", usd(5)),
+    ] {
+        full[field] = value;
+    }
+    let mut with_stock = full.clone();
+    with_stock["stock"] = json!(4);
+    let before = create(&api, &with_stock);
+    let replaced = change(&api, "PUT", &path(&before), &tag(1), &plain("Torch")).expect(200);
+    assert_eq!(replaced.header("etag"), Some(tag(2).as_str()));
+    let after = replaced.json();
+    for (field, value) in [
+        ("description", Value::Null),
+        ("category", Value::Null),
+        ("tags", json!([])),
+        ("vendor", Value::Null),
+        ("status", json!("draft")),
+        ("images", json!([])),
+        ("name", json!("Torch")),
+        ("handle", json!("lamp")),
+        ("version", json!(2)),
+    ] {
+        assert_eq!(after[field], value, "{field}");
+    }
+    let (was, is) = (&before["variants"][0], &after["variants"][0]);
+    assert_eq!((&is["sku"], &is["compare_at_price"]), (&Value::Null, &Value::Null));
+    assert_eq!((&is["id"], &is["stock"]), (&was["id"], &was["stock"]), "the same variant, with its stock");
+    assert_eq!(api.get(&path(&before)).json(), after);
+    change(&api, "PUT", &path(&before), &tag(2), &full).expect(200);
+    // What is so already makes no version.
+    let same = change(&api, "PUT", &path(&before), &tag(3), &full).expect(200);
+    assert_eq!(same.header("etag"), Some(tag(3).as_str()));
+    assert_broken(&change(&api, "PUT", &path(&before), "*", &json!({ "name": "x" })), &["/price"]);
+    assert_broken(&change(&api, "PUT", &path(&before), "*", &json!({ "price": usd(1) })), &["/name"]);
+}
+
+fn a_replacement_keeps_variants_and_their_stock(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let before = create(&api, &shirt());
+    let id = |position: usize| before["variants"][position]["id"].clone();
+    let body = json!({ "name": "Shirt", "variants": [
+        // By its options, in another order.
+        { "options": { "Size": "L", "Color": "Red" }, "price": usd(1) },
+        // By its id, under another name; it trades its SKU.
+        { "id": id(0), "options": { "Size": "M", "Color": "Red" }, "price": usd(2), "sku": "B-S" },
+        { "options": { "Size": "XL", "Color": "Red" }, "price": usd(3), "sku": "R-S" },
+    ] });
+    let after = change(&api, "PUT", &path(&before), &tag(1), &body).expect(200).json();
+    let variants = &after["variants"];
+    assert_eq!((&variants[0]["id"], &variants[0]["stock"]["on_hand"]), (&id(1), &json!(2)));
+    assert_eq!((&variants[1]["id"], &variants[1]["stock"]["on_hand"]), (&id(0), &json!(1)));
+    assert_eq!(variants[2]["stock"]["on_hand"], 0);
+    assert!((0..3).all(|known| variants[2]["id"] != id(known)), "new");
+    assert_eq!(api.get(&path(&before)).json(), after);
+    for (variants, pointer) in [
+        (json!([{ "id": NOBODY, "price": usd(1) }]), "/variants/0/id"),
+        (json!([{ "id": id(2), "price": usd(1) }]), "/variants/0/id"),
+        (json!([{ "price": usd(1) }, { "price": usd(1) }]), "/variants/1/options"),
+        (json!([{ "price": usd(1), "stock": 1 }]), "/variants/0/stock"),
+    ] {
+        let body = json!({ "name": "Shirt", "variants": variants });
+        assert_broken(&change(&api, "PUT", &path(&before), "*", &body), &[pointer]);
+    }
+}
+
+fn fields_are_patched(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &plain("Lamp"));
+    let mut version = 1;
+    for (field, value) in [
+        ("name", json!("Torch")),
+        ("description", json!("d")),
+        ("category", json!("c")),
+        ("tags", json!(["t"])),
+        ("vendor", json!("v")),
+        ("status", json!("active")),
+        ("handle", json!("torch")),
+        ("images", json!([{ "url": "https://a", "alt": null }])),
+        ("price", usd(5)),
+    ] {
+        let answer = change(&api, "PATCH", &path(&product), &tag(version), &json!({ field: value })).expect(200);
+        version += 1;
+        assert_eq!(answer.header("etag"), Some(tag(version).as_str()));
+        assert_eq!((&answer.json()[field], &answer.json()["version"]), (&value, &json!(version)), "{field}");
+    }
+    for (field, value) in [("compare_at_price", usd(9)), ("sku", json!("s")), ("barcode", json!("b"))] {
+        let answer = change(&api, "PATCH", &path(&product), "*", &json!({ field: value })).expect(200);
+        assert_eq!(answer.json()["variants"][0][field], value, "{field}");
+    }
+    // All prices of a product are of one currency.
+    let euros = json!({ "price": { "amount": 4, "currency": "EUR" } });
+    assert_broken(&change(&api, "PATCH", &path(&product), "*", &euros), &["/compare_at_price"]);
+    let both = json!({ "price": { "amount": 4, "currency": "EUR" }, "compare_at_price": null });
+    change(&api, "PATCH", &path(&product), "*", &both).expect(200);
+    let broken = json!({ "name": "", "tags": [""], "price": { "amount": -1, "currency": "EUR" } });
+    assert_broken(&change(&api, "PATCH", &path(&product), "*", &broken), &["/name", "/tags/0", "/price/amount"]);
+    let json_too = [("content-type", "application/json"), ("if-match", "*")];
+    api.send("PATCH", &path(&product), &json_too, Some(br#"{"name":"Plain JSON"}"#)).expect(200);
+}
+
+fn a_patch_without_effect_makes_no_version(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &plain("Lamp"));
+    for patch in [json!({}), json!({ "name": " Lamp " }), json!({ "price": usd(1_000), "category": null })] {
+        let answer = change(&api, "PATCH", &path(&product), &tag(1), &patch).expect(200);
+        assert_eq!((answer.json(), answer.header("etag")), (product.clone(), Some(tag(1).as_str())));
+    }
+}
+
+fn null_clears_what_may_be_without(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let mut body = plain("Lamp");
+    let clearable = ["description", "category", "vendor", "sku", "barcode"];
+    clearable.iter().for_each(|field| body[field] = json!("x"));
+    let product = create(&api, &body);
+    let nulls: Value = clearable.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
+    let cleared = change(&api, "PATCH", &path(&product), "*", &nulls).expect(200).json();
+    for field in clearable {
+        let holder = if ["sku", "barcode"].contains(&field) { &cleared["variants"][0] } else { &cleared };
+        assert_eq!(holder[field], Value::Null, "{field}");
+    }
+    for field in ["name", "tags", "status", "handle", "images", "price"] {
+        let pointer = format!("/{field}");
+        let answer = change(&api, "PATCH", &path(&product), "*", &json!({ field: null }));
+        assert_broken(&answer, &[&pointer]);
+    }
+}
+
+fn a_product_of_several_variants_has_no_price_of_its_own(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &shirt());
+    let patch = json!({ "price": usd(1), "compare_at_price": null, "sku": "x", "barcode": "y" });
+    let answer = change(&api, "PATCH", &path(&product), "*", &patch);
+    assert_broken(&answer, &["/price", "/compare_at_price", "/sku", "/barcode"]);
+    let problem = answer.json();
+    let errors = problem["errors"].as_array().expect("errors");
+    assert!(errors.iter().all(|error| error["code"] == "several-variants"), "{errors:?}");
+    change(&api, "PATCH", &path(&product), "*", &json!({ "name": "Blouse" })).expect(200);
+}
+
+fn a_product_is_deleted(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &shirt());
+    let answer = delete(&api, &path(&product), &tag(1)).expect(204);
+    assert!(answer.body.is_empty());
+    assert_problem(&api.get(&path(&product)), 404, "not-found");
+    assert_problem(&delete(&api, &path(&product), &tag(1)), 404, "not-found");
+    create(&api, &shirt());
+}
+
+fn changes_name_the_version_that_they_are_based_on(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &plain("Lamp"));
+    let at = path(&product);
+    let json_type = ("content-type", "application/json");
+    for (method, body) in [("PUT", Some(plain("x"))), ("PATCH", Some(json!({ "name": "x" }))), ("DELETE", None)] {
+        let body = body.map(|body| body.to_string());
+        let body = body.as_deref().map(str::as_bytes);
+        assert_problem(&api.send(method, &at, &[json_type], body), 428, "precondition-required");
+        for stale in ["\"2-managed\"", "\"0-x\"", "W/\"1-managed\"", "1", "nonsense", ""] {
+            let answer = api.send(method, &at, &[json_type, ("if-match", stale)], body);
+            assert_problem(&answer, 412, "stale-version");
+        }
+    }
+    assert_eq!(api.get(&at).json(), product);
+    // The validator of what the public sees names the same version.
+    change(&api, "PATCH", &at, "*", &json!({ "status": "active" })).expect(200);
+    let public = server.client().get(&at).expect(200).header("etag").expect("an ETag").to_owned();
+    change(&api, "PATCH", &at, &format!("\"7-x\", {public}"), &json!({ "name": "y" })).expect(200);
+    assert_problem(&change(&api, "PATCH", &at, &public, &json!({ "name": "z" })), 412, "stale-version");
+}
+
+fn of_many_edits_of_one_version_one_succeeds(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let at = path(&create(&api, &plain("Lamp")));
+    for version in 1..=3 {
+        let race = |n: usize| change(&api, "PATCH", &at, &tag(version), &json!({ "name": format!("{version}-{n}") }));
+        let answers = at_once(20, race);
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+        answers.iter().filter(|answer| answer.status != 200).for_each(|a| assert_problem(a, 412, "stale-version"));
+        assert_eq!(api.get(&at).json()["version"], version + 1);
+    }
+    // Who does not care for the version is served in turn.
+    let fields = ["description", "category", "vendor", "sku", "barcode"];
+    at_once(5, |n| change(&api, "PATCH", &at, "*", &json!({ fields[n]: "x" })).expect(200));
+    let after = api.get(&at).json();
+    assert_eq!(
+        (&after["version"], &after["vendor"], &after["variants"][0]["sku"]),
+        (&json!(9), &json!("x"), &json!("x"))
+    );
+}
+
+fn at_once(number: usize, ask: impl Fn(usize) -> Response + Sync) -> Vec<Response> {
+    std::thread::scope(|scope| {
+        let ask = &ask;
+        let asking: Vec<_> = (0..number).map(|n| scope.spawn(move || ask(n))).collect();
+        asking.into_iter().map(|one| one.join().expect("nobody panics")).collect()
+    })
+}
+
+fn only_those_who_manage_a_product_change_it(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, bob, admin) = (seller(&server), seller(&server), administrator(&server));
+    assert_problem(&server.client().post(PRODUCTS, &plain("x")), 401, "unauthenticated");
+    let tries = |api: &Client, at: &str, status: u16, code: &str| {
+        assert_problem(&change(api, "PUT", at, "*", &plain("x")), status, code);
+        assert_problem(&change(api, "PATCH", at, "*", &json!({ "name": "x" })), status, code);
+        assert_problem(&delete(api, at, "*"), status, code);
+    };
+    for status in ["draft", "active", "archived"] {
+        let mut body = plain(status);
+        body["status"] = json!(status);
+        let product = create(&ada, &body);
+        let at = path(&product);
+        tries(&server.client(), &at, 401, "unauthenticated");
+        match status {
+            "active" => tries(&bob, &at, 403, "forbidden"),
+            _ => tries(&bob, &at, 404, "not-found"),
+        }
+        assert_eq!(ada.get(&at).json(), product);
+        let changed = change(&admin, "PATCH", &at, &tag(1), &json!({ "name": "by admin" })).expect(200).json();
+        assert_eq!((&changed["owner_id"], &changed["name"]), (&product["owner_id"], &json!("by admin")));
+        delete(&admin, &at, &tag(2)).expect(204);
+    }
+    for absent in [NOBODY, "1", "%00"] {
+        tries(&ada, &format!("{PRODUCTS}/{absent}"), 404, "not-found");
+    }
+}

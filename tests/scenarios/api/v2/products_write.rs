@@ -1,0 +1,225 @@
+//! POST /api/v2/products
+
+use serde_json::{Value, json};
+use testkit::{Server, Topology, on_both};
+
+use crate::people::register;
+use crate::selling::{PRODUCTS, assert_broken, change, create, path, plain, seller, shirt, tag, usd};
+use crate::v1::text;
+use crate::v2::{assert_problem, log_in};
+
+on_both!(
+    a_plain_product_is_created,
+    a_product_with_variants_is_created,
+    options_keep_the_order_in_which_they_were_sent,
+    every_broken_rule_is_told_at_once,
+    each_field_has_its_bounds,
+    bodies_must_be_json_objects,
+    handles_and_skus_are_unique_per_owner,
+    v1_sees_what_v2_wrote,
+);
+
+fn a_plain_product_is_created(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let body = json!({
+        "name": "  Desk lamp ", "description": "Bright", "category": "Lighting", "tags": ["desk", "brass"],
+        "vendor": "Lumen", "status": "active", "images": [{ "url": "https://example.com/a.jpg", "alt": "A lamp" }],
+        "price": usd(3_990), "compare_at_price": usd(4_990), "sku": "DL-1", "barcode": "4006381333931", "stock": 7
+    });
+    let answer = api.post(PRODUCTS, &body).expect(201);
+    let product = answer.json();
+    assert_eq!(answer.header("location"), Some(path(&product).as_str()));
+    assert_eq!(answer.header("etag"), Some(tag(1).as_str()));
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+    for field in ["description", "category", "tags", "vendor", "status", "images", "price"] {
+        assert_eq!(product[field], body[field], "{field}");
+    }
+    assert_eq!(product["name"], "Desk lamp");
+    assert_eq!(product["handle"], "desk-lamp");
+    assert_eq!((&product["version"], &product["in_stock"]), (&json!(1), &json!(true)));
+    let variant = &product["variants"][0];
+    for field in ["price", "compare_at_price", "sku", "barcode"] {
+        assert_eq!(variant[field], body[field], "{field}");
+    }
+    assert_eq!(variant["options"], json!({}));
+    assert_eq!(variant["stock"], json!({ "on_hand": 7, "reserved": 0, "available": 7 }));
+    let read = api.get(&path(&product)).expect(200);
+    assert_eq!((read.json(), read.header("etag")), (product.clone(), Some(tag(1).as_str())));
+    let shown = server.client().get(&path(&product)).expect(200).json();
+    assert_eq!(shown["variants"][0]["stock"], Value::Null, "the public sees no units");
+}
+
+fn a_product_with_variants_is_created(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = create(&api, &shirt());
+    assert_eq!((&product["status"], &product["price"]), (&json!("draft"), &usd(900)));
+    let variants = product["variants"].as_array().expect("variants");
+    assert_eq!(variants.len(), 3);
+    for (variant, sent) in variants.iter().zip(shirt()["variants"].as_array().expect("variants")) {
+        assert_eq!((&variant["options"], &variant["price"]), (&sent["options"], &sent["price"]));
+        assert_eq!(variant["stock"]["on_hand"], sent["stock"]);
+    }
+    // A single variant without options is a plain product.
+    let single = json!({ "name": "Cap", "variants": [{ "options": {}, "price": usd(1) }] });
+    assert_eq!(create(&api, &single)["variants"][0]["stock"]["on_hand"], 0);
+}
+
+fn options_keep_the_order_in_which_they_were_sent(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let body = r#"{"name":"Shirt","variants":[
+        {"options":{"Size":"S","Color":"Red"},"price":{"amount":1,"currency":"EUR"}},
+        {"options":{"Color":"Red","Size":"L"},"price":{"amount":1,"currency":"EUR"}}]}"#;
+    let answer = api.post_text(PRODUCTS, body).expect(201).text();
+    for size in ["S", "L"] {
+        assert!(answer.contains(&format!(r#"{{"Size":"{size}","Color":"Red"}}"#)), "{answer}");
+    }
+}
+
+fn every_broken_rule_is_told_at_once(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let body = json!({
+        "name": " ", "tags": ["", "a\u{0}"], "handle": "Not A Slug", "images": [{ "url": "x" }], "sku": "s",
+        "variants": [
+            { "options": { "Size": "S" }, "price": { "amount": -1, "currency": "USD" }, "sku": "A" },
+            { "options": { "A/b": "S" }, "price": { "amount": 1, "currency": "EUR" }, "sku": "a", "stock": -1 },
+        ]
+    });
+    let expected = [
+        "/name",
+        "/tags/0",
+        "/tags/1",
+        "/images/0/url",
+        "/handle",
+        "/sku",
+        "/variants/0/price/amount",
+        "/variants/1/price/currency",
+        "/variants/1/stock",
+        "/variants/1/options/Size",
+        "/variants/1/options/A~1b",
+        "/variants/1/sku",
+    ];
+    assert_broken(&api.post(PRODUCTS, &body), &expected);
+    // Neither a price nor variants.
+    assert_broken(&api.post(PRODUCTS, &json!({ "name": "" })), &["/name", "/price"]);
+}
+
+fn each_field_has_its_bounds(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let long = |length: usize| json!("é".repeat(length));
+    let many = |count: usize, item: Value| Value::Array(vec![item; count]);
+    let image = |url: &str| json!([{ "url": url }]);
+    let bounds: Vec<(&str, Value, Value, &str)> = vec![
+        ("name", long(200), long(201), "/name"),
+        ("description", long(20_000), long(20_001), "/description"),
+        ("category", long(100), long(101), "/category"),
+        ("vendor", long(200), long(201), "/vendor"),
+        ("tags", many(50, json!("t")), many(51, json!("t")), "/tags"),
+        ("tags", json!([long(100)]), json!([long(101)]), "/tags/0"),
+        ("handle", json!("ab-cd-3"), json!("ab--cd"), "/handle"),
+        ("handle", json!("größe-7"), json!("-a"), "/handle"),
+        ("images", many(50, json!({ "url": "http://a/b" })), many(51, json!({ "url": "http://a/b" })), "/images"),
+        ("images", image("https://a"), image("ftp://a"), "/images/0/url"),
+        ("images", image("https://a/b?c#d"), image("https://a b"), "/images/0/url"),
+        ("price", usd(0), usd(-1), "/price/amount"),
+        ("price", usd(9_999_999_999), usd(10_000_000_000), "/price/amount"),
+        ("compare_at_price", usd(1), json!({ "amount": 1, "currency": "EUR" }), "/compare_at_price/currency"),
+        ("sku", long(255), long(256), "/sku"),
+        ("sku", Value::Null, json!(""), "/sku"),
+        ("barcode", long(255), long(256), "/barcode"),
+        ("barcode", json!("1"), json!("1\u{0}"), "/barcode"),
+        ("stock", json!(i32::MAX), json!(i64::from(i32::MAX) + 1), "/stock"),
+        ("stock", json!(0), json!(-1), "/stock"),
+        ("status", json!("archived"), json!("sold"), "/status"),
+    ];
+    for (field, good, bad, pointer) in bounds {
+        let mut body = plain("bounded");
+        body[field] = good;
+        create(&api, &body);
+        body[field] = bad;
+        assert_broken(&api.post(PRODUCTS, &body), &[pointer]);
+    }
+    let variant = |n: usize| json!({ "options": { "N": n.to_string() }, "price": usd(1) });
+    let variants = |count| json!({ "name": "many", "variants": (0..count).map(variant).collect::<Vec<_>>() });
+    create(&api, &variants(100));
+    assert_broken(&api.post(PRODUCTS, &variants(101)), &["/variants"]);
+    assert_broken(&api.post(PRODUCTS, &variants(0)), &["/variants", "/price"][..1]);
+    let options = |options: Value| json!({ "name": "one", "variants": [{ "options": options, "price": usd(1) }] });
+    create(&api, &options(json!({ "A": "1", "B": "2", "C": "3" })));
+    let four = options(json!({ "A": "1", "B": "2", "C": "3", "D": "4" }));
+    assert_broken(&api.post(PRODUCTS, &four), &["/variants/0/options"]);
+    assert_broken(&api.post(PRODUCTS, &options(json!({ "A": "" }))), &["/variants/0/options/A"]);
+    // Control characters take six bytes each where they are stored, and an index bounds those.
+    create(&api, &options(json!({ "A": "\u{1}".repeat(249) })));
+    assert_broken(&api.post(PRODUCTS, &options(json!({ "A": "\u{1}".repeat(250) }))), &["/variants/0/options"]);
+}
+
+fn bodies_must_be_json_objects(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    for (text, status, code) in [
+        ("", 400, "malformed-body"),
+        ("{", 400, "malformed-body"),
+        ("[]", 422, "validation-failed"),
+        (r#""text""#, 422, "validation-failed"),
+        (r#"{"name":"a","name":"b","price":{"amount":1,"currency":"USD"}}"#, 422, "validation-failed"),
+        (r#"{"name":"a","price":[1,"USD"]}"#, 422, "validation-failed"),
+        (r#"{"name":"a","price":{"amount":1.5,"currency":"USD"}}"#, 422, "validation-failed"),
+        (r#"{"name":"a","price":{"amount":1,"currency":"usd"}}"#, 422, "validation-failed"),
+        (r#"{"name":"a","variants":{}}"#, 422, "validation-failed"),
+        (r#"{"name":"a","variants":[["S"]]}"#, 422, "validation-failed"),
+        (
+            r#"{"name":"a","variants":[{"options":["S"],"price":{"amount":1,"currency":"USD"}}]}"#,
+            422,
+            "validation-failed",
+        ),
+        (r#"{"name":null,"price":{"amount":1,"currency":"USD"}}"#, 422, "validation-failed"),
+    ] {
+        let answer = api.post_text(PRODUCTS, text);
+        assert_problem(&answer, status, code);
+    }
+    let body = plain("a").to_string();
+    let merge_patch = [("content-type", "application/merge-patch+json")];
+    assert_problem(&api.send("POST", PRODUCTS, &merge_patch, Some(body.as_bytes())), 415, "unsupported-media-type");
+    assert_problem(&api.send("POST", PRODUCTS, &[], Some(body.as_bytes())), 415, "unsupported-media-type");
+    let huge = json!({ "name": "a", "price": usd(1), "description": "x".repeat(2 << 20) });
+    assert_problem(&api.post(PRODUCTS, &huge), 413, "payload-too-large");
+}
+
+fn handles_and_skus_are_unique_per_owner(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, bob) = (seller(&server), seller(&server));
+    let mut lamp = plain("Lamp");
+    lamp["handle"] = json!("lamp");
+    lamp["sku"] = json!("Lamp-1");
+    create(&ada, &lamp);
+    create(&bob, &lamp);
+    let mut taken = plain("Other");
+    taken["handle"] = json!("lamp");
+    assert_problem(&ada.post(PRODUCTS, &taken), 409, "conflict");
+    taken["handle"] = Value::Null;
+    taken["sku"] = json!("LAMP-1");
+    assert_problem(&ada.post(PRODUCTS, &taken), 409, "conflict");
+    // One that is derived from the name steps aside.
+    let second = create(&ada, &plain("Lamp"));
+    assert_eq!(second["handle"], format!("lamp-{}", text(&second["id"])));
+    for patch in [json!({ "handle": "lamp" }), json!({ "sku": "lamp-1" })] {
+        assert_problem(&change(&ada, "PATCH", &path(&second), "*", &patch), 409, "conflict");
+    }
+    assert_problem(&change(&ada, "PUT", &path(&second), "*", &lamp), 409, "conflict");
+    assert_eq!(ada.get(&path(&second)).json(), second);
+}
+
+fn v1_sees_what_v2_wrote(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    let api = log_in(&server, &ada.email);
+    let product = create(&api, &shirt());
+    let v1 = ada.api.get(&format!("/api/v1/products/{}", text(&product["id"]))).expect(200).json();
+    let shown = &v1["data"]["product"];
+    assert_eq!((&shown["price"], &shown["stock"], &shown["userId"]), (&json!("9.00"), &json!(3), &json!(ada.id)));
+}

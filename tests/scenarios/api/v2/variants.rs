@@ -1,0 +1,239 @@
+//! /api/v2/products/{id}/variants and /api/v2/variants/{id}
+
+use serde_json::{Value, json};
+use testkit::{Client, Server, Topology, on_both};
+
+use crate::selling::{administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
+use crate::v1::{NOBODY, text};
+use crate::v2::{assert_problem, delete};
+
+on_both!(
+    a_variant_is_added,
+    added_variants_follow_the_rules,
+    a_variant_is_patched,
+    a_variant_is_deleted,
+    variants_have_the_version_of_their_product,
+    stock_is_adjusted,
+    adjustments_follow_the_rules,
+    adjustments_at_once_are_all_counted,
+    only_those_who_manage_a_product_change_its_variants,
+);
+
+fn shirt(api: &Client) -> Value {
+    create(
+        api,
+        &json!({ "name": "Shirt", "variants": [
+            { "options": { "Size": "S" }, "price": usd(1_000), "sku": "S", "stock": 1 },
+            { "options": { "Size": "L" }, "price": usd(900), "sku": "L", "stock": 2 },
+        ] }),
+    )
+}
+
+fn variants(product: &Value) -> String {
+    format!("{}/variants", path(product))
+}
+
+fn adjustments(variant: &Value) -> String {
+    format!("{}/stock-adjustments", variant_path(variant))
+}
+
+fn a_variant_is_added(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = shirt(&api);
+    let body = json!({ "options": { "Size": "M" }, "price": usd(500), "compare_at_price": usd(600), "sku": "M",
+        "barcode": "1", "stock": 3 });
+    let answer = api.post(&variants(&product), &body).expect(201);
+    let variant = answer.json();
+    assert_eq!(answer.header("location"), Some(variant_path(&variant).as_str()));
+    assert_eq!(answer.header("etag"), Some(tag(2).as_str()));
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+    for field in ["options", "price", "compare_at_price", "sku", "barcode"] {
+        assert_eq!(variant[field], body[field], "{field}");
+    }
+    assert_eq!(variant["stock"], json!({ "on_hand": 3, "reserved": 0, "available": 3 }));
+    let after = api.get(&path(&product)).json();
+    assert_eq!((&after["variants"][2], &after["price"], &after["version"]), (&variant, &usd(500), &json!(2)));
+}
+
+fn added_variants_follow_the_rules(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let at = variants(&shirt(&api));
+    for (body, pointers) in [
+        (json!({ "options": { "Size": "M" } }), &["/price"][..]),
+        (json!({ "price": usd(1) }), &["/options/Size"]),
+        (json!({ "options": { "Color": "M" }, "price": usd(1) }), &["/options/Size", "/options/Color"]),
+        (json!({ "options": { "Size": "M" }, "price": { "amount": 1, "currency": "EUR" } }), &["/price/currency"]),
+        (json!({ "options": { "Size": "M" }, "price": usd(-1), "stock": -1 }), &["/price/amount", "/stock"]),
+        (json!({ "options": { "Size": 1 }, "price": usd(1) }), &["/options/Size"]),
+        (json!({ "options": { "Size": "M" }, "price": usd(1), "id": NOBODY }), &["/id"]),
+        (json!({ "options": { "Size": "M" }, "price": usd(1), "product_id": NOBODY }), &["/product_id"]),
+    ] {
+        assert_broken(&api.post(&at, &body), pointers);
+    }
+    for taken in [
+        json!({ "options": { "Size": "S" }, "price": usd(1) }),
+        json!({ "options": { "Size": "M" }, "price": usd(1), "sku": "s" }),
+    ] {
+        assert_problem(&api.post(&at, &taken), 409, "conflict");
+    }
+    let lamp = create(&api, &plain("Lamp"));
+    assert_problem(&api.post(&variants(&lamp), &json!({ "price": usd(1) })), 409, "conflict");
+    let all: Vec<Value> = (0..100).map(|n| json!({ "options": { "N": n.to_string() }, "price": usd(1) })).collect();
+    let full = create(&api, &json!({ "name": "Full", "variants": all }));
+    let one_more = json!({ "options": { "N": "more" }, "price": usd(1) });
+    assert_problem(&api.post(&variants(&full), &one_more), 409, "conflict");
+}
+
+fn a_variant_is_patched(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = shirt(&api);
+    let small = &product["variants"][0];
+    let at = variant_path(small);
+    let patch = json!({ "options": { "Size": "XS" }, "price": usd(1), "compare_at_price": usd(2), "sku": null,
+        "barcode": "b" });
+    let answer = change(&api, "PATCH", &at, &tag(1), &patch).expect(200);
+    assert_eq!(answer.header("etag"), Some(tag(2).as_str()));
+    let patched = answer.json();
+    for field in ["options", "price", "compare_at_price", "sku", "barcode"] {
+        assert_eq!(patched[field], patch[field], "{field}");
+    }
+    assert_eq!((&patched["id"], &patched["stock"]), (&small["id"], &small["stock"]));
+    assert_eq!(api.get(&path(&product)).json()["variants"][0], patched);
+    let same = change(&api, "PATCH", &at, &tag(2), &patch).expect(200);
+    assert_eq!(same.header("etag"), Some(tag(2).as_str()), "nothing changed");
+    for (patch, pointer) in [
+        (json!({ "price": null }), "/price"),
+        (json!({ "options": null }), "/options"),
+        (json!({ "options": {} }), "/options/Size"),
+        (json!({ "price": { "amount": 1, "currency": "EUR" } }), "/price/currency"),
+        (json!({ "sku": "" }), "/sku"),
+        (json!({ "stock": 1 }), "/stock"),
+        (json!({ "stock": { "reserved": 0 } }), "/stock"),
+        (json!({ "id": NOBODY }), "/id"),
+    ] {
+        assert_broken(&change(&api, "PATCH", &at, "*", &patch), &[pointer]);
+    }
+    for patch in [json!({ "options": { "Size": "L" } }), json!({ "sku": "l" })] {
+        assert_problem(&change(&api, "PATCH", &at, "*", &patch), 409, "conflict");
+    }
+}
+
+fn a_variant_is_deleted(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = shirt(&api);
+    let (small, large) = (variant_path(&product["variants"][0]), variant_path(&product["variants"][1]));
+    delete(&api, &large, &tag(1)).expect(204);
+    assert_problem(&delete(&api, &large, "*"), 404, "not-found");
+    let after = api.get(&path(&product)).json();
+    assert_eq!((&after["variants"].as_array().map(Vec::len), &after["price"]), (&Some(1), &usd(1_000)));
+    assert_problem(&delete(&api, &small, &tag(2)), 409, "conflict");
+}
+
+fn variants_have_the_version_of_their_product(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = shirt(&api);
+    let at = variant_path(&product["variants"][0]);
+    let body = Some(&br#"{"sku":"x"}"#[..]);
+    let json_type = ("content-type", "application/json");
+    assert_problem(&api.send("PATCH", &at, &[json_type], body), 428, "precondition-required");
+    assert_problem(&api.delete(&at), 428, "precondition-required");
+    change(&api, "PATCH", &path(&product), &tag(1), &json!({ "name": "Blouse" })).expect(200);
+    assert_problem(&change(&api, "PATCH", &at, &tag(1), &json!({ "sku": "x" })), 412, "stale-version");
+    assert_problem(&delete(&api, &at, &tag(1)), 412, "stale-version");
+    change(&api, "PATCH", &at, &tag(2), &json!({ "sku": "x" })).expect(200);
+}
+
+fn stock_is_adjusted(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = shirt(&api);
+    let small = &product["variants"][0];
+    let adjust = |body: Value| api.post(&adjustments(small), &body).expect(201).json();
+    let expected = |on_hand: i64| {
+        let stock = json!({ "on_hand": on_hand, "reserved": 0, "available": on_hand });
+        json!({ "variant_id": small["id"], "stock": stock })
+    };
+    assert_eq!(adjust(json!({ "delta": 4, "reason": "found" })), expected(5));
+    assert_eq!(adjust(json!({ "delta": -5, "reason": "lost" })), expected(0));
+    assert_eq!(api.get(&path(&product)).json()["variants"][0]["in_stock"], false);
+    assert_eq!(adjust(json!({ "on_hand": 7, "reason": "counted" })), expected(7));
+    let after = api.get(&path(&product)).json();
+    assert_eq!((&after["version"], &after["variants"][0]["stock"]["on_hand"]), (&json!(1), &json!(7)), "no edit");
+    let refused = api.post(&adjustments(small), &json!({ "delta": -8, "reason": "lost" }));
+    assert_problem(&refused, 409, "conflict");
+    let refused = api.post(&adjustments(small), &json!({ "delta": i32::MAX, "reason": "found" }));
+    assert_problem(&refused, 409, "conflict");
+    // An edit leaves the units as they are.
+    change(&api, "PATCH", &variant_path(small), &tag(1), &json!({ "sku": "x" })).expect(200);
+    assert_eq!(api.get(&path(&product)).json()["variants"][0]["stock"]["on_hand"], 7);
+}
+
+fn adjustments_follow_the_rules(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let at = adjustments(&shirt(&api)["variants"][0]);
+    for (body, pointers) in [
+        (json!({ "delta": 1 }), &["/reason"][..]),
+        (json!({ "reason": "r" }), &["/delta"]),
+        (json!({ "delta": 1, "on_hand": 1, "reason": "r" }), &["/on_hand"]),
+        (json!({ "on_hand": -1, "reason": "r" }), &["/on_hand"]),
+        (json!({ "on_hand": 2_147_483_648_i64, "reason": "r" }), &["/on_hand"]),
+        (json!({ "delta": -2_147_483_648_i64, "reason": "r" }), &["/delta"]),
+        (json!({ "delta": 1.5, "reason": "r" }), &["/delta"]),
+        (json!({ "delta": "1", "reason": "r" }), &["/delta"]),
+        (json!({ "delta": 2_147_483_648_i64, "reason": "" }), &["/reason", "/delta"]),
+        (json!({ "delta": 1, "reason": "r".repeat(201) }), &["/reason"]),
+        (json!({ "delta": 1, "reason": "\u{0}" }), &["/reason"]),
+        (json!({ "delta": 1, "reason": "r", "reserved": 1 }), &["/reserved"]),
+    ] {
+        assert_broken(&api.post(&at, &body), pointers);
+    }
+    api.post(&at, &json!({ "delta": 1, "reason": "é".repeat(200) })).expect(201);
+}
+
+fn adjustments_at_once_are_all_counted(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let product = shirt(&api);
+    let at = adjustments(&product["variants"][0]);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| api.post(&at, &json!({ "delta": 1, "reason": "found" })).expect(201));
+        }
+    });
+    assert_eq!(api.get(&path(&product)).json()["variants"][0]["stock"]["on_hand"], 21);
+}
+
+fn only_those_who_manage_a_product_change_its_variants(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, bob, admin) = (seller(&server), seller(&server), administrator(&server));
+    let product = shirt(&ada);
+    let tries = |api: &Client, product: &str, variant: &str, status: u16, code: &str| {
+        let body = json!({ "options": { "Size": "M" }, "price": usd(1) });
+        assert_problem(&api.post(&format!("/api/v2/products/{product}/variants"), &body), status, code);
+        let at = format!("/api/v2/variants/{variant}");
+        assert_problem(&change(api, "PATCH", &at, "*", &json!({ "sku": "x" })), status, code);
+        assert_problem(&delete(api, &at, "*"), status, code);
+        let adjustment = json!({ "delta": 1, "reason": "r" });
+        assert_problem(&api.post(&format!("{at}/stock-adjustments"), &adjustment), status, code);
+    };
+    let (id, small) = (text(&product["id"]), text(&product["variants"][0]["id"]));
+    tries(&server.client(), &id, &small, 401, "unauthenticated");
+    tries(&bob, &id, &small, 404, "not-found");
+    tries(&ada, NOBODY, NOBODY, 404, "not-found");
+    tries(&ada, "1", "%00", 404, "not-found");
+    assert_eq!(ada.get(&path(&product)).json(), product);
+    change(&ada, "PATCH", &path(&product), "*", &json!({ "status": "active" })).expect(200);
+    tries(&bob, &id, &small, 403, "forbidden");
+    let at = format!("/api/v2/variants/{small}");
+    change(&admin, "PATCH", &at, &tag(2), &json!({ "sku": "by admin" })).expect(200);
+    admin.post(&format!("{at}/stock-adjustments"), &json!({ "delta": 1, "reason": "by admin" })).expect(201);
+    let body = json!({ "options": { "Size": "M" }, "price": usd(1) });
+    admin.post(&variants(&product), &body).expect(201);
+    delete(&admin, &at, &tag(4)).expect(204);
+}

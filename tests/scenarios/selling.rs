@@ -1,0 +1,85 @@
+//! Products through API v2, as their sellers write them.
+
+use serde_json::{Value, json};
+use testkit::{Client, Response, Server};
+
+use crate::people;
+use crate::v1::text;
+use crate::v2::{assert_problem, log_in, register};
+
+pub const PRODUCTS: &str = "/api/v2/products";
+pub const REPLAYED: &str = "idempotent-replayed";
+
+/// Somebody new, who acts through v2.
+#[track_caller]
+pub fn seller(server: &Server) -> Client {
+    log_in(server, &register(server))
+}
+
+/// An administrator, who acts through v2.
+#[track_caller]
+pub fn administrator(server: &Server) -> Client {
+    log_in(server, &people::administrator(server).email)
+}
+
+/// Asserts that the input is refused for exactly these fields, in this order.
+#[track_caller]
+pub fn assert_broken(response: &Response, pointers: &[&str]) {
+    assert_problem(response, 422, "validation-failed");
+    let problem = response.json();
+    let errors = problem["errors"].as_array().expect("errors");
+    let told: Vec<&str> = errors.iter().filter_map(|error| error["pointer"].as_str()).collect();
+    assert_eq!(told, pointers, "{problem}");
+}
+
+/// US dollars, in cents.
+pub fn usd(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "USD" })
+}
+
+/// A plain product of this name.
+pub fn plain(name: &str) -> Value {
+    json!({ "name": name, "price": usd(1_000) })
+}
+
+/// A product of three variants.
+pub fn shirt() -> Value {
+    json!({ "name": "Shirt", "variants": [
+        { "options": { "Color": "Red", "Size": "S" }, "price": usd(1_000), "sku": "R-S", "stock": 1 },
+        { "options": { "Color": "Red", "Size": "L" }, "price": usd(900), "sku": "R-L", "stock": 2 },
+        { "options": { "Color": "Blue", "Size": "S" }, "price": usd(1_100), "sku": "B-S", "stock": 0 },
+    ] })
+}
+
+/// Creates a product and returns it.
+#[track_caller]
+pub fn create(api: &Client, product: &Value) -> Value {
+    api.post(PRODUCTS, product).expect(201).json()
+}
+
+pub fn path(product: &Value) -> String {
+    format!("{PRODUCTS}/{}", text(&product["id"]))
+}
+
+pub fn variant_path(variant: &Value) -> String {
+    format!("/api/v2/variants/{}", text(&variant["id"]))
+}
+
+/// The validator of what a manager sees of a product in this version.
+pub fn tag(version: i64) -> String {
+    format!("\"{version}-managed\"")
+}
+
+/// Sends JSON that changes what has this validator.
+#[track_caller]
+pub fn change(api: &Client, method: &str, path: &str, etag: &str, body: &Value) -> Response {
+    let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let headers = [("content-type", media_type), ("if-match", etag)];
+    api.send(method, path, &headers, Some(body.to_string().as_bytes()))
+}
+
+/// Posts with an `Idempotency-Key`.
+#[track_caller]
+pub fn post_once(api: &Client, path: &str, key: &str, body: &Value) -> Response {
+    api.post_with(path, ("idempotency-key", key), body)
+}
