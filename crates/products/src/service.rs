@@ -15,7 +15,7 @@ use crate::events::{self, CREATED, DELETED, UPDATED};
 use crate::model::{
     ChangedStock, Edit, MAX_HANDLE, MAX_STOCK, NewProduct, Product, Status, Stock, StockChange, Stocked, Variant,
 };
-use crate::store::{self, ActiveQuery, Insert, PageQuery, RESERVED_RULE, Store};
+use crate::store::{self, Insert, PageQuery, RESERVED_RULE, Store};
 
 /// An edit that meets other edits of the same product starts over this often before it gives up.
 const EDIT_TRIES: usize = 16;
@@ -93,14 +93,6 @@ impl Products {
             (product, units)
         };
         Ok((products.into_iter().map(with_units).collect(), total))
-    }
-
-    /// A page of public products by key.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, Error> {
-        Ok(self.store.active(query).await?)
     }
 
     /// Creates a draft with one variant, at most once per claim.

@@ -29,7 +29,11 @@ pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
         v1::update::handle,
         v1::delete::handle
     ));
-    let v2 = OpenApiRouter::new().routes(routes!(v2::list::handle)).routes(routes!(v2::get::handle));
+    let v2 = OpenApiRouter::new()
+        .routes(routes!(v2::list::handle))
+        .routes(routes!(v2::get::handle))
+        .routes(routes!(v2::mine::handle))
+        .routes(routes!(v2::categories::handle));
     Api { v1: v1.with_state(Arc::clone(&endpoints)), v2: v2.with_state(endpoints) }
 }
 

@@ -1,6 +1,7 @@
 //! The endpoints of user administration, one file each.
 
 pub mod v1;
+pub mod v2;
 
 use std::sync::Arc;
 
@@ -21,5 +22,6 @@ pub struct Endpoints {
 pub fn api(accounts: Arc<dyn Accounts>, products: Products) -> Api {
     let endpoints = Arc::new(Endpoints { accounts, products });
     let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle)).v1_routes(routes!(v1::get::handle));
-    Api { v1: v1.with_state(endpoints), v2: OpenApiRouter::new() }
+    let v2 = OpenApiRouter::new().routes(routes!(v2::products::handle));
+    Api { v1: v1.with_state(Arc::clone(&endpoints)), v2: v2.with_state(endpoints) }
 }

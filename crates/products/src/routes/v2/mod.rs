@@ -1,7 +1,10 @@
 //! The catalogue as API v2 shows it.
 
+pub mod categories;
 pub mod get;
 pub mod list;
+pub mod listing;
+pub mod mine;
 
 use kernel::{Money, Timestamp, Uuid};
 use serde::Serialize;

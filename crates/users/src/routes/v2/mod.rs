@@ -1,0 +1,3 @@
+//! User administration as API v2 shows it.
+
+pub mod products;
