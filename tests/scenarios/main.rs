@@ -15,3 +15,4 @@ mod commands;
 mod operation;
 mod people;
 mod v1;
+mod v2;
