@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
+# Requests that `make fuzz` makes up for an operation and a caller.
+EXAMPLES ?= 100
 
-.PHONY: help run demo build test lint fmt servers audit bench
+.PHONY: help run demo build test lint fmt servers fuzzer fuzz audit bench
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -17,10 +19,11 @@ demo: ## the same, with a shop to look at
 build: ## the optimised binary: target/release/primetrade
 	$(CARGO) build --release --package primetrade
 
-test: servers lint ## everything: format, lints, unit, store and black-box tests
+test: servers fuzzer lint ## everything: format, lints, unit, store and black-box tests, and a short fuzz
 	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
+	python3 tests/fuzz/run.py 5
 
 lint: ## format and lints, warnings refused
 	$(CARGO) fmt --all --check
@@ -42,6 +45,16 @@ servers: ## installs the servers that the tests start, where it may
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; \
 	else echo "The tests start PostgreSQL themselves; please install it first: sudo apt-get install postgresql" >&2; exit 1; fi
+
+fuzzer: ## installs what the fuzzer needs beside PyPI, where it may
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv; \
+	else echo "The fuzzer runs in a Python environment of its own; please install: sudo apt-get install python3-venv" >&2; exit 1; fi
+
+fuzz: fuzzer ## requests made up from the OpenAPI documents, EXAMPLES for each operation and caller
+	$(CARGO) build --package primetrade
+	python3 tests/fuzz/run.py $(EXAMPLES)
 
 bench: build ## measure against bare peers and record the figures in benches/results
 	python3 benches/run.py

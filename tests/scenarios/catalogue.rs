@@ -55,7 +55,8 @@ pub struct Row<'a> {
     pub stock: u32,
 }
 
-/// Imports these products for the account of this e-mail address, with prices in this currency. Of several, the last is the newest.
+/// Imports these products for the account of this e-mail address, with prices in this currency. Several are written at
+/// once, so that of neighbours either may be the newer one.
 #[track_caller]
 pub fn import_rows(deployment: &Deployment, owner: &str, currency: &str, rows: &[Row<'_>]) {
     let mut csv = String::from("Handle,Title,Type,Status,Variant Price,Variant Inventory Qty\n");

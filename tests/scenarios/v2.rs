@@ -1,30 +1,87 @@
-//! The words of API v2.
+//! The words of API v2, as its clients know them.
 
 use serde_json::{Value, json};
 use testkit::{Client, Response, Server};
 
-use crate::people::PASSWORD;
+use crate::people::{PASSWORD, unique};
 use crate::v1::text;
 
-/// Logs in through v2 with [`PASSWORD`]; the client acts as this person.
+/// Logs in through v2 with the [`PASSWORD`] of all test accounts, however they were made.
 #[track_caller]
 pub fn log_in(server: &Server, email: &str) -> Client {
-    let body = json!({ "email": email, "password": PASSWORD });
-    let session = server.client().post("/api/v2/sessions", &body).expect(201).json();
-    server.client().with_token(&text(&session["access_token"]))
+    let tokens = open(&server.client(), email, PASSWORD).expect(201).json();
+    server.client().with_token(&text(&tokens["access_token"]))
 }
 
-/// Asserts that the input was refused for exactly these, in any order: `(pointer, code)`.
+pub fn open(client: &Client, email: &str, password: &str) -> Response {
+    client.post("/api/v2/sessions", &json!({ "email": email, "password": password }))
+}
+
+pub fn refresh(client: &Client, refresh_token: &str) -> Response {
+    client.post("/api/v2/sessions/refresh", &json!({ "refresh_token": refresh_token }))
+}
+
+/// Makes an account through v2, and returns its e-mail address.
 #[track_caller]
-pub fn assert_invalid(response: &Response, expected: &[(&str, &str)]) {
+pub fn register(server: &Server) -> String {
+    let username = unique("user");
+    let email = format!("{username}@example.com");
+    let account = json!({ "username": username, "email": email, "password": PASSWORD });
+    server.client().post("/api/v2/accounts", &account).expect(201);
+    email
+}
+
+/// The ETag of an answer.
+#[track_caller]
+pub fn etag(response: &Response) -> String {
+    response.header("etag").expect("an ETag").to_owned()
+}
+
+/// Sends a merge patch under `If-Match`.
+#[track_caller]
+pub fn patch(client: &Client, path: &str, etag: &str, change: &Value) -> Response {
+    let headers = [("content-type", "application/merge-patch+json"), ("if-match", etag)];
+    client.send("PATCH", path, &headers, Some(change.to_string().as_bytes()))
+}
+
+/// Deletes under `If-Match`.
+#[track_caller]
+pub fn delete(client: &Client, path: &str, etag: &str) -> Response {
+    client.send("DELETE", path, &[("if-match", etag)], None)
+}
+
+/// Asserts a whole problem document.
+#[track_caller]
+pub fn assert_problem(response: &Response, status: u16, code: &str) {
+    assert_eq!(response.status, status, "{}", response.text());
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
     let problem = response.json();
-    assert_eq!((response.status, &problem["code"]), (422, &json!("validation-failed")), "{problem}");
-    let errors = problem["errors"].as_array().expect("errors");
-    let mut told: Vec<(String, String)> = errors.iter().map(|e| (text(&e["pointer"]), text(&e["code"]))).collect();
-    told.sort_unstable();
-    let mut expected: Vec<(String, String)> =
-        expected.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
-    expected.sort_unstable();
+    assert_eq!(problem["code"], code, "{problem}");
+    assert_eq!(problem["status"], status, "{problem}");
+    for field in ["type", "title", "detail", "instance", "request_id"] {
+        let text = problem[field].as_str();
+        assert!(text.is_some_and(|text| !text.is_empty()), "{field}: {problem}");
+    }
+    assert_eq!(problem["request_id"].as_str(), response.header("x-request-id"));
+    if code == "validation-failed" {
+        let errors = problem["errors"].as_array().expect("errors");
+        assert!(!errors.is_empty());
+        for error in errors {
+            for field in ["pointer", "detail", "code"] {
+                assert!(error[field].is_string(), "{field}: {problem}");
+            }
+        }
+    }
+}
+
+/// Asserts a refusal of the input for exactly these pointers and codes, in this order.
+#[track_caller]
+pub fn assert_invalid(response: &Response, errors: &[(&str, &str)]) {
+    assert_problem(response, 422, "validation-failed");
+    let problem = response.json();
+    let told = problem["errors"].as_array().expect("errors").iter();
+    let told: Vec<_> = told.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
+    let expected: Vec<_> = errors.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
     assert_eq!(told, expected, "{problem}");
 }
 

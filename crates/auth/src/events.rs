@@ -1,9 +1,9 @@
 //! What auth tells the event log. Personal fields stand beside the event, so that erasing them leaves the log verifiable.
 
 use kernel::event::EventHead;
-use kernel::{Actor, Error, Event, PersonalData};
+use kernel::{Actor, Error, Event, PersonalData, Uuid};
 use platform::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::Account;
@@ -22,16 +22,23 @@ impl Cause {
     pub const SYSTEM: Cause = Cause { actor: Actor::System, request_id: None };
 }
 
+/// Who is mailed, or was registered.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Personal {
+    pub username: String,
+    pub email: String,
+}
+
 #[derive(Serialize)]
-struct Personal<'a> {
-    username: &'a str,
-    email: &'a str,
+struct WithPersonal<T: Serialize> {
+    /// SHA-256(salt ‖ bytes) of the personal fields.
+    personal: String,
+    #[serde(flatten)]
+    data: T,
 }
 
 #[derive(Serialize)]
 struct Registered {
-    /// SHA-256(salt ‖ bytes) of the personal fields.
-    personal: String,
     role: &'static str,
 }
 
@@ -40,16 +47,42 @@ struct ActiveChanged {
     active: bool,
 }
 
+#[derive(Serialize)]
+struct RoleChanged {
+    role: &'static str,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// A mail that somebody has to get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Template {
+    /// Prove that the address is yours.
+    VerifyEmail,
+    /// Choose another password.
+    ResetPassword,
+    /// Somebody, perhaps you, tried to register with your address.
+    AlreadyRegistered,
+    /// Your password was changed.
+    PasswordChanged,
+}
+
+/// The data of [`MAIL_REQUESTED`]. The ticket is made of the token's id when the mail is written.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MailRequest {
+    pub template: Template,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub token: Option<Uuid>,
+}
+
+pub const MAIL_REQUESTED: &str = "mail.requested";
+
 /// # Errors
 /// `Internal` without randomness.
 pub fn registered(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
-    let fields = Personal { username: &account.username, email: &account.email };
-    let personal = PersonalData { salt: context.random()?, bytes: serde_json::to_vec(&fields).map_err(unwritable)? };
-    let hash = Sha256::new().chain_update(personal.salt).chain_update(&personal.bytes).finalize();
-    let data =
-        Registered { personal: hash.iter().map(|byte| format!("{byte:02x}")).collect(), role: account.role.as_str() };
-    let head = head(context, "account.registered", account, cause)?;
-    Event::new(head, data, Some(personal)).map_err(unwritable)
+    with_personal(context, "account.registered", account, Registered { role: account.role.as_str() }, cause)
 }
 
 /// Of an account as it is after the change.
@@ -61,8 +94,78 @@ pub fn active_changed(context: &Context, account: &Account, cause: &Cause) -> Re
         true => "account.activated",
         false => "account.deactivated",
     };
-    let data = ActiveChanged { active: account.active };
+    plain(context, kind, account, ActiveChanged { active: account.active }, cause)
+}
+
+/// # Errors
+/// As [`registered`].
+pub fn role_changed(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
+    plain(context, "account.role_changed", account, RoleChanged { role: account.role.as_str() }, cause)
+}
+
+/// # Errors
+/// As [`registered`].
+pub fn profile_changed(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
+    with_personal(context, "account.profile_changed", account, Nothing {}, cause)
+}
+
+/// # Errors
+/// As [`registered`].
+pub fn password_changed(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
+    plain(context, "account.password_changed", account, Nothing {}, cause)
+}
+
+/// # Errors
+/// As [`registered`].
+pub fn email_verified(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
+    plain(context, "account.email_verified", account, Nothing {}, cause)
+}
+
+/// # Errors
+/// As [`registered`].
+pub fn erased(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
+    plain(context, "account.erased", account, Nothing {}, cause)
+}
+
+/// # Errors
+/// As [`registered`].
+pub fn mail_requested(
+    context: &Context,
+    account: &Account,
+    template: Template,
+    token: Option<Uuid>,
+    cause: &Cause,
+) -> Result<Event, Error> {
+    with_personal(context, MAIL_REQUESTED, account, MailRequest { template, token }, cause)
+}
+
+fn plain<T: Serialize>(
+    context: &Context,
+    kind: &'static str,
+    account: &Account,
+    data: T,
+    cause: &Cause,
+) -> Result<Event, Error> {
     Event::new(head(context, kind, account, cause)?, data, None).map_err(unwritable)
+}
+
+fn with_personal<T: Serialize>(
+    context: &Context,
+    kind: &'static str,
+    account: &Account,
+    data: T,
+    cause: &Cause,
+) -> Result<Event, Error> {
+    let fields = Personal { username: account.username.clone(), email: account.email.clone() };
+    let personal = PersonalData { salt: context.random()?, bytes: serde_json::to_vec(&fields).map_err(unwritable)? };
+    let hash = Sha256::new().chain_update(personal.salt).chain_update(&personal.bytes).finalize();
+    let data = WithPersonal { personal: hash.iter().map(|byte| format!("{byte:02x}")).collect(), data };
+    Event::new(head(context, kind, account, cause)?, data, Some(personal)).map_err(unwritable)
+}
+
+/// The subject of an account's events.
+pub fn subject(account: Uuid) -> String {
+    format!("accounts/{account}")
 }
 
 fn head<'a>(
@@ -75,7 +178,7 @@ fn head<'a>(
         id: context.id()?,
         source: SOURCE,
         kind,
-        subject: format!("accounts/{}", account.id),
+        subject: subject(account.id),
         version: account.version,
         time: account.updated_at,
         actor: cause.actor,

@@ -4,25 +4,35 @@
 
 mod events;
 mod keys;
+mod local;
+mod mail;
 mod model;
 mod passwords;
+mod profile;
+mod recovery;
 pub mod routes;
 mod service;
+mod sessions;
 mod store;
 mod throttle;
+mod tickets;
 mod tokens;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{Error, Uuid};
+use kernel::{Error, Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
+use platform::http::conditional::IfMatch;
 
 pub use events::Cause;
 pub use keys::{Key, KeyError, KeyRing};
-pub use model::{Account, Credentials, Registration, Rule, Session};
+pub use mail::Mail;
+pub use model::{Account, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict};
+pub use profile::Administration;
 pub use service::{Auth, AuthSettings, LoggedIn, StartError};
+pub use sessions::Opened;
 pub use tokens::{Audience, Claims};
 
 /// The schema of the database that auth is started with.
@@ -30,10 +40,12 @@ pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
         Migration { version: 1, name: "common", sql: COMMON_SQLITE },
         Migration { version: 2, name: "accounts", sql: include_str!("../migrations/sqlite/0001_accounts.sql") },
+        Migration { version: 3, name: "sessions_v2", sql: include_str!("../migrations/sqlite/0003_sessions_v2.sql") },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
         Migration { version: 2, name: "accounts", sql: include_str!("../migrations/postgres/0001_accounts.sql") },
+        Migration { version: 3, name: "sessions_v2", sql: include_str!("../migrations/postgres/0003_sessions_v2.sql") },
     ],
 };
 
@@ -50,9 +62,44 @@ pub trait Accounts: Send + Sync {
 
     /// Newest first, with the number of all accounts.
     async fn page(&self, offset: u64, limit: u64) -> Result<(Vec<Account>, u64), Error>;
+
+    /// Newest first, by key: those after the given place, at most `limit`.
+    async fn list(&self, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Account>, Error>;
+
+    /// Changes role and activity of an account whose version is one that `if_match` takes.
+    ///
+    /// # Errors
+    /// `NotFound`; `Stale`; `Conflict` when no administrator would be left.
+    async fn administer(
+        &self,
+        id: Uuid,
+        if_match: &IfMatch,
+        administration: Administration,
+        cause: &Cause,
+    ) -> Result<Account, Error>;
+
+    /// The live sessions of an account, newest first.
+    async fn sessions_of(&self, id: Uuid) -> Result<Vec<Session>, Error>;
+
+    /// Erases what is personal of an account. Its products are the caller's to archive.
+    ///
+    /// # Errors
+    /// As [`Accounts::administer`].
+    async fn erase(&self, id: Uuid, if_match: &IfMatch, cause: &Cause) -> Result<(), Error>;
+
+    /// Erased accounts whose products are not known to be archived.
+    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, Error>;
+
+    /// Says that the products of an erased account are archived.
+    async fn erasure_done(&self, id: Uuid) -> Result<(), Error>;
 }
 
 /// Auth's endpoints.
 pub fn api(auth: Arc<Auth>) -> platform::http::openapi::Api {
-    routes::api(auth)
+    routes::api().with_state(auth)
+}
+
+/// What describes them.
+pub fn described() -> platform::http::openapi::Api {
+    routes::api().described()
 }

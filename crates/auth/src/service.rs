@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Principal, Role, Uuid};
 use platform::Context;
@@ -15,19 +14,20 @@ use platform::tasks::WriteTasks;
 use crate::Accounts;
 use crate::events::{self, Cause};
 use crate::keys::{KeyError, LiveRing};
-use crate::model::{Account, Credentials, Registration, Rule, Session, email_key};
+use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
-use crate::store::{self, ActiveChange, Store, StoredAccount};
-use crate::throttle::Throttle;
+use crate::store::{self, Store, StoredAccount};
+use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
-
-/// How often a change of an account is tried again when others change it too.
-const ATTEMPTS: usize = 5;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
 pub struct AuthSettings {
     pub v1_token_lifetime: Duration,
+    /// Of an access token of API v2.
+    pub access_token_lifetime: Duration,
+    /// How long a session of API v2 lasts without a refresh.
+    pub refresh_token_lifetime: Duration,
     /// The key ring; made when absent. A command that issues no tokens needs none.
     pub key_file: Option<PathBuf>,
     /// Threads that hash passwords, and how many jobs may wait for them.
@@ -53,13 +53,18 @@ pub struct LoggedIn {
 
 /// The service. One per process, shared.
 pub struct Auth {
-    store: Arc<dyn Store>,
-    context: Context,
-    tasks: WriteTasks,
-    hasher: PasswordHasher,
-    tokens: Tokens,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) database: Database,
+    pub(crate) context: Context,
+    pub(crate) tasks: WriteTasks,
+    pub(crate) hasher: PasswordHasher,
+    pub(crate) tokens: Tokens,
     v1_token_lifetime: Duration,
-    throttle: Option<Throttle>,
+    pub(crate) access_token_lifetime: Duration,
+    pub(crate) refresh_token_lifetime: Duration,
+    pub(crate) throttle: Option<Throttle>,
+    /// Of mailed permissions.
+    pub(crate) mail_throttle: Option<Throttle>,
 }
 
 impl Auth {
@@ -75,14 +80,18 @@ impl Auth {
         tasks: WriteTasks,
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
-            store: store::open(database),
+            store: store::open(database.clone()),
+            database,
             tokens: Tokens::new(match settings.key_file {
                 Some(file) => LiveRing::open(&file, &context)?,
                 None => LiveRing::empty(),
             }),
             hasher: PasswordHasher::start(settings.hash_threads, settings.hash_queue)?,
             v1_token_lifetime: settings.v1_token_lifetime,
+            access_token_lifetime: settings.access_token_lifetime,
+            refresh_token_lifetime: settings.refresh_token_lifetime,
             throttle: settings.throttle.then(Throttle::default),
+            mail_throttle: settings.throttle.then(Throttle::default),
             context,
             tasks,
         }))
@@ -125,21 +134,41 @@ impl Auth {
         self.logged_in(account, &claims)
     }
 
-    /// Checks credentials and opens a session. `address` is where they come from, if that is known.
+    /// Checks credentials and opens a session of API v1. `address` is where they come from, if that is known.
+    ///
+    /// # Errors
+    /// As [`Auth::check_credentials`].
+    pub async fn log_in(&self, credentials: &Credentials, address: Option<IpAddr>) -> Result<LoggedIn, Error> {
+        let account = self.check_credentials(credentials, address, None).await?;
+        let (session, claims) = self.new_session(account.id)?;
+        self.open(session).await?;
+        self.logged_in(account, &claims)
+    }
+
+    /// The account that these credentials prove. `device` is one on which this account is known to have logged in: it has an
+    /// allowance of failures to itself.
     ///
     /// # Errors
     /// `Unauthenticated` (`WrongCredentials`; `Deactivated`, only told to who knows the password); `RateLimited` after too many
     /// failures; `Overloaded`; `Unavailable`.
-    pub async fn log_in(&self, credentials: &Credentials, address: Option<IpAddr>) -> Result<LoggedIn, Error> {
+    pub(crate) async fn check_credentials(
+        &self,
+        credentials: &Credentials,
+        address: Option<IpAddr>,
+        device: Option<(Uuid, Uuid)>,
+    ) -> Result<Account, Error> {
+        let found = self.store.account_by_email_key(&credentials.email_key()).await?;
+        let own_device = device.filter(|(account, _)| found.as_ref().is_some_and(|found| found.account.id == *account));
         let attempt = match self.throttle.as_ref().zip(address) {
             Some((throttle, address)) => {
-                Some(throttle.attempt(credentials.email_key(), address, self.context.now()).inspect_err(|_| {
+                let from = own_device.map_or(From::Address(address), |(_, device)| From::Device(device));
+                Some(throttle.attempt(credentials.email_key(), from, self.context.now()).inspect_err(|_| {
                     tracing::warn!(event = "rate_limit.exceeded", policy = "log-in", "too many failed log-ins");
                 })?)
             }
             None => None,
         };
-        let result = self.check_and_open(credentials).await;
+        let result = self.verify(credentials, found).await;
         match (attempt, &result) {
             (Some(attempt), Ok(_) | Err(Error::Unauthenticated(Unauthenticated::Deactivated))) => attempt.succeeded(),
             // Stays counted.
@@ -152,8 +181,7 @@ impl Auth {
         result
     }
 
-    async fn check_and_open(&self, credentials: &Credentials) -> Result<LoggedIn, Error> {
-        let found = self.store.account_by_email_key(&credentials.email_key()).await?;
+    async fn verify(&self, credentials: &Credentials, found: Option<StoredAccount>) -> Result<Account, Error> {
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let verdict = self.hasher.verify(credentials.password().to_owned(), hash).await?;
         let Some(found) = found.filter(|_| verdict.matches) else {
@@ -165,13 +193,15 @@ impl Auth {
         if verdict.outdated {
             self.rehash(&found, credentials.password()).await;
         }
-        let (session, claims) = self.new_session(found.account.id)?;
+        Ok(found.account)
+    }
+
+    /// # Errors
+    /// `Unauthenticated` (`Deactivated`) when the account was deactivated meanwhile; `Unavailable`, `Overloaded`.
+    pub(crate) async fn open(&self, session: Session) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
         let opened = self.tasks.run(async move { Ok(store.create_session(session).await?) }).await?;
-        match opened {
-            true => self.logged_in(found.account, &claims),
-            false => Err(Error::Unauthenticated(Unauthenticated::Deactivated)),
-        }
+        if opened { Ok(()) } else { Err(Error::Unauthenticated(Unauthenticated::Deactivated)) }
     }
 
     /// Ends a session; its token is dead from now on.
@@ -192,29 +222,6 @@ impl Auth {
         let (store, now) = (Arc::clone(&self.store), self.context.now());
         let end = async move { Ok(store.end_sessions(account_id, now).await?) };
         self.tasks.run(end).await
-    }
-
-    /// Activates or deactivates an account. Deactivation ends all its sessions. Saying what already holds changes nothing.
-    ///
-    /// # Errors
-    /// `NotFound`; `Conflict` when others keep changing the account; `Unavailable`, `Overloaded`.
-    pub async fn set_active(&self, account_id: Uuid, active: bool, cause: &Cause) -> Result<Account, Error> {
-        for _ in 0..ATTEMPTS {
-            let before = self.store.account(account_id).await?.ok_or(Error::NotFound)?;
-            if before.active == active {
-                return Ok(before);
-            }
-            let now = self.context.now();
-            let change = ActiveChange { account_id, active, expected_version: before.version, now };
-            let after = Account { active, version: before.version + 1, updated_at: now, ..before };
-            let effects = Effects::event(events::active_changed(&self.context, &after, cause)?);
-            let store = Arc::clone(&self.store);
-            let change = async move { Ok(store.set_active(change, effects).await?) };
-            if self.tasks.run(change).await? {
-                return Ok(after);
-            }
-        }
-        Err(Error::Conflict("the account is being changed by others".into()))
     }
 
     /// Makes an administrator, for the command.
@@ -266,7 +273,7 @@ impl Auth {
         Ok(account)
     }
 
-    async fn new_account(&self, registration: &Registration, role: Role) -> Result<StoredAccount, Error> {
+    pub(crate) async fn new_account(&self, registration: &Registration, role: Role) -> Result<StoredAccount, Error> {
         let salt = self.context.random()?;
         let password_hash = self.hasher.hash(registration.password().to_owned(), salt).await?;
         let now = self.context.now();
@@ -277,6 +284,7 @@ impl Auth {
                 email: registration.email().to_owned(),
                 role,
                 active: true,
+                email_verified_at: None,
                 version: 1,
                 created_at: now,
                 updated_at: now,
@@ -288,7 +296,7 @@ impl Auth {
     async fn create(&self, stored: StoredAccount, session: Option<Session>, cause: &Cause) -> Result<(), Error> {
         let effects = Effects::event(events::registered(&self.context, &stored.account, cause)?);
         let store = Arc::clone(&self.store);
-        let create = async move { store.create_account(stored, session, effects).await.map_err(taken) };
+        let create = async move { store.create_account(stored, session, None, effects).await.map_err(taken) };
         self.tasks.run(create).await
     }
 
@@ -296,7 +304,17 @@ impl Auth {
     fn new_session(&self, account_id: Uuid) -> Result<(Session, Claims), Error> {
         let (id, jti, now) = (self.context.id()?, self.context.id()?, self.context.now());
         let claims = Claims::new(account_id, id, Audience::V1, now, self.v1_token_lifetime, jti);
-        let session = Session { id, account_id, created_at: now, expires_at: claims.expires_at(), ended_at: None };
+        let session = Session {
+            id,
+            account_id,
+            api: Audience::V1,
+            created_at: now,
+            expires_at: claims.expires_at(),
+            ended_at: None,
+            generation: 0,
+            refreshed_at: None,
+            used_by: UsedBy::default(),
+        };
         Ok((session, claims))
     }
 
@@ -319,36 +337,11 @@ impl Auth {
     }
 }
 
-#[async_trait]
-impl Accounts for Auth {
-    async fn by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, Error> {
-        match ids {
-            [] => Ok(Vec::new()),
-            ids => Ok(self.store.accounts_by_ids(ids).await?),
-        }
-    }
-
-    async fn get(&self, id: Uuid) -> Result<Option<Account>, Error> {
-        Ok(self.store.account(id).await?)
-    }
-
-    async fn by_email(&self, email: &str) -> Result<Option<Account>, Error> {
-        let found = self.store.account_by_email_key(&email_key(email)).await?;
-        Ok(found.map(|found| found.account))
-    }
-
-    async fn page(&self, offset: u64, limit: u64) -> Result<(Vec<Account>, u64), Error> {
-        let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (accounts, count) = self.store.list(bounded(offset), bounded(limit)).await?;
-        Ok((accounts, u64::try_from(count).unwrap_or(0)))
-    }
-}
-
-fn invalid(broken: Vec<&'static Rule>) -> Error {
+pub(crate) fn invalid(broken: Vec<&'static Rule>) -> Error {
     Error::Invalid(broken.into_iter().map(Into::into).collect())
 }
 
-fn taken(error: StoreError) -> Error {
+pub(crate) fn taken(error: StoreError) -> Error {
     if error.is_conflict_on("accounts.username") {
         Error::Conflict("the username is taken".into())
     } else if error.is_conflict_on("accounts.email_key") {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use kernel::{Error, Timestamp};
+use kernel::{Error, Timestamp, Uuid};
 
 /// A window starts with the first failure.
 const WINDOW: Duration = Duration::from_secs(10 * 60);
@@ -25,31 +25,58 @@ pub struct Throttle {
 
 #[derive(Default)]
 struct Failures {
-    by_account: Windows<(String, IpAddr)>,
+    by_account: Windows<(String, From)>,
     by_address: Windows<IpAddr>,
+}
+
+/// Where an attempt comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum From {
+    Address(IpAddr),
+    /// A device that the account's owner has logged in on: what others do from the same address does not hold it up.
+    Device(Uuid),
+}
+
+impl From {
+    /// As it is counted.
+    fn counted(self) -> Self {
+        match self {
+            From::Address(address) => From::Address(network(address)),
+            device => device,
+        }
+    }
+
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            From::Address(address) => Some(address),
+            From::Device(_) => None,
+        }
+    }
 }
 
 /// An attempt under way. It counts as a failure until it is known to be none, so that many at once do not all slip through.
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
-    account: (String, IpAddr),
+    account: (String, From),
 }
 
 impl Throttle {
     /// # Errors
     /// `RateLimited` when there were too many failures.
-    pub fn attempt(&self, email_key: String, address: IpAddr, now: Timestamp) -> Result<Attempt<'_>, Error> {
-        let account = (email_key, network(address));
+    pub fn attempt(&self, email_key: String, from: From, now: Timestamp) -> Result<Attempt<'_>, Error> {
+        let account = (email_key, from.counted());
         let mut failures = self.lock();
         let waits = [
             failures.by_account.wait(&account, PER_ACCOUNT, now),
-            failures.by_address.wait(&account.1, PER_ADDRESS, now),
+            account.1.address().and_then(|address| failures.by_address.wait(&address, PER_ADDRESS, now)),
         ];
         if let Some(retry_after) = waits.into_iter().flatten().max() {
             return Err(Error::RateLimited { policy: "log-in", retry_after });
         }
         failures.by_account.count(account.clone(), now);
-        failures.by_address.count(account.1, now);
+        if let Some(address) = account.1.address() {
+            failures.by_address.count(address, now);
+        }
         drop(failures);
         Ok(Attempt { throttle: self, account })
     }
@@ -65,14 +92,22 @@ impl Attempt<'_> {
     pub fn succeeded(self) {
         let mut failures = self.throttle.lock();
         failures.by_account.windows.remove(&self.account);
-        failures.by_address.take_back(&self.account.1);
+        failures.take_back_address(self.account.1);
     }
 
     /// The attempt was not decided, through no fault of the caller's.
     pub fn undecided(self) {
         let mut failures = self.throttle.lock();
         failures.by_account.take_back(&self.account);
-        failures.by_address.take_back(&self.account.1);
+        failures.take_back_address(self.account.1);
+    }
+}
+
+impl Failures {
+    fn take_back_address(&mut self, from: From) {
+        if let Some(address) = from.address() {
+            self.by_address.take_back(&address);
+        }
     }
 }
 
@@ -134,7 +169,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
     fn fail(throttle: &Throttle, email: &str, address: &str, now: Timestamp) -> bool {
-        throttle.attempt(email.into(), address.parse().unwrap(), now).is_ok()
+        throttle.attempt(email.into(), From::Address(address.parse().unwrap()), now).is_ok()
     }
 
     #[test]
@@ -146,7 +181,7 @@ mod tests {
         assert!(fail(&throttle, "ada", "192.0.2.2", NOW) && fail(&throttle, "bob", "192.0.2.1", NOW));
         let later = NOW.after(WINDOW / 2);
         let Err(Error::RateLimited { retry_after, .. }) =
-            throttle.attempt("ada".into(), "192.0.2.1".parse().unwrap(), later)
+            throttle.attempt("ada".into(), From::Address("192.0.2.1".parse().unwrap()), later)
         else {
             panic!("not refused");
         };
@@ -165,7 +200,7 @@ mod tests {
     #[test]
     fn a_success_forgets_and_an_undecided_attempt_does_not_count() {
         let throttle = Throttle::default();
-        let address = "192.0.2.1".parse().unwrap();
+        let address = From::Address("192.0.2.1".parse().unwrap());
         for _ in 0..PER_ACCOUNT * 3 {
             throttle.attempt("ada".into(), address, NOW).ok().unwrap().undecided();
         }
@@ -174,6 +209,16 @@ mod tests {
         }
         throttle.attempt("ada".into(), address, NOW).ok().unwrap().succeeded();
         assert!((0..PER_ACCOUNT).all(|_| fail(&throttle, "ada", "192.0.2.1", NOW)));
+        assert!(!fail(&throttle, "ada", "192.0.2.1", NOW));
+    }
+
+    #[test]
+    fn a_known_device_is_not_held_up_by_others_at_its_address() {
+        let throttle = Throttle::default();
+        assert!((0..PER_ACCOUNT).all(|_| fail(&throttle, "ada", "192.0.2.1", NOW)));
+        let device = |n| throttle.attempt("ada".into(), From::Device(Uuid::from_u128(n)), NOW).is_ok();
+        assert!((0..PER_ACCOUNT).all(|_| device(1)));
+        assert!(!device(1) && device(2), "each has its own allowance");
         assert!(!fail(&throttle, "ada", "192.0.2.1", NOW));
     }
 }

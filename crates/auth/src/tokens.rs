@@ -19,6 +19,8 @@ const ALGORITHM: &str = "EdDSA";
 const TYPE: &str = "at+jwt";
 /// Ours have about 400 bytes; nothing much longer is worth decoding.
 const MAX_TOKEN: usize = 4_096;
+/// How far the clocks of our own servers may differ.
+const MAX_SKEW: Duration = Duration::from_secs(60);
 /// How many verified tokens are remembered.
 const MAX_REMEMBERED: usize = 10_000;
 
@@ -36,6 +38,18 @@ impl Audience {
             Audience::V2 => "primetrade-v2",
         }
     }
+
+    /// The API's word in the database and in answers.
+    pub fn api(self) -> &'static str {
+        match self {
+            Audience::V1 => "v1",
+            Audience::V2 => "v2",
+        }
+    }
+
+    pub fn from_api(word: &str) -> Option<Self> {
+        [Audience::V1, Audience::V2].into_iter().find(|audience| audience.api() == word)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,8 +60,9 @@ struct Header {
     kid: String,
 }
 
-/// What a token says. Times are seconds since the epoch.
+/// What a token says. Times are seconds since the epoch. A claim that we do not know, such as `nbf`, might forbid what we allow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Claims {
     pub iss: String,
     /// The account.
@@ -82,7 +97,7 @@ impl Claims {
 
 /// Signs and verifies.
 pub struct Tokens {
-    ring: LiveRing,
+    pub(crate) ring: LiveRing,
     /// Claims of tokens whose signature was good: checking one takes some 40 µs, most of a request's time here.
     verified: Mutex<HashMap<[u8; 32], Claims>>,
 }
@@ -121,7 +136,8 @@ impl Tokens {
                 claims
             }
         };
-        if claims.aud != audience.as_str() {
+        let from_the_future = claims.iat > now.after(MAX_SKEW).as_secs();
+        if claims.aud != audience.as_str() || from_the_future || claims.exp <= claims.iat {
             return Err(Unauthenticated::Invalid);
         }
         match now < claims.expires_at() {
@@ -181,13 +197,13 @@ fn segment<T: Serialize>(value: &T) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use std::sync::Arc;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
-    fn tokens() -> Tokens {
+    pub fn tokens() -> Tokens {
         let folder = tempfile::tempdir().unwrap();
         let context = platform::Context::new(Arc::new(kernel::SystemClock));
         Tokens::new(LiveRing::open(&folder.path().join("keys.json"), &context).unwrap())

@@ -31,16 +31,20 @@ pub async fn not_found(request: Request) -> Response {
 
 /// The monolith knew no 405: a method without a handler was a route that does not exist.
 pub async fn method_not_allowed(request: Request) -> Response {
-    match is_v2(request.uri().path()) {
-        true => Refusal::MethodNotAllowed.into_response(),
-        false => not_found(request).await,
+    match request.uri().path() {
+        path if is_v2(path) => Refusal::MethodNotAllowed.into_response(),
+        path if path.starts_with("/api/") || path == "/health" => not_found(request).await,
+        // The header Allow is added where the methods are known.
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
 }
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct Health {
+    #[schema(example = "OK")]
     status: String,
+    #[schema(example = "Server is running")]
     message: String,
 }
 

@@ -48,7 +48,7 @@ pub fn router(services: Api, auth: Arc<Auth>, context: Context, settings: EdgeSe
     router
         .route("/openapi/v1.json", get(async || openapi::answer(v1)))
         .route("/openapi/v2.json", get(async || openapi::answer(v2)))
-        .route("/api-docs", get(api_docs::page))
+        .merge(api_docs::routes())
         // Until the web app is here.
         .route("/", get(async || Redirect::temporary("/api-docs")))
         .fallback(fallback::not_found)

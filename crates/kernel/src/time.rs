@@ -6,7 +6,8 @@ use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// Microseconds since 1970-01-01T00:00:00Z; RFC 3339 in documents.
+/// A moment in UTC (RFC 3339).
+// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(ToSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-25T09:30:00.000000Z")]
 pub struct Timestamp(pub i64);

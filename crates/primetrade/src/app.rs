@@ -9,11 +9,13 @@ use gateway::EdgeSettings;
 use kernel::SystemClock;
 use platform::Context;
 use platform::db::{Database, DatabaseUrl, Limits, StoreError, sequencer};
+use platform::http::openapi::{self, Documented};
 use platform::tasks::WriteTasks;
 use products::Products;
 
 use crate::Failure;
 use crate::config::Config;
+use crate::mail_sink;
 
 /// Writes in progress at most, per process.
 const WRITES: usize = 8_192;
@@ -24,6 +26,12 @@ pub struct App {
     pub products: Products,
     pub databases: Vec<Database>,
     context: Context,
+}
+
+/// The documents of every endpoint. Nothing is opened for them.
+pub fn documents() -> Documented {
+    let services = auth::described().merge(products::described()).merge(users::described());
+    openapi::documented(gateway::api(services))
 }
 
 /// Whether to bring the schema up to date, or to refuse one that is not.
@@ -53,6 +61,8 @@ impl App {
         let catalogue = open(config, config.products_database(), "products", &products::MIGRATIONS, schema).await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
+            access_token_lifetime: config.auth.access_token_lifetime,
+            refresh_token_lifetime: config.auth.refresh_token_lifetime,
             key_file,
             hash_threads: config.auth.hash_threads,
             hash_queue: config.auth.hash_queue,
@@ -81,7 +91,7 @@ impl App {
     }
 
     /// Starts what runs beside requests: numbering of events, sweeping of expired idempotency keys.
-    pub fn start_background(&self) {
+    pub fn start_background(&self, config: &Config) {
         for database in &self.databases {
             if let Database::Postgres(postgres) = database {
                 tokio::spawn(sequencer::run(Arc::clone(postgres)));
@@ -89,6 +99,9 @@ impl App {
             tokio::spawn(sweep(database.clone(), self.context.clone()));
         }
         tokio::spawn(sweep_sessions(Arc::clone(&self.auth)));
+        if let Some(folder) = &config.mail.sink {
+            tokio::spawn(mail_sink::run(Arc::clone(&self.auth), folder.clone()));
+        }
     }
 
     /// Brings the databases into the form in which their files can be copied. Call it when nothing writes any more.

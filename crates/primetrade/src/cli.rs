@@ -8,6 +8,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 use kernel::Currency;
+use platform::http::openapi::Version;
 
 use crate::config::{self, SETTINGS, Setting};
 
@@ -33,6 +34,8 @@ pub enum Command {
     AdminCreate { username: String, email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
     ImportCsv { file: PathBuf, owner: String, dry_run: bool, currency: Option<Currency> },
+    /// Print the OpenAPI document of one API version.
+    OpenApi(Version),
     /// Check the settings and say nothing but errors.
     ConfigCheck,
     /// Print the settings in force.
@@ -74,6 +77,10 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             dry_run: csv.get_flag("dry-run"),
             currency: csv.get_one("currency").copied(),
         },
+        [("openapi", openapi)] => Command::OpenApi(match text(openapi, "version").as_str() {
+            "v1" => Version::V1,
+            _ => Version::V2,
+        }),
         [("config", _), ("check", _)] => Command::ConfigCheck,
         [("config", _), ("print", _)] => Command::ConfigPrint,
         _ => return Err(root().error(ErrorKind::MissingSubcommand, "a command is missing")),
@@ -109,6 +116,7 @@ fn root() -> Clap {
             Clap::new("rotate").about("Sign with a new key; older ones verify until their tokens are over"),
         ))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
+        .subcommand(openapi())
         .subcommand(
             group("config", "Look at the settings")
                 .subcommand(Clap::new("check").about("Check the settings; exits with 2 when one is wrong"))
@@ -153,6 +161,11 @@ fn import_csv() -> Clap {
             option("currency", "C", "Currency of the file's prices [default: products.currency]")
                 .value_parser(currency),
         )
+}
+
+fn openapi() -> Clap {
+    let version = Arg::new("version").help("Version of the API").value_parser(["v1", "v2"]).default_value("v2");
+    Clap::new("openapi").about("Print the OpenAPI document of an API version").arg(version)
 }
 
 fn currency(code: &str) -> Result<Currency, &'static str> {
@@ -252,6 +265,8 @@ mod tests {
                 currency: Currency::parse("EUR"),
             }
         );
+        assert_eq!(cli("primetrade openapi").command, Command::OpenApi(Version::V2));
+        assert_eq!(cli("primetrade openapi v1").command, Command::OpenApi(Version::V1));
         assert_eq!(cli("primetrade config check").command, Command::ConfigCheck);
         assert_eq!(cli("primetrade config print").command, Command::ConfigPrint);
     }

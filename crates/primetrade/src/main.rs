@@ -21,6 +21,7 @@ mod architecture;
 mod cli;
 mod commands;
 mod config;
+mod mail_sink;
 mod serve;
 
 use std::io::IsTerminal;
@@ -82,6 +83,10 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             say!("{}", loaded.to_toml().trim_end());
             return Ok(Outcome::Done);
         }
+        Command::OpenApi(version) => {
+            say!("{}", commands::openapi(version).trim_end());
+            return Ok(Outcome::Done);
+        }
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -94,7 +99,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::ImportCsv { file, owner, dry_run, currency } => {
                 commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
             }
-            Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
+            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }
     })
 }

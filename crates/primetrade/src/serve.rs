@@ -21,7 +21,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcome, Failure> {
     let schema = if no_migrate { Schema::Require } else { Schema::Migrate };
     let app = Arc::new(App::open(config, Purpose::Serve(schema)).await?);
-    app.start_background();
+    app.start_background(config);
     if demo {
         commands::seed_demo(&app).await?;
     }

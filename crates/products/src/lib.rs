@@ -11,7 +11,7 @@ mod store;
 mod upsert;
 
 pub use lists::{Category, Count};
-pub use routes::api;
+pub use routes::{api, described};
 pub use service::{Answer, Caller, Products};
 pub use store::{ListQuery, Listed, MIGRATIONS, PageQuery, Shelf, Sort};
 pub use upsert::Outcome;

@@ -2,4 +2,4 @@
 
 pub mod routes;
 
-pub use routes::api;
+pub use routes::{api, described};

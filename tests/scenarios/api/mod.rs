@@ -1,6 +1,7 @@
 //! The public listener, filed by URL.
 
 mod api_docs;
+mod authorization;
 mod connections;
 mod cors;
 mod health;

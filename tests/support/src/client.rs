@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method, Request};
 
+use crate::contract;
 use crate::wait::PATIENCE;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -18,12 +19,13 @@ pub struct Client {
     agent: ureq::Agent,
     base: Arc<str>,
     token: Option<Arc<str>>,
-    /// Whether each answer must carry what the public listener promises of every reply.
+    /// Whether each answer must be as the public listener promises.
     public: bool,
 }
 
 impl Client {
-    /// A client of the public listener: each answer must carry `X-Content-Type-Options` and `X-Request-Id`.
+    /// A client of the public listener: each answer must carry `X-Content-Type-Options` and `X-Request-Id`, and be one that
+    /// the committed OpenAPI documents declare.
     pub fn public(base: &str) -> Self {
         Self { public: true, ..Self::plain(base) }
     }
@@ -177,7 +179,7 @@ impl Response {
         self
     }
 
-    /// What every reply of the public listener carries, errors too.
+    /// What every reply of the public listener carries, errors too; and what its operation declares.
     #[track_caller]
     fn assert_promises(&self, method: &str, path: &str) {
         let told = format!("{method} {path} answered {}", self.status);
@@ -185,6 +187,9 @@ impl Response {
         assert_eq!(nosniff, Some("nosniff"), "{told}: X-Content-Type-Options");
         let request_id = self.header("x-request-id").unwrap_or_default();
         assert!(!request_id.is_empty(), "{told} without X-Request-Id");
+        if let Err(difference) = contract::check(method, path, self) {
+            panic!("{told} against its document: {difference}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 pub mod client;
+pub mod contract;
 mod output;
 pub mod postgres;
 pub mod server;

@@ -7,8 +7,12 @@ use kernel::{Timestamp, Uuid};
 use platform::db::postgres::{Params, Postgres, Transaction};
 use platform::db::{Effects, StoreError};
 
-use super::{ActiveChange, MAX_IDS, Store, StoredAccount, account, session_with_account, sql, stored_account};
-use crate::model::{Account, Session, email_key};
+use super::{
+    AccountChange, AccountQuery, LAST_ADMIN_RULE, MAX_IDS, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
+    account, session, session_with_account, sql, stored_account, token,
+};
+use crate::events;
+use crate::model::{Account, OneTimeToken, Purpose, Session, email_key};
 
 pub struct PostgresStore(pub Arc<Postgres>);
 
@@ -18,10 +22,11 @@ impl Store for PostgresStore {
         &self,
         stored: StoredAccount,
         session: Option<Session>,
+        issue: Option<OneTimeToken>,
         effects: Effects,
     ) -> Result<(), StoreError> {
         let mut transaction = self.0.begin().await?;
-        let result = create(&mut transaction, &stored, session.as_ref(), &effects).await;
+        let result = create(&mut transaction, &stored, session.as_ref(), issue.as_ref(), &effects).await;
         transaction.end(result).await
     }
 
@@ -39,12 +44,14 @@ impl Store for PostgresStore {
         row.as_ref().map(stored_account).transpose()
     }
 
+    async fn username_taken(&self, username: &str) -> Result<bool, StoreError> {
+        Ok(self.0.query_opt(sql::USERNAME, &[&username]).await?.is_some())
+    }
+
     async fn accounts_by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, StoreError> {
-        let select = "select id, username, email, role, active, version, created_at, updated_at from accounts \
-            where id = any($1)";
         let mut accounts = Vec::with_capacity(ids.len());
         for some in ids.chunks(MAX_IDS) {
-            for row in self.0.query(select, &[&some]).await? {
+            for row in self.0.query(sql::ACCOUNTS_BY_IDS, &[&some]).await? {
                 accounts.push(account(&row)?);
             }
         }
@@ -53,16 +60,26 @@ impl Store for PostgresStore {
 
     async fn session_with_account(&self, id: Uuid) -> Result<Option<(Session, Account)>, StoreError> {
         let row = self.0.query_opt(sql::SESSION_WITH_ACCOUNT, &[&id]).await?;
-        row.as_ref().map(|row| session_with_account(id, row)).transpose()
+        row.as_ref().map(session_with_account).transpose()
     }
 
     async fn create_session(&self, session: Session) -> Result<bool, StoreError> {
         // The lock makes a deactivation either wait for this session, and end it, or be seen.
-        let insert = "with owner as (select id from accounts where id = $2 and active for share) \
-            insert into sessions (id, account_id, created_at, expires_at) \
-            select $1::uuid, id, $3::bigint, $4::bigint from owner";
-        let (created, expires) = (session.created_at.0, session.expires_at.0);
-        let values: Params<'_> = &[&session.id, &session.account_id, &created, &expires];
+        let insert = concat!(
+            "with owner as (select id from accounts where id = $7 and active for share) insert into sessions (",
+            sql::session_values!(),
+            ") select $1::uuid, $2::text, $3::bigint, $4::bigint, $5::text, $6::text, id from owner"
+        );
+        let address = session.used_by.address.map(|address| address.to_string());
+        let values: Params<'_> = &[
+            &session.id,
+            &session.api.api(),
+            &session.created_at.0,
+            &session.expires_at.0,
+            &session.used_by.device,
+            &address,
+            &session.account_id,
+        ];
         Ok(self.execute(insert, values).await? == 1)
     }
 
@@ -70,10 +87,53 @@ impl Store for PostgresStore {
         Ok(self.execute(sql::REHASH, &[&new, &account_id, &old]).await? == 1)
     }
 
-    async fn set_active(&self, change: ActiveChange, effects: Effects) -> Result<bool, StoreError> {
+    async fn change_account(&self, change: AccountChange, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.0.begin().await?;
-        let result = set_active(&mut transaction, change, &effects).await;
+        let result = change_account(&mut transaction, &change, &effects).await;
         transaction.end(result).await
+    }
+
+    async fn refresh(&self, refresh: Refresh) -> Result<Refreshed, StoreError> {
+        let mut transaction = self.0.begin().await?;
+        let result = rotate(&mut transaction, &refresh).await;
+        transaction.end(result).await
+    }
+
+    async fn sessions_of(&self, account_id: Uuid, now: Timestamp, limit: i64) -> Result<Vec<Session>, StoreError> {
+        let rows = self.0.query(sql::SESSIONS_OF, &[&account_id, &now.0, &limit]).await?;
+        rows.iter().map(|row| session(row, 0)).collect()
+    }
+
+    async fn end_session_of(&self, account_id: Uuid, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.execute(sql::END_SESSION_OF, &[&now.0, &id, &account_id, &now.0]).await? == 1)
+    }
+
+    async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError> {
+        let mut transaction = self.0.begin().await?;
+        let result = async {
+            insert_token(&mut transaction, &token).await?;
+            effects.write_postgres(&mut transaction).await
+        }
+        .await;
+        transaction.end(result).await
+    }
+
+    async fn token(&self, id: Uuid, purpose: Purpose, now: Timestamp) -> Result<Option<OneTimeToken>, StoreError> {
+        let row = self.0.query_opt(sql::TOKEN, &[&id, &purpose.as_str(), &now.0]).await?;
+        row.map(|row| token(id, purpose, &row)).transpose()
+    }
+
+    async fn accounts(&self, query: AccountQuery) -> Result<Vec<Account>, StoreError> {
+        let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
+        self.0.query(sql::ACCOUNTS, &[&time, &id, &query.limit]).await?.iter().map(account).collect()
+    }
+
+    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        Ok(self.0.query(sql::ERASURES, &[&limit]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn erased(&self, account_id: Uuid) -> Result<(), StoreError> {
+        self.execute(sql::ERASED, &[&account_id]).await.map(drop)
     }
 
     async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
@@ -81,7 +141,7 @@ impl Store for PostgresStore {
     }
 
     async fn end_sessions(&self, account_id: Uuid, now: Timestamp) -> Result<u64, StoreError> {
-        self.execute(sql::END_SESSIONS, &[&now.0, &account_id]).await
+        self.execute(sql::END_SESSIONS, &[&now.0, &account_id, &Uuid::nil()]).await
     }
 
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError> {
@@ -93,6 +153,7 @@ impl Store for PostgresStore {
     }
 
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        self.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
         self.execute(sql::SWEEP, &[&before.0, &limit]).await
     }
 }
@@ -110,10 +171,11 @@ async fn create(
     transaction: &mut Transaction<'_>,
     stored: &StoredAccount,
     session: Option<&Session>,
+    issue: Option<&OneTimeToken>,
     effects: &Effects,
 ) -> Result<(), StoreError> {
     let a = &stored.account;
-    let (key, role) = (email_key(&a.email), a.role.as_str());
+    let (key, role, verified) = (email_key(&a.email), a.role.as_str(), a.email_verified_at.map(|time| time.0));
     let values: Params<'_> = &[
         &a.id,
         &a.username,
@@ -125,28 +187,107 @@ async fn create(
         &a.version,
         &a.created_at.0,
         &a.updated_at.0,
+        &verified,
     ];
-    transaction.query(sql::INSERT_ACCOUNT, values).await?;
+    transaction.execute(sql::INSERT_ACCOUNT, values).await?;
     if let Some(s) = session {
-        let ended = s.ended_at.map(|time| time.0);
-        let values: Params<'_> = &[&s.id, &s.account_id, &s.created_at.0, &s.expires_at.0, &ended];
-        transaction.query(sql::INSERT_SESSION, values).await?;
+        let (api, address) = (s.api.api(), s.used_by.address.map(|address| address.to_string()));
+        let values: Params<'_> =
+            &[&s.id, &api, &s.created_at.0, &s.expires_at.0, &s.used_by.device, &address, &s.account_id];
+        transaction.execute(sql::INSERT_SESSION, values).await?;
+    }
+    if let Some(token) = issue {
+        insert_token(transaction, token).await?;
     }
     effects.write_postgres(transaction).await
 }
 
-async fn set_active(
+async fn insert_token(transaction: &mut Transaction<'_>, token: &OneTimeToken) -> Result<(), StoreError> {
+    let purpose = token.purpose.as_str();
+    transaction.execute(sql::DROP_TOKENS, &[&token.account_id, &purpose]).await?;
+    let values: Params<'_> = &[&token.id, &token.account_id, &purpose, &token.email_key, &token.expires_at.0];
+    transaction.execute(sql::INSERT_TOKEN, values).await.map(drop)
+}
+
+/// Two administrators who go at the same time must see each other go: whoever may be the last holds all of them.
+const LOCK_ADMINS: &str = "select id from accounts where role = 'admin' and active order by id for update";
+
+async fn change_account(
     transaction: &mut Transaction<'_>,
-    change: ActiveChange,
+    change: &AccountChange,
     effects: &Effects,
 ) -> Result<bool, StoreError> {
-    let update = format!("{} returning id", sql::SET_ACTIVE);
-    let values: Params<'_> = &[&change.active, &change.now.0, &change.account_id, &change.expected_version];
-    if transaction.query(&update, values).await?.is_empty() {
+    let after = &change.after;
+    if change.loses_admin {
+        let admins = transaction.query(LOCK_ADMINS, &[]).await?;
+        if admins.iter().all(|row| row.get::<_, Uuid>(0) == after.id) {
+            return Err(StoreError::Conflict(LAST_ADMIN_RULE.into()));
+        }
+    }
+    let verified = after.email_verified_at.map(|time| time.0);
+    let values: Params<'_> = &[
+        &after.username,
+        &after.email,
+        &email_key(&after.email),
+        &after.role.as_str(),
+        &after.active,
+        &verified,
+        &after.updated_at.0,
+        &after.version,
+        &change.password_hash,
+        &after.id,
+        &(after.version - 1),
+    ];
+    if transaction.execute(sql::CHANGE_ACCOUNT, values).await? == 0 {
         return Ok(false);
     }
-    if !change.active {
-        transaction.query(sql::END_SESSIONS, &[&change.now.0, &change.account_id]).await?;
+    if let Some((token, purpose)) = change.consume {
+        let values: Params<'_> = &[&token, &after.id, &purpose.as_str(), &after.updated_at.0];
+        if transaction.execute(sql::CONSUME_TOKEN, values).await? == 0 {
+            return Err(StoreError::Conflict(TOKEN_RULE.into()));
+        }
     }
-    effects.write_postgres(transaction).await.map(|()| true)
+    if let Some(kept) = change.end_sessions.kept() {
+        transaction.execute(sql::END_SESSIONS, &[&after.updated_at.0, &after.id, &kept]).await?;
+    }
+    if let Some(token) = &change.issue {
+        insert_token(transaction, token).await?;
+    }
+    effects.write_postgres(transaction).await?;
+    if change.erase {
+        erase(transaction, after).await?;
+    }
+    Ok(true)
+}
+
+/// After the effects: the last event is personal too.
+async fn erase(transaction: &mut Transaction<'_>, account: &Account) -> Result<(), StoreError> {
+    for delete in sql::ERASE {
+        transaction.execute(delete, &[&account.id]).await?;
+    }
+    transaction.execute(sql::ERASE_EVENTS, &[&events::subject(account.id)]).await?;
+    transaction.execute(sql::ERASURE, &[&account.id, &account.updated_at.0]).await.map(drop)
+}
+
+async fn rotate(transaction: &mut Transaction<'_>, refresh: &Refresh) -> Result<Refreshed, StoreError> {
+    let address = refresh.used_by.address.map(|address| address.to_string());
+    let values: Params<'_> = &[
+        &refresh.now.0,
+        &refresh.expires_at.0,
+        &refresh.used_by.device,
+        &address,
+        &refresh.session_id,
+        &refresh.generation,
+        &refresh.now.0,
+    ];
+    if transaction.execute(sql::REFRESH, values).await? == 1 {
+        return Ok(Refreshed::To(refresh.generation + 1));
+    }
+    let found = transaction.query(&format!("{} for update", sql::SESSION), &[&refresh.session_id]).await?;
+    let Some(found) = found.first().map(|row| session(row, 0)).transpose()? else { return Ok(Refreshed::Ended) };
+    if let Some(again) = refresh.again(&found) {
+        return Ok(again);
+    }
+    transaction.execute(sql::END_SESSION, &[&refresh.now.0, &refresh.session_id]).await?;
+    Ok(Refreshed::Replayed)
 }

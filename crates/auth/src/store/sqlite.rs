@@ -8,8 +8,12 @@ use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, StoreError};
 use rusqlite::{Connection, params};
 
-use super::{ActiveChange, MAX_IDS, Store, StoredAccount, account, session_with_account, sql, stored_account};
-use crate::model::{Account, Session, email_key};
+use super::{
+    AccountChange, AccountQuery, LAST_ADMIN_RULE, MAX_IDS, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
+    account, session, session_with_account, sql, stored_account, token,
+};
+use crate::events;
+use crate::model::{Account, OneTimeToken, Purpose, Session, email_key};
 
 /// As many rows by key take less time than a hop to another thread and back would.
 const POINT_IDS: usize = 100;
@@ -22,21 +26,16 @@ impl Store for SqliteStore {
         &self,
         stored: StoredAccount,
         session: Option<Session>,
+        issue: Option<OneTimeToken>,
         effects: Effects,
     ) -> Result<(), StoreError> {
         self.0
             .write(move |connection| {
                 insert_account(connection, &stored)?;
                 if let Some(session) = &session {
-                    let mut insert = connection.prepare_cached(sql::INSERT_SESSION)?;
-                    insert.execute(params![
-                        session.id.as_bytes(),
-                        session.account_id.as_bytes(),
-                        session.created_at.0,
-                        session.expires_at.0,
-                        session.ended_at.map(|time| time.0)
-                    ])?;
+                    insert_session(connection, sql::INSERT_SESSION, session)?;
                 }
+                issue.iter().try_for_each(|token| insert_token(connection, token))?;
                 effects.write_sqlite(connection)
             })
             .await
@@ -52,6 +51,10 @@ impl Store for SqliteStore {
             let mut rows = statement.query([key])?;
             rows.next()?.map(stored_account).transpose()
         })
+    }
+
+    async fn username_taken(&self, username: &str) -> Result<bool, StoreError> {
+        self.0.read_point(|connection| Ok(connection.prepare_cached(sql::USERNAME)?.exists([username])?))
     }
 
     async fn accounts_by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, StoreError> {
@@ -74,24 +77,17 @@ impl Store for SqliteStore {
         self.0.read_point(|connection| {
             let mut statement = connection.prepare_cached(sql::SESSION_WITH_ACCOUNT)?;
             let mut rows = statement.query([id.as_bytes()])?;
-            rows.next()?.map(|row| session_with_account(id, row)).transpose()
+            rows.next()?.map(session_with_account).transpose()
         })
     }
 
     async fn create_session(&self, session: Session) -> Result<bool, StoreError> {
-        let insert = "insert into sessions (id, account_id, created_at, expires_at) \
-            select $1, id, $2, $3 from accounts where id = $4 and active";
-        self.0
-            .write(move |connection| {
-                let inserted = connection.prepare_cached(insert)?.execute(params![
-                    session.id.as_bytes(),
-                    session.created_at.0,
-                    session.expires_at.0,
-                    session.account_id.as_bytes()
-                ])?;
-                Ok(inserted == 1)
-            })
-            .await
+        let insert = concat!(
+            "insert into sessions (",
+            sql::session_values!(),
+            ") select $1, $2, $3, $4, $5, $6, id from accounts where id = $7 and active"
+        );
+        self.0.write(move |connection| Ok(insert_session(connection, insert, &session)? == 1)).await
     }
 
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError> {
@@ -103,18 +99,108 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn set_active(&self, change: ActiveChange, effects: Effects) -> Result<bool, StoreError> {
+    async fn change_account(&self, change: AccountChange, effects: Effects) -> Result<bool, StoreError> {
         self.0
             .write(move |connection| {
-                let id = change.account_id.as_bytes();
-                let values = params![change.active, change.now.0, id, change.expected_version];
-                if connection.prepare_cached(sql::SET_ACTIVE)?.execute(values)? == 0 {
+                if !change_account(connection, &change)? {
                     return Ok(false);
                 }
-                if !change.active {
-                    connection.prepare_cached(sql::END_SESSIONS)?.execute(params![change.now.0, id])?;
+                effects.write_sqlite(connection)?;
+                if change.erase {
+                    erase(connection, &change.after)?;
                 }
-                effects.write_sqlite(connection).map(|()| true)
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn refresh(&self, refresh: Refresh) -> Result<Refreshed, StoreError> {
+        self.0
+            .write(move |connection| {
+                let id = refresh.session_id.as_bytes();
+                let address = refresh.used_by.address.map(|address| address.to_string());
+                let refreshed = connection.prepare_cached(sql::REFRESH)?.execute(params![
+                    refresh.now.0,
+                    refresh.expires_at.0,
+                    refresh.used_by.device,
+                    address,
+                    id,
+                    refresh.generation,
+                    refresh.now.0
+                ])?;
+                if refreshed == 1 {
+                    return Ok(Refreshed::To(refresh.generation + 1));
+                }
+                let mut select = connection.prepare_cached(sql::SESSION)?;
+                let mut rows = select.query([id])?;
+                let Some(found) = rows.next()?.map(|row| session(row, 0)).transpose()? else {
+                    return Ok(Refreshed::Ended);
+                };
+                if let Some(again) = refresh.again(&found) {
+                    return Ok(again);
+                }
+                connection.prepare_cached(sql::END_SESSION)?.execute(params![refresh.now.0, id])?;
+                Ok(Refreshed::Replayed)
+            })
+            .await
+    }
+
+    async fn sessions_of(&self, account_id: Uuid, now: Timestamp, limit: i64) -> Result<Vec<Session>, StoreError> {
+        self.0.read_point(|connection| {
+            let mut statement = connection.prepare_cached(sql::SESSIONS_OF)?;
+            let found = statement.query_map(params![account_id.as_bytes(), now.0, limit], |row| Ok(session(row, 0)))?;
+            found.map(|session| session?).collect()
+        })
+    }
+
+    async fn end_session_of(&self, account_id: Uuid, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        self.0
+            .write(move |connection| {
+                let values = params![now.0, id.as_bytes(), account_id.as_bytes(), now.0];
+                Ok(connection.prepare_cached(sql::END_SESSION_OF)?.execute(values)? == 1)
+            })
+            .await
+    }
+
+    async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError> {
+        self.0
+            .write(move |connection| {
+                insert_token(connection, &token)?;
+                effects.write_sqlite(connection)
+            })
+            .await
+    }
+
+    async fn token(&self, id: Uuid, purpose: Purpose, now: Timestamp) -> Result<Option<OneTimeToken>, StoreError> {
+        self.0.read_point(|connection| {
+            let mut statement = connection.prepare_cached(sql::TOKEN)?;
+            let mut rows = statement.query(params![id.as_bytes(), purpose.as_str(), now.0])?;
+            rows.next()?.map(|row| token(id, purpose, row)).transpose()
+        })
+    }
+
+    async fn accounts(&self, query: AccountQuery) -> Result<Vec<Account>, StoreError> {
+        let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
+        self.0.read_point(|connection| {
+            let mut statement = connection.prepare_cached(sql::ACCOUNTS)?;
+            let found = statement.query_map(params![time, id.as_bytes(), query.limit], |row| Ok(account(row)))?;
+            found.map(|account| account?).collect()
+        })
+    }
+
+    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        self.0.read_point(|connection| {
+            let mut statement = connection.prepare_cached(sql::ERASURES)?;
+            let found = statement.query_map([limit], |row| row.get(0).map(Uuid::from_bytes))?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+    }
+
+    async fn erased(&self, account_id: Uuid) -> Result<(), StoreError> {
+        self.0
+            .write(move |connection| {
+                connection.prepare_cached(sql::ERASED)?.execute([account_id.as_bytes()])?;
+                Ok(())
             })
             .await
     }
@@ -131,7 +217,8 @@ impl Store for SqliteStore {
     async fn end_sessions(&self, account_id: Uuid, now: Timestamp) -> Result<u64, StoreError> {
         self.0
             .write(move |connection| {
-                let values = params![now.0, account_id.as_bytes()];
+                let (account, none_kept) = (account_id.as_bytes(), Uuid::nil().into_bytes());
+                let values = params![now.0, account, none_kept];
                 Ok(connection.prepare_cached(sql::END_SESSIONS)?.execute(values)? as u64)
             })
             .await
@@ -154,7 +241,10 @@ impl Store for SqliteStore {
 
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         self.0
-            .write(move |connection| Ok(connection.prepare_cached(sql::SWEEP)?.execute([before.0, limit])? as u64))
+            .write(move |connection| {
+                connection.prepare_cached(sql::SWEEP_TOKENS)?.execute([before.0, limit])?;
+                Ok(connection.prepare_cached(sql::SWEEP)?.execute([before.0, limit])? as u64)
+            })
             .await
     }
 }
@@ -171,8 +261,76 @@ fn insert_account(connection: &Connection, stored: &StoredAccount) -> Result<(),
         account.active,
         account.version,
         account.created_at.0,
-        account.updated_at.0
+        account.updated_at.0,
+        account.email_verified_at.map(|time| time.0)
     ])?;
+    Ok(())
+}
+
+fn insert_session(connection: &Connection, sql: &str, session: &Session) -> Result<usize, StoreError> {
+    Ok(connection.prepare_cached(sql)?.execute(params![
+        session.id.as_bytes(),
+        session.api.api(),
+        session.created_at.0,
+        session.expires_at.0,
+        session.used_by.device,
+        session.used_by.address.map(|address| address.to_string()),
+        session.account_id.as_bytes()
+    ])?)
+}
+
+fn insert_token(connection: &Connection, token: &OneTimeToken) -> Result<(), StoreError> {
+    let account = token.account_id.map(Uuid::into_bytes);
+    let purpose = token.purpose.as_str();
+    connection.prepare_cached(sql::DROP_TOKENS)?.execute(params![account, purpose])?;
+    let values = params![token.id.as_bytes(), account, purpose, token.email_key, token.expires_at.0];
+    connection.prepare_cached(sql::INSERT_TOKEN)?.execute(values)?;
+    Ok(())
+}
+
+/// All of it but the effects.
+fn change_account(connection: &Connection, change: &AccountChange) -> Result<bool, StoreError> {
+    let (after, id) = (&change.after, change.after.id.as_bytes());
+    if change.loses_admin && !connection.prepare_cached(sql::OTHER_ADMIN)?.exists([id])? {
+        return Err(StoreError::Conflict(LAST_ADMIN_RULE.into()));
+    }
+    let changed = connection.prepare_cached(sql::CHANGE_ACCOUNT)?.execute(params![
+        after.username,
+        after.email,
+        email_key(&after.email),
+        after.role.as_str(),
+        after.active,
+        after.email_verified_at.map(|time| time.0),
+        after.updated_at.0,
+        after.version,
+        change.password_hash,
+        id,
+        after.version - 1
+    ])?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    if let Some((token, purpose)) = change.consume {
+        let values = params![token.as_bytes(), id, purpose.as_str(), after.updated_at.0];
+        if connection.prepare_cached(sql::CONSUME_TOKEN)?.execute(values)? == 0 {
+            return Err(StoreError::Conflict(TOKEN_RULE.into()));
+        }
+    }
+    if let Some(kept) = change.end_sessions.kept() {
+        let values = params![after.updated_at.0, id, kept.as_bytes()];
+        connection.prepare_cached(sql::END_SESSIONS)?.execute(values)?;
+    }
+    change.issue.iter().try_for_each(|token| insert_token(connection, token))?;
+    Ok(true)
+}
+
+/// After the effects: the last event is personal too.
+fn erase(connection: &Connection, account: &Account) -> Result<(), StoreError> {
+    for delete in sql::ERASE {
+        connection.prepare_cached(delete)?.execute([account.id.as_bytes()])?;
+    }
+    connection.prepare_cached(sql::ERASE_EVENTS)?.execute([events::subject(account.id)])?;
+    connection.prepare_cached(sql::ERASURE)?.execute(params![account.id.as_bytes(), account.updated_at.0])?;
     Ok(())
 }
 

@@ -1,14 +1,19 @@
 //! What every store must do, run on each database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::{Role, Timestamp, Uuid};
 use platform::db::{Database, DatabaseUrl, Effects, Limits};
 
-use super::{ActiveChange, Store, StoredAccount, open};
+use super::{
+    AccountChange, AccountQuery, EndSessions, LAST_ADMIN_RULE, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
+    open,
+};
 use crate::Cause;
 use crate::events;
-use crate::model::{Account, Session};
+use crate::model::{Account, OneTimeToken, Purpose, Session, UsedBy};
+use crate::tokens::Audience;
 
 const LIMITS: Limits = Limits { pool_size: 4, shared_connections: 1 };
 
@@ -30,10 +35,15 @@ async fn run(url: &DatabaseUrl) {
     let store = open(database.clone());
     accounts_are_unique(&*store).await;
     sessions_live_and_end(&*store).await;
-    active_changes_are_fenced(&*store).await;
+    changes_are_fenced(&*store).await;
     hashes_are_replaced_once(&*store).await;
     lists_are_newest_first(&*store).await;
+    a_refresh_is_good_once(&*store).await;
+    sessions_are_listed_and_ended_by_their_owner(&*store).await;
+    the_last_administrator_stays(&*store).await;
+    mailed_permissions_are_good_once(&*store).await;
     events_are_appended_with_their_change(&database, &*store).await;
+    nothing_personal_is_left_of_the_erased(&database, &*store).await;
 }
 
 fn id(n: u128) -> Uuid {
@@ -49,6 +59,7 @@ fn stored(n: u128, username: &str, email: &str) -> StoredAccount {
             email: email.into(),
             role: Role::User,
             active: true,
+            email_verified_at: None,
             version: 1,
             created_at: time,
             updated_at: time,
@@ -58,17 +69,27 @@ fn stored(n: u128, username: &str, email: &str) -> StoredAccount {
 }
 
 fn session(n: u128, account: u128) -> Session {
-    Session { id: id(n), account_id: id(account), created_at: Timestamp(1), expires_at: Timestamp(100), ended_at: None }
+    Session {
+        id: id(n),
+        account_id: id(account),
+        api: Audience::V2,
+        created_at: Timestamp(1),
+        expires_at: Timestamp(100),
+        ended_at: None,
+        generation: 0,
+        refreshed_at: None,
+        used_by: UsedBy { device: Some("a browser".into()), address: Some([192, 0, 2, 1].into()) },
+    }
 }
 
 async fn create(store: &dyn Store, account: StoredAccount) {
-    store.create_account(account, None, Effects::default()).await.unwrap();
+    store.create_account(account, None, None, Effects::default()).await.unwrap();
 }
 
 async fn accounts_are_unique(store: &dyn Store) {
     let first = stored(1, "Ada", "Ada@Example.com");
     create(store, first.clone()).await;
-    let refused = |account| store.create_account(account, Some(session(900, 2)), Effects::default());
+    let refused = |account| store.create_account(account, Some(session(900, 2)), None, Effects::default());
     let error = refused(stored(2, "Ada", "other@example.com")).await.unwrap_err();
     assert!(error.is_conflict_on("accounts.username"), "{error}");
     let error = refused(stored(2, "Bob", "ada@EXAMPLE.com")).await.unwrap_err();
@@ -104,19 +125,165 @@ async fn sessions_live_and_end(store: &dyn Store) {
     assert_eq!(store.sweep_sessions(Timestamp(101), 10).await.unwrap(), 1);
 }
 
-async fn active_changes_are_fenced(store: &dyn Store) {
+fn refresh(session: u128, generation: i64, now: i64) -> Refresh {
+    Refresh {
+        session_id: id(session),
+        generation,
+        now: Timestamp(now),
+        expires_at: Timestamp(now + 100),
+        leeway: Duration::from_micros(10),
+        used_by: UsedBy::default(),
+    }
+}
+
+async fn a_refresh_is_good_once(store: &dyn Store) {
+    assert!(store.create_session(session(30, 1)).await.unwrap());
+    let take = |generation, now| store.refresh(refresh(30, generation, now));
+    assert_eq!(take(0, 10).await.unwrap(), Refreshed::To(1));
+    assert_eq!(take(0, 20).await.unwrap(), Refreshed::To(1), "the answer was lost");
+    assert_eq!(take(1, 30).await.unwrap(), Refreshed::To(2));
+    let (found, _) = store.session_with_account(id(30)).await.unwrap().unwrap();
+    assert_eq!((found.expires_at, found.refreshed_at), (Timestamp(130), Some(Timestamp(30))));
+    assert_eq!(found.used_by, UsedBy::default());
+    assert_eq!(take(0, 31).await.unwrap(), Refreshed::Replayed, "not the one before");
+    assert_eq!(take(2, 32).await.unwrap(), Refreshed::Ended, "its family has ended");
+
+    assert!(store.create_session(session(31, 1)).await.unwrap());
+    assert_eq!(store.refresh(refresh(31, 0, 10)).await.unwrap(), Refreshed::To(1));
+    assert_eq!(store.refresh(refresh(31, 0, 21)).await.unwrap(), Refreshed::Replayed, "too late");
+    assert!(store.create_session(session(32, 1)).await.unwrap());
+    assert_eq!(store.refresh(refresh(32, 7, 10)).await.unwrap(), Refreshed::Replayed, "never given out");
+    assert!(store.create_session(session(33, 1)).await.unwrap());
+    assert_eq!(store.refresh(refresh(33, 0, 100)).await.unwrap(), Refreshed::Ended, "expired");
+    assert_eq!(store.refresh(refresh(999, 0, 10)).await.unwrap(), Refreshed::Ended);
+    let v1 = Session { api: Audience::V1, ..session(34, 1) };
+    assert!(store.create_session(v1).await.unwrap());
+    assert_eq!(store.refresh(refresh(34, 0, 10)).await.unwrap(), Refreshed::Ended, "v1 has no refresh");
+}
+
+async fn sessions_are_listed_and_ended_by_their_owner(store: &dyn Store) {
+    store.end_sessions(id(2), Timestamp(9)).await.unwrap();
+    for (n, created) in [(40, 1), (41, 3), (42, 2)] {
+        assert!(store.create_session(Session { created_at: Timestamp(created), ..session(n, 2) }).await.unwrap());
+    }
+    let listed = async || {
+        let listed = store.sessions_of(id(2), Timestamp(50), 10).await.unwrap();
+        listed.iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [id(41), id(42), id(40)]);
+    assert!(!store.end_session_of(id(1), id(41), Timestamp(50)).await.unwrap(), "another's");
+    assert!(store.end_session_of(id(2), id(41), Timestamp(50)).await.unwrap());
+    assert!(!store.end_session_of(id(2), id(41), Timestamp(50)).await.unwrap());
+    assert_eq!(listed().await, [id(42), id(40)]);
+    assert!(store.sessions_of(id(2), Timestamp(100), 10).await.unwrap().is_empty(), "expired");
+    assert_eq!(store.end_sessions(id(2), Timestamp(51)).await.unwrap(), 2);
+}
+
+async fn account_now(store: &dyn Store, n: u128) -> Account {
+    store.account(id(n)).await.unwrap().unwrap()
+}
+
+async fn changes_are_fenced(store: &dyn Store) {
     assert!(store.create_session(session(20, 2)).await.unwrap());
-    let change =
-        |active, expected_version| ActiveChange { account_id: id(2), active, expected_version, now: Timestamp(50) };
-    assert!(!store.set_active(change(false, 7), Effects::default()).await.unwrap());
-    assert!(store.set_active(change(false, 1), Effects::default()).await.unwrap());
-    let account = store.account(id(2)).await.unwrap().unwrap();
-    assert_eq!((account.active, account.version, account.updated_at), (false, 2, Timestamp(50)));
-    let (ended, _) = store.session_with_account(id(20)).await.unwrap().unwrap();
-    assert_eq!(ended.ended_at, Some(Timestamp(50)));
+    assert!(store.create_session(session(22, 2)).await.unwrap());
+    let before = account_now(store, 2).await;
+    let change = |active: bool, expected: i64, end_sessions| {
+        let after = Account { active, version: expected + 1, updated_at: Timestamp(50), ..before.clone() };
+        AccountChange { end_sessions, ..AccountChange::to(after) }
+    };
+    let write = |change| store.change_account(change, Effects::default());
+    assert!(!write(change(false, 7, EndSessions::All)).await.unwrap());
+    assert!(write(change(true, 1, EndSessions::AllBut(id(22)))).await.unwrap());
+    let ended = async |n| store.session_with_account(id(n)).await.unwrap().unwrap().0.ended_at;
+    assert_eq!((ended(20).await, ended(22).await), (Some(Timestamp(50)), None));
+    assert!(write(change(false, 2, EndSessions::All)).await.unwrap());
+    let account = account_now(store, 2).await;
+    assert_eq!((account.active, account.version, account.updated_at), (false, 3, Timestamp(50)));
+    assert_eq!(ended(22).await, Some(Timestamp(50)));
     assert!(!store.create_session(session(21, 2)).await.unwrap());
-    assert!(store.set_active(change(true, 2), Effects::default()).await.unwrap());
+    assert!(write(change(true, 3, EndSessions::None)).await.unwrap());
     assert!(store.create_session(session(21, 2)).await.unwrap());
+    let taken = Account { email: "ADA@example.com".into(), version: 5, ..before.clone() };
+    let error = write(AccountChange::to(taken)).await.unwrap_err();
+    assert!(error.is_conflict_on("accounts.email_key"), "{error}");
+}
+
+async fn the_last_administrator_stays(store: &dyn Store) {
+    for (n, name) in [(50, "root"), (51, "admin")] {
+        let mut admin = stored(n, name, &format!("{name}@example.com"));
+        admin.account.role = Role::Admin;
+        create(store, admin).await;
+    }
+    let demote = async |n| {
+        let before = account_now(store, n).await;
+        let after = Account { role: Role::User, version: before.version + 1, ..before };
+        let change = AccountChange { loses_admin: true, ..AccountChange::to(after) };
+        store.change_account(change, Effects::default()).await
+    };
+    assert!(demote(50).await.unwrap());
+    assert!(demote(51).await.unwrap_err().is_conflict_on(LAST_ADMIN_RULE));
+    assert_eq!(account_now(store, 51).await.role, Role::Admin);
+}
+
+fn token(n: u128, account: Option<u128>) -> OneTimeToken {
+    let expires_at = Timestamp(100);
+    OneTimeToken {
+        id: id(n),
+        account_id: account.map(id),
+        purpose: Purpose::VerifyEmail,
+        email_key: "ada@example.com".into(),
+        expires_at,
+    }
+}
+
+async fn mailed_permissions_are_good_once(store: &dyn Store) {
+    let issue = |token| store.issue_token(token, Effects::default());
+    issue(token(60, Some(1))).await.unwrap();
+    issue(token(61, None)).await.unwrap();
+    let find = async |n, now| store.token(id(n), Purpose::VerifyEmail, Timestamp(now)).await.unwrap();
+    assert_eq!(find(60, 99).await, Some(token(60, Some(1))));
+    assert_eq!(find(60, 100).await, None, "over");
+    assert_eq!(find(61, 1).await, None, "a decoy");
+    assert_eq!(store.token(id(60), Purpose::ResetPassword, Timestamp(1)).await.unwrap(), None);
+    issue(token(62, Some(1))).await.unwrap();
+    assert_eq!(find(60, 1).await, None, "the newer one takes its place");
+    let consume = async || {
+        let before = account_now(store, 1).await;
+        let after = Account {
+            email_verified_at: Some(Timestamp(70)),
+            version: before.version + 1,
+            updated_at: Timestamp(70),
+            ..before
+        };
+        let change = AccountChange { consume: Some((id(62), Purpose::VerifyEmail)), ..AccountChange::to(after) };
+        store.change_account(change, Effects::default()).await
+    };
+    assert!(consume().await.unwrap());
+    assert!(consume().await.unwrap_err().is_conflict_on(TOKEN_RULE));
+    let ada = account_now(store, 1).await;
+    assert_eq!((ada.email_verified_at, ada.version), (Some(Timestamp(70)), 2), "the second wrote nothing");
+    store.sweep_sessions(Timestamp(101), 1000).await.unwrap();
+    assert!(store.session_with_account(id(41)).await.unwrap().is_none());
+}
+
+async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn Store) {
+    let context = platform::Context::new(Arc::new(kernel::SystemClock));
+    let eve = stored(70, "eve", "eve@example.com");
+    let registered = events::registered(&context, &eve.account, &Cause::SYSTEM).unwrap();
+    let effects = Effects::event(registered.clone());
+    store.create_account(eve.clone(), Some(session(70, 70)), Some(token(70, Some(70))), effects).await.unwrap();
+    assert!(platform::db::events::personal_of(database, registered.id).await.unwrap().is_some());
+    let after = eve.account.erased(Timestamp(80));
+    let change = AccountChange { password_hash: Some(String::new()), erase: true, ..AccountChange::to(after.clone()) };
+    assert!(store.change_account(change, Effects::default()).await.unwrap());
+    assert_eq!(account_now(store, 70).await, after);
+    assert!(store.account_by_email_key("eve@example.com").await.unwrap().is_none());
+    assert!(store.session_with_account(id(70)).await.unwrap().is_none());
+    assert!(store.token(id(70), Purpose::VerifyEmail, Timestamp(1)).await.unwrap().is_none());
+    assert!(platform::db::events::personal_of(database, registered.id).await.unwrap().is_none());
+    assert_eq!(store.erasures(10).await.unwrap(), [id(70)]);
+    store.erased(id(70)).await.unwrap();
+    assert!(store.erasures(10).await.unwrap().is_empty());
 }
 
 async fn hashes_are_replaced_once(store: &dyn Store) {
@@ -135,6 +302,10 @@ async fn lists_are_newest_first(store: &dyn Store) {
     let (accounts, _) = store.list(2, 2).await.unwrap();
     assert_eq!(ids(accounts), [id(1)]);
     assert!(store.list(i64::MAX, 2).await.unwrap().0.is_empty());
+    let after = |account: &Account| Some((account.created_at, account.id));
+    let page = store.accounts(AccountQuery { after: None, limit: 2 }).await.unwrap();
+    let next = store.accounts(AccountQuery { after: after(&page[1]), limit: 2 }).await.unwrap();
+    assert_eq!((ids(page), ids(next)), (vec![id(3), id(2)], vec![id(1)]));
 }
 
 async fn events_are_appended_with_their_change(database: &Database, store: &dyn Store) {
@@ -143,7 +314,7 @@ async fn events_are_appended_with_their_change(database: &Database, store: &dyn 
     let event = || events::registered(&context, &account.account, &Cause::SYSTEM).unwrap();
     let (kept, lost) = (event(), event());
     assert!(!String::from_utf8_lossy(&kept.bytes).contains("fourth@"), "personal fields stand beside the event");
-    let create = |event| store.create_account(account.clone(), None, Effects::event(event));
+    let create = |event| store.create_account(account.clone(), None, None, Effects::event(event));
     create(kept.clone()).await.unwrap();
     create(lost.clone()).await.unwrap_err();
     let at = platform::db::events::at_version(database, &kept.subject, 1).await.unwrap();

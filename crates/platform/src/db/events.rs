@@ -147,6 +147,24 @@ pub(super) async fn after_postgres(db: &Postgres, position: i64, limit: i64) -> 
         .collect()
 }
 
+/// The personal fields beside an event; `None` when it has none, or they were erased.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn personal_of(database: &super::Database, event_id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+    match database {
+        super::Database::Sqlite(db) => db.read_point(|connection| {
+            let mut statement = connection.prepare_cached("select bytes from events_personal where event_id = $1")?;
+            let mut rows = statement.query([event_id.as_bytes()])?;
+            Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+        }),
+        super::Database::Postgres(db) => {
+            let sql = "select bytes from events_personal where event_id = $1";
+            Ok(db.query_opt(sql, &[&event_id]).await?.map(|row| row.get(0)))
+        }
+    }
+}
+
 /// The envelope of a subject's event at a version: how the subject was then.
 ///
 /// # Errors

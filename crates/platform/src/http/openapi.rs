@@ -3,14 +3,14 @@
 //! An endpoint declares its own answers. Those that follow from what it takes (a body, a token, an id, a condition) are added
 //! here, so that no endpoint can forget them.
 
+mod answers;
+
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    self, Components, ContentBuilder, Header, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Type,
-};
+use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -54,18 +54,28 @@ pub struct IdempotencyKeyHeader {
     idempotency_key: Option<String>,
 }
 
-/// The endpoints of a service, or of all, by the document that describes them.
-#[derive(Default)]
-pub struct Api {
-    pub v1: OpenApiRouter,
+/// The endpoints of a service, or of all, by the document that describes them; `S` is what they are still to be given.
+pub struct Api<S = ()> {
+    pub v1: OpenApiRouter<S>,
     /// With what belongs to no version.
-    pub v2: OpenApiRouter,
+    pub v2: OpenApiRouter<S>,
 }
 
-impl Api {
+impl<S: Clone + Send + Sync + 'static> Api<S> {
     #[must_use]
-    pub fn merge(self, other: Api) -> Api {
+    pub fn merge(self, other: Self) -> Self {
         Api { v1: self.v1.merge(other.v1), v2: self.v2.merge(other.v2) }
+    }
+
+    /// The endpoints, ready to serve.
+    pub fn with_state(self, state: S) -> Api {
+        Api { v1: self.v1.with_state(state.clone()), v2: self.v2.with_state(state) }
+    }
+
+    /// What describes the endpoints, without them: for this no store has to be open.
+    pub fn described(self) -> Api {
+        let described = |router: OpenApiRouter<S>| OpenApiRouter::with_openapi(router.into_openapi());
+        Api { v1: described(self.v1), v2: described(self.v2) }
     }
 }
 
@@ -109,6 +119,9 @@ pub enum Version {
     V2,
 }
 
+/// Of nothing that is.
+const EXAMPLE_ID: &str = "0195ea1b-3d02-8c11-a411-9be1d2c4f7a0";
+
 /// The bearer token's name among the security schemes.
 const BEARER: &str = "bearer";
 
@@ -130,18 +143,23 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(scheme).into());
     match version {
-        Version::V1 => add_schema::<FailureBody<'_>>(components),
+        Version::V1 => add_schema::<FailureBody>(components),
         Version::V2 => {
             add_schema::<Problem<'_>>(components);
             add_schema::<InputError<'_>>(components);
         }
     }
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
+            if version == Version::V1 {
+                add_forms(operation);
+            }
             add_refusals(operation, version);
-            operation.responses.responses.values_mut().for_each(add_common_headers);
+            answers::add_examples(operation, &path.replace("{id}", EXAMPLE_ID), version);
+            answers::add_headers(operation);
         }
     }
+    answers::close(&mut document);
     document
 }
 
@@ -156,12 +174,21 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
+/// What v1 takes as JSON it takes from an HTML form too.
+fn add_forms(operation: &mut Operation) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body
+        && let Some(json) = body.content.get("application/json").cloned()
+    {
+        body.content.insert("application/x-www-form-urlencoded".to_owned(), json);
+    }
+}
+
 /// What the parts of an operation may be refused for.
 fn add_refusals(operation: &mut Operation, version: Version) {
     let mut statuses = vec![500, 503];
     let parameters: Vec<_> = operation.parameters.iter().flatten().filter_map(inline).collect();
     let has = |place: ParameterIn| parameters.iter().any(|parameter| parameter.parameter_in == place);
-    let has_header = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
+    let has_header = |name| takes_header(operation, name);
     if has(ParameterIn::Path) {
         statuses.push(404);
     }
@@ -198,6 +225,18 @@ fn add_refusals(operation: &mut Operation, version: Version) {
     for status in statuses {
         operation.responses.responses.entry(status.to_string()).or_insert_with(|| RefOr::T(refusal(status, version)));
     }
+    // An endpoint need not word what its status says.
+    for (status, response) in &mut operation.responses.responses {
+        if let (RefOr::T(response), Ok(status)) = (response, status.parse())
+            && response.description.is_empty()
+        {
+            response.description = meaning(status).to_owned();
+        }
+    }
+}
+
+fn takes_header(operation: &Operation, name: &str) -> bool {
+    operation.parameters.iter().flatten().filter_map(inline).any(|parameter| parameter.name == name)
 }
 
 fn inline<T>(part: &RefOr<T>) -> Option<&T> {
@@ -214,17 +253,15 @@ pub fn refusal(status: u16, version: Version) -> openapi::Response {
         Version::V2 => ("application/problem+json", Problem::name()),
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
-    let described = ResponseBuilder::new().description(meaning(status)).content(media_type, content);
-    match status {
-        401 => described.header("WWW-Authenticate", Header::default()),
-        429 | 503 => described.header("Retry-After", Header::new(ObjectBuilder::new().schema_type(Type::Integer))),
-        _ => described,
-    }
-    .build()
+    ResponseBuilder::new().description(meaning(status)).content(media_type, content).build()
 }
 
 fn meaning(status: u16) -> &'static str {
     match status {
+        200 => "Done",
+        201 => "Created",
+        202 => "Accepted, and done soon",
+        204 => "Done; there is nothing to say",
         400 => "The body or the input is not well formed",
         401 => "No valid token",
         403 => "Visible to the caller, but not theirs",
@@ -238,11 +275,5 @@ fn meaning(status: u16) -> &'static str {
         429 => "Too many requests",
         503 => "Busy, or something needed cannot be reached; try again later",
         _ => "A defect of the server's own",
-    }
-}
-
-fn add_common_headers(response: &mut RefOr<openapi::Response>) {
-    if let RefOr::T(response) = response {
-        response.headers.insert("X-Request-Id".to_owned(), Header::default().into());
     }
 }

@@ -30,7 +30,7 @@ impl<S: Clone + Send + Sync + 'static> V1Routes<S> for OpenApiRouter<S> {
     }
 }
 
-/// A successful answer. Fields that are `None` are left out.
+/// A successful answer.
 #[derive(Serialize, ToSchema)]
 pub struct Success<T: Serialize> {
     /// Always true.
@@ -39,7 +39,7 @@ pub struct Success<T: Serialize> {
     #[schema(value_type = Option<String>, nullable = false)]
     message: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(required, nullable = false)]
     data: Option<T>,
 }
 
@@ -59,8 +59,17 @@ impl<T: Serialize> Success<T> {
 }
 
 /// No data.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub struct Nothing {}
+
+/// A successful answer without data.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Done {
+    /// Always true.
+    success: bool,
+    message: String,
+}
 
 impl Success<Nothing> {
     pub fn message(message: &'static str) -> Self {
@@ -113,17 +122,17 @@ impl FieldError {
 /// How v1 refuses.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
-pub struct FailureBody<'a> {
+pub struct FailureBody {
     /// Always false.
     success: bool,
-    message: &'a str,
+    message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<FieldError>,
     /// Of a route that does not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    path: Option<&'a str>,
+    path: Option<String>,
 }
 
 /// A failed answer.
@@ -147,6 +156,11 @@ impl Failure {
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "Validation failed") }
     }
 
+    /// As it is sent.
+    pub(crate) fn body(self) -> FailureBody {
+        FailureBody { success: false, message: self.message, errors: self.errors, path: self.path }
+    }
+
     pub fn route_not_found(path: &str) -> Self {
         Self { path: Some(path.to_owned()), ..Self::new(StatusCode::NOT_FOUND, "Route not found") }
     }
@@ -163,13 +177,12 @@ impl IntoResponse for Failure {
         if let Some(cause) = &self.cause {
             tracing::error!(event = "request.failed", error = %cause, "a request failed");
         }
-        let (message, path) = (self.message.as_str(), self.path.as_deref());
-        let body = FailureBody { success: false, message, errors: self.errors, path };
-        let mut response = json(self.status, serde_json::to_vec(&body).unwrap_or_default().into());
-        if let Some(seconds) = self.retry_after {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = json(status, serde_json::to_vec(&self.body()).unwrap_or_default().into());
+        if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -33,9 +33,13 @@ pub struct PageParameters {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pagination {
+    #[schema(minimum = 1)]
     page: i64,
+    #[schema(example = 10)]
     limit: i64,
+    #[schema(example = 1)]
     total: i64,
+    #[schema(example = 1)]
     pages: i64,
 }
 

@@ -3,10 +3,12 @@
 mod admin;
 mod demo;
 mod import;
+mod openapi;
 
 pub use admin::admin_create;
 pub use demo::{print_demo_credentials, seed_demo};
 pub use import::{Import, import_csv};
+pub use openapi::openapi;
 
 use std::sync::Arc;
 
@@ -28,7 +30,8 @@ pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
 /// `primetrade keys rotate`.
 pub fn keys_rotate(config: &Config) -> Result<Outcome, Failure> {
     let (file, context) = (config.key_file(), Context::new(Arc::new(SystemClock)));
-    let older = KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime)?;
+    let older =
+        KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime))?;
     say!("a new key in {} signs from now on; {older} older ones verify until their tokens are over", file.display());
     Ok(Outcome::Done)
 }

@@ -36,6 +36,7 @@ pub struct Config {
     pub database: Database,
     pub auth: Auth,
     pub products: Products,
+    pub mail: Mail,
     pub log: Log,
     pub limits: Limits,
 }
@@ -78,10 +79,19 @@ pub struct Auth {
     /// Of its own; [`Config::auth_database`] is the one in use.
     pub database: OwnDatabase,
     pub v1_token_lifetime: Duration,
+    pub access_token_lifetime: Duration,
+    pub refresh_token_lifetime: Duration,
     /// As set; [`Config::key_file`] is the one in use.
     pub key_file: Option<PathBuf>,
     pub hash_threads: usize,
     pub hash_queue: usize,
+}
+
+/// What is mailed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// A folder for development, into which they are written.
+    pub sink: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +182,7 @@ impl Config {
             },
             auth: Auth::default(),
             products: Products { database: OwnDatabase::default(), currency: Currency::USD },
+            mail: Mail { sink: None },
             log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
             limits: Limits::default(),
         }

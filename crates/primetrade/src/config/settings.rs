@@ -168,6 +168,20 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| put(&mut config.auth.v1_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
     },
     Setting {
+        key: "auth.access_token_lifetime",
+        default: "10 min",
+        doc: "How long an access token of API v2 is valid.",
+        secret: false,
+        apply: |config, text| put(&mut config.auth.access_token_lifetime, value::duration(text, SECOND..=DAY)),
+    },
+    Setting {
+        key: "auth.refresh_token_lifetime",
+        default: "30 d",
+        doc: "How long a session of API v2 lasts without a refresh.",
+        secret: false,
+        apply: |config, text| put(&mut config.auth.refresh_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
+    },
+    Setting {
         key: "auth.key_file",
         default: "",
         doc: "File of the signing keys; empty is keys.json in the SQLite folder, or ./primetrade-keys.json.",
@@ -230,6 +244,13 @@ pub const SETTINGS: &[Setting] = &[
                 [("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)];
             put(&mut config.log.level, value::choice(text, &levels))
         },
+    },
+    Setting {
+        key: "mail.sink",
+        default: "",
+        doc: "For development: a folder into which mails are written as files instead of being sent; empty writes none.",
+        secret: false,
+        apply: |config, text| put(&mut config.mail.sink, value::optional(text, value::path)),
     },
     Setting {
         key: "limits.enabled",

@@ -23,7 +23,15 @@ pub struct Endpoints {
 
 /// Every endpoint of the catalogue.
 pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
-    let endpoints = Arc::new(Endpoints { products, accounts });
+    endpoints().with_state(Arc::new(Endpoints { products, accounts }))
+}
+
+/// What describes them.
+pub fn described() -> Api {
+    endpoints().described()
+}
+
+fn endpoints() -> Api<Arc<Endpoints>> {
     let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle, v1::create::handle)).v1_routes(routes!(
         v1::get::handle,
         v1::update::handle,
@@ -34,7 +42,7 @@ pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
         .routes(routes!(v2::get::handle))
         .routes(routes!(v2::mine::handle))
         .routes(routes!(v2::categories::handle));
-    Api { v1: v1.with_state(Arc::clone(&endpoints)), v2: v2.with_state(endpoints) }
+    Api { v1, v2 }
 }
 
 impl Endpoints {

@@ -20,8 +20,20 @@ pub struct Endpoints {
 
 /// Every endpoint of user administration.
 pub fn api(accounts: Arc<dyn Accounts>, products: Products) -> Api {
-    let endpoints = Arc::new(Endpoints { accounts, products });
+    endpoints().with_state(Arc::new(Endpoints { accounts, products }))
+}
+
+/// What describes them.
+pub fn described() -> Api {
+    endpoints().described()
+}
+
+fn endpoints() -> Api<Arc<Endpoints>> {
     let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle)).v1_routes(routes!(v1::get::handle));
-    let v2 = OpenApiRouter::new().routes(routes!(v2::products::handle));
-    Api { v1: v1.with_state(Arc::clone(&endpoints)), v2: v2.with_state(endpoints) }
+    let v2 = OpenApiRouter::new()
+        .routes(routes!(v2::list::handle))
+        .routes(routes!(v2::get::handle, v2::patch::handle))
+        .routes(routes!(v2::products::handle))
+        .routes(routes!(v2::sessions::handle));
+    Api { v1, v2 }
 }

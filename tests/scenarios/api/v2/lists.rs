@@ -156,12 +156,12 @@ fn every_wrong_parameter_is_named(topology: Topology) {
         (
             "limit=0&sort=x&in_stock=1&price_min=x&cursor=y&color=red",
             &[
-                ("/limit", "value"),
-                ("/sort", "value"),
+                ("/query", "unknown-parameter"),
                 ("/in_stock", "value"),
                 ("/price_min", "value"),
+                ("/sort", "value"),
+                ("/limit", "value"),
                 ("/cursor", "invalid-cursor"),
-                ("/query", "unknown-parameter"),
             ],
         ),
     ] {
@@ -240,7 +240,7 @@ fn a_walk_shows_what_remains_once(topology: Topology) {
     }
 }
 
-/// More products than a request looks at, of which only the oldest is in stock.
+/// More products than a request looks at, of which only one of the oldest is in stock.
 fn where_few_fit_pages_are_short_and_the_walk_is_whole(topology: Topology) {
     let server = Server::start(topology);
     let ada = register(&server);

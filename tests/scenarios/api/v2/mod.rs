@@ -1,7 +1,12 @@
-//! API v2, as far as it exists.
+//! API v2.
 
+mod accounts;
 mod categories;
 mod lists;
+mod me;
 mod own_lists;
 mod problems;
 mod products;
+mod recovery;
+mod sessions;
+mod users;

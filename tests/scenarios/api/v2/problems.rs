@@ -1,34 +1,16 @@
 //! How v2 refuses: RFC 9457.
 
-use testkit::{Response, Server, Topology, on_both};
+use testkit::{Deployment, Server, Topology, on_both};
 
 use crate::v1::NOBODY;
+use crate::v2::{assert_invalid, assert_problem};
 
-on_both!(what_is_absent_is_not_found, bad_queries_fail_validation, unknown_routes_are_problems_too,);
-
-/// Asserts a whole problem document.
-#[track_caller]
-fn assert_problem(response: &Response, status: u16, code: &str) {
-    assert_eq!(response.status, status, "{}", response.text());
-    assert_eq!(response.header("content-type"), Some("application/problem+json"));
-    let problem = response.json();
-    assert_eq!(problem["code"], code, "{problem}");
-    assert_eq!(problem["status"], status, "{problem}");
-    for field in ["type", "title", "detail", "instance", "request_id"] {
-        let text = problem[field].as_str();
-        assert!(text.is_some_and(|text| !text.is_empty()), "{field}: {problem}");
-    }
-    assert_eq!(problem["request_id"].as_str(), response.header("x-request-id"));
-    if code == "validation-failed" {
-        let errors = problem["errors"].as_array().expect("errors");
-        assert!(!errors.is_empty());
-        for error in errors {
-            for field in ["pointer", "detail", "code"] {
-                assert!(error[field].is_string(), "{field}: {problem}");
-            }
-        }
-    }
-}
+on_both!(
+    what_is_absent_is_not_found,
+    bad_queries_fail_validation,
+    unknown_routes_are_problems_too,
+    bad_bodies_are_told_apart,
+);
 
 fn what_is_absent_is_not_found(topology: Topology) {
     let server = Server::start(topology);
@@ -70,4 +52,32 @@ fn unknown_routes_are_problems_too(topology: Topology) {
     for path in ["/api/v2", "/api/v2/nothing", "/api/v2/products/1/nothing"] {
         assert_problem(&server.client().get(path), 404, "not-found");
     }
+}
+
+fn bad_bodies_are_told_apart(topology: Topology) {
+    let server = Deployment::new(topology).set("HTTP__BODY_LIMIT", "2 KiB").start();
+    let client = server.client();
+    let post =
+        |media_type, body: &[u8]| client.send("POST", "/api/v2/sessions", &[("content-type", media_type)], Some(body));
+    for malformed in [&b""[..], b"{", b"{\"email\": \"\xff\"}", b"{} {}", b"{'email': 1}"] {
+        assert_problem(&post("application/json", malformed), 400, "malformed-body");
+    }
+    assert_problem(&post("text/plain", b"{}"), 415, "unsupported-media-type");
+    assert_problem(&client.send("POST", "/api/v2/sessions", &[], Some(b"{}")), 415, "unsupported-media-type");
+    assert_problem(&post("application/merge-patch+json", b"{}"), 415, "unsupported-media-type");
+    let large = format!("{{\"email\": \"{}\"}}", "a".repeat(3_000));
+    assert_problem(&post("application/json", large.as_bytes()), 413, "payload-too-large");
+    for (body, pointer, code) in [
+        ("[]", "/", "type"),
+        ("1", "/", "type"),
+        ("{\"email\": 1}", "/email", "type"),
+        ("{\"email\": \"a@b.co\"}", "/password", "required"),
+        ("{\"email\": \"a@b.co\", \"password\": \"x\", \"role\": \"admin\"}", "/role", "unknown-field"),
+        ("{\"email\": \"a@b.co\", \"email\": \"a@b.co\", \"password\": \"x\"}", "/email", "duplicate-field"),
+    ] {
+        assert_invalid(&post("application/json; charset=utf-8", body.as_bytes()), &[(pointer, code)]);
+    }
+    let answer = client.send("PATCH", "/api/v2/sessions", &[], None);
+    assert_problem(&answer, 405, "method-not-allowed");
+    assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")));
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{UserAndToken, text, validation_failure};
 use crate::{Auth, Credentials};
 
-/// As described to clients; the fields are read the way the monolith read them.
+/// Who logs in.
 #[derive(ToSchema)]
 #[schema(as = LogIn)]
 #[expect(dead_code, reason = "only described")]

@@ -39,7 +39,9 @@ mod tests {
     use kernel::{Role, Uuid};
 
     use super::super::testing::App;
-    use crate::{Accounts, Audience, Cause};
+    use platform::http::conditional::IfMatch;
+
+    use crate::{Accounts, Administration, Audience, Cause};
 
     #[tokio::test]
     async fn a_token_dies_with_its_session_and_its_time() {
@@ -66,10 +68,11 @@ mod tests {
         let ada = app.ada().await;
         let (token, id) = (ada["token"].as_str().unwrap(), ada["user"]["id"].as_str().unwrap());
         let id: Uuid = id.parse().unwrap();
-        let after = app.auth.set_active(id, false, &Cause::SYSTEM).await.unwrap();
+        let set = |active| Administration { active: Some(active), role: None };
+        let after = app.auth.administer(id, &IfMatch::Any, set(false), &Cause::SYSTEM).await.unwrap();
         assert_eq!(app.auth.get(id).await.unwrap(), Some(after));
         assert_eq!(app.me(token).await.1["message"], "Invalid or inactive user token.");
-        app.auth.set_active(id, true, &Cause::SYSTEM).await.unwrap();
+        app.auth.administer(id, &IfMatch::Any, set(true), &Cause::SYSTEM).await.unwrap();
         assert_eq!(app.me(token).await.0, StatusCode::UNAUTHORIZED);
     }
 

@@ -16,7 +16,7 @@ use crate::{Auth, Cause, Registration};
 
 const WORDS: Words = Words { conflict: Some("User with this email or username already exists"), ..Words::NONE };
 
-/// As described to clients; the fields are read the way the monolith read them.
+/// A new account.
 #[derive(ToSchema)]
 #[schema(as = Registration)]
 #[expect(dead_code, reason = "only described")]

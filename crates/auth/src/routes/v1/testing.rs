@@ -39,6 +39,8 @@ impl App {
         database.migrate(&crate::MIGRATIONS).await.unwrap();
         let settings = AuthSettings {
             v1_token_lifetime: Duration::from_secs(3_600),
+            access_token_lifetime: Duration::from_secs(600),
+            refresh_token_lifetime: Duration::from_secs(3_600),
             key_file: Some(folder.path().join("keys.json")),
             hash_threads: 1,
             hash_queue: 8,

@@ -10,15 +10,18 @@ use crate::Account;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct V1User {
+    #[schema(example = "0195ea1b-2c68-8d3a-a411-35f0c6a7b2de")]
     pub id: Uuid,
+    #[schema(example = "ada")]
     pub username: String,
+    #[schema(example = "ada@example.com")]
     pub email: String,
     #[schema(value_type = kernel::Role)]
     pub role: &'static str,
     pub is_active: bool,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-11-23T01:11:06.898Z")]
     pub created_at: String,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-11-23T01:11:06.898Z")]
     pub updated_at: String,
 }
 

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::{Error, Uuid};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Longer ones are not ours.
 const MAX_CURSOR: usize = 2_048;
@@ -19,6 +19,17 @@ pub struct Page<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub count: Option<i64>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct PageParameters {
+    /// Items of a page at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before, with the same filters.
+    cursor: Option<String>,
 }
 
 /// Where a page ended: the value by which its list is sorted, and the id that tells equal ones apart.

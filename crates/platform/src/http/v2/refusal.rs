@@ -3,6 +3,7 @@
 //! An endpoint answers with a [`Refusal`]; the edge, which knows the request, makes the document of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -168,8 +169,34 @@ impl Refusal {
         words.to_owned()
     }
 
-    /// The whole answer. Headers that the endpoint gave, `headers` of the bare response, stay.
-    pub fn explain(&self, bare: Response, path: &str, request_id: Option<&RequestId>) -> Response {
+    /// A refusal with this status, for documents.
+    pub(crate) fn example(status: u16) -> Option<Self> {
+        let wait = Duration::from_secs(2);
+        Some(match status {
+            400 => Refusal::MalformedBody("EOF while parsing an object at line 1 column 1".into()),
+            401 => Error::Unauthenticated(Unauthenticated::Missing).into(),
+            403 => Error::Forbidden.into(),
+            404 => Error::NotFound.into(),
+            409 => Error::IdempotencyInFlight.into(),
+            412 => Error::Stale.into(),
+            413 => Refusal::PayloadTooLarge(1 << 20),
+            415 => Refusal::UnsupportedMediaType("application/json"),
+            422 => Error::invalid("name", "required", "missing field `name`").into(),
+            428 => Refusal::PreconditionRequired,
+            429 => Error::RateLimited { policy: "default", retry_after: wait }.into(),
+            500 => Error::Internal(String::new()).into(),
+            503 => Error::Overloaded { what: "requests", retry_after: wait }.into(),
+            _ => return None,
+        })
+    }
+
+    /// The document, made of this refusal at this path.
+    pub(crate) fn with_document<T>(
+        &self,
+        path: &str,
+        request_id: Option<&RequestId>,
+        take: impl FnOnce(&Problem<'_>) -> T,
+    ) -> T {
         let Kind { status, code, title } = self.kind();
         let detail = self.detail();
         let errors = match self {
@@ -179,7 +206,7 @@ impl Refusal {
                 .collect(),
             _ => Vec::new(),
         };
-        let document = Problem {
+        take(&Problem {
             r#type: format!("urn:primetrade:problem:{code}"),
             title,
             status: status.as_u16(),
@@ -188,12 +215,17 @@ impl Refusal {
             code,
             request_id: request_id.map(RequestId::as_str),
             errors,
-        };
+        })
+    }
+
+    /// The whole answer. Headers that the endpoint gave, `headers` of the bare response, stay.
+    pub fn explain(&self, bare: Response, path: &str, request_id: Option<&RequestId>) -> Response {
+        let document = self.with_document(path, request_id, |document| super::bytes(document));
         if let Refusal::Because(Error::Internal(cause) | Error::Unavailable(cause)) = self {
             tracing::error!(event = "request.failed", error = %cause, "a request failed");
         }
         let (parts, _) = bare.into_parts();
-        let mut response = Response::from_parts(parts, Body::from(super::bytes(&document)));
+        let mut response = Response::from_parts(parts, Body::from(document));
         let headers = response.headers_mut();
         // The bare response had no body, and may say so.
         headers.remove(header::CONTENT_LENGTH);

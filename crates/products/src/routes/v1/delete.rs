@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use platform::http::caller::V1User;
 use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
-use platform::http::v1::{Failure, FailureBody, Nothing, Success, Words};
+use platform::http::v1::{Done, Failure, FailureBody, Success, Words};
 
 use super::caller;
 use crate::routes::Endpoints;
@@ -21,7 +21,7 @@ const WORDS: Words = Words {
 /// Delete a product
 #[utoipa::path(delete, path = "/api/v1/products/{id}", operation_id = "v1_delete_product", tag = "products",
     security(("bearer" = [])), params(IdInPath),
-    responses((status = 200, body = Success<Nothing>), (status = 403, body = FailureBody), (status = 409, body = FailureBody)))]
+    responses((status = 200, body = Done), (status = 403, body = FailureBody), (status = 409, body = FailureBody)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,

@@ -13,7 +13,7 @@ const STOCK: &str = "Stock must be a non-negative integer";
 const CATEGORY: &str = "Category must not exceed 100 characters";
 const DESCRIPTION: &str = "Description must be a string";
 
-/// As described to clients; the fields are read the way the monolith read them.
+/// A product to create. As clients are told; the fields are read the way the monolith read them, see [`check`].
 #[derive(ToSchema)]
 #[schema(as = NewProduct)]
 #[expect(dead_code, reason = "only described")]
@@ -30,7 +30,7 @@ pub struct NewProductBody {
     description: Option<String>,
 }
 
-/// As [`NewProductBody`], any subset of it.
+/// The fields to change.
 #[derive(ToSchema)]
 #[schema(as = ProductChange)]
 #[expect(dead_code, reason = "only described")]

@@ -21,18 +21,24 @@ use crate::service::Caller;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct V1Product<'a> {
+    #[schema(example = "0195ea1b-3d02-8c11-a411-9be1d2c4f7a0")]
     pub id: Uuid,
+    #[schema(example = "Desk lamp")]
     pub name: &'a str,
     pub description: Option<&'a str>,
     /// The lowest of its variants' prices, with two decimals.
+    #[schema(example = "39.90", pattern = "^[0-9]+[.][0-9]{2}$")]
     pub price: String,
     /// The sum of its variants.
+    #[schema(example = 5)]
     pub stock: i64,
+    #[schema(example = "Lighting")]
     pub category: Option<&'a str>,
+    #[schema(example = "0195ea1b-2c68-8d3a-a411-35f0c6a7b2de")]
     pub user_id: Uuid,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-11-23T01:12:40.112Z")]
     pub created_at: String,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-11-23T01:12:40.112Z")]
     pub updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -42,8 +48,11 @@ pub struct V1Product<'a> {
 /// v1's owner of a product.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub struct Owner<'a> {
+    #[schema(example = "0195ea1b-2c68-8d3a-a411-35f0c6a7b2de")]
     id: Uuid,
+    #[schema(example = "ada")]
     username: &'a str,
+    #[schema(example = "ada@example.com")]
     email: &'a str,
 }
 

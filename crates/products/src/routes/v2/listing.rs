@@ -47,7 +47,7 @@ pub struct ListParameters {
     #[param(minimum = 0, maximum = 999_999_999_999_i64)]
     price_max: Option<i64>,
     /// Sorted by price, the list has only products of the currency.
-    #[param(inline, default = "newest")]
+    #[param(inline)]
     sort: Option<SortWord>,
     /// How many products a page has at most. It may have fewer: only a `next_cursor` of null is the end.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -81,6 +81,7 @@ pub struct StatusParameter {
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(default = "newest")]
 enum SortWord {
     Newest,
     Price,

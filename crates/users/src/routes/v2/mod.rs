@@ -1,3 +1,7 @@
-//! User administration as API v2 shows it.
+//! User administration as API v2 shows it, and what of one's own account concerns other services too.
 
+pub mod get;
+pub mod list;
+pub mod patch;
 pub mod products;
+pub mod sessions;

@@ -1,0 +1,67 @@
+//! What other services ask of auth, answered in this process.
+
+use async_trait::async_trait;
+use kernel::{Error, Timestamp, Uuid};
+use platform::http::conditional::IfMatch;
+
+use crate::Accounts;
+use crate::events::Cause;
+use crate::model::{Account, Session, email_key};
+use crate::profile::Administration;
+use crate::service::Auth;
+use crate::store::AccountQuery;
+
+#[async_trait]
+impl Accounts for Auth {
+    async fn by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, Error> {
+        match ids {
+            [] => Ok(Vec::new()),
+            ids => Ok(self.store.accounts_by_ids(ids).await?),
+        }
+    }
+
+    async fn get(&self, id: Uuid) -> Result<Option<Account>, Error> {
+        Ok(self.store.account(id).await?)
+    }
+
+    async fn by_email(&self, email: &str) -> Result<Option<Account>, Error> {
+        let found = self.store.account_by_email_key(&email_key(email)).await?;
+        Ok(found.map(|found| found.account))
+    }
+
+    async fn page(&self, offset: u64, limit: u64) -> Result<(Vec<Account>, u64), Error> {
+        let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (accounts, count) = self.store.list(bounded(offset), bounded(limit)).await?;
+        Ok((accounts, u64::try_from(count).unwrap_or(0)))
+    }
+
+    async fn list(&self, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Account>, Error> {
+        Ok(self.store.accounts(AccountQuery { after, limit }).await?)
+    }
+
+    async fn administer(
+        &self,
+        id: Uuid,
+        if_match: &IfMatch,
+        administration: Administration,
+        cause: &Cause,
+    ) -> Result<Account, Error> {
+        self.change_administration(id, |version| if_match.check(version), administration, cause).await
+    }
+
+    async fn sessions_of(&self, id: Uuid) -> Result<Vec<Session>, Error> {
+        self.sessions(id).await
+    }
+
+    async fn erase(&self, id: Uuid, if_match: &IfMatch, cause: &Cause) -> Result<(), Error> {
+        self.erase_account(id, |version| if_match.check(version), cause).await
+    }
+
+    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, Error> {
+        Ok(self.store.erasures(limit).await?)
+    }
+
+    async fn erasure_done(&self, id: Uuid) -> Result<(), Error> {
+        Ok(self.store.erased(id).await?)
+    }
+}

@@ -1,0 +1,277 @@
+//! What becomes of an account: made, renamed, given another password, administered, erased.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::{Error, Role, Uuid};
+use platform::db::Effects;
+
+use crate::events::{self, Cause, Template};
+use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
+use crate::recovery::not_good;
+use crate::service::{Auth, taken};
+use crate::store::{AccountChange, EndSessions, LAST_ADMIN_RULE, TOKEN_RULE};
+use crate::throttle::From;
+
+/// How often a change of an account is tried again when others change it too.
+pub(crate) const ATTEMPTS: usize = 5;
+pub(crate) const VERIFICATION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What an administrator may change of an account.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Administration {
+    pub role: Option<Role>,
+    pub active: Option<bool>,
+}
+
+impl Auth {
+    /// Makes an account for a person, and mails a permission to verify its address. When another account has the address, its
+    /// owner is told by mail instead, and the answer is as if the account had been made: nobody learns who is registered.
+    ///
+    /// # Errors
+    /// `Conflict` when the username is taken; `Overloaded`; `Unavailable`.
+    pub async fn create_account_v2(&self, registration: &Registration, cause: &Cause) -> Result<Account, Error> {
+        if self.store.username_taken(registration.username()).await? {
+            return Err(Error::Conflict("the username is taken".into()));
+        }
+        let stored = self.new_account(registration, Role::User).await?;
+        let account = stored.account.clone();
+        let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        let made = events::registered(&self.context, &account, cause)?;
+        let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
+        let effects = Effects { events: vec![made, mail], answered: None };
+        let store = Arc::clone(&self.store);
+        let create = async move { Ok(store.create_account(stored, None, Some(token), effects).await) };
+        match self.tasks.run(create).await? {
+            Ok(()) => Ok(account),
+            Err(error) if error.is_conflict_on("accounts.email_key") => {
+                self.tell_owner(&account.email, cause).await?;
+                Ok(account)
+            }
+            Err(error) => Err(taken(error)),
+        }
+    }
+
+    async fn tell_owner(&self, email: &str, cause: &Cause) -> Result<(), Error> {
+        let Some(owner) = self.store.account_by_email_key(&email_key(email)).await? else { return Ok(()) };
+        let mail = events::mail_requested(&self.context, &owner.account, Template::AlreadyRegistered, None, cause)?;
+        // A decoy takes the place of the newcomer's permission, so that both cases write the same.
+        let decoy = self.decoy(email, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        let store = Arc::clone(&self.store);
+        self.tasks.run(async move { Ok(store.issue_token(decoy, Effects::event(mail)).await?) }).await
+    }
+
+    /// Renames an account. Another address has to be verified anew.
+    ///
+    /// # Errors
+    /// `NotFound`; what `check` says of the version; `Conflict` when a name is taken; `Unavailable`, `Overloaded`.
+    pub async fn change_profile(
+        &self,
+        id: Uuid,
+        check: impl Fn(i64) -> Result<(), Error> + Send,
+        profile: Profile,
+        cause: &Cause,
+    ) -> Result<Account, Error> {
+        for _ in 0..ATTEMPTS {
+            let before = self.store.account(id).await?.ok_or(Error::NotFound)?;
+            check(before.version)?;
+            let mut after = profile.clone().apply(&before);
+            if after == before {
+                return Ok(before);
+            }
+            self.next_version(&mut after);
+            let mut changed = vec![events::profile_changed(&self.context, &after, cause)?];
+            let mut change = AccountChange::to(after.clone());
+            if email_key(&after.email) != email_key(&before.email) {
+                let token = self.one_time_token(&after, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+                let template = Template::VerifyEmail;
+                changed.push(events::mail_requested(&self.context, &after, template, Some(token.id), cause)?);
+                change.issue = Some(token);
+            }
+            if self.write(change, Effects { events: changed, answered: None }).await? {
+                return Ok(after);
+            }
+        }
+        Err(others_change_it())
+    }
+
+    /// Sets another password, and ends the account's other sessions.
+    ///
+    /// # Errors
+    /// `Invalid` when the present password is wrong or the new one breaks a rule; `RateLimited` after too many wrong ones;
+    /// `Conflict`, `Unavailable`, `Overloaded`.
+    pub async fn change_password(
+        &self,
+        (id, session): (Uuid, Uuid),
+        address: Option<IpAddr>,
+        present: &str,
+        new: &str,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        let account = self.store.account(id).await?.ok_or(Error::NotFound)?;
+        let found = self.store.account_by_email_key(&email_key(&account.email)).await?.ok_or(Error::NotFound)?;
+        let attempt = match self.throttle.as_ref().zip(address) {
+            Some((throttle, address)) => {
+                Some(throttle.attempt(email_key(&account.email), From::Address(address), self.context.now())?)
+            }
+            None => None,
+        };
+        let verdict = self.hasher.verify(present.to_owned(), Some(found.password_hash)).await;
+        match (attempt, &verdict) {
+            (Some(attempt), Ok(verdict)) if verdict.matches => attempt.succeeded(),
+            (Some(attempt), Err(_)) => attempt.undecided(),
+            _ => {}
+        }
+        if !verdict?.matches {
+            return Err(Error::invalid("current_password", "wrong", "This is not the present password"));
+        }
+        self.check_new_password("new_password", new, &account)?;
+        let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
+        for _ in 0..ATTEMPTS {
+            let mut after = self.store.account(id).await?.ok_or(Error::NotFound)?;
+            self.next_version(&mut after);
+            let effects = self.password_effects(&after, cause)?;
+            let change = AccountChange {
+                password_hash: Some(hash.clone()),
+                end_sessions: EndSessions::AllBut(session),
+                ..AccountChange::to(after)
+            };
+            if self.write(change, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(others_change_it())
+    }
+
+    /// Changes role and activity, for administrators. Deactivation ends all sessions. Saying what already holds changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`; what `check` says of the version; `Conflict` when no administrator would be left, or others keep changing the
+    /// account; `Unavailable`, `Overloaded`.
+    pub(crate) async fn change_administration(
+        &self,
+        id: Uuid,
+        check: impl Fn(i64) -> Result<(), Error> + Send,
+        administration: Administration,
+        cause: &Cause,
+    ) -> Result<Account, Error> {
+        for _ in 0..ATTEMPTS {
+            let before = self.store.account(id).await?.filter(|account| !account.is_erased()).ok_or(Error::NotFound)?;
+            check(before.version)?;
+            let mut after = before.clone();
+            after.role = administration.role.unwrap_or(before.role);
+            after.active = administration.active.unwrap_or(before.active);
+            if after == before {
+                return Ok(before);
+            }
+            self.next_version(&mut after);
+            let mut told = Vec::new();
+            if after.role != before.role {
+                told.push(events::role_changed(&self.context, &after, cause)?);
+            }
+            if after.active != before.active {
+                told.push(events::active_changed(&self.context, &after, cause)?);
+            }
+            let change = AccountChange {
+                end_sessions: if after.active { EndSessions::None } else { EndSessions::All },
+                loses_admin: is_admin(&before) && !is_admin(&after),
+                ..AccountChange::to(after.clone())
+            };
+            if self.write(change, Effects { events: told, answered: None }).await? {
+                return Ok(after);
+            }
+        }
+        Err(others_change_it())
+    }
+
+    /// Erases an account: it can never log in again, and nothing personal is left of it. Its products are archived by who owns
+    /// them, see [`crate::Accounts::erasures`].
+    ///
+    /// # Errors
+    /// As [`Auth::change_administration`].
+    pub(crate) async fn erase_account(
+        &self,
+        id: Uuid,
+        check: impl Fn(i64) -> Result<(), Error> + Send,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let before = self.store.account(id).await?.filter(|account| !account.is_erased()).ok_or(Error::NotFound)?;
+            check(before.version)?;
+            let after = before.erased(self.context.now());
+            let effects = Effects::event(events::erased(&self.context, &after, cause)?);
+            let change = AccountChange {
+                // No hash is like it, so no password matches.
+                password_hash: Some(String::new()),
+                end_sessions: EndSessions::All,
+                loses_admin: is_admin(&before),
+                erase: true,
+                ..AccountChange::to(after)
+            };
+            if self.write(change, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(others_change_it())
+    }
+
+    pub(crate) fn next_version(&self, account: &mut Account) {
+        account.version += 1;
+        account.updated_at = self.context.now();
+    }
+
+    pub(crate) fn password_effects(&self, after: &Account, cause: &Cause) -> Result<Effects, Error> {
+        let changed = events::password_changed(&self.context, after, cause)?;
+        let mail = events::mail_requested(&self.context, after, Template::PasswordChanged, None, cause)?;
+        Ok(Effects { events: vec![changed, mail], answered: None })
+    }
+
+    pub(crate) fn check_new_password(&self, field: &'static str, new: &str, account: &Account) -> Result<(), Error> {
+        let broken = broken_v2_password(new, [&account.username, &account.email]);
+        match broken.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Invalid(
+                broken.iter().map(|rule| kernel::Violation::new(field, rule.code, rule.message)).collect(),
+            )),
+        }
+    }
+
+    pub(crate) async fn write(&self, change: AccountChange, effects: Effects) -> Result<bool, Error> {
+        let store = Arc::clone(&self.store);
+        let write = async move {
+            store.change_account(change, effects).await.map_err(|error| {
+                if error.is_conflict_on(TOKEN_RULE) {
+                    not_good()
+                } else if error.is_conflict_on(LAST_ADMIN_RULE) {
+                    Error::Conflict("This is the last administrator.".into())
+                } else {
+                    taken(error)
+                }
+            })
+        };
+        self.tasks.run(write).await
+    }
+
+    pub(crate) fn one_time_token(
+        &self,
+        account: &Account,
+        purpose: Purpose,
+        lifetime: Duration,
+    ) -> Result<OneTimeToken, Error> {
+        Ok(OneTimeToken { account_id: Some(account.id), ..self.decoy(&account.email, purpose, lifetime)? })
+    }
+
+    pub(crate) fn decoy(&self, email: &str, purpose: Purpose, lifetime: Duration) -> Result<OneTimeToken, Error> {
+        let (id, expires_at) = (self.context.id()?, self.context.now().after(lifetime));
+        Ok(OneTimeToken { id, account_id: None, purpose, email_key: email_key(email), expires_at })
+    }
+}
+
+fn is_admin(account: &Account) -> bool {
+    account.active && account.role == Role::Admin
+}
+
+pub(crate) fn others_change_it() -> Error {
+    Error::Conflict("The account is being changed by others; try again.".into())
+}

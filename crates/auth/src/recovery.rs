@@ -1,0 +1,131 @@
+//! What mailed permissions allow: another password for who forgot theirs, and the proof that an address is somebody's own.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::{Actor, Error, Uuid};
+use platform::db::Effects;
+
+use crate::events::{self, Cause, Template};
+use crate::model::{OneTimeToken, Purpose, email_key};
+use crate::profile::{ATTEMPTS, VERIFICATION_LIFETIME, others_change_it};
+use crate::service::Auth;
+use crate::store::{AccountChange, EndSessions};
+use crate::throttle::From;
+use crate::tickets::Ticket;
+
+const RESET_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+impl Auth {
+    /// Mails a permission to choose another password, if an account has the address. The answer, and the time that it takes,
+    /// are the same if none has.
+    ///
+    /// # Errors
+    /// `RateLimited`, `Unavailable`, `Overloaded`.
+    pub async fn request_reset(&self, email: &str, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
+        let key = email_key(email);
+        if let Some((throttle, address)) = self.mail_throttle.as_ref().zip(address) {
+            // Never taken back: each asks for a mail.
+            throttle.attempt(key.clone(), From::Address(address), self.context.now())?;
+        }
+        let found = self.store.account_by_email_key(&key).await?.map(|found| found.account);
+        let (token, effects) = match found.filter(|account| account.active) {
+            Some(account) => {
+                let token = self.one_time_token(&account, Purpose::ResetPassword, RESET_LIFETIME)?;
+                let template = Template::ResetPassword;
+                let mail = events::mail_requested(&self.context, &account, template, Some(token.id), cause)?;
+                (token, Effects::event(mail))
+            }
+            None => (self.decoy(email, Purpose::ResetPassword, RESET_LIFETIME)?, Effects::default()),
+        };
+        let store = Arc::clone(&self.store);
+        self.tasks.run(async move { Ok(store.issue_token(token, effects).await?) }).await
+    }
+
+    /// Sets another password by a mailed permission, and ends all sessions. Who could read the mail owns the address.
+    ///
+    /// # Errors
+    /// `Invalid` when the token is none of ours, used or over, or the password breaks a rule; `Unavailable`, `Overloaded`.
+    pub async fn reset_password(&self, ticket: &str, new: &str, request_id: Option<String>) -> Result<(), Error> {
+        let token = self.mailed(ticket, Purpose::ResetPassword).await?;
+        let account_id = token.account_id.ok_or_else(not_good)?;
+        let account = self.store.account(account_id).await?.ok_or_else(not_good)?;
+        self.check_new_password("password", new, &account)?;
+        let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
+        let cause = Cause { actor: Actor::Account(account_id), request_id };
+        for _ in 0..ATTEMPTS {
+            let mut after = self.store.account(account_id).await?.ok_or_else(not_good)?;
+            self.next_version(&mut after);
+            if email_key(&after.email) == token.email_key {
+                after.email_verified_at = after.email_verified_at.or(Some(after.updated_at));
+            }
+            let effects = self.password_effects(&after, &cause)?;
+            let change = AccountChange {
+                password_hash: Some(hash.clone()),
+                end_sessions: EndSessions::All,
+                consume: Some((token.id, Purpose::ResetPassword)),
+                ..AccountChange::to(after)
+            };
+            if self.write(change, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(others_change_it())
+    }
+
+    /// Mails another permission to verify the account's address, in place of earlier ones.
+    ///
+    /// # Errors
+    /// `Conflict` when it is verified; `RateLimited`, `Unavailable`, `Overloaded`.
+    pub async fn request_verification(&self, id: Uuid, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
+        let account = self.store.account(id).await?.ok_or(Error::NotFound)?;
+        if account.email_verified_at.is_some() {
+            return Err(Error::Conflict("The e-mail address is verified.".into()));
+        }
+        if let Some((throttle, address)) = self.mail_throttle.as_ref().zip(address) {
+            throttle.attempt(email_key(&account.email), From::Address(address), self.context.now())?;
+        }
+        let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
+        let store = Arc::clone(&self.store);
+        self.tasks.run(async move { Ok(store.issue_token(token, Effects::event(mail)).await?) }).await
+    }
+
+    /// Verifies an account's address by a mailed permission.
+    ///
+    /// # Errors
+    /// `Invalid` when the token is none of ours, used or over, or went to an earlier address; `Unavailable`, `Overloaded`.
+    pub async fn verify_email(&self, ticket: &str, request_id: Option<String>) -> Result<(), Error> {
+        let token = self.mailed(ticket, Purpose::VerifyEmail).await?;
+        let account_id = token.account_id.ok_or_else(not_good)?;
+        let cause = Cause { actor: Actor::Account(account_id), request_id };
+        for _ in 0..ATTEMPTS {
+            let mut after = self.store.account(account_id).await?.ok_or_else(not_good)?;
+            if email_key(&after.email) != token.email_key {
+                return Err(not_good());
+            }
+            self.next_version(&mut after);
+            after.email_verified_at = Some(after.updated_at);
+            let effects = Effects::event(events::email_verified(&self.context, &after, &cause)?);
+            let change = AccountChange { consume: Some((token.id, Purpose::VerifyEmail)), ..AccountChange::to(after) };
+            if self.write(change, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(others_change_it())
+    }
+
+    async fn mailed(&self, ticket: &str, expected: Purpose) -> Result<OneTimeToken, Error> {
+        match self.tokens.read_ticket(ticket) {
+            Some(Ticket::OneTime { token, purpose }) if purpose == expected => {
+                self.store.token(token, purpose, self.context.now()).await?.ok_or_else(not_good)
+            }
+            _ => Err(not_good()),
+        }
+    }
+}
+
+pub(crate) fn not_good() -> Error {
+    Error::invalid("token", "not-good", "The token is none of ours, was used, or is over; ask for another one")
+}

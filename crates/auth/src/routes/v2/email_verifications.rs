@@ -1,0 +1,31 @@
+//! `POST /api/v2/email-verifications`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::v2::{self, JsonBody, Refusal};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::InRequest;
+use crate::Auth;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmailVerification {
+    /// From the mail.
+    token: String,
+}
+
+/// Verify an e-mail address with the token that was mailed to it
+#[utoipa::path(post, path = "/api/v2/email-verifications", operation_id = "verify_email", tag = "accounts",
+    request_body = EmailVerification, responses((status = 204, description = "Verified")))]
+pub(super) async fn handle(
+    State(auth): State<Arc<Auth>>,
+    InRequest(request_id): InRequest,
+    JsonBody { value, .. }: JsonBody<EmailVerification>,
+) -> Result<Response, Refusal> {
+    auth.verify_email(&value.token, request_id).await?;
+    Ok(v2::done())
+}

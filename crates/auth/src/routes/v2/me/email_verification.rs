@@ -1,0 +1,29 @@
+//! `POST /api/v2/me/email-verification`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, Refusal};
+
+use super::super::{Client, cause};
+use crate::Auth;
+
+/// Have another token mailed that verifies one's address
+#[utoipa::path(post, path = "/api/v2/me/email-verification", operation_id = "request_email_verification", tag = "me",
+    security(("bearer" = [])), responses((status = 202, description = "Mailed"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is verified"),
+        (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)))))]
+pub async fn handle(
+    State(auth): State<Arc<Auth>>,
+    caller: V2User,
+    Client(used_by): Client,
+) -> Result<Response, Refusal> {
+    auth.request_verification(caller.principal.account_id, used_by.address, &cause(&caller)).await?;
+    let mut response = v2::done();
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}

@@ -1,0 +1,47 @@
+//! `PATCH /api/v2/me`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::IfMatchHeader;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, JsonBody, Refusal, sent};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::{V2Account, cause};
+use super::etag;
+use crate::service::invalid;
+use crate::{Auth, Profile};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileChange {
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(nullable = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada_l")]
+    username: Option<String>,
+    /// Another address has to be verified anew.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(nullable = false, format = "email", max_length = 100)]
+    email: Option<String>,
+}
+
+/// Change one's own names
+#[utoipa::path(patch, path = "/api/v2/me", operation_id = "change_me", tag = "me", security(("bearer" = [])),
+    params(IfMatchHeader), request_body(content((ProfileChange = "application/merge-patch+json"), (ProfileChange = "application/json"))),
+    responses((status = 200, body = V2Account, headers(("ETag" = String))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A name is taken")))]
+pub async fn handle(
+    State(auth): State<Arc<Auth>>,
+    caller: V2User,
+    if_match: IfMatch,
+    JsonBody { value, .. }: JsonBody<ProfileChange>,
+) -> Result<Response, Refusal> {
+    let profile = Profile::new(value.username.as_deref(), value.email.as_deref()).map_err(invalid)?;
+    let check = |version| if_match.check(version);
+    let account = auth.change_profile(caller.principal.account_id, check, profile, &cause(&caller)).await?;
+    Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
+}

@@ -1,0 +1,28 @@
+//! `GET /api/v2/sessions`
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::v2::{self, Page, Query, Refusal};
+
+use super::V2Session;
+use crate::Auth;
+
+/// The caller's live sessions, newest first
+///
+/// At most 100, on one page.
+#[utoipa::path(get, path = "/api/v2/sessions", operation_id = "sessions", tag = "sessions",
+    security(("bearer" = [])), responses((status = 200, body = Page<V2Session>)))]
+pub async fn handle(
+    State(auth): State<Arc<Auth>>,
+    caller: V2User,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    Query::read(query.as_deref(), &[]).finish()?;
+    let current = caller.principal.session_id;
+    let sessions = auth.sessions(caller.principal.account_id).await?;
+    let items = sessions.into_iter().map(|session| V2Session::new(session, Some(current))).collect();
+    Ok(v2::private(&Page { items, next_cursor: None, count: None }))
+}

@@ -1,0 +1,93 @@
+//! Sessions of API v2, one file per endpoint.
+
+pub mod end;
+pub mod end_all;
+pub mod end_current;
+pub mod list;
+pub mod open;
+pub mod refresh;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use kernel::{Timestamp, Uuid};
+use platform::http::v2;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{Opened, Session};
+
+/// The name of the cookie by which a device is known again.
+const DEVICE_COOKIE: &str = "primetrade-device";
+/// Half a year.
+const DEVICE_SECONDS: u64 = 180 * 24 * 60 * 60;
+
+/// What a client needs to act in its session.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
+struct V2Tokens {
+    /// For `Authorization: Bearer`.
+    access_token: String,
+    /// `Bearer`
+    #[schema(value_type = String)]
+    token_type: &'static str,
+    /// Seconds until the access token is over.
+    expires_in: u64,
+    /// Good for one refresh, which gives the next one.
+    refresh_token: String,
+}
+
+fn answer(opened: Opened) -> Response {
+    let tokens = V2Tokens {
+        access_token: opened.access_token,
+        token_type: "Bearer",
+        expires_in: opened.expires_in,
+        refresh_token: opened.refresh_token,
+    };
+    let mut response = v2::private_json(StatusCode::CREATED, v2::bytes(&tokens));
+    // Only the log-in needs to know the device, and no script.
+    let cookie = opened.device.and_then(|device| {
+        let cookie = format!(
+            "{DEVICE_COOKIE}={device}; Path=/api/v2/sessions; Max-Age={DEVICE_SECONDS}; HttpOnly; SameSite=Strict"
+        );
+        HeaderValue::from_str(&cookie).ok()
+    });
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A session, as its owner and administrators see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct V2Session {
+    id: Uuid,
+    /// `v1` or `v2`
+    #[schema(value_type = String)]
+    api: &'static str,
+    /// Whether the request came in this session.
+    current: bool,
+    /// How the device named itself when it was last seen.
+    device: Option<String>,
+    /// Where from it was last seen.
+    address: Option<String>,
+    created_at: Timestamp,
+    /// The log-in, or the last refresh.
+    last_used_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl V2Session {
+    pub fn new(session: Session, current: Option<Uuid>) -> Self {
+        Self {
+            id: session.id,
+            api: session.api.api(),
+            current: current == Some(session.id),
+            device: session.used_by.device,
+            address: session.used_by.address.map(|address| address.to_string()),
+            created_at: session.created_at,
+            last_used_at: session.refreshed_at.unwrap_or(session.created_at),
+            expires_at: session.expires_at,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `POST /api/v2/sessions`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{JsonBody, Refusal};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::Client;
+use super::{DEVICE_COOKIE, V2Tokens, answer};
+use crate::service::invalid;
+use crate::{Auth, Credentials};
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Credentials)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    #[schema(format = "email", max_length = 100, example = "ada@example.com")]
+    email: String,
+    #[schema(format = Password, min_length = 1, example = "correct horse battery staple")]
+    password: String,
+}
+
+/// Log in
+#[utoipa::path(post, path = "/api/v2/sessions", operation_id = "log_in", tag = "sessions", request_body = Body,
+    responses((status = 201, body = V2Tokens, headers(("Set-Cookie" = String, description = "Knows the device again"))),
+        (status = 401, body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String)),
+            description = "The address or the password is wrong, or the account is deactivated"),
+        (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)),
+            description = "Too many failed log-ins")))]
+pub async fn handle(
+    State(auth): State<Arc<Auth>>,
+    Client(used_by): Client,
+    headers: HeaderMap,
+    JsonBody { value, .. }: JsonBody<Body>,
+) -> Result<Response, Refusal> {
+    let credentials = Credentials::new(Some(&value.email), Some(&value.password)).map_err(invalid)?;
+    Ok(answer(auth.open_session(&credentials, used_by, device(&headers)).await?))
+}
+
+fn device(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == DEVICE_COOKIE).map(|(_, value)| value)
+}

@@ -1,0 +1,125 @@
+//! Sessions of API v2: opened by credentials, kept by refresh tokens that are good once, ended here or everywhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::error::Unauthenticated;
+use kernel::{Error, Timestamp, Uuid};
+
+use crate::model::{Credentials, Session, UsedBy};
+use crate::service::Auth;
+use crate::store::{Refresh, Refreshed};
+use crate::tickets::Ticket;
+use crate::tokens::{Audience, Claims};
+
+/// How long the refresh token before is taken again: a client that lost the answer repeats its question.
+const LEEWAY: Duration = Duration::from_secs(10);
+/// Live sessions that are listed.
+const MAX_LISTED: i64 = 100;
+
+/// What a client needs to act in its session.
+pub struct Opened {
+    pub access_token: String,
+    /// Seconds until the access token is over.
+    pub expires_in: u64,
+    pub refresh_token: String,
+    /// Tells the next log-in that this device is known.
+    pub device: Option<String>,
+}
+
+impl Auth {
+    /// Checks credentials and opens a session. `device` is what an earlier log-in left on the device.
+    ///
+    /// # Errors
+    /// As [`Auth::check_credentials`].
+    pub async fn open_session(
+        &self,
+        credentials: &Credentials,
+        used_by: UsedBy,
+        device: Option<&str>,
+    ) -> Result<Opened, Error> {
+        let known = device.and_then(|text| match self.tokens.read_ticket(text)? {
+            Ticket::Device { account, device } => Some((account, device)),
+            _ => None,
+        });
+        let account = self.check_credentials(credentials, used_by.address, known).await?;
+        let (id, now) = (self.context.id()?, self.context.now());
+        let session = Session {
+            id,
+            account_id: account.id,
+            api: Audience::V2,
+            created_at: now,
+            expires_at: now.after(self.refresh_token_lifetime),
+            ended_at: None,
+            generation: 0,
+            refreshed_at: None,
+            used_by,
+        };
+        self.open(session).await?;
+        let same = known.filter(|(known, _)| *known == account.id).map(|(_, device)| device);
+        let device = match same {
+            Some(device) => device,
+            None => self.context.id()?,
+        };
+        let device = self.tokens.write_ticket(Ticket::Device { account: account.id, device })?;
+        Ok(Opened { device: Some(device), ..self.tokens_of(account.id, id, 0, now)? })
+    }
+
+    /// Exchanges a refresh token for the next one. The same token again, within ten seconds, gives the same successor; an older
+    /// one ends the session, because somebody else has it.
+    ///
+    /// # Errors
+    /// `Unauthenticated` (`Invalid`, `Ended`); `Unavailable`, `Overloaded`.
+    pub async fn refresh(&self, refresh_token: &str, used_by: UsedBy) -> Result<Opened, Error> {
+        let Some(Ticket::Refresh { session, generation }) = self.tokens.read_ticket(refresh_token) else {
+            return Err(Error::Unauthenticated(Unauthenticated::Invalid));
+        };
+        let now = self.context.now();
+        let expires_at = now.after(self.refresh_token_lifetime);
+        let refresh = Refresh { session_id: session, generation, now, expires_at, leeway: LEEWAY, used_by };
+        let store = Arc::clone(&self.store);
+        match self.tasks.run(async move { Ok(store.refresh(refresh).await?) }).await? {
+            Refreshed::To(generation) => {
+                let found = self.store.session_with_account(session).await?;
+                let (_, account) = found
+                    .filter(|(session, account)| session.is_live(now) && account.active)
+                    .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
+                self.tokens_of(account.id, session, generation, now)
+            }
+            Refreshed::Replayed => {
+                tracing::warn!(event = "auth.refresh.reused", session.id = %session, "a refresh token came twice");
+                Err(Error::Unauthenticated(Unauthenticated::Ended))
+            }
+            Refreshed::Ended => Err(Error::Unauthenticated(Unauthenticated::Ended)),
+        }
+    }
+
+    fn tokens_of(&self, account: Uuid, session: Uuid, generation: i64, now: Timestamp) -> Result<Opened, Error> {
+        let (lifetime, jti) = (self.access_token_lifetime, self.context.id()?);
+        let claims = Claims::new(account, session, Audience::V2, now, lifetime, jti);
+        Ok(Opened {
+            access_token: self.tokens.sign(&claims)?,
+            expires_in: lifetime.as_secs(),
+            refresh_token: self.tokens.write_ticket(Ticket::Refresh { session, generation })?,
+            device: None,
+        })
+    }
+
+    /// The live sessions of an account, newest first.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sessions(&self, account_id: Uuid) -> Result<Vec<Session>, Error> {
+        Ok(self.store.sessions_of(account_id, self.context.now(), MAX_LISTED).await?)
+    }
+
+    /// Ends one session of an account.
+    ///
+    /// # Errors
+    /// `NotFound` when it has no such live session; `Unavailable`, `Overloaded`.
+    pub async fn end_session(&self, account_id: Uuid, session_id: Uuid) -> Result<(), Error> {
+        let (store, now) = (Arc::clone(&self.store), self.context.now());
+        let end = async move { Ok(store.end_session_of(account_id, session_id, now).await?) };
+        if self.tasks.run(end).await? { Ok(()) } else { Err(Error::NotFound) }
+    }
+}

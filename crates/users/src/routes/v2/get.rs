@@ -1,0 +1,28 @@
+//! `GET /api/v2/users/{id}`
+
+use std::sync::Arc;
+
+use auth::routes::v2::{V2Account, etag};
+use axum::extract::State;
+use axum::response::Response;
+use kernel::Error;
+use platform::http::caller::V2Admin;
+use platform::http::openapi::IdInPath;
+use platform::http::path::PathId;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, Refusal};
+
+use crate::routes::Endpoints;
+
+/// An account, for administrators
+#[utoipa::path(get, path = "/api/v2/users/{id}", operation_id = "user", tag = "users", security(("bearer" = [])),
+    params(IdInPath), responses((status = 200, body = V2Account, headers(("ETag" = String, description = "Its version, for If-Match"))),
+        (status = 403, body = Problem, content_type = "application/problem+json")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Admin(_): V2Admin,
+    PathId(id): PathId,
+) -> Result<Response, Refusal> {
+    let account = endpoints.accounts.get(id.unwrap_or_default()).await?.ok_or(Error::NotFound)?;
+    Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
+}

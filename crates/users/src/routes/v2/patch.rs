@@ -1,0 +1,53 @@
+//! `PATCH /api/v2/users/{id}`
+
+use std::sync::Arc;
+
+use auth::routes::v2::{V2Account, etag};
+use auth::{Administration, Cause};
+use axum::extract::State;
+use axum::response::Response;
+use kernel::{Actor, Role};
+use platform::http::caller::V2Admin;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::{IdInPath, IfMatchHeader};
+use platform::http::path::PathId;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, JsonBody, Refusal, sent};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::routes::Endpoints;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChange {
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(nullable = false)]
+    role: Option<Role>,
+    /// Who is deactivated is logged out everywhere and cannot log in.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(nullable = false)]
+    active: Option<bool>,
+}
+
+/// Change an account's role, or whether it is active
+///
+/// The last active administrator stays one.
+#[utoipa::path(patch, path = "/api/v2/users/{id}", operation_id = "change_user", tag = "users", security(("bearer" = [])),
+    params(IdInPath, IfMatchHeader),
+    request_body(content((UserChange = "application/merge-patch+json"), (UserChange = "application/json"))),
+    responses((status = 200, body = V2Account, headers(("ETag" = String))),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The last administrator")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Admin(admin): V2Admin,
+    PathId(id): PathId,
+    if_match: IfMatch,
+    JsonBody { value, .. }: JsonBody<UserChange>,
+) -> Result<Response, Refusal> {
+    let cause = Cause { actor: Actor::Account(admin.principal.account_id), request_id: admin.request_id() };
+    let change = Administration { role: value.role, active: value.active };
+    let account = endpoints.accounts.administer(id.unwrap_or_default(), &if_match, change, &cause).await?;
+    Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
+}

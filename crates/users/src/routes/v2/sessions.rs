@@ -1,0 +1,33 @@
+//! `GET /api/v2/users/{id}/sessions`
+
+use std::sync::Arc;
+
+use auth::routes::v2::V2Session;
+use axum::extract::State;
+use axum::response::Response;
+use kernel::Error;
+use platform::http::caller::V2Admin;
+use platform::http::openapi::IdInPath;
+use platform::http::path::PathId;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, Page, Refusal};
+
+use crate::routes::Endpoints;
+
+/// An account's live sessions, newest first, for administrators
+///
+/// At most 100, on one page.
+#[utoipa::path(get, path = "/api/v2/users/{id}/sessions", operation_id = "user_sessions", tag = "users",
+    security(("bearer" = [])), params(IdInPath), responses((status = 200, body = Page<V2Session>),
+        (status = 403, body = Problem, content_type = "application/problem+json")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Admin(admin): V2Admin,
+    PathId(id): PathId,
+) -> Result<Response, Refusal> {
+    let account = endpoints.accounts.get(id.unwrap_or_default()).await?.ok_or(Error::NotFound)?;
+    let sessions = endpoints.accounts.sessions_of(account.id).await?;
+    let current = Some(admin.principal.session_id);
+    let items = sessions.into_iter().map(|session| V2Session::new(session, current)).collect();
+    Ok(v2::private(&Page { items, next_cursor: None, count: None }))
+}

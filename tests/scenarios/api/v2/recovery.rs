@@ -1,0 +1,143 @@
+//! E-mail verification and password reset, by the mails that a development sink shows.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use testkit::{Deployment, Server, Topology, eventually, on_both};
+
+use crate::people::PASSWORD;
+use crate::v2::{assert_invalid, assert_problem, log_in, open, patch, register};
+
+on_both!(
+    an_address_is_verified_once,
+    another_address_is_verified_anew,
+    a_forgotten_password_is_replaced,
+    unknown_addresses_look_alike_and_get_no_mail,
+    who_is_registered_is_told_so,
+    permissions_are_for_one_purpose,
+    mails_survive_a_kill,
+);
+
+struct Mails(PathBuf);
+
+impl Mails {
+    /// The mails to an address, in no order.
+    fn to(&self, address: &str) -> Vec<String> {
+        let Ok(files) = std::fs::read_dir(&self.0) else { return Vec::new() };
+        let mails = files.flatten().filter(|file| file.path().extension().is_some_and(|extension| extension == "eml"));
+        let texts = mails.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        texts.filter(|text| text.starts_with(&format!("To: {address}\r\n"))).collect()
+    }
+
+    /// The tokens of the mails to an address with this in their subject, once there are so many.
+    #[track_caller]
+    fn tokens(&self, address: &str, subject: &str, count: usize) -> Vec<String> {
+        let tokens = || {
+            let mails = self.to(address).into_iter().filter(|mail| mail.contains(subject));
+            let tokens: Vec<String> =
+                mails.filter_map(|mail| Some(mail.split_once("Token: ")?.1.trim().to_owned())).collect();
+            (tokens.len() >= count).then_some(tokens)
+        };
+        eventually("the mails were written", tokens)
+    }
+}
+
+fn start(topology: Topology) -> (Server, Mails) {
+    let deployment = Deployment::new(topology);
+    let folder = deployment.folder().join("mails");
+    let server = deployment.set("MAIL__SINK", &folder.display().to_string()).start();
+    (server, Mails(folder))
+}
+
+fn an_address_is_verified_once(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    let api = log_in(&server, &email);
+    let tokens = mails.tokens(&email, "confirm", 1);
+    let verify = |token: &str| server.client().post("/api/v2/email-verifications", &json!({ "token": token }));
+    for wrong in ["", "x", &tokens[0][1..]] {
+        assert_invalid(&verify(wrong), &[("/token", "not-good")]);
+    }
+    assert_eq!(api.get("/api/v2/me").json()["email_verified"], false);
+    verify(&tokens[0]).expect(204);
+    assert_eq!(api.get("/api/v2/me").json()["email_verified"], true);
+    assert_invalid(&verify(&tokens[0]), &[("/token", "not-good")]);
+    let again = api.send("POST", "/api/v2/me/email-verification", &[], None);
+    assert_problem(&again, 409, "conflict");
+}
+
+fn another_address_is_verified_anew(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    let api = log_in(&server, &email);
+    let old = mails.tokens(&email, "confirm", 1);
+    let answer = patch(&api, "/api/v2/me", "*", &json!({ "email": "new@example.com" })).expect(200);
+    assert_eq!(answer.json()["email_verified"], false);
+    let verify = |token: &str| server.client().post("/api/v2/email-verifications", &json!({ "token": token }));
+    assert_invalid(&verify(&old[0]), &[("/token", "not-good")]);
+    let first = mails.tokens("new@example.com", "confirm", 1);
+    api.send("POST", "/api/v2/me/email-verification", &[], None).expect(202);
+    let both = mails.tokens("new@example.com", "confirm", 2);
+    let second = both.iter().find(|token| **token != first[0]).expect("another token");
+    assert_invalid(&verify(&first[0]), &[("/token", "not-good")]);
+    verify(second).expect(204);
+    assert_eq!(api.get("/api/v2/me").json()["email_verified"], true);
+}
+
+fn a_forgotten_password_is_replaced(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    let api = log_in(&server, &email);
+    server.client().post("/api/v2/password-resets", &json!({ "email": email.to_uppercase() })).expect(202);
+    let token = mails.tokens(&email, "another password", 1).remove(0);
+    let confirm = |password: &str| {
+        let body = json!({ "token": token, "password": password });
+        server.client().post("/api/v2/password-resets/confirm", &body)
+    };
+    assert_invalid(&confirm("short"), &[("/password", "length")]);
+    assert_invalid(&confirm("password1"), &[("/password", "common")]);
+    open(&server.client(), &email, PASSWORD).expect(201);
+    confirm("incorrect zebra capacitor").expect(204);
+    assert_problem(&api.get("/api/v2/me"), 401, "unauthenticated");
+    open(&server.client(), &email, PASSWORD).expect(401);
+    open(&server.client(), &email, "incorrect zebra capacitor").expect(201);
+    assert_invalid(&confirm("third time lucky"), &[("/token", "not-good")]);
+    eventually("the owner was told", || mails.to(&email).iter().any(|mail| mail.contains("was changed")).then_some(()));
+}
+
+fn unknown_addresses_look_alike_and_get_no_mail(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    let ask = |email: &str| server.client().post("/api/v2/password-resets", &json!({ "email": email })).expect(202);
+    let (known, unknown) = (ask(&email), ask("nobody@example.com"));
+    assert_eq!((known.body, known.headers.len()), (unknown.body, unknown.headers.len()));
+    mails.tokens(&email, "another password", 1);
+    assert!(mails.to("nobody@example.com").is_empty());
+    assert_invalid(&server.client().post("/api/v2/password-resets", &json!({ "email": "x" })), &[("/email", "format")]);
+}
+
+fn who_is_registered_is_told_so(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    let body = json!({ "username": "someone", "email": email.to_uppercase(), "password": PASSWORD });
+    server.client().post("/api/v2/accounts", &body).expect(201);
+    eventually("the owner was told", || mails.to(&email).iter().any(|mail| mail.contains("You have")).then_some(()));
+    assert!(mails.to(&email.to_uppercase()).is_empty());
+}
+
+fn permissions_are_for_one_purpose(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    let verify = mails.tokens(&email, "confirm", 1).remove(0);
+    let body = json!({ "token": verify, "password": "incorrect zebra capacitor" });
+    assert_invalid(&server.client().post("/api/v2/password-resets/confirm", &body), &[("/token", "not-good")]);
+    open(&server.client(), &email, PASSWORD).expect(201);
+}
+
+fn mails_survive_a_kill(topology: Topology) {
+    let (mut server, mails) = start(topology);
+    let email = register(&server);
+    server.kill9();
+    server.restart();
+    mails.tokens(&email, "confirm", 1);
+}
