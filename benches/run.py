@@ -3,6 +3,7 @@
 
     python3 benches/run.py                 everything; writes benches/results/DATE.md and DATE.json
     python3 benches/run.py --quick         a smoke run of about a minute; prints, records nothing
+    python3 benches/run.py --lists         how long lists take on stores of growing size, alone; prints, records nothing
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from harness import machine, report
+from harness import lists, machine, report
 from harness.cluster import Cluster
 from harness.dataset import body_size, import_products, public_ids, register_seller, write_shopify_csv
 from harness.load import Contender, Contest, creates, pgbench_inserts, reads
@@ -45,6 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--starts", type=int, default=10, help="how often the start is timed")
     parser.add_argument("--peers-only", action="store_true", help="leave PrimeTrade out")
+    parser.add_argument("--lists", action="store_true", help="measure lists on stores of growing size, and nothing else")
     parser.add_argument("--no-build", action="store_true", help="measure target/release as it is")
     parser.add_argument("--scratch", type=Path, help="folder for data, on the disk to measure (default: /var/tmp)")
     parser.add_argument("--results", type=Path, help="folder for the results (default: benches/results)")
@@ -74,10 +76,11 @@ class Run:
 
     def build(self) -> None:
         if not self.arguments.no_build:
-            packages = ["-p", "peers"] + ([] if self.arguments.peers_only else ["-p", "primetrade"])
+            peers = [] if self.arguments.lists else ["-p", "peers"]
+            packages = peers + ([] if self.arguments.peers_only else ["-p", "primetrade"])
             say("building " + " and ".join(packages[1::2]))
             subprocess.run(["cargo", "build", "--release", "--quiet", *packages], cwd=REPOSITORY, check=True)
-        for binary in [self.peer] + ([] if self.arguments.peers_only else [self.primetrade]):
+        for binary in ([] if self.arguments.lists else [self.peer]) + ([] if self.arguments.peers_only else [self.primetrade]):
             if not binary.exists():
                 raise Failure(f"{binary} is missing: run without --no-build")
 
@@ -158,6 +161,24 @@ class Run:
     def compete(self, contest: Contest) -> None:
         self.contests.append(contest)
         contest.compete(self.arguments.rounds, self.arguments.seconds, self.arguments.warm_up, say)
+
+    def measure_lists(self, cluster: Cluster | None) -> None:
+        sizes = [10_000, 20_000] if self.arguments.quick else list(lists.SIZES)
+        rounds, seconds = self.arguments.rounds, self.arguments.seconds
+
+        def compare(database: str, url: str, settle) -> None:
+            def start() -> Server:
+                return self.primetrade_server(f"PrimeTrade on {database}", url).start()
+
+            found = lists.measure(start, settle, self.primetrade, self.scratch, sizes, rounds, seconds, say)
+            print(lists.as_markdown(database, found))
+
+        if self.arguments.database != "postgres":
+            compare("SQLite", f"sqlite:{self.scratch / 'lists'}", lambda: None)
+        if cluster:
+            url = cluster.create_database("lists")
+            # As autovacuum will have done by then.
+            compare("PostgreSQL", url, lambda: cluster.sql("lists", "-c", "vacuum analyze"))
 
     def measure_sqlite(self) -> None:
         connections = self.arguments.connections
@@ -247,6 +268,12 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict, Run]:
                 for name in ("quick", "rounds", "seconds", "warm_up", "connections", "products", "starts")
             },
         }
+        if arguments.lists:
+            if cluster:
+                cleanup.callback(cluster.stop)
+                cluster.start()
+            run.measure_lists(cluster)
+            return facts, run
         write_shopify_csv(run.csv, arguments.products)
         if arguments.database != "postgres":
             run.measure_sqlite()
@@ -287,7 +314,8 @@ def main() -> int:
             scratch = Path(folder)
             scratch.chmod(0o755)  # the database's user passes through
             facts, run = measure(arguments, scratch)
-            record(arguments, facts, run)
+            if not arguments.lists:
+                record(arguments, facts, run)
     except Failure as failure:
         print(f"benches/run.py: {failure}", file=sys.stderr)
         return 1

@@ -22,12 +22,12 @@ HEADERS = (
 )  # fmt: skip
 
 
-def write_shopify_csv(file: Path, products: int) -> None:
-    """`products` published products with one default variant each, their bodies 200 characters long."""
+def write_shopify_csv(file: Path, products: int, after: int = 0) -> None:
+    """Published products up to number `products`, with one default variant each, their bodies 200 characters long."""
     with open(file, "w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(HEADERS)
-        for number in range(1, products + 1):
+        for number in range(after + 1, products + 1):
             cents = 100 + number % 99_900
             writer.writerow((
                 f"sample-product-{number}", f"Sample product {number}",

@@ -72,7 +72,7 @@ def wrk(server: Server, connections: int, arguments: list[str], environment: dic
         server.check_alive()
         done = subprocess.run(
             [
-                "wrk", f"-t{THREADS}", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s",
+                "wrk", f"-t{min(THREADS, connections)}", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s",
                 "-s", str(SCRIPTS / "requests.lua"), f"http://127.0.0.1:{server.port}", "--", *arguments,
             ],  # fmt: skip
             env=clean_environment(environment | {"SEED": str(seed)}),

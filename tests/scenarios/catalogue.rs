@@ -41,3 +41,30 @@ pub fn all_active(client: &Client) -> Vec<Value> {
         }
     }
 }
+
+/// A product to import.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    pub handle: &'a str,
+    pub title: &'a str,
+    pub category: &'a str,
+    /// `active`, `draft` or `archived`.
+    pub status: &'a str,
+    /// As a decimal.
+    pub price: &'a str,
+    pub stock: u32,
+}
+
+/// Imports these products for the account of this e-mail address, with prices in this currency. Several are written at
+/// once, so that of neighbours either may be the newer one.
+#[track_caller]
+pub fn import_rows(deployment: &Deployment, owner: &str, currency: &str, rows: &[Row<'_>]) {
+    let mut csv = String::from("Handle,Title,Type,Status,Variant Price,Variant Inventory Qty\n");
+    for Row { handle, title, category, status, price, stock } in rows {
+        csv.push_str(&format!("{handle},{title},{category},{status},{price},{stock}\n"));
+    }
+    let file = deployment.folder().join(format!("{}.csv", crate::people::unique("rows")));
+    std::fs::write(&file, csv).expect("a file");
+    let file = file.display().to_string();
+    deployment.run(&["import", "csv", &file, "--owner", owner, "--currency", currency]).expect_code(0);
+}

@@ -84,3 +84,20 @@ pub fn assert_invalid(response: &Response, errors: &[(&str, &str)]) {
     let expected: Vec<_> = errors.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
     assert_eq!(told, expected, "{problem}");
 }
+
+/// All items of a list, page by page. `path` has a query, at least its question mark. Pages may be short, but none is too long.
+#[track_caller]
+pub fn walk(client: &Client, path: &str, limit: usize) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = client.get(&format!("{path}&limit={limit}{cursor}")).expect(200).json();
+        let found = page["items"].as_array().expect("items");
+        assert!(found.len() <= limit, "{path}");
+        items.extend(found.iter().cloned());
+        match &page["next_cursor"] {
+            Value::Null => return items,
+            next => cursor = format!("&cursor={}", text(next)),
+        }
+    }
+}

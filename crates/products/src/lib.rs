@@ -3,13 +3,15 @@
 pub mod demo;
 mod events;
 pub mod import;
+mod lists;
 pub mod model;
 pub mod routes;
 mod service;
 mod store;
 mod upsert;
 
+pub use lists::{Category, Count};
 pub use routes::{api, described};
 pub use service::{Caller, Products};
-pub use store::{ActiveQuery, MIGRATIONS, PageQuery};
+pub use store::{ListQuery, Listed, MIGRATIONS, PageQuery, Shelf, Sort};
 pub use upsert::Outcome;

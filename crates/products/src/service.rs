@@ -20,7 +20,7 @@ use platform::tasks::WriteTasks;
 
 use crate::events;
 use crate::model::{Product, Status, Stocked};
-use crate::store::{self, ActiveQuery, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
+use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -91,14 +91,6 @@ impl Products {
             (product, units)
         };
         Ok((products.into_iter().map(with_units).collect(), total))
-    }
-
-    /// A page of public products by key.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, Error> {
-        Ok(self.store.active(query).await?)
     }
 
     /// The product with its stock, for a change.

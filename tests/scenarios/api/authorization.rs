@@ -78,6 +78,9 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/users/{id}", Admins, ""),
     ("PATCH /api/v2/users/{id}", Admins, r#"{"active":true}"#),
     ("GET /api/v2/users/{id}/sessions", Admins, ""),
+    ("GET /api/v2/categories", Everyone, ""),
+    ("GET /api/v2/me/products", AnyAccount, ""),
+    ("GET /api/v2/users/{id}/products", Admins, ""),
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! Where products are kept. One trait, two thin implementations, one suite.
 
+mod list;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -9,10 +10,11 @@ mod suite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{Timestamp, Uuid};
+use kernel::Uuid;
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
+pub use self::list::{ListQuery, Listed, Looked, Shelf, Sort, page};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 pub const MIGRATIONS: Migrations = Migrations {
@@ -24,6 +26,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             name: "variants_in_row",
             sql: include_str!("../../migrations/sqlite/0003_variants_in_row.sql"),
         },
+        Migration { version: 4, name: "lists", sql: include_str!("../../migrations/sqlite/0004_lists.sql") },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
@@ -33,6 +36,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             name: "variants_in_row",
             sql: include_str!("../../migrations/postgres/0003_variants_in_row.sql"),
         },
+        Migration { version: 4, name: "lists", sql: include_str!("../../migrations/postgres/0004_lists.sql") },
     ],
 };
 
@@ -53,15 +57,6 @@ pub struct PageQuery {
     /// Folded text that the folded name contains.
     pub search: Option<String>,
     pub offset: i64,
-    pub limit: i64,
-}
-
-/// A page of public products, newest first, by key.
-#[derive(Debug, Clone)]
-pub struct ActiveQuery {
-    pub category: Option<String>,
-    /// Where the page before ended.
-    pub after: Option<(Timestamp, Uuid)>,
     pub limit: i64,
 }
 
@@ -132,7 +127,17 @@ pub trait Store: Send + Sync {
     /// The page, newest first, and how many there are in all.
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError>;
 
-    async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError>;
+    /// Looks at the next `look` rows of a list, or fewer once `wanted` fit.
+    async fn look(&self, query: &ListQuery, look: usize, wanted: usize) -> Result<Looked, StoreError>;
+
+    /// How many products the list has, wherever it goes on.
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError>;
+
+    /// As [`Store::count`], exact while it is low, and then told by a sample, whatever the list's length.
+    async fn estimate(&self, query: &ListQuery) -> Result<i64, StoreError>;
+
+    /// Categories of active products behind `after`, by name, with how many each has.
+    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
 }
 
 /// The store for the database that was chosen.

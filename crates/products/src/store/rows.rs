@@ -17,17 +17,6 @@ macro_rules! product_columns {
 pub const GET: &str = concat!("select ", product_columns!(), " from products where id = $1");
 pub const BY_HANDLE: &str =
     concat!("select ", product_columns!(), " from products where owner_id = $1 and handle = $2");
-pub const ACTIVE: &str = concat!(
-    "select ",
-    product_columns!(),
-    " from products where status = 'active' and (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
-);
-pub const ACTIVE_IN_CATEGORY: &str = concat!(
-    "select ",
-    product_columns!(),
-    " from products where status = 'active' and category = $1 and (created_at, id) < ($2, $3) \
-     order by created_at desc, id desc limit $4"
-);
 
 /// What an edit may change comes first, so that an insert and an update take the same values up to there.
 macro_rules! insert_product {
@@ -155,7 +144,9 @@ macro_rules! edited_values {
         ]
     };
 }
-pub(super) use {available_of, edited_values, insert_product, insert_variant, keys_of, shown_variants};
+pub(super) use {
+    available_of, edited_values, insert_product, insert_variant, keys_of, product_columns, shown_variants,
+};
 
 /// A variant's columns, with those that are computed for it.
 pub struct VariantRow<'a> {

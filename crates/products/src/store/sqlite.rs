@@ -9,8 +9,9 @@ use platform::db::{Effects, EffectsOf, StoreError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
+use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
-use super::{ActiveQuery, HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
@@ -146,16 +147,20 @@ impl Store for SqliteStore {
         self.0.read(read).await
     }
 
-    async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError> {
-        self.0.read_point(|c| {
-            let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
-            match &query.category {
-                Some(category) => {
-                    many(c, rows::ACTIVE_IN_CATEGORY, params![category, time, id.as_bytes(), query.limit])
-                }
-                None => many(c, rows::ACTIVE, params![time, id.as_bytes(), query.limit]),
-            }
-        })
+    async fn look(&self, query: &ListQuery, look: usize, wanted: usize) -> Result<Looked, StoreError> {
+        list::sqlite::look(&self.0, query, look, wanted).await
+    }
+
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        list::sqlite::count(&self.0, query).await
+    }
+
+    async fn estimate(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        list::sqlite::estimate(&self.0, query).await
+    }
+
+    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+        list::sqlite::categories(&self.0, after, limit).await
     }
 }
 

@@ -33,6 +33,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
     let v2 = OpenApiRouter::new()
         .routes(routes!(v2::list::handle))
         .routes(routes!(v2::get::handle, v2::patch::handle))
+        .routes(routes!(v2::products::handle))
         .routes(routes!(v2::sessions::handle));
     Api { v1, v2 }
 }

@@ -1,8 +1,11 @@
 //! API v2.
 
 mod accounts;
+mod categories;
 mod idempotency;
+mod lists;
 mod me;
+mod own_lists;
 mod problems;
 mod products;
 mod products_edit;

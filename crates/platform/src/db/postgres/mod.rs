@@ -28,6 +28,9 @@ const OPTIONS: &str = "-c statement_timeout=10s -c idle_in_transaction_session_t
 /// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
 const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
 
+/// Statements that a shared connection keeps prepared at most. Each takes memory in the server.
+const MAX_STATEMENTS: usize = 256;
+
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// One service's schema.
@@ -49,7 +52,7 @@ struct Shared {
 
 struct Connection {
     client: Client,
-    statements: Mutex<HashMap<&'static str, tokio_postgres::Statement>>,
+    statements: Mutex<HashMap<Box<str>, tokio_postgres::Statement>>,
 }
 
 impl Postgres {
@@ -83,10 +86,11 @@ impl Postgres {
     }
 
     /// A read, pipelined with others. Reads that may be slow belong on [`Postgres::connection`]: they would hold up the rest.
+    /// Statements stay prepared: values belong into `params`, so that there are few texts.
     ///
     /// # Errors
     /// `Unavailable` when the server cannot be reached; `Statement`.
-    pub async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+    pub async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let started = Instant::now();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
         let shared = &self.shared[turn];
@@ -103,7 +107,7 @@ impl Postgres {
     ///
     /// # Errors
     /// As [`Postgres::query`].
-    pub async fn query_opt(&self, sql: &'static str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
+    pub async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
@@ -128,6 +132,18 @@ impl Postgres {
         let started = Instant::now();
         let statement = connection.prepare_cached(sql).await?;
         let rows = connection.query(&statement, params).await;
+        stats::record(started);
+        Ok(rows?)
+    }
+
+    /// As [`Postgres::query_slow`], planned anew by the statistics of the moment: for reads that take longer than a plan.
+    ///
+    /// # Errors
+    /// As [`Postgres::query_slow`].
+    pub async fn query_once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let connection = self.connection().await?;
+        let started = Instant::now();
+        let rows = connection.query(sql, params).await;
         stats::record(started);
         Ok(rows?)
     }
@@ -179,7 +195,7 @@ impl Shared {
     async fn query(
         &self,
         config: &tokio_postgres::Config,
-        sql: &'static str,
+        sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
         let connection = match self.live() {
@@ -221,13 +237,18 @@ impl Shared {
 }
 
 impl Connection {
-    async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
         let known = lock(&self.statements).get(sql).cloned();
         let statement = match known {
             Some(statement) => statement,
             None => {
                 let prepared = self.client.prepare(sql).await?;
-                lock(&self.statements).insert(sql, prepared.clone());
+                let mut statements = lock(&self.statements);
+                if statements.len() >= MAX_STATEMENTS {
+                    // More than there are texts of ours; the server forgets them with the last of their users.
+                    statements.clear();
+                }
+                statements.insert(sql.into(), prepared.clone());
                 prepared
             }
         };

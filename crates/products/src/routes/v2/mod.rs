@@ -1,6 +1,7 @@
 //! The catalogue as API v2 shows it.
 
 pub mod adjust_stock;
+pub mod categories;
 pub mod create;
 pub mod create_variant;
 pub mod delete;
@@ -8,6 +9,8 @@ pub mod delete_variant;
 pub mod get;
 mod input;
 pub mod list;
+pub mod listing;
+pub mod mine;
 pub mod patch;
 pub mod patch_variant;
 pub mod replace;

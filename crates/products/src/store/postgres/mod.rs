@@ -15,8 +15,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use self::columns::{ProductColumns, VariantColumns};
+use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
-use super::{ActiveQuery, HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
@@ -143,13 +144,20 @@ impl Store for PostgresStore {
         Ok((products(&rows)?, total))
     }
 
-    async fn active(&self, query: ActiveQuery) -> Result<Vec<Product>, StoreError> {
-        let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
-        let rows = match &query.category {
-            Some(category) => self.db.query(rows::ACTIVE_IN_CATEGORY, &[category, &time, &id, &query.limit]).await?,
-            None => self.db.query(rows::ACTIVE, &[&time, &id, &query.limit]).await?,
-        };
-        products(&rows)
+    async fn look(&self, query: &ListQuery, look: usize, wanted: usize) -> Result<Looked, StoreError> {
+        list::postgres::look(&self.db, query, look, wanted).await
+    }
+
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        list::postgres::count(&self.db, query).await
+    }
+
+    async fn estimate(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        list::postgres::estimate(&self.db, query).await
+    }
+
+    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+        list::postgres::categories(&self.db, after, limit).await
     }
 }
 

@@ -3,4 +3,5 @@
 pub mod get;
 pub mod list;
 pub mod patch;
+pub mod products;
 pub mod sessions;

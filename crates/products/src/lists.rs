@@ -1,0 +1,78 @@
+//! Lists of products, as their use cases.
+
+use std::collections::HashMap;
+
+use kernel::{Error, Uuid};
+
+use crate::model::{Product, Stock, Stocked};
+use crate::service::Products;
+use crate::store::{self, ListQuery, Listed};
+
+/// A category of active products.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    pub name: String,
+    pub count: i64,
+}
+
+/// How to count a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    Exact,
+    Estimated,
+}
+
+impl Products {
+    /// The next page. Rows that do not fit are looked at too, `query.scan` at most in all.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn list(&self, query: ListQuery) -> Result<Listed, Error> {
+        Ok(store::page(self.store.as_ref(), query).await?)
+    }
+
+    /// How many products the list has.
+    ///
+    /// # Errors
+    /// `Unavailable` also when counting takes too long; `Overloaded`.
+    pub async fn count(&self, query: &ListQuery, how: Count) -> Result<i64, Error> {
+        Ok(match how {
+            Count::Exact => self.store.count(query).await?,
+            Count::Estimated => self.store.estimate(query).await?,
+        })
+    }
+
+    /// The products with their stock. One that was deleted since it was read is left out.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn with_stock(&self, products: Vec<Product>) -> Result<Vec<Stocked>, Error> {
+        if products.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = products.iter().map(|product| product.id).collect();
+        let mut stock: HashMap<Uuid, Vec<Stock>> = HashMap::with_capacity(ids.len());
+        for (product, units) in self.store.stock_of(&ids).await? {
+            stock.entry(product).or_default().push(units);
+        }
+        let mut stocked = Vec::with_capacity(ids.len());
+        for product in products {
+            let id = product.id;
+            match Stocked::pair(product, stock.get(&id).map_or(&[], Vec::as_slice)) {
+                Some(pair) => stocked.push(pair),
+                // An edit came between: it is read again, both at once.
+                None => stocked.extend(self.store.get_stocked(id).await?),
+            }
+        }
+        Ok(stocked)
+    }
+
+    /// Categories of active products behind `after`, by name.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn categories(&self, after: &str, limit: usize) -> Result<Vec<Category>, Error> {
+        let found = self.store.categories(after, limit).await?;
+        Ok(found.into_iter().map(|(name, count)| Category { name, count }).collect())
+    }
+}

@@ -1,0 +1,63 @@
+//! `GET /api/v2/categories`: the categories of active products.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use kernel::Uuid;
+use platform::http::caller::V2Caller;
+use platform::http::v2::page::Key;
+use platform::http::v2::{self, Page, Position, Query, Refusal};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::lists::Category;
+use crate::routes::Endpoints;
+
+const SCOPE: &str = "categories";
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+struct Parameters {
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+}
+
+/// A category, as its products name it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Category)]
+struct V2Category {
+    name: String,
+    /// How many active products it has.
+    count: i64,
+}
+
+/// The categories of active products, by name
+#[utoipa::path(get, path = "/api/v2/categories", operation_id = "categories", tag = "products",
+    security((), ("bearer" = [])), params(Parameters), responses((status = 200, body = Page<V2Category>)))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Caller(_): V2Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let mut query = Query::read(query.as_deref(), &["limit", "cursor"]);
+    let (limit, after) = (query.limit(), query.cursor(SCOPE));
+    let after = match after.map(|after| after.key) {
+        Some(Key::Number(_)) => {
+            query.refuse("cursor", "invalid-cursor", "cursor is not one that this list gave out");
+            String::new()
+        }
+        Some(Key::Text(name)) => name,
+        None => String::new(),
+    };
+    query.finish()?;
+    let found = endpoints.products.categories(&after, limit + 1).await?;
+    // Names are distinct: there is no need for an id beside them.
+    let position = |category: &Category| Position { key: Key::Text(category.name.clone()), id: Uuid::nil() };
+    let show = |Category { name, count }| V2Category { name, count };
+    Ok(v2::public(&Page::of(found, limit, SCOPE, position, show)))
+}

@@ -1,0 +1,202 @@
+//! What lists of products are asked with and answered by, here and where other services list them.
+
+use axum::response::Response;
+use kernel::{Currency, Error, Uuid};
+use platform::http::v2::page::Key;
+use platform::http::v2::{self, Page, Position, Query, Refusal};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::V2Product;
+use crate::lists::Count;
+use crate::model::{MAX_CATEGORY, Status};
+use crate::service::Products;
+use crate::store::{ListQuery, Listed, Shelf, Sort};
+
+/// The highest price of any currency, in its minor units.
+const HIGHEST_PRICE: i64 = 999_999_999_999;
+
+const PUBLIC: &[&str] =
+    &["category", "owner_id", "in_stock", "currency", "price_min", "price_max", "sort", "limit", "cursor", "count"];
+const OWN: &[&str] =
+    &["category", "status", "in_stock", "currency", "price_min", "price_max", "sort", "limit", "cursor", "count"];
+
+const SORTS: &[(&str, Sort)] =
+    &[("newest", Sort::Newest), ("price", Sort::Price), ("-price", Sort::PriceDown), ("name", Sort::Name)];
+const COUNTS: &[(&str, Count)] = &[("exact", Count::Exact), ("estimated", Count::Estimated)];
+const STATUSES: &[(&str, Status)] =
+    &[("draft", Status::Draft), ("active", Status::Active), ("archived", Status::Archived)];
+
+/// What every list of products takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct ListParameters {
+    /// Exactly this category.
+    #[param(max_length = 100)]
+    category: Option<String>,
+    /// Only products of which something is in stock, or nothing.
+    in_stock: Option<bool>,
+    /// Only products with prices in this currency. Without it, prices are compared in the shop's own.
+    #[param(value_type = Option<Currency>)]
+    currency: Option<Currency>,
+    /// The lowest price, in minor units of the currency.
+    #[param(minimum = 0, maximum = 999_999_999_999_i64)]
+    price_min: Option<i64>,
+    /// The highest price, in minor units of the currency; not below `price_min`.
+    #[param(minimum = 0, maximum = 999_999_999_999_i64)]
+    price_max: Option<i64>,
+    /// Sorted by price, the list has only products of the currency.
+    #[param(inline)]
+    sort: Option<SortWord>,
+    /// How many products a page has at most. It may have fewer: only a `next_cursor` of null is the end.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before, with the same filters and order.
+    #[param(max_length = 2048)]
+    cursor: Option<String>,
+    /// Tells in `count` how many products the whole list has: `estimated` takes the same short time for every list, `exact` the
+    /// longer, the longer the list.
+    #[param(inline)]
+    count: Option<CountWord>,
+}
+
+/// What the public list takes besides.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct OwnerParameter {
+    /// Only products of this seller.
+    owner_id: Option<Uuid>,
+}
+
+/// What a seller's own list takes besides.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct StatusParameter {
+    #[param(inline)]
+    status: Option<Status>,
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(default = "newest")]
+enum SortWord {
+    Newest,
+    Price,
+    #[serde(rename = "-price")]
+    PriceDown,
+    Name,
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum CountWord {
+    Exact,
+    Estimated,
+}
+
+/// A list that was asked for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    query: ListQuery,
+    count: Option<Count>,
+}
+
+impl Asked {
+    /// The public list. `currency` is the shop's own.
+    ///
+    /// # Errors
+    /// `Invalid` with every parameter that is wrong.
+    pub fn public(raw: Option<&str>, currency: Currency) -> Result<Self, Error> {
+        let mut query = Query::read(raw, PUBLIC);
+        let owner = query.id("owner_id");
+        Self::parse(query, ListQuery::new(Shelf::Public(owner), currency))
+    }
+
+    /// Everything that `owner` has.
+    ///
+    /// # Errors
+    /// As [`Asked::public`].
+    pub fn own(raw: Option<&str>, owner: Uuid, currency: Currency) -> Result<Self, Error> {
+        let mut query = Query::read(raw, OWN);
+        let status = query.choice("status", STATUSES);
+        Self::parse(query, ListQuery { status, ..ListQuery::new(Shelf::Own(owner), currency) })
+    }
+
+    fn parse(mut query: Query, list: ListQuery) -> Result<Self, Error> {
+        let fits = |text: &str| Some(text.to_owned()).filter(|text| text.chars().count() <= MAX_CATEGORY);
+        let category = query.parsed("category", &format!("at most {MAX_CATEGORY} characters"), fits);
+        let in_stock = query.boolean("in_stock");
+        let currency = query.parsed("currency", "an ISO 4217 code such as USD", Currency::parse);
+        let least = query.integer("price_min", 0..=HIGHEST_PRICE);
+        let most = query.integer("price_max", 0..=HIGHEST_PRICE);
+        if let (Some(least), Some(most)) = (least, most)
+            && least > most
+        {
+            query.refuse("price_max", "range", "price_max must not be below price_min");
+        }
+        let sort = query.choice("sort", SORTS).unwrap_or(list.sort);
+        let count = query.choice("count", COUNTS);
+        let limit = query.limit();
+        let mut list = ListQuery {
+            category,
+            in_stock,
+            currency: currency.unwrap_or(list.currency),
+            only_currency: currency.is_some(),
+            price: (least.is_some() || most.is_some()).then(|| (least.unwrap_or(0), most.unwrap_or(HIGHEST_PRICE))),
+            sort,
+            limit,
+            ..list
+        };
+        list.after = query.cursor(&list.scope());
+        if list.after.as_ref().is_some_and(|after| matches!(after.key, Key::Text(_)) != (sort == Sort::Name)) {
+            query.refuse("cursor", "invalid-cursor", "cursor is not one that this list gave out");
+        }
+        query.finish()?;
+        Ok(Asked { query: list, count })
+    }
+
+    async fn find(self, products: &Products) -> Result<(Listed, Frame), Error> {
+        let count = match self.count {
+            Some(how) => Some(products.count(&self.query, how).await?),
+            None => None,
+        };
+        let scope = self.query.scope();
+        let listed = products.list(self.query).await?;
+        let next_cursor = listed.next.as_ref().map(|next: &Position| next.to_cursor(&scope));
+        Ok((listed, Frame { next_cursor, count }))
+    }
+}
+
+/// A page without its items.
+struct Frame {
+    next_cursor: Option<String>,
+    count: Option<i64>,
+}
+
+impl Frame {
+    fn around<T>(self, items: Vec<T>) -> Page<T> {
+        Page { items, next_cursor: self.next_cursor, count: self.count }
+    }
+}
+
+/// A page for everyone.
+///
+/// # Errors
+/// As the use case.
+pub async fn public(products: &Products, asked: Asked) -> Result<Response, Refusal> {
+    let (listed, frame) = asked.find(products).await?;
+    Ok(v2::public(&frame.around(listed.products.iter().map(V2Product::shown).collect())))
+}
+
+/// A page with stock, for those who manage these products: the caller sees to that.
+///
+/// # Errors
+/// As the use case.
+pub async fn managed(products: &Products, asked: Asked) -> Result<Response, Refusal> {
+    let (listed, frame) = asked.find(products).await?;
+    let stocked = products.with_stock(listed.products).await?;
+    Ok(v2::private(&frame.around(stocked.iter().map(V2Product::managed).collect())))
+}

@@ -1,0 +1,26 @@
+//! `GET /api/v2/me/products`: the caller's products of every status, with their stock.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::v2::{Page, Refusal};
+
+use super::V2Product;
+use super::listing::{self, Asked, ListParameters, StatusParameter};
+use crate::routes::Endpoints;
+
+/// The caller's products, drafts too, with their stock
+#[utoipa::path(get, path = "/api/v2/me/products", operation_id = "my_products", tag = "products",
+    security(("bearer" = [])), params(ListParameters, StatusParameter),
+    responses((status = 200, body = Page<V2Product>)))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    caller: V2User,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let products = &endpoints.products;
+    let asked = Asked::own(query.as_deref(), caller.principal.account_id, products.currency())?;
+    listing::managed(products, asked).await
+}

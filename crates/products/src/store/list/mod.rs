@@ -1,0 +1,168 @@
+//! Lists of products by key. Each is a range of an index (what is fixed, what it is sorted by, the id), of which a request looks
+//! at a bounded number of rows: what the index does not know is checked on those.
+
+#[cfg(test)]
+mod plans;
+pub mod postgres;
+mod sql;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use kernel::{Currency, Uuid};
+use platform::db::StoreError;
+use platform::db::row::Columns;
+use platform::http::v2::Position;
+use platform::http::v2::page::Key;
+
+use self::sql::{HIT, SORT_KEY};
+use super::{Store, rows};
+use crate::model::{Product, Status};
+
+/// Rows that one request looks at, at most.
+pub const SCAN: usize = 2_000;
+/// So many rows are read along with other readers' work; more, on a connection or thread of their own.
+pub const POINT_ROWS: usize = 101;
+
+/// Which products a list is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// Active ones, of this owner or of all.
+    Public(Option<Uuid>),
+    /// All that this owner has.
+    Own(Uuid),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// Latest creation first.
+    Newest,
+    /// Lowest price first.
+    Price,
+    /// Highest price first.
+    PriceDown,
+    /// By the folded name, bytewise.
+    Name,
+}
+
+/// A list, and where in it to go on.
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    pub shelf: Shelf,
+    /// Exactly this category.
+    pub category: Option<String>,
+    pub in_stock: Option<bool>,
+    pub status: Option<Status>,
+    /// The currency that prices are compared in.
+    pub currency: Currency,
+    /// Only products of this currency, whether prices are compared or not.
+    pub only_currency: bool,
+    /// The lowest and the highest price, both included.
+    pub price: Option<(i64, i64)>,
+    pub sort: Sort,
+    /// Where the page before ended.
+    pub after: Option<Position>,
+    pub limit: usize,
+    /// Rows to look at, at most.
+    pub scan: usize,
+}
+
+/// A page of a list. It may be short: only without `next` the list has ended.
+#[derive(Debug)]
+pub struct Listed {
+    pub products: Vec<Product>,
+    /// Where the next page goes on.
+    pub next: Option<Position>,
+}
+
+/// What was seen of a list.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// The products that fit, each with the key that it is sorted by.
+    pub found: Vec<(Product, Key)>,
+    /// The last row that was looked at, unless the list ended before as many as were asked for.
+    pub last: Option<Position>,
+}
+
+/// The next page. Most are found at once; where few rows fit, the rest of those that may be looked at follow.
+///
+/// # Errors
+/// As [`Store::look`].
+pub async fn page(store: &dyn Store, mut query: ListQuery) -> Result<Listed, StoreError> {
+    // One more tells whether there is a next page.
+    let wanted = query.limit + 1;
+    let mut left = query.scan.max(wanted);
+    let mut look = if query.is_covered() { wanted } else { left.min(POINT_ROWS) };
+    let mut found = Vec::new();
+    let next = loop {
+        let looked = store.look(&query, look, wanted - found.len()).await?;
+        found.extend(looked.found);
+        if found.len() == wanted {
+            found.truncate(query.limit);
+            break found.last().map(|(product, key)| Position { key: key.clone(), id: product.id });
+        }
+        left -= look;
+        if looked.last.is_none() || left == 0 {
+            break looked.last;
+        }
+        // It goes on behind the last row as the next page would, so it may see a later state of the store.
+        query.after = looked.last;
+        look = left;
+    };
+    Ok(Listed { products: found.into_iter().map(|(product, _)| product).collect(), next })
+}
+
+impl ListQuery {
+    pub fn new(shelf: Shelf, currency: Currency) -> Self {
+        Self {
+            shelf,
+            category: None,
+            in_stock: None,
+            status: None,
+            currency,
+            only_currency: false,
+            price: None,
+            sort: Sort::Newest,
+            after: None,
+            limit: 20,
+            scan: SCAN,
+        }
+    }
+
+    /// Tells lists with other filters or another order apart.
+    pub fn scope(&self) -> String {
+        let Self { shelf, category, in_stock, status, currency, only_currency, price, sort, .. } = self;
+        format!("{shelf:?} {category:?} {in_stock:?} {status:?} {currency} {only_currency} {price:?} {sort:?}")
+    }
+}
+
+impl Looked {
+    /// Adds the next row. `fits` is whether it is of the list, `is_last` whether no further one is looked at.
+    fn add(&mut self, sort: Sort, row: &impl Columns, fits: bool, is_last: bool) -> Result<(), StoreError> {
+        let id = row.uuid(0).map_err(|error| StoreError::corrupt("products", "id", "?", error))?;
+        let key = match sort {
+            Sort::Newest | Sort::Price | Sort::PriceDown => row.integer(SORT_KEY).map(Key::Number),
+            Sort::Name => row.text(SORT_KEY).map(Key::Text),
+        };
+        let key = key.map_err(|error| StoreError::corrupt("products", "the sort key", id, error))?;
+        if is_last {
+            self.last = Some(Position { key: key.clone(), id });
+        }
+        if fits {
+            self.found.push((rows::product(row)?, key));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the row fits, by its own word where it has one.
+fn fits(covered: bool, row: &impl Columns) -> Result<bool, StoreError> {
+    let hit = || row.boolean(HIT).map_err(|error| StoreError::corrupt("products", "the filters", "?", error));
+    if covered { Ok(true) } else { hit() }
+}
+
+/// How many of `size` products fit, if as many do as `fit` of the `seen` newest ones.
+fn extrapolate((seen, fit): (i64, i64), size: i64) -> i64 {
+    let estimate = i128::from(fit) * i128::from(size) / i128::from(seen.max(1));
+    i64::try_from(estimate).unwrap_or(i64::MAX)
+}

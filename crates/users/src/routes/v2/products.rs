@@ -1,0 +1,33 @@
+//! `GET /api/v2/users/{id}/products`: an account's products of every status, for administrators.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use kernel::Error;
+use platform::http::caller::V2Admin;
+use platform::http::openapi::IdInPath;
+use platform::http::path::PathId;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{Page, Refusal};
+use products::routes::v2::V2Product;
+use products::routes::v2::listing::{self, Asked, ListParameters, StatusParameter};
+
+use crate::routes::Endpoints;
+
+/// An account's products, drafts too, with their stock, for administrators
+#[utoipa::path(get, path = "/api/v2/users/{id}/products", operation_id = "user_products", tag = "users",
+    security(("bearer" = [])), params(IdInPath, ListParameters, StatusParameter),
+    responses((status = 200, body = Page<V2Product>),
+        (status = 403, body = Problem, content_type = "application/problem+json")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Admin(_): V2Admin,
+    PathId(id): PathId,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let id = id.ok_or(Error::NotFound)?;
+    let products = &endpoints.products;
+    endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
+    listing::managed(products, Asked::own(query.as_deref(), id, products.currency())?).await
+}
