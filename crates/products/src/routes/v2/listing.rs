@@ -101,6 +101,8 @@ enum CountWord {
 #[derive(Debug, Clone)]
 pub struct Asked {
     query: ListQuery,
+    /// What cursors of this list are bound to.
+    scope: String,
     count: Option<Count>,
 }
 
@@ -150,12 +152,13 @@ impl Asked {
             limit,
             ..list
         };
-        list.after = query.cursor(&list.scope());
+        let scope = list.scope();
+        list.after = query.cursor(&scope);
         if list.after.as_ref().is_some_and(|after| matches!(after.key, Key::Text(_)) != (sort == Sort::Name)) {
             query.refuse("cursor", "invalid-cursor", "cursor is not one that this list gave out");
         }
         query.finish()?;
-        Ok(Asked { query: list, count })
+        Ok(Asked { query: list, scope, count })
     }
 
     async fn find(self, products: &Products) -> Result<(Listed, Frame), Error> {
@@ -163,9 +166,8 @@ impl Asked {
             Some(how) => Some(products.count(&self.query, how).await?),
             None => None,
         };
-        let scope = self.query.scope();
         let listed = products.list(self.query).await?;
-        let next_cursor = listed.next.as_ref().map(|next: &Position| next.to_cursor(&scope));
+        let next_cursor = listed.next.as_ref().map(|next: &Position| next.to_cursor(&self.scope));
         Ok((listed, Frame { next_cursor, count }))
     }
 }
