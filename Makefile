@@ -23,7 +23,7 @@ test: servers fuzzer lint ## everything: format, lints, unit, store and black-bo
 	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
-	python3 tests/fuzz/run.py 5
+	python3 tests/fuzz/run.py --if-installable 5
 
 lint: ## format and lints, warnings refused
 	$(CARGO) fmt --all --check
