@@ -1,5 +1,6 @@
 //! Use cases of the catalogue. They know nothing of HTTP: refusals are kernel errors, answers are rendered by the caller.
 
+mod archive;
 mod create;
 mod edit;
 mod stock;

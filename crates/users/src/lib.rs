@@ -1,5 +1,6 @@
 //! User administration. Owns no accounts: it reads and changes them through auth, and products through the catalogue.
 
+pub mod erasure;
 pub mod routes;
 
 pub use routes::{api, described};

@@ -54,6 +54,8 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("DELETE /api/v2/sessions/{id}", Owner, ""),
     ("POST /api/v2/sessions/refresh", Everyone, r#"{"refresh_token":"$REFRESH"}"#),
     ("GET /api/v2/me", AnyAccount, ""),
+    ("DELETE /api/v2/me", AnyAccount, ""),
+    ("GET /api/v2/me/export", AnyAccount, ""),
     ("PATCH /api/v2/me", AnyAccount, r#"{"username":"$NEW"}"#),
     ("PUT /api/v2/me/password", AnyAccount, r#"{"current_password":"$PASSWORD","new_password":"$NEW zebra pin"}"#),
     ("POST /api/v2/me/email-verification", AnyAccount, ""),

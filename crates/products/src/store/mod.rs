@@ -14,7 +14,7 @@ use kernel::Uuid;
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
-pub use self::list::{ListQuery, Listed, Looked, Shelf, Sort, page};
+pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 pub const MIGRATIONS: Migrations = Migrations {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod categories;
+mod erasure;
 mod idempotency;
 mod lists;
 mod me;

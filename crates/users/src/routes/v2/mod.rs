@@ -1,5 +1,7 @@
 //! User administration as API v2 shows it, and what of one's own account concerns other services too.
 
+pub mod erase;
+pub mod export;
 pub mod get;
 pub mod list;
 pub mod patch;

@@ -1,0 +1,64 @@
+//! Taking everything of a seller off sale, when their account is erased.
+
+use kernel::{Actor, Error, Uuid};
+
+use super::Products;
+use crate::model::{Product, Status};
+use crate::store::{ListQuery, SCAN, Shelf, Sort};
+
+/// Products that are read at a time.
+const PAGE: usize = 100;
+/// An edit of the owner's, sent before they went, may still come between.
+const TRIES: usize = 16;
+
+impl Products {
+    /// Archives all products of a seller; what was sold stays in the log. It can be run again after it was cut short.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {
+        let mut query = self.everything_of(owner);
+        loop {
+            let page = self.list(query.clone()).await?;
+            for product in page.products.iter().filter(|product| product.status != Status::Archived) {
+                self.archive(product.id).await?;
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The list of all that a seller has, whatever its status.
+    pub fn everything_of(&self, owner: Uuid) -> ListQuery {
+        ListQuery {
+            shelf: Shelf::Own(owner),
+            category: None,
+            in_stock: None,
+            status: None,
+            currency: self.currency,
+            only_currency: false,
+            price: None,
+            sort: Sort::Newest,
+            after: None,
+            limit: PAGE,
+            scan: SCAN,
+        }
+    }
+
+    async fn archive(&self, id: Uuid) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            // Deleted meanwhile is as good.
+            let Some(mut product) = self.store.get_stocked(id).await? else { return Ok(()) };
+            let Product { version, status, updated_at, .. } = &mut product.product;
+            let expected = *version;
+            (*version, *status, *updated_at) = (expected + 1, Status::Archived, self.context.now());
+            let effects = self.update_effects(&product, Actor::System, None, None)?;
+            if self.store.update(product, expected, false, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Unavailable("a product to archive is being edited all the time".into()))
+    }
+}

@@ -1,0 +1,39 @@
+//! `DELETE /api/v2/me`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Cause;
+use axum::extract::State;
+use axum::response::Response;
+use kernel::Actor;
+use platform::http::caller::V2User;
+use platform::http::conditional::IfMatch;
+use platform::http::openapi::{IfMatchHeader, InConflict};
+use platform::http::v2::{self, Refusal};
+
+use crate::erasure;
+use crate::routes::Endpoints;
+
+/// How long the answer waits for the products to be archived. What is left then goes on by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Erase one's own account
+///
+/// Nobody can log in to it any more, what is personal is gone, and its products are archived. It cannot be undone.
+#[utoipa::path(delete, path = "/api/v2/me", operation_id = "erase_me", tag = "me", security(("bearer" = [])),
+    params(IfMatchHeader), responses((status = 204, description = "Erased"), InConflict))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    caller: V2User,
+    if_match: IfMatch,
+) -> Result<Response, Refusal> {
+    let id = caller.principal.account_id;
+    let cause = Cause { actor: Actor::Account(id), request_id: caller.request_id() };
+    endpoints.accounts.erase(id, &if_match, &cause).await?;
+    // On a task of its own: a client that hangs up does not cut it short.
+    let rest = tokio::spawn(async move { erasure::finish(&*endpoints.accounts, &endpoints.products, id).await });
+    // Whatever hinders it: the account is erased, and the rest is taken up again.
+    let _ = tokio::time::timeout(PATIENCE, rest).await;
+    Ok(v2::done())
+}

@@ -1,0 +1,80 @@
+//! `GET /api/v2/me/export`
+
+use std::sync::Arc;
+
+use auth::routes::v2::{V2Account, V2Session};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, Stream};
+use kernel::Error;
+use kernel::error::Unauthenticated;
+use platform::http::caller::V2User;
+use platform::http::v2::{self, Refusal};
+use products::routes::v2::V2Product;
+use products::{ListQuery, Products};
+use utoipa::ToSchema;
+
+use crate::routes::Endpoints;
+
+/// Everything that is kept about an account.
+#[derive(ToSchema)]
+#[schema(as = Export)]
+#[expect(dead_code, reason = "only described: it is written piece by piece")]
+struct Export<'a> {
+    account: V2Account,
+    /// Live ones.
+    sessions: Vec<V2Session>,
+    /// Of every status, with their stock, newest first.
+    products: Vec<V2Product<'a>>,
+}
+
+/// The caller's data
+///
+/// A file, sent while it is read: as many products as the account has.
+#[utoipa::path(get, path = "/api/v2/me/export", operation_id = "export_me", tag = "me", security(("bearer" = [])),
+    responses((status = 200, body = Export, headers(("Content-Disposition" = String)))))]
+pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> Result<Response, Refusal> {
+    let id = caller.principal.account_id;
+    let gone = Error::Unauthenticated(Unauthenticated::Ended);
+    let account = V2Account::from(endpoints.accounts.get(id).await?.ok_or(gone)?);
+    let current = Some(caller.principal.session_id);
+    let sessions = endpoints.accounts.sessions_of(id).await?;
+    let sessions: Vec<_> = sessions.into_iter().map(|session| V2Session::new(session, current)).collect();
+    let head =
+        [b"{\"account\":", &v2::bytes(&account)[..], b",\"sessions\":", &v2::bytes(&sessions), b",\"products\":["];
+    let head = stream::iter([Ok(Bytes::from(head.concat()))]);
+    let products = products(endpoints.products.clone(), endpoints.products.everything_of(id));
+    let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
+    let mut response = v2::private_json(axum::http::StatusCode::OK, Bytes::new());
+    *response.body_mut() = Body::from_stream(stream::iter([head.boxed(), products.boxed(), tail.boxed()]).flatten());
+    let attachment = HeaderValue::from_static("attachment; filename=\"primetrade-export.json\"");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
+    Ok(response)
+}
+
+/// The products of a list as pieces of a JSON array, a page at a time.
+fn products(catalogue: Products, list: ListQuery) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+    stream::try_unfold(Some((list, true)), move |state| {
+        let catalogue = catalogue.clone();
+        async move {
+            let Some((mut list, mut first)) = state else { return Ok(None) };
+            let page = catalogue.list(list.clone()).await?;
+            let mut piece = Vec::new();
+            for product in catalogue.with_stock(page.products).await? {
+                if !std::mem::take(&mut first) {
+                    piece.push(b',');
+                }
+                piece.extend_from_slice(&v2::bytes(&V2Product::managed(&product)));
+            }
+            let next = page.next.map(|next| {
+                list.after = Some(next);
+                (list, first)
+            });
+            Ok(Some((Bytes::from(piece), next)))
+        }
+    })
+}
