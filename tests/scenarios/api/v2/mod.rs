@@ -13,5 +13,6 @@ mod products_edit;
 mod products_write;
 mod recovery;
 mod sessions;
+mod tokens;
 mod users;
 mod variants;
