@@ -1,5 +1,6 @@
 //! The public listener, filed by URL.
 
+mod alike;
 mod api_docs;
 mod authorization;
 mod connections;
