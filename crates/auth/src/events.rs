@@ -1,12 +1,14 @@
 //! What auth tells the event log. Personal fields stand beside the event, so that erasing them leaves the log verifiable.
 
+use std::net::IpAddr;
+
 use kernel::event::EventHead;
-use kernel::{Actor, Error, Event, PersonalData, Uuid};
+use kernel::{Actor, Error, Event, PersonalData, Timestamp, Uuid};
 use platform::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::Account;
+use crate::model::{Account, Session};
 
 const SOURCE: &str = "/auth";
 
@@ -18,6 +20,11 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// An account acts for itself.
+    pub fn of(account: Uuid, request_id: Option<String>) -> Self {
+        Cause { actor: Actor::Account(account), request_id }
+    }
+
     /// A command, or the server itself.
     pub const SYSTEM: Cause = Cause { actor: Actor::System, request_id: None };
 }
@@ -54,6 +61,41 @@ struct RoleChanged {
 
 #[derive(Serialize)]
 struct Nothing {}
+
+#[derive(Serialize)]
+struct SessionOpened {
+    account_id: Uuid,
+    api: &'static str,
+}
+
+/// Where a session is used.
+#[derive(Serialize)]
+struct Place<'a> {
+    device: Option<&'a str>,
+    address: Option<IpAddr>,
+}
+
+#[derive(Serialize)]
+struct SessionEnded {
+    account_id: Uuid,
+    reason: Ended,
+}
+
+#[derive(Serialize)]
+struct SessionsEnded {
+    /// The one that goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Uuid>,
+}
+
+/// Why one session ended.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    LoggedOut,
+    /// A refresh token came that had been used before.
+    Replayed,
+}
 
 /// A mail that somebody has to get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +181,45 @@ pub fn mail_requested(
     with_personal(context, MAIL_REQUESTED, account, MailRequest { template, token }, cause)
 }
 
+/// # Errors
+/// As [`registered`].
+pub fn session_opened(context: &Context, session: &Session, cause: &Cause) -> Result<Event, Error> {
+    let place = Place { device: session.used_by.device.as_deref(), address: session.used_by.address };
+    let data = SessionOpened { account_id: session.account_id, api: session.api.api() };
+    let head = session_head(context, "session.opened", session.id, 1, session.created_at, cause)?;
+    personal(context, head, session.account_id, &place, data)
+}
+
+/// Of one session. Its refreshes tell nothing, so this is its second version.
+///
+/// # Errors
+/// As [`registered`].
+pub fn session_ended(
+    context: &Context,
+    (account_id, session): (Uuid, Uuid),
+    reason: Ended,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Event, Error> {
+    let head = session_head(context, "session.ended", session, 2, now, cause)?;
+    Event::new(head, SessionEnded { account_id, reason }, None).map_err(unwritable)
+}
+
+/// Of all sessions of an account, but the one that is kept: told once, however many they are.
+///
+/// # Errors
+/// As [`registered`].
+pub fn sessions_ended(
+    context: &Context,
+    account: &Account,
+    kept: Option<Uuid>,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Event, Error> {
+    let head = EventHead { time: now, ..head(context, "account.sessions_ended", account, cause)? };
+    Event::new(head, SessionsEnded { kept }, None).map_err(unwritable)
+}
+
 fn plain<T: Serialize>(
     context: &Context,
     kind: &'static str,
@@ -157,10 +238,22 @@ fn with_personal<T: Serialize>(
     cause: &Cause,
 ) -> Result<Event, Error> {
     let fields = Personal { username: account.username.clone(), email: account.email.clone() };
-    let personal = PersonalData { salt: context.random()?, bytes: serde_json::to_vec(&fields).map_err(unwritable)? };
+    personal(context, head(context, kind, account, cause)?, account.id, &fields, data)
+}
+
+/// An event with fields that are personal to an account, beside it.
+fn personal<T: Serialize>(
+    context: &Context,
+    head: EventHead<'_>,
+    account: Uuid,
+    fields: &impl Serialize,
+    data: T,
+) -> Result<Event, Error> {
+    let bytes = serde_json::to_vec(fields).map_err(unwritable)?;
+    let personal = PersonalData { of: subject(account), salt: context.random()?, bytes };
     let hash = Sha256::new().chain_update(personal.salt).chain_update(&personal.bytes).finalize();
     let data = WithPersonal { personal: hash.iter().map(|byte| format!("{byte:02x}")).collect(), data };
-    Event::new(head(context, kind, account, cause)?, data, Some(personal)).map_err(unwritable)
+    Event::new(head, data, Some(personal)).map_err(unwritable)
 }
 
 /// The subject of an account's events.
@@ -181,6 +274,26 @@ fn head<'a>(
         subject: subject(account.id),
         version: account.version,
         time: account.updated_at,
+        actor: cause.actor,
+        request_id: cause.request_id.as_deref(),
+    })
+}
+
+fn session_head<'a>(
+    context: &Context,
+    kind: &'static str,
+    session: Uuid,
+    version: i64,
+    time: Timestamp,
+    cause: &'a Cause,
+) -> Result<EventHead<'a>, Error> {
+    Ok(EventHead {
+        id: context.id()?,
+        source: SOURCE,
+        kind,
+        subject: format!("sessions/{session}"),
+        version,
+        time,
         actor: cause.actor,
         request_id: cause.request_id.as_deref(),
     })

@@ -109,8 +109,32 @@ impl Auth {
         new: &str,
         cause: &Cause,
     ) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let account = self.check_password(id, address, present).await?;
+            self.check_new_password("new_password", new, &account)?;
+            let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
+            let mut after = account;
+            self.next_version(&mut after);
+            let effects = self.password_effects(&after, Some(session), cause)?;
+            let change = AccountChange {
+                password_hash: Some(hash),
+                end_sessions: EndSessions::AllBut(session),
+                revoke: Some(Purpose::ResetPassword),
+                ..AccountChange::to(after)
+            };
+            if self.write(change, effects).await? {
+                return Ok(());
+            }
+            // Somebody else was first, perhaps with another password: then the present one is no proof any more.
+        }
+        Err(others_change_it())
+    }
+
+    /// The account whose password this is.
+    async fn check_password(&self, id: Uuid, address: Option<IpAddr>, present: &str) -> Result<Account, Error> {
         let account = self.store.account(id).await?.ok_or(Error::NotFound)?;
-        let found = self.store.account_by_email_key(&email_key(&account.email)).await?.ok_or(Error::NotFound)?;
+        let found = self.store.account_by_email_key(&email_key(&account.email)).await?;
+        let found = found.filter(|found| found.account.id == id).ok_or_else(others_change_it)?;
         let attempt = match self.throttle.as_ref().zip(address) {
             Some((throttle, address)) => {
                 Some(throttle.attempt(email_key(&account.email), From::Address(address), self.context.now())?)
@@ -123,25 +147,10 @@ impl Auth {
             (Some(attempt), Err(_)) => attempt.undecided(),
             _ => {}
         }
-        if !verdict?.matches {
-            return Err(Error::invalid("current_password", "wrong", "This is not the present password"));
+        match verdict?.matches {
+            true => Ok(found.account),
+            false => Err(Error::invalid("current_password", "wrong", "This is not the present password")),
         }
-        self.check_new_password("new_password", new, &account)?;
-        let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
-        for _ in 0..ATTEMPTS {
-            let mut after = self.store.account(id).await?.ok_or(Error::NotFound)?;
-            self.next_version(&mut after);
-            let effects = self.password_effects(&after, cause)?;
-            let change = AccountChange {
-                password_hash: Some(hash.clone()),
-                end_sessions: EndSessions::AllBut(session),
-                ..AccountChange::to(after)
-            };
-            if self.write(change, effects).await? {
-                return Ok(());
-            }
-        }
-        Err(others_change_it())
     }
 
     /// Changes role and activity, for administrators. Deactivation ends all sessions. Saying what already holds changes nothing.
@@ -173,6 +182,9 @@ impl Auth {
             if after.active != before.active {
                 told.push(events::active_changed(&self.context, &after, cause)?);
             }
+            if !after.active {
+                told.push(events::sessions_ended(&self.context, &after, None, after.updated_at, cause)?);
+            }
             let change = AccountChange {
                 end_sessions: if after.active { EndSessions::None } else { EndSessions::All },
                 loses_admin: is_admin(&before) && !is_admin(&after),
@@ -200,7 +212,9 @@ impl Auth {
             let before = self.store.account(id).await?.filter(|account| !account.is_erased()).ok_or(Error::NotFound)?;
             check(before.version)?;
             let after = before.erased(self.context.now());
-            let effects = Effects::event(events::erased(&self.context, &after, cause)?);
+            let ended = events::sessions_ended(&self.context, &after, None, after.updated_at, cause)?;
+            let effects =
+                Effects { events: vec![ended, events::erased(&self.context, &after, cause)?], answered: None };
             let change = AccountChange {
                 // No hash is like it, so no password matches.
                 password_hash: Some(String::new()),
@@ -221,10 +235,17 @@ impl Auth {
         account.updated_at = self.context.now();
     }
 
-    pub(crate) fn password_effects(&self, after: &Account, cause: &Cause) -> Result<Effects, Error> {
+    /// The effects of another password, which ends all sessions but the one that is kept.
+    pub(crate) fn password_effects(
+        &self,
+        after: &Account,
+        kept: Option<Uuid>,
+        cause: &Cause,
+    ) -> Result<Effects, Error> {
+        let ended = events::sessions_ended(&self.context, after, kept, after.updated_at, cause)?;
         let changed = events::password_changed(&self.context, after, cause)?;
         let mail = events::mail_requested(&self.context, after, Template::PasswordChanged, None, cause)?;
-        Ok(Effects { events: vec![changed, mail], answered: None })
+        Ok(Effects { events: vec![changed, ended, mail], answered: None })
     }
 
     pub(crate) fn check_new_password(&self, field: &'static str, new: &str, account: &Account) -> Result<(), Error> {

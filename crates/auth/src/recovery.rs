@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{Actor, Error, Uuid};
+use kernel::{Error, Uuid};
 use platform::db::Effects;
 
 use crate::events::{self, Cause, Template};
@@ -46,21 +46,22 @@ impl Auth {
     /// Sets another password by a mailed permission, and ends all sessions. Who could read the mail owns the address.
     ///
     /// # Errors
-    /// `Invalid` when the token is none of ours, used or over, or the password breaks a rule; `Unavailable`, `Overloaded`.
+    /// `Invalid` when the token is none of ours, used or over, or went to an earlier address, or the password breaks a rule; `Unavailable`, `Overloaded`.
     pub async fn reset_password(&self, ticket: &str, new: &str, request_id: Option<String>) -> Result<(), Error> {
         let token = self.mailed(ticket, Purpose::ResetPassword).await?;
         let account_id = token.account_id.ok_or_else(not_good)?;
         let account = self.store.account(account_id).await?.ok_or_else(not_good)?;
         self.check_new_password("password", new, &account)?;
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
-        let cause = Cause { actor: Actor::Account(account_id), request_id };
+        let cause = Cause::of(account_id, request_id);
         for _ in 0..ATTEMPTS {
             let mut after = self.store.account(account_id).await?.ok_or_else(not_good)?;
-            self.next_version(&mut after);
-            if email_key(&after.email) == token.email_key {
-                after.email_verified_at = after.email_verified_at.or(Some(after.updated_at));
+            if email_key(&after.email) != token.email_key {
+                return Err(not_good());
             }
-            let effects = self.password_effects(&after, &cause)?;
+            self.next_version(&mut after);
+            after.email_verified_at = after.email_verified_at.or(Some(after.updated_at));
+            let effects = self.password_effects(&after, None, &cause)?;
             let change = AccountChange {
                 password_hash: Some(hash.clone()),
                 end_sessions: EndSessions::All,
@@ -99,7 +100,7 @@ impl Auth {
     pub async fn verify_email(&self, ticket: &str, request_id: Option<String>) -> Result<(), Error> {
         let token = self.mailed(ticket, Purpose::VerifyEmail).await?;
         let account_id = token.account_id.ok_or_else(not_good)?;
-        let cause = Cause { actor: Actor::Account(account_id), request_id };
+        let cause = Cause::of(account_id, request_id);
         for _ in 0..ATTEMPTS {
             let mut after = self.store.account(account_id).await?.ok_or_else(not_good)?;
             if email_key(&after.email) != token.email_key {

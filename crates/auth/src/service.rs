@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Principal, Role, Uuid};
+use kernel::{Error, Event, Principal, Role, Uuid};
 use platform::Context;
 use platform::db::{Database, Effects, StoreError};
 use platform::tasks::WriteTasks;
@@ -16,6 +16,7 @@ use crate::events::{self, Cause};
 use crate::keys::{KeyError, LiveRing};
 use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
+use crate::profile::{ATTEMPTS, others_change_it};
 use crate::store::{self, Store, StoredAccount};
 use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
@@ -126,23 +127,59 @@ impl Auth {
     ///
     /// # Errors
     /// `Conflict` when the username or e-mail address is taken; `Overloaded`; `Unavailable`.
-    pub async fn register(&self, registration: &Registration, cause: &Cause) -> Result<LoggedIn, Error> {
+    pub async fn register(
+        &self,
+        registration: &Registration,
+        used_by: UsedBy,
+        cause: &Cause,
+    ) -> Result<LoggedIn, Error> {
         let stored = self.new_account(registration, Role::User).await?;
         let account = stored.account.clone();
-        let (session, claims) = self.new_session(account.id)?;
-        self.create(stored, Some(session), cause).await?;
+        let session = self.new_session(account.id, Audience::V1, used_by)?;
+        let (claims, opened) = (session.clone(), events::session_opened(&self.context, &session, cause)?);
+        self.create(stored, Some((session, opened)), cause).await?;
         self.logged_in(account, &claims)
     }
 
-    /// Checks credentials and opens a session of API v1. `address` is where they come from, if that is known.
+    /// Checks credentials and opens a session of API v1.
     ///
     /// # Errors
-    /// As [`Auth::check_credentials`].
-    pub async fn log_in(&self, credentials: &Credentials, address: Option<IpAddr>) -> Result<LoggedIn, Error> {
-        let account = self.check_credentials(credentials, address, None).await?;
-        let (session, claims) = self.new_session(account.id)?;
-        self.open(session).await?;
-        self.logged_in(account, &claims)
+    /// As [`Auth::prove`].
+    pub async fn log_in(
+        &self,
+        credentials: &Credentials,
+        used_by: UsedBy,
+        request_id: Option<String>,
+    ) -> Result<LoggedIn, Error> {
+        let (account, session) = self.prove(credentials, Audience::V1, used_by, None, request_id).await?;
+        self.logged_in(account, &session)
+    }
+
+    /// Checks credentials and opens a session. `device` is one on which an account is known to have logged in.
+    ///
+    /// # Errors
+    /// As [`Auth::check_credentials`]; `Conflict` when the account keeps changing.
+    pub(crate) async fn prove(
+        &self,
+        credentials: &Credentials,
+        api: Audience,
+        used_by: UsedBy,
+        device: Option<(Uuid, Uuid)>,
+        request_id: Option<String>,
+    ) -> Result<(Account, Session), Error> {
+        for _ in 0..ATTEMPTS {
+            let account = self.check_credentials(credentials, used_by.address, device).await?;
+            let session = self.new_session(account.id, api, used_by.clone())?;
+            let cause = Cause::of(account.id, request_id.clone());
+            let effects = Effects::event(events::session_opened(&self.context, &session, &cause)?);
+            let (store, opening, version) = (Arc::clone(&self.store), session.clone(), account.version);
+            let open = async move { Ok(store.create_session(opening, version, effects).await?) };
+            if self.tasks.run(open).await? {
+                return Ok((account, session));
+            }
+            // The account changed after its password was read, which may hold no longer.
+        }
+        Err(others_change_it())
     }
 
     /// The account that these credentials prove. `device` is one on which this account is known to have logged in: it has an
@@ -194,34 +231,6 @@ impl Auth {
             self.rehash(&found, credentials.password()).await;
         }
         Ok(found.account)
-    }
-
-    /// # Errors
-    /// `Unauthenticated` (`Deactivated`) when the account was deactivated meanwhile; `Unavailable`, `Overloaded`.
-    pub(crate) async fn open(&self, session: Session) -> Result<(), Error> {
-        let store = Arc::clone(&self.store);
-        let opened = self.tasks.run(async move { Ok(store.create_session(session).await?) }).await?;
-        if opened { Ok(()) } else { Err(Error::Unauthenticated(Unauthenticated::Deactivated)) }
-    }
-
-    /// Ends a session; its token is dead from now on.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Overloaded`.
-    pub async fn log_out(&self, session_id: Uuid) -> Result<(), Error> {
-        let (store, now) = (Arc::clone(&self.store), self.context.now());
-        let end = async move { Ok(store.end_session(session_id, now).await?) };
-        self.tasks.run(end).await
-    }
-
-    /// Ends all sessions of an account; returns how many were open.
-    ///
-    /// # Errors
-    /// As [`Auth::log_out`].
-    pub async fn log_out_everywhere(&self, account_id: Uuid) -> Result<u64, Error> {
-        let (store, now) = (Arc::clone(&self.store), self.context.now());
-        let end = async move { Ok(store.end_sessions(account_id, now).await?) };
-        self.tasks.run(end).await
     }
 
     /// Makes an administrator, for the command.
@@ -293,33 +302,47 @@ impl Auth {
         })
     }
 
-    async fn create(&self, stored: StoredAccount, session: Option<Session>, cause: &Cause) -> Result<(), Error> {
-        let effects = Effects::event(events::registered(&self.context, &stored.account, cause)?);
+    async fn create(
+        &self,
+        stored: StoredAccount,
+        session: Option<(Session, Event)>,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        let mut events = vec![events::registered(&self.context, &stored.account, cause)?];
+        let session = session.map(|(session, opened)| {
+            events.push(opened);
+            session
+        });
+        let effects = Effects { events, answered: None };
         let store = Arc::clone(&self.store);
         let create = async move { store.create_account(stored, session, None, effects).await.map_err(taken) };
         self.tasks.run(create).await
     }
 
-    /// A session of API v1 lives exactly as long as its one token.
-    fn new_session(&self, account_id: Uuid) -> Result<(Session, Claims), Error> {
-        let (id, jti, now) = (self.context.id()?, self.context.id()?, self.context.now());
-        let claims = Claims::new(account_id, id, Audience::V1, now, self.v1_token_lifetime, jti);
-        let session = Session {
+    fn new_session(&self, account_id: Uuid, api: Audience, used_by: UsedBy) -> Result<Session, Error> {
+        let lifetime = match api {
+            Audience::V1 => self.v1_token_lifetime,
+            Audience::V2 => self.refresh_token_lifetime,
+        };
+        let (id, now) = (self.context.id()?, self.context.now());
+        Ok(Session {
             id,
             account_id,
-            api: Audience::V1,
+            api,
             created_at: now,
-            expires_at: claims.expires_at(),
+            expires_at: now.after(lifetime),
             ended_at: None,
             generation: 0,
             refreshed_at: None,
-            used_by: UsedBy::default(),
-        };
-        Ok((session, claims))
+            used_by,
+        })
     }
 
-    fn logged_in(&self, account: Account, claims: &Claims) -> Result<LoggedIn, Error> {
-        let token = self.tokens.sign(claims)?;
+    /// A session of API v1 has one token, for all its life.
+    fn logged_in(&self, account: Account, session: &Session) -> Result<LoggedIn, Error> {
+        let (since, lifetime) = (session.created_at, self.v1_token_lifetime);
+        let claims = Claims::new(account.id, session.id, Audience::V1, since, lifetime, self.context.id()?);
+        let token = self.tokens.sign(&claims)?;
         Ok(LoggedIn { account, token })
     }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Timestamp, Uuid};
+use kernel::{Actor, Error, Timestamp, Uuid};
+use platform::db::Effects;
 
+use crate::events::{self, Cause, Ended};
 use crate::model::{Credentials, Session, UsedBy};
 use crate::service::Auth;
 use crate::store::{Refresh, Refreshed};
@@ -31,38 +33,26 @@ impl Auth {
     /// Checks credentials and opens a session. `device` is what an earlier log-in left on the device.
     ///
     /// # Errors
-    /// As [`Auth::check_credentials`].
+    /// As [`Auth::prove`].
     pub async fn open_session(
         &self,
         credentials: &Credentials,
         used_by: UsedBy,
         device: Option<&str>,
+        request_id: Option<String>,
     ) -> Result<Opened, Error> {
         let known = device.and_then(|text| match self.tokens.read_ticket(text)? {
             Ticket::Device { account, device } => Some((account, device)),
             _ => None,
         });
-        let account = self.check_credentials(credentials, used_by.address, known).await?;
-        let (id, now) = (self.context.id()?, self.context.now());
-        let session = Session {
-            id,
-            account_id: account.id,
-            api: Audience::V2,
-            created_at: now,
-            expires_at: now.after(self.refresh_token_lifetime),
-            ended_at: None,
-            generation: 0,
-            refreshed_at: None,
-            used_by,
-        };
-        self.open(session).await?;
+        let (account, session) = self.prove(credentials, Audience::V2, used_by, known, request_id).await?;
         let same = known.filter(|(known, _)| *known == account.id).map(|(_, device)| device);
         let device = match same {
             Some(device) => device,
             None => self.context.id()?,
         };
         let device = self.tokens.write_ticket(Ticket::Device { account: account.id, device })?;
-        Ok(Opened { device: Some(device), ..self.tokens_of(account.id, id, 0, now)? })
+        Ok(Opened { device: Some(device), ..self.tokens_of(account.id, session.id, 0, session.created_at)? })
     }
 
     /// Exchanges a refresh token for the next one. The same token again, within ten seconds, gives the same successor; an older
@@ -70,7 +60,12 @@ impl Auth {
     ///
     /// # Errors
     /// `Unauthenticated` (`Invalid`, `Ended`); `Unavailable`, `Overloaded`.
-    pub async fn refresh(&self, refresh_token: &str, used_by: UsedBy) -> Result<Opened, Error> {
+    pub async fn refresh(
+        &self,
+        refresh_token: &str,
+        used_by: UsedBy,
+        request_id: Option<String>,
+    ) -> Result<Opened, Error> {
         let Some(Ticket::Refresh { session, generation }) = self.tokens.read_ticket(refresh_token) else {
             return Err(Error::Unauthenticated(Unauthenticated::Invalid));
         };
@@ -86,8 +81,9 @@ impl Auth {
                     .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
                 self.tokens_of(account.id, session, generation, now)
             }
-            Refreshed::Replayed => {
+            Refreshed::Replayed(account) => {
                 tracing::warn!(event = "auth.refresh.reused", session.id = %session, "a refresh token came twice");
+                self.end((account, session), Ended::Replayed, &Cause { actor: Actor::System, request_id }).await?;
                 Err(Error::Unauthenticated(Unauthenticated::Ended))
             }
             Refreshed::Ended => Err(Error::Unauthenticated(Unauthenticated::Ended)),
@@ -113,13 +109,33 @@ impl Auth {
         Ok(self.store.sessions_of(account_id, self.context.now(), MAX_LISTED).await?)
     }
 
-    /// Ends one session of an account.
+    /// Ends one session of an account; its tokens are dead from now on.
     ///
     /// # Errors
     /// `NotFound` when it has no such live session; `Unavailable`, `Overloaded`.
-    pub async fn end_session(&self, account_id: Uuid, session_id: Uuid) -> Result<(), Error> {
+    pub async fn end_session(&self, account_id: Uuid, session_id: Uuid, cause: &Cause) -> Result<(), Error> {
+        match self.end((account_id, session_id), Ended::LoggedOut, cause).await? {
+            true => Ok(()),
+            false => Err(Error::NotFound),
+        }
+    }
+
+    async fn end(&self, (account, session): (Uuid, Uuid), reason: Ended, cause: &Cause) -> Result<bool, Error> {
         let (store, now) = (Arc::clone(&self.store), self.context.now());
-        let end = async move { Ok(store.end_session_of(account_id, session_id, now).await?) };
-        if self.tasks.run(end).await? { Ok(()) } else { Err(Error::NotFound) }
+        let ended = events::session_ended(&self.context, (account, session), reason, now, cause)?;
+        let end = async move { Ok(store.end_session(account, session, now, Effects::event(ended)).await?) };
+        self.tasks.run(end).await
+    }
+
+    /// Ends all sessions of an account; returns how many were open.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Overloaded`.
+    pub async fn log_out_everywhere(&self, account_id: Uuid, cause: &Cause) -> Result<u64, Error> {
+        let account = self.store.account(account_id).await?.ok_or(Error::NotFound)?;
+        let (store, now) = (Arc::clone(&self.store), self.context.now());
+        let effects = Effects::event(events::sessions_ended(&self.context, &account, None, now, cause)?);
+        let end = async move { Ok(store.end_sessions(account_id, now, effects).await?) };
+        self.tasks.run(end).await
     }
 }

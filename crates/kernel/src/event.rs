@@ -26,6 +26,8 @@ impl Actor {
 /// SHA-256(salt ‖ bytes), so the log still verifies afterwards.
 #[derive(Debug, Clone)]
 pub struct PersonalData {
+    /// The person, as the subject of their own events: `accounts/<id>`. Erasing a person finds all of theirs by it.
+    pub of: String,
     pub salt: [u8; 16],
     pub bytes: Vec<u8>,
 }

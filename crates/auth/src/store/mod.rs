@@ -38,6 +38,8 @@ pub struct AccountChange {
     pub consume: Option<(Uuid, Purpose)>,
     /// A permission to mail, in place of older ones for the same purpose.
     pub issue: Option<OneTimeToken>,
+    /// Mailed permissions that the change makes void.
+    pub revoke: Option<Purpose>,
     /// Whether an administrator is lost by the change, who must not be the last one.
     pub loses_admin: bool,
     /// Whether everything personal goes.
@@ -53,6 +55,7 @@ impl AccountChange {
             end_sessions: EndSessions::None,
             consume: None,
             issue: None,
+            revoke: None,
             loses_admin: false,
             erase: false,
         }
@@ -95,8 +98,8 @@ pub struct Refresh {
 pub enum Refreshed {
     /// The session goes on with the next generation; also when the same token came again within the leeway.
     To(i64),
-    /// An older token came: the session ended.
-    Replayed,
+    /// An older token of this account's session came: somebody has to end it.
+    Replayed(Uuid),
     /// There is no such live session.
     Ended,
 }
@@ -135,8 +138,9 @@ pub trait Store: Send + Sync {
 
     async fn session_with_account(&self, id: Uuid) -> Result<Option<(Session, Account)>, StoreError>;
 
-    /// False, and nothing written, when the account is not active (any more).
-    async fn create_session(&self, session: Session) -> Result<bool, StoreError>;
+    /// False, and nothing written, when the account is not active, or has another version: what proved its owner may hold no
+    /// longer.
+    async fn create_session(&self, session: Session, version: i64, effects: Effects) -> Result<bool, StoreError>;
 
     /// False when the hash is no longer `old`: it was changed meanwhile, and must not be set back.
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError>;
@@ -150,8 +154,17 @@ pub trait Store: Send + Sync {
     /// Live sessions, newest first, at most `limit`.
     async fn sessions_of(&self, account_id: Uuid, now: Timestamp, limit: i64) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends a live session of this account; false when there is none.
-    async fn end_session_of(&self, account_id: Uuid, id: Uuid, now: Timestamp) -> Result<bool, StoreError>;
+    /// Ends a live session of this account; false, and nothing written, when there is none.
+    async fn end_session(
+        &self,
+        account_id: Uuid,
+        id: Uuid,
+        now: Timestamp,
+        effects: Effects,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of an account; returns how many were open.
+    async fn end_sessions(&self, account_id: Uuid, now: Timestamp, effects: Effects) -> Result<u64, StoreError>;
 
     /// Writes a permission to mail, or its decoy, in place of the account's older ones for the same purpose.
     async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError>;
@@ -165,12 +178,6 @@ pub trait Store: Send + Sync {
     /// Accounts whose products are still to be archived, and the word that they are.
     async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, StoreError>;
     async fn erased(&self, account_id: Uuid) -> Result<(), StoreError>;
-
-    /// Ending an ended session changes nothing.
-    async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError>;
-
-    /// Ends all sessions of an account; returns how many were open.
-    async fn end_sessions(&self, account_id: Uuid, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Newest first, with the number of all accounts.
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError>;
@@ -255,14 +262,17 @@ fn token(id: Uuid, purpose: Purpose, row: &impl Columns) -> Result<OneTimeToken,
 }
 
 impl Refresh {
-    /// What a token does that is not of the session's present generation; `None`: it ends the session.
-    fn again(&self, session: &Session) -> Option<Refreshed> {
+    /// What a token does that is not of the session's present generation.
+    fn again(&self, session: &Session) -> Refreshed {
         if !session.is_live(self.now) || session.api != Audience::V2 {
-            return Some(Refreshed::Ended);
+            return Refreshed::Ended;
         }
         let in_time = session.refreshed_at.is_some_and(|at| self.now <= at.after(self.leeway));
         let previous = self.generation.checked_add(1) == Some(session.generation);
-        (previous && in_time).then_some(Refreshed::To(session.generation))
+        match previous && in_time {
+            true => Refreshed::To(session.generation),
+            false => Refreshed::Replayed(session.account_id),
+        }
     }
 }
 
@@ -278,18 +288,13 @@ mod sql {
             "id, account_id, api, created_at, expires_at, ended_at, generation, refreshed_at, device, address"
         };
     }
-    macro_rules! session_values {
-        () => {
-            "id, api, created_at, expires_at, device, address, account_id"
-        };
-    }
-    pub(super) use session_values;
-
     pub const INSERT_ACCOUNT: &str = "insert into accounts \
         (id, username, email, email_key, password_hash, role, active, version, created_at, updated_at, email_verified_at) \
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    pub const INSERT_SESSION: &str =
-        concat!("insert into sessions (", session_values!(), ") values ($1, $2, $3, $4, $5, $6, $7)");
+    pub const INSERT_SESSION: &str = "insert into sessions \
+        (id, api, created_at, expires_at, device, address, account_id) values ($1, $2, $3, $4, $5, $6, $7)";
+    /// Whoever was read as active, with this version.
+    pub const STILL_ACTIVE: &str = "select 1 from accounts where id = $1 and version = $2 and active";
     pub const ACCOUNT: &str = concat!("select ", account_columns!(), " from accounts where id = $1");
     pub const ACCOUNTS_BY_IDS: &str = concat!("select ", account_columns!(), " from accounts where id = any($1)");
     pub const ACCOUNT_BY_EMAIL: &str =
@@ -312,8 +317,7 @@ mod sql {
         email_verified_at = $6, updated_at = $7, version = $8, password_hash = coalesce($9, password_hash) \
         where id = $10 and version = $11";
     pub const OTHER_ADMIN: &str = "select 1 from accounts where role = 'admin' and active and id <> $1 limit 1";
-    pub const END_SESSION: &str = "update sessions set ended_at = $1 where id = $2 and ended_at is null";
-    pub const END_SESSION_OF: &str = "update sessions set ended_at = $1 where id = $2 and ended_at is null \
+    pub const END_SESSION: &str = "update sessions set ended_at = $1 where id = $2 and ended_at is null \
         and account_id = $3 and expires_at > $4";
     pub const END_SESSIONS: &str =
         "update sessions set ended_at = $1 where account_id = $2 and ended_at is null and id <> $3";

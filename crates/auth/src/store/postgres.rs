@@ -63,24 +63,10 @@ impl Store for PostgresStore {
         row.as_ref().map(session_with_account).transpose()
     }
 
-    async fn create_session(&self, session: Session) -> Result<bool, StoreError> {
-        // The lock makes a deactivation either wait for this session, and end it, or be seen.
-        let insert = concat!(
-            "with owner as (select id from accounts where id = $7 and active for share) insert into sessions (",
-            sql::session_values!(),
-            ") select $1::uuid, $2::text, $3::bigint, $4::bigint, $5::text, $6::text, id from owner"
-        );
-        let address = session.used_by.address.map(|address| address.to_string());
-        let values: Params<'_> = &[
-            &session.id,
-            &session.api.api(),
-            &session.created_at.0,
-            &session.expires_at.0,
-            &session.used_by.device,
-            &address,
-            &session.account_id,
-        ];
-        Ok(self.execute(insert, values).await? == 1)
+    async fn create_session(&self, session: Session, version: i64, effects: Effects) -> Result<bool, StoreError> {
+        let mut transaction = self.0.begin().await?;
+        let result = create_session(&mut transaction, &session, version, &effects).await;
+        transaction.end(result).await
     }
 
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError> {
@@ -104,8 +90,38 @@ impl Store for PostgresStore {
         rows.iter().map(|row| session(row, 0)).collect()
     }
 
-    async fn end_session_of(&self, account_id: Uuid, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.execute(sql::END_SESSION_OF, &[&now.0, &id, &account_id, &now.0]).await? == 1)
+    async fn end_session(
+        &self,
+        account_id: Uuid,
+        id: Uuid,
+        now: Timestamp,
+        effects: Effects,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.0.begin().await?;
+        let result = async {
+            let ended = transaction.execute(sql::END_SESSION, &[&now.0, &id, &account_id, &now.0]).await? == 1;
+            if ended {
+                effects.write_postgres(&mut transaction).await?;
+            }
+            Ok(ended)
+        }
+        .await;
+        transaction.end(result).await
+    }
+
+    async fn end_sessions(&self, account_id: Uuid, now: Timestamp, effects: Effects) -> Result<u64, StoreError> {
+        let mut transaction = self.0.begin().await?;
+        let result = async {
+            // The account is the event's subject.
+            transaction.execute(LOCK_ACCOUNT, &[&account_id]).await?;
+            let ended = transaction.execute(sql::END_SESSIONS, &[&now.0, &account_id, &Uuid::nil()]).await?;
+            if ended > 0 {
+                effects.write_postgres(&mut transaction).await?;
+            }
+            Ok(ended)
+        }
+        .await;
+        transaction.end(result).await
     }
 
     async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError> {
@@ -134,14 +150,6 @@ impl Store for PostgresStore {
 
     async fn erased(&self, account_id: Uuid) -> Result<(), StoreError> {
         self.execute(sql::ERASED, &[&account_id]).await.map(drop)
-    }
-
-    async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        self.execute(sql::END_SESSION, &[&now.0, &id]).await.map(drop)
-    }
-
-    async fn end_sessions(&self, account_id: Uuid, now: Timestamp) -> Result<u64, StoreError> {
-        self.execute(sql::END_SESSIONS, &[&now.0, &account_id, &Uuid::nil()]).await
     }
 
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError> {
@@ -190,16 +198,36 @@ async fn create(
         &verified,
     ];
     transaction.execute(sql::INSERT_ACCOUNT, values).await?;
-    if let Some(s) = session {
-        let (api, address) = (s.api.api(), s.used_by.address.map(|address| address.to_string()));
-        let values: Params<'_> =
-            &[&s.id, &api, &s.created_at.0, &s.expires_at.0, &s.used_by.device, &address, &s.account_id];
-        transaction.execute(sql::INSERT_SESSION, values).await?;
+    if let Some(session) = session {
+        insert_session(transaction, session).await?;
     }
     if let Some(token) = issue {
         insert_token(transaction, token).await?;
     }
     effects.write_postgres(transaction).await
+}
+
+async fn insert_session(transaction: &mut Transaction<'_>, s: &Session) -> Result<(), StoreError> {
+    let (api, address) = (s.api.api(), s.used_by.address.map(|address| address.to_string()));
+    let values: Params<'_> =
+        &[&s.id, &api, &s.created_at.0, &s.expires_at.0, &s.used_by.device, &address, &s.account_id];
+    transaction.execute(sql::INSERT_SESSION, values).await.map(drop)
+}
+
+async fn create_session(
+    transaction: &mut Transaction<'_>,
+    session: &Session,
+    version: i64,
+    effects: &Effects,
+) -> Result<bool, StoreError> {
+    // The lock makes a change of the account either wait for this session, and end it, or be seen.
+    let active = format!("{} for share", sql::STILL_ACTIVE);
+    if transaction.query(&active, &[&session.account_id, &version]).await?.is_empty() {
+        return Ok(false);
+    }
+    insert_session(transaction, session).await?;
+    effects.write_postgres(transaction).await?;
+    Ok(true)
 }
 
 async fn insert_token(transaction: &mut Transaction<'_>, token: &OneTimeToken) -> Result<(), StoreError> {
@@ -209,6 +237,7 @@ async fn insert_token(transaction: &mut Transaction<'_>, token: &OneTimeToken) -
     transaction.execute(sql::INSERT_TOKEN, values).await.map(drop)
 }
 
+const LOCK_ACCOUNT: &str = "select 1 from accounts where id = $1 for no key update";
 /// Two administrators who go at the same time must see each other go: whoever may be the last holds all of them.
 const LOCK_ADMINS: &str = "select id from accounts where role = 'admin' and active order by id for update";
 
@@ -250,6 +279,9 @@ async fn change_account(
     if let Some(kept) = change.end_sessions.kept() {
         transaction.execute(sql::END_SESSIONS, &[&after.updated_at.0, &after.id, &kept]).await?;
     }
+    if let Some(purpose) = change.revoke {
+        transaction.execute(sql::DROP_TOKENS, &[&after.id, &purpose.as_str()]).await?;
+    }
     if let Some(token) = &change.issue {
         insert_token(transaction, token).await?;
     }
@@ -285,9 +317,5 @@ async fn rotate(transaction: &mut Transaction<'_>, refresh: &Refresh) -> Result<
     }
     let found = transaction.query(&format!("{} for update", sql::SESSION), &[&refresh.session_id]).await?;
     let Some(found) = found.first().map(|row| session(row, 0)).transpose()? else { return Ok(Refreshed::Ended) };
-    if let Some(again) = refresh.again(&found) {
-        return Ok(again);
-    }
-    transaction.execute(sql::END_SESSION, &[&refresh.now.0, &refresh.session_id]).await?;
-    Ok(Refreshed::Replayed)
+    Ok(refresh.again(&found))
 }

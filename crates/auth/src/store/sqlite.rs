@@ -33,7 +33,7 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 insert_account(connection, &stored)?;
                 if let Some(session) = &session {
-                    insert_session(connection, sql::INSERT_SESSION, session)?;
+                    insert_session(connection, session)?;
                 }
                 issue.iter().try_for_each(|token| insert_token(connection, token))?;
                 effects.write_sqlite(connection)
@@ -81,13 +81,18 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn create_session(&self, session: Session) -> Result<bool, StoreError> {
-        let insert = concat!(
-            "insert into sessions (",
-            sql::session_values!(),
-            ") select $1, $2, $3, $4, $5, $6, id from accounts where id = $7 and active"
-        );
-        self.0.write(move |connection| Ok(insert_session(connection, insert, &session)? == 1)).await
+    async fn create_session(&self, session: Session, version: i64, effects: Effects) -> Result<bool, StoreError> {
+        self.0
+            .write(move |connection| {
+                let account = params![session.account_id.as_bytes(), version];
+                if !connection.prepare_cached(sql::STILL_ACTIVE)?.exists(account)? {
+                    return Ok(false);
+                }
+                insert_session(connection, &session)?;
+                effects.write_sqlite(connection)?;
+                Ok(true)
+            })
+            .await
     }
 
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError> {
@@ -136,11 +141,7 @@ impl Store for SqliteStore {
                 let Some(found) = rows.next()?.map(|row| session(row, 0)).transpose()? else {
                     return Ok(Refreshed::Ended);
                 };
-                if let Some(again) = refresh.again(&found) {
-                    return Ok(again);
-                }
-                connection.prepare_cached(sql::END_SESSION)?.execute(params![refresh.now.0, id])?;
-                Ok(Refreshed::Replayed)
+                Ok(refresh.again(&found))
             })
             .await
     }
@@ -153,11 +154,35 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn end_session_of(&self, account_id: Uuid, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end_session(
+        &self,
+        account_id: Uuid,
+        id: Uuid,
+        now: Timestamp,
+        effects: Effects,
+    ) -> Result<bool, StoreError> {
         self.0
             .write(move |connection| {
                 let values = params![now.0, id.as_bytes(), account_id.as_bytes(), now.0];
-                Ok(connection.prepare_cached(sql::END_SESSION_OF)?.execute(values)? == 1)
+                let ended = connection.prepare_cached(sql::END_SESSION)?.execute(values)? == 1;
+                if ended {
+                    effects.write_sqlite(connection)?;
+                }
+                Ok(ended)
+            })
+            .await
+    }
+
+    async fn end_sessions(&self, account_id: Uuid, now: Timestamp, effects: Effects) -> Result<u64, StoreError> {
+        self.0
+            .write(move |connection| {
+                let (account, none_kept) = (account_id.as_bytes(), Uuid::nil().into_bytes());
+                let ended =
+                    connection.prepare_cached(sql::END_SESSIONS)?.execute(params![now.0, account, none_kept])?;
+                if ended > 0 {
+                    effects.write_sqlite(connection)?;
+                }
+                Ok(ended as u64)
             })
             .await
     }
@@ -205,25 +230,6 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        self.0
-            .write(move |connection| {
-                connection.prepare_cached(sql::END_SESSION)?.execute(params![now.0, id.as_bytes()])?;
-                Ok(())
-            })
-            .await
-    }
-
-    async fn end_sessions(&self, account_id: Uuid, now: Timestamp) -> Result<u64, StoreError> {
-        self.0
-            .write(move |connection| {
-                let (account, none_kept) = (account_id.as_bytes(), Uuid::nil().into_bytes());
-                let values = params![now.0, account, none_kept];
-                Ok(connection.prepare_cached(sql::END_SESSIONS)?.execute(values)? as u64)
-            })
-            .await
-    }
-
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError> {
         self.0
             .read(move |connection| {
@@ -267,8 +273,8 @@ fn insert_account(connection: &Connection, stored: &StoredAccount) -> Result<(),
     Ok(())
 }
 
-fn insert_session(connection: &Connection, sql: &str, session: &Session) -> Result<usize, StoreError> {
-    Ok(connection.prepare_cached(sql)?.execute(params![
+fn insert_session(connection: &Connection, session: &Session) -> Result<(), StoreError> {
+    connection.prepare_cached(sql::INSERT_SESSION)?.execute(params![
         session.id.as_bytes(),
         session.api.api(),
         session.created_at.0,
@@ -276,7 +282,8 @@ fn insert_session(connection: &Connection, sql: &str, session: &Session) -> Resu
         session.used_by.device,
         session.used_by.address.map(|address| address.to_string()),
         session.account_id.as_bytes()
-    ])?)
+    ])?;
+    Ok(())
 }
 
 fn insert_token(connection: &Connection, token: &OneTimeToken) -> Result<(), StoreError> {
@@ -319,6 +326,9 @@ fn change_account(connection: &Connection, change: &AccountChange) -> Result<boo
     if let Some(kept) = change.end_sessions.kept() {
         let values = params![after.updated_at.0, id, kept.as_bytes()];
         connection.prepare_cached(sql::END_SESSIONS)?.execute(values)?;
+    }
+    if let Some(purpose) = change.revoke {
+        connection.prepare_cached(sql::DROP_TOKENS)?.execute(params![id, purpose.as_str()])?;
     }
     change.issue.iter().try_for_each(|token| insert_token(connection, token))?;
     Ok(true)

@@ -11,7 +11,7 @@ use super::{
     open,
 };
 use crate::Cause;
-use crate::events;
+use crate::events::{self, Ended};
 use crate::model::{Account, OneTimeToken, Purpose, Session, UsedBy};
 use crate::tokens::Audience;
 
@@ -82,6 +82,16 @@ fn session(n: u128, account: u128) -> Session {
     }
 }
 
+/// Opens a session, by what is read of the account now.
+async fn open_session(store: &dyn Store, session: Session) -> bool {
+    let version = store.account(session.account_id).await.unwrap().map_or(1, |account| account.version);
+    store.create_session(session, version, Effects::default()).await.unwrap()
+}
+
+async fn end_sessions(store: &dyn Store, account: u128, now: i64) -> u64 {
+    store.end_sessions(id(account), Timestamp(now), Effects::default()).await.unwrap()
+}
+
 async fn create(store: &dyn Store, account: StoredAccount) {
     store.create_account(account, None, None, Effects::default()).await.unwrap();
 }
@@ -110,16 +120,20 @@ async fn accounts_are_unique(store: &dyn Store) {
 }
 
 async fn sessions_live_and_end(store: &dyn Store) {
-    assert!(store.create_session(session(10, 1)).await.unwrap());
-    assert!(store.create_session(session(11, 1)).await.unwrap());
-    assert!(!store.create_session(session(12, 999)).await.unwrap(), "no such account");
+    assert!(open_session(store, session(10, 1)).await);
+    assert!(open_session(store, session(11, 1)).await);
+    assert!(!open_session(store, session(12, 999)).await, "no such account");
     let (found, account) = store.session_with_account(id(10)).await.unwrap().unwrap();
     assert_eq!((found, account.id), (session(10, 1), id(1)));
-    store.end_session(id(10), Timestamp(5)).await.unwrap();
-    store.end_session(id(10), Timestamp(6)).await.unwrap();
+    let stale = store.create_session(session(12, 1), 7, Effects::default()).await.unwrap();
+    assert!(!stale, "the account changed after its password was read");
+    let end = |account, now| store.end_session(id(account), id(10), Timestamp(now), Effects::default());
+    assert!(!end(2, 4).await.unwrap(), "another's");
+    assert!(end(1, 5).await.unwrap());
+    assert!(!end(1, 6).await.unwrap(), "ended");
     let (found, _) = store.session_with_account(id(10)).await.unwrap().unwrap();
     assert_eq!(found.ended_at, Some(Timestamp(5)));
-    assert_eq!(store.end_sessions(id(1), Timestamp(7)).await.unwrap(), 1);
+    assert_eq!(end_sessions(store, 1, 7).await, 1);
     assert_eq!(store.sweep_sessions(Timestamp(100), 10).await.unwrap(), 0);
     assert_eq!(store.sweep_sessions(Timestamp(101), 1).await.unwrap(), 1);
     assert_eq!(store.sweep_sessions(Timestamp(101), 10).await.unwrap(), 1);
@@ -137,7 +151,7 @@ fn refresh(session: u128, generation: i64, now: i64) -> Refresh {
 }
 
 async fn a_refresh_is_good_once(store: &dyn Store) {
-    assert!(store.create_session(session(30, 1)).await.unwrap());
+    assert!(open_session(store, session(30, 1)).await);
     let take = |generation, now| store.refresh(refresh(30, generation, now));
     assert_eq!(take(0, 10).await.unwrap(), Refreshed::To(1));
     assert_eq!(take(0, 20).await.unwrap(), Refreshed::To(1), "the answer was lost");
@@ -145,38 +159,37 @@ async fn a_refresh_is_good_once(store: &dyn Store) {
     let (found, _) = store.session_with_account(id(30)).await.unwrap().unwrap();
     assert_eq!((found.expires_at, found.refreshed_at), (Timestamp(130), Some(Timestamp(30))));
     assert_eq!(found.used_by, UsedBy::default());
-    assert_eq!(take(0, 31).await.unwrap(), Refreshed::Replayed, "not the one before");
+    assert_eq!(take(0, 31).await.unwrap(), Refreshed::Replayed(id(1)), "not the one before");
+    assert!(store.end_session(id(1), id(30), Timestamp(31), Effects::default()).await.unwrap());
     assert_eq!(take(2, 32).await.unwrap(), Refreshed::Ended, "its family has ended");
 
-    assert!(store.create_session(session(31, 1)).await.unwrap());
+    assert!(open_session(store, session(31, 1)).await);
     assert_eq!(store.refresh(refresh(31, 0, 10)).await.unwrap(), Refreshed::To(1));
-    assert_eq!(store.refresh(refresh(31, 0, 21)).await.unwrap(), Refreshed::Replayed, "too late");
-    assert!(store.create_session(session(32, 1)).await.unwrap());
-    assert_eq!(store.refresh(refresh(32, 7, 10)).await.unwrap(), Refreshed::Replayed, "never given out");
-    assert!(store.create_session(session(33, 1)).await.unwrap());
+    assert_eq!(store.refresh(refresh(31, 0, 21)).await.unwrap(), Refreshed::Replayed(id(1)), "too late");
+    assert!(open_session(store, session(32, 1)).await);
+    assert_eq!(store.refresh(refresh(32, 7, 10)).await.unwrap(), Refreshed::Replayed(id(1)), "never given out");
+    assert!(open_session(store, session(33, 1)).await);
     assert_eq!(store.refresh(refresh(33, 0, 100)).await.unwrap(), Refreshed::Ended, "expired");
     assert_eq!(store.refresh(refresh(999, 0, 10)).await.unwrap(), Refreshed::Ended);
     let v1 = Session { api: Audience::V1, ..session(34, 1) };
-    assert!(store.create_session(v1).await.unwrap());
+    assert!(open_session(store, v1).await);
     assert_eq!(store.refresh(refresh(34, 0, 10)).await.unwrap(), Refreshed::Ended, "v1 has no refresh");
 }
 
 async fn sessions_are_listed_and_ended_by_their_owner(store: &dyn Store) {
-    store.end_sessions(id(2), Timestamp(9)).await.unwrap();
+    end_sessions(store, 2, 9).await;
     for (n, created) in [(40, 1), (41, 3), (42, 2)] {
-        assert!(store.create_session(Session { created_at: Timestamp(created), ..session(n, 2) }).await.unwrap());
+        assert!(open_session(store, Session { created_at: Timestamp(created), ..session(n, 2) }).await);
     }
     let listed = async || {
         let listed = store.sessions_of(id(2), Timestamp(50), 10).await.unwrap();
         listed.iter().map(|session| session.id).collect::<Vec<_>>()
     };
     assert_eq!(listed().await, [id(41), id(42), id(40)]);
-    assert!(!store.end_session_of(id(1), id(41), Timestamp(50)).await.unwrap(), "another's");
-    assert!(store.end_session_of(id(2), id(41), Timestamp(50)).await.unwrap());
-    assert!(!store.end_session_of(id(2), id(41), Timestamp(50)).await.unwrap());
+    assert!(store.end_session(id(2), id(41), Timestamp(50), Effects::default()).await.unwrap());
     assert_eq!(listed().await, [id(42), id(40)]);
     assert!(store.sessions_of(id(2), Timestamp(100), 10).await.unwrap().is_empty(), "expired");
-    assert_eq!(store.end_sessions(id(2), Timestamp(51)).await.unwrap(), 2);
+    assert_eq!(end_sessions(store, 2, 51).await, 2);
 }
 
 async fn account_now(store: &dyn Store, n: u128) -> Account {
@@ -184,8 +197,8 @@ async fn account_now(store: &dyn Store, n: u128) -> Account {
 }
 
 async fn changes_are_fenced(store: &dyn Store) {
-    assert!(store.create_session(session(20, 2)).await.unwrap());
-    assert!(store.create_session(session(22, 2)).await.unwrap());
+    assert!(open_session(store, session(20, 2)).await);
+    assert!(open_session(store, session(22, 2)).await);
     let before = account_now(store, 2).await;
     let change = |active: bool, expected: i64, end_sessions| {
         let after = Account { active, version: expected + 1, updated_at: Timestamp(50), ..before.clone() };
@@ -200,9 +213,9 @@ async fn changes_are_fenced(store: &dyn Store) {
     let account = account_now(store, 2).await;
     assert_eq!((account.active, account.version, account.updated_at), (false, 3, Timestamp(50)));
     assert_eq!(ended(22).await, Some(Timestamp(50)));
-    assert!(!store.create_session(session(21, 2)).await.unwrap());
+    assert!(!open_session(store, session(21, 2)).await);
     assert!(write(change(true, 3, EndSessions::None)).await.unwrap());
-    assert!(store.create_session(session(21, 2)).await.unwrap());
+    assert!(open_session(store, session(21, 2)).await);
     let taken = Account { email: "ADA@example.com".into(), version: 5, ..before.clone() };
     let error = write(AccountChange::to(taken)).await.unwrap_err();
     assert!(error.is_conflict_on("accounts.email_key"), "{error}");
@@ -262,6 +275,11 @@ async fn mailed_permissions_are_good_once(store: &dyn Store) {
     assert!(consume().await.unwrap_err().is_conflict_on(TOKEN_RULE));
     let ada = account_now(store, 1).await;
     assert_eq!((ada.email_verified_at, ada.version), (Some(Timestamp(70)), 2), "the second wrote nothing");
+    issue(token(63, Some(1))).await.unwrap();
+    let after = Account { version: ada.version + 1, ..ada };
+    let revoke = AccountChange { revoke: Some(Purpose::VerifyEmail), ..AccountChange::to(after) };
+    assert!(store.change_account(revoke, Effects::default()).await.unwrap());
+    assert_eq!(find(63, 1).await, None, "revoked");
     store.sweep_sessions(Timestamp(101), 1000).await.unwrap();
     assert!(store.session_with_account(id(41)).await.unwrap().is_none());
 }
@@ -270,9 +288,11 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
     let context = platform::Context::new(Arc::new(kernel::SystemClock));
     let eve = stored(70, "eve", "eve@example.com");
     let registered = events::registered(&context, &eve.account, &Cause::SYSTEM).unwrap();
-    let effects = Effects::event(registered.clone());
+    let opened = events::session_opened(&context, &session(70, 70), &Cause::SYSTEM).unwrap();
+    let effects = Effects { events: vec![registered.clone(), opened.clone()], answered: None };
     store.create_account(eve.clone(), Some(session(70, 70)), Some(token(70, Some(70))), effects).await.unwrap();
-    assert!(platform::db::events::personal_of(database, registered.id).await.unwrap().is_some());
+    let personal = async |event: &kernel::Event| platform::db::events::personal_of(database, event.id).await.unwrap();
+    assert!(personal(&registered).await.is_some() && personal(&opened).await.is_some());
     let after = eve.account.erased(Timestamp(80));
     let change = AccountChange { password_hash: Some(String::new()), erase: true, ..AccountChange::to(after.clone()) };
     assert!(store.change_account(change, Effects::default()).await.unwrap());
@@ -280,7 +300,7 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
     assert!(store.account_by_email_key("eve@example.com").await.unwrap().is_none());
     assert!(store.session_with_account(id(70)).await.unwrap().is_none());
     assert!(store.token(id(70), Purpose::VerifyEmail, Timestamp(1)).await.unwrap().is_none());
-    assert!(platform::db::events::personal_of(database, registered.id).await.unwrap().is_none());
+    assert!(personal(&registered).await.is_none() && personal(&opened).await.is_none());
     assert_eq!(store.erasures(10).await.unwrap(), [id(70)]);
     store.erased(id(70)).await.unwrap();
     assert!(store.erasures(10).await.unwrap().is_empty());
@@ -319,4 +339,27 @@ async fn events_are_appended_with_their_change(database: &Database, store: &dyn 
     create(lost.clone()).await.unwrap_err();
     let at = platform::db::events::at_version(database, &kept.subject, 1).await.unwrap();
     assert_eq!(at, Some(kept.bytes));
+
+    let opened = |n| events::session_opened(&context, &session(n, 4), &Cause::SYSTEM).unwrap();
+    let (kept, lost) = (opened(80), opened(81));
+    assert!(store.create_session(session(80, 4), 1, Effects::event(kept.clone())).await.unwrap());
+    assert!(!store.create_session(session(81, 4), 2, Effects::event(lost.clone())).await.unwrap());
+    let ended = |n, now| {
+        let told = events::session_ended(&context, (id(4), id(n)), Ended::LoggedOut, Timestamp(now), &Cause::SYSTEM);
+        store.end_session(id(4), id(n), Timestamp(now), Effects::event(told.unwrap()))
+    };
+    assert!(ended(80, 5).await.unwrap());
+    assert!(!ended(81, 5).await.unwrap());
+    let at = async |subject: &str, version| {
+        platform::db::events::at_version(database, subject, version).await.unwrap().is_some()
+    };
+    assert!(at(&kept.subject, 1).await && at(&kept.subject, 2).await);
+    assert!(!at(&lost.subject, 1).await && !at(&lost.subject, 2).await);
+    let everywhere = async || {
+        let told = events::sessions_ended(&context, &account.account, None, Timestamp(6), &Cause::SYSTEM).unwrap();
+        store.end_sessions(id(4), Timestamp(6), Effects::event(told)).await.unwrap()
+    };
+    assert_eq!(everywhere().await, 0);
+    assert!(open_session(store, session(82, 4)).await);
+    assert_eq!(everywhere().await, 1);
 }

@@ -43,7 +43,7 @@ pub(super) fn append_sqlite(connection: &Connection, events: &[Event]) -> Result
             let mut beside = connection.prepare_cached(
                 "insert into events_personal (event_id, subject, salt, bytes) values ($1, $2, $3, $4)",
             )?;
-            beside.execute(params![event.id.as_bytes(), event.subject, personal.salt, personal.bytes])?;
+            beside.execute(params![event.id.as_bytes(), personal.of, personal.salt, personal.bytes])?;
         }
     }
     Ok(())
@@ -85,7 +85,7 @@ impl<'a> EventColumns<'a> {
         self.bytes.push(&event.bytes);
         if let Some(personal) = &event.personal {
             self.personal.ids.push(event.id);
-            self.personal.subjects.push(&event.subject);
+            self.personal.subjects.push(&personal.of);
             self.personal.salts.push(&personal.salt);
             self.personal.bytes.push(&personal.bytes);
         }

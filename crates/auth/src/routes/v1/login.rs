@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
-use platform::http::ClientAddress;
 use platform::http::v1::{Failure, FailureBody, Fields, Success};
 use utoipa::ToSchema;
 
 use super::{UserAndToken, text, validation_failure};
+use crate::routes::{Client, InRequest};
 use crate::{Auth, Credentials};
 
 /// Who logs in.
@@ -27,13 +26,14 @@ pub(super) struct LogInBody {
     responses((status = 200, body = Success<UserAndToken>), (status = 401, body = FailureBody), (status = 429, body = FailureBody)))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
-    address: Option<Extension<ClientAddress>>,
+    Client(used_by): Client,
+    InRequest(request_id): InRequest,
     Fields { fields, .. }: Fields,
 ) -> Result<Success<impl serde::Serialize>, Failure> {
     let (email, password) = (text(&fields, "email"), text(&fields, "password"));
     let credentials = Credentials::new(email.as_deref(), password.as_deref())
         .map_err(|broken| validation_failure(&fields, broken))?;
-    let logged_in = auth.log_in(&credentials, address.map(|Extension(ClientAddress(address))| address)).await?;
+    let logged_in = auth.log_in(&credentials, used_by, request_id).await?;
     let data = UserAndToken { user: logged_in.account.into(), token: logged_in.token };
     Ok(Success::said("Login successful", data))
 }

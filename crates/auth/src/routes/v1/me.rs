@@ -51,8 +51,8 @@ mod tests {
         let (status, body) = app.me(token).await;
         assert_eq!((status, &body["data"]["user"]), (StatusCode::OK, &ada["user"]));
 
-        let session = app.auth.authenticate(token, Audience::V1).await.unwrap().session_id;
-        app.auth.log_out(session).await.unwrap();
+        let ada = app.auth.authenticate(token, Audience::V1).await.unwrap();
+        app.auth.end_session(ada.account_id, ada.session_id, &Cause::SYSTEM).await.unwrap();
         let (status, body) = app.me(token).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(body["message"], "Invalid or inactive user token.");

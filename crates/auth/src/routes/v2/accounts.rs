@@ -10,7 +10,8 @@ use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{InRequest, V2Account};
+use super::V2Account;
+use crate::routes::InRequest;
 use crate::service::invalid;
 use crate::{Auth, Cause, Registration};
 

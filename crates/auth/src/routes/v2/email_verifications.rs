@@ -8,8 +8,8 @@ use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::InRequest;
 use crate::Auth;
+use crate::routes::InRequest;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,12 +8,8 @@ mod sessions;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::header;
-use axum::http::request::Parts;
-use kernel::{Actor, Role, Timestamp, Uuid};
+use kernel::{Role, Timestamp, Uuid};
 use platform::http::caller::V2User;
-use platform::http::{ClientAddress, RequestId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,10 +18,7 @@ use utoipa_axum::routes;
 pub use me::etag;
 pub use sessions::V2Session;
 
-use crate::{Account, Auth, Cause, UsedBy};
-
-/// Characters that are kept of how a device names itself.
-const MAX_DEVICE: usize = 200;
+use crate::{Account, Auth, Cause};
 
 pub(super) fn router() -> OpenApiRouter<Arc<Auth>> {
     OpenApiRouter::new()
@@ -74,32 +67,7 @@ impl From<Account> for V2Account {
     }
 }
 
-/// Who uses a session, as the request tells.
-struct Client(UsedBy);
-
-impl<S: Sync> FromRequestParts<S> for Client {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        let device = agent.map(|agent| agent.chars().take(MAX_DEVICE).collect());
-        let address = parts.extensions.get().map(|ClientAddress(address)| *address);
-        Ok(Client(UsedBy { device, address }))
-    }
-}
-
 /// What an account's owner causes.
 fn cause(caller: &V2User) -> Cause {
-    Cause { actor: Actor::Account(caller.principal.account_id), request_id: caller.request_id() }
-}
-
-/// The request's id, where nobody is logged in.
-struct InRequest(Option<String>);
-
-impl<S: Sync> FromRequestParts<S> for InRequest {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(InRequest(RequestId::of(parts).map(str::to_owned)))
-    }
+    Cause::of(caller.principal.account_id, caller.request_id())
 }

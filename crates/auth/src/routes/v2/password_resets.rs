@@ -11,8 +11,8 @@ use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Client, InRequest};
 use crate::model::EMAIL;
+use crate::routes::{Client, InRequest};
 use crate::{Auth, Cause, Profile};
 
 #[derive(Deserialize, ToSchema)]

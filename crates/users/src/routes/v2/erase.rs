@@ -6,7 +6,6 @@ use std::time::Duration;
 use auth::Cause;
 use axum::extract::State;
 use axum::response::Response;
-use kernel::Actor;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IfMatchHeader, InConflict};
@@ -29,7 +28,7 @@ pub async fn handle(
     if_match: IfMatch,
 ) -> Result<Response, Refusal> {
     let id = caller.principal.account_id;
-    let cause = Cause { actor: Actor::Account(id), request_id: caller.request_id() };
+    let cause = Cause::of(id, caller.request_id());
     endpoints.accounts.erase(id, &if_match, &cause).await?;
     // On a task of its own: a client that hangs up does not cut it short.
     let rest = tokio::spawn(async move { erasure::finish(&*endpoints.accounts, &endpoints.products, id).await });

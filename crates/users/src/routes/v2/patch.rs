@@ -6,7 +6,7 @@ use auth::routes::v2::{V2Account, etag};
 use auth::{Administration, Cause};
 use axum::extract::State;
 use axum::response::Response;
-use kernel::{Actor, Role};
+use kernel::Role;
 use platform::http::caller::V2Admin;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader};
@@ -46,7 +46,7 @@ pub async fn handle(
     if_match: IfMatch,
     JsonBody { value, .. }: JsonBody<UserChange>,
 ) -> Result<Response, Refusal> {
-    let cause = Cause { actor: Actor::Account(admin.principal.account_id), request_id: admin.request_id() };
+    let cause = Cause::of(admin.principal.account_id, admin.request_id());
     let change = Administration { role: value.role, active: value.active };
     let account = endpoints.accounts.administer(id.unwrap_or_default(), &if_match, change, &cause).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))

@@ -9,8 +9,9 @@ use platform::http::caller::V2User;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, Refusal};
 
-use super::super::{Client, cause};
+use super::super::cause;
 use crate::Auth;
+use crate::routes::Client;
 
 /// Have another token mailed that verifies one's address
 #[utoipa::path(post, path = "/api/v2/me/email-verification", operation_id = "request_email_verification", tag = "me",

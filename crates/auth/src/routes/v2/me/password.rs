@@ -10,8 +10,9 @@ use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::{Client, cause};
+use super::super::cause;
 use crate::Auth;
+use crate::routes::Client;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

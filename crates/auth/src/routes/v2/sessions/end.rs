@@ -9,12 +9,13 @@ use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
 use platform::http::v2::{self, Refusal};
 
+use super::super::cause;
 use crate::Auth;
 
 /// End one of the caller's sessions
 #[utoipa::path(delete, path = "/api/v2/sessions/{id}", operation_id = "end_session", tag = "sessions",
     security(("bearer" = [])), params(IdInPath), responses((status = 204, description = "Its tokens are dead from now on")))]
 pub async fn handle(State(auth): State<Arc<Auth>>, caller: V2User, PathId(id): PathId) -> Result<Response, Refusal> {
-    auth.end_session(caller.principal.account_id, id.unwrap_or_default()).await?;
+    auth.end_session(caller.principal.account_id, id.unwrap_or_default(), &cause(&caller)).await?;
     Ok(v2::done())
 }

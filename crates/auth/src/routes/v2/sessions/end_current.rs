@@ -4,15 +4,21 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use kernel::{Error, Principal};
 use platform::http::caller::V2User;
 use platform::http::v2::{self, Refusal};
 
+use super::super::cause;
 use crate::Auth;
 
 /// End this session
 #[utoipa::path(delete, path = "/api/v2/sessions/current", operation_id = "log_out", tag = "sessions",
     security(("bearer" = [])), responses((status = 204, description = "Its tokens are dead from now on")))]
 pub async fn handle(State(auth): State<Arc<Auth>>, caller: V2User) -> Result<Response, Refusal> {
-    auth.log_out(caller.principal.session_id).await?;
-    Ok(v2::done())
+    let Principal { account_id, session_id, .. } = caller.principal;
+    match auth.end_session(account_id, session_id, &cause(&caller)).await {
+        // Ended meanwhile is what was asked for.
+        Ok(()) | Err(Error::NotFound) => Ok(v2::done()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -10,8 +10,8 @@ use platform::http::v2::{JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::Client;
 use super::{DEVICE_COOKIE, V2Tokens, answer};
+use crate::routes::{Client, InRequest};
 use crate::service::invalid;
 use crate::{Auth, Credentials};
 
@@ -35,11 +35,12 @@ pub struct Body {
 pub async fn handle(
     State(auth): State<Arc<Auth>>,
     Client(used_by): Client,
+    InRequest(request_id): InRequest,
     headers: HeaderMap,
     JsonBody { value, .. }: JsonBody<Body>,
 ) -> Result<Response, Refusal> {
     let credentials = Credentials::new(Some(&value.email), Some(&value.password)).map_err(invalid)?;
-    Ok(answer(auth.open_session(&credentials, used_by, device(&headers)).await?))
+    Ok(answer(auth.open_session(&credentials, used_by, device(&headers), request_id).await?))
 }
 
 fn device(headers: &HeaderMap) -> Option<&str> {

@@ -9,9 +9,9 @@ use platform::http::v2::{JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::Client;
 use super::{V2Tokens, answer};
 use crate::Auth;
+use crate::routes::{Client, InRequest};
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RefreshToken)]
@@ -31,7 +31,8 @@ pub struct Body {
 pub async fn handle(
     State(auth): State<Arc<Auth>>,
     Client(used_by): Client,
+    InRequest(request_id): InRequest,
     JsonBody { value, .. }: JsonBody<Body>,
 ) -> Result<Response, Refusal> {
-    Ok(answer(auth.refresh(&value.refresh_token, used_by).await?))
+    Ok(answer(auth.refresh(&value.refresh_token, used_by, request_id).await?))
 }
