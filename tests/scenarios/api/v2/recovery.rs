@@ -12,6 +12,7 @@ on_both!(
     an_address_is_verified_once,
     another_address_is_verified_anew,
     a_forgotten_password_is_replaced,
+    a_reset_dies_with_the_password_and_the_address,
     unknown_addresses_look_alike_and_get_no_mail,
     who_is_registered_is_told_so,
     permissions_are_for_one_purpose,
@@ -103,6 +104,29 @@ fn a_forgotten_password_is_replaced(topology: Topology) {
     open(&server.client(), &email, "incorrect zebra capacitor").expect(201);
     assert_invalid(&confirm("third time lucky"), &[("/token", "not-good")]);
     eventually("the owner was told", || mails.to(&email).iter().any(|mail| mail.contains("was changed")).then_some(()));
+}
+
+fn a_reset_dies_with_the_password_and_the_address(topology: Topology) {
+    let (server, mails) = start(topology);
+    let (email, other) = (register(&server), "elsewhere@example.com");
+    let api = log_in(&server, &email);
+    let ask = |email: &str| {
+        server.client().post("/api/v2/password-resets", &json!({ "email": email })).expect(202);
+        mails.tokens(email, "another password", 1).remove(0)
+    };
+    let confirm = |token: String| {
+        let body = json!({ "token": token, "password": "incorrect zebra capacitor" });
+        server.client().post("/api/v2/password-resets/confirm", &body)
+    };
+    let before = ask(&email);
+    patch(&api, "/api/v2/me", "*", &json!({ "email": other })).expect(200);
+    assert_invalid(&confirm(before), &[("/token", "not-good")]);
+    let before = ask(other);
+    let body = json!({ "current_password": PASSWORD, "new_password": "correct zebra battery" });
+    api.send("PUT", "/api/v2/me/password", &[("content-type", "application/json")], Some(body.to_string().as_bytes()))
+        .expect(204);
+    assert_invalid(&confirm(before), &[("/token", "not-good")]);
+    open(&server.client(), other, "correct zebra battery").expect(201);
 }
 
 fn unknown_addresses_look_alike_and_get_no_mail(topology: Topology) {
