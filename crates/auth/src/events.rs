@@ -109,6 +109,8 @@ pub enum Template {
     AlreadyRegistered,
     /// Your password was changed.
     PasswordChanged,
+    /// Your account has another address now; mailed to the one before.
+    AddressChanged,
 }
 
 /// The data of [`MAIL_REQUESTED`]. The ticket is made of the token's id when the mail is written.

@@ -64,6 +64,12 @@ impl Auth {
                  another password. If it was not, there is nothing to do.",
                 None,
             ),
+            Template::AddressChanged => (
+                "Your account has another e-mail address",
+                "Your account has another e-mail address now. If it was not you, tell the shop at once: this address can \
+                 no longer choose another password.",
+                None,
+            ),
             Template::PasswordChanged => (
                 "Your password was changed",
                 "The password of your account was changed. If it was not you, ask for another one at once.",

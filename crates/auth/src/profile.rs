@@ -31,7 +31,12 @@ impl Auth {
     ///
     /// # Errors
     /// `Conflict` when the username is taken; `Overloaded`; `Unavailable`.
-    pub async fn create_account_v2(&self, registration: &Registration, cause: &Cause) -> Result<Account, Error> {
+    pub async fn create_account_v2(
+        &self,
+        registration: &Registration,
+        address: Option<IpAddr>,
+        cause: &Cause,
+    ) -> Result<Account, Error> {
         if self.store.username_taken(registration.username()).await? {
             return Err(Error::Conflict("the username is taken".into()));
         }
@@ -46,31 +51,51 @@ impl Auth {
         match self.tasks.run(create).await? {
             Ok(()) => Ok(account),
             Err(error) if error.is_conflict_on("accounts.email_key") => {
-                self.tell_owner(&account.email, cause).await?;
+                self.tell_owner(&account.email, address, cause).await?;
                 Ok(account)
             }
             Err(error) => Err(taken(error)),
         }
     }
 
-    async fn tell_owner(&self, email: &str, cause: &Cause) -> Result<(), Error> {
+    async fn tell_owner(&self, email: &str, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
         let Some(owner) = self.store.account_by_email_key(&email_key(email)).await? else { return Ok(()) };
         let mail = events::mail_requested(&self.context, &owner.account, Template::AlreadyRegistered, None, cause)?;
+        // A refusal would tell that the address is registered: who asks too often just causes no more mails.
+        let effects = match self.may_mail(email, address) {
+            Ok(()) => Effects::event(mail),
+            Err(_) => Effects::default(),
+        };
         // A decoy takes the place of the newcomer's permission, so that both cases write the same.
         let decoy = self.decoy(email, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let store = Arc::clone(&self.store);
-        self.tasks.run(async move { Ok(store.issue_token(decoy, Effects::event(mail)).await?) }).await
+        self.tasks.run(async move { Ok(store.issue_token(decoy, effects).await?) }).await
     }
 
-    /// Renames an account. Another address has to be verified anew.
+    /// Counts a mail to an address that others can name, of which each place may cause so many.
     ///
     /// # Errors
-    /// `NotFound`; what `check` says of the version; `Conflict` when a name is taken; `Unavailable`, `Overloaded`.
+    /// `RateLimited`.
+    pub(crate) fn may_mail(&self, email: &str, from: Option<IpAddr>) -> Result<(), Error> {
+        match self.mail_throttle.as_ref().zip(from) {
+            // Never taken back.
+            Some((throttle, address)) => {
+                throttle.attempt(email_key(email), From::Address(address), self.context.now()).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Renames an account. Another address has to be verified anew, and the one before is told.
+    ///
+    /// # Errors
+    /// `NotFound`; what `check` says of the version; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
     pub async fn change_profile(
         &self,
         id: Uuid,
         check: impl Fn(i64) -> Result<(), Error> + Send,
         profile: Profile,
+        address: Option<IpAddr>,
         cause: &Cause,
     ) -> Result<Account, Error> {
         for _ in 0..ATTEMPTS {
@@ -84,10 +109,13 @@ impl Auth {
             let mut changed = vec![events::profile_changed(&self.context, &after, cause)?];
             let mut change = AccountChange::to(after.clone());
             if email_key(&after.email) != email_key(&before.email) {
+                self.may_mail(&after.email, address)?;
                 let token = self.one_time_token(&after, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
                 let template = Template::VerifyEmail;
                 changed.push(events::mail_requested(&self.context, &after, template, Some(token.id), cause)?);
                 change.issue = Some(token);
+                let before = Account { email: before.email, ..after.clone() };
+                changed.push(events::mail_requested(&self.context, &before, Template::AddressChanged, None, cause)?);
             }
             if self.write(change, Effects { events: changed, answered: None }).await? {
                 return Ok(after);
@@ -166,8 +194,11 @@ impl Auth {
         cause: &Cause,
     ) -> Result<Account, Error> {
         for _ in 0..ATTEMPTS {
-            let before = self.store.account(id).await?.filter(|account| !account.is_erased()).ok_or(Error::NotFound)?;
+            let before = self.store.account(id).await?.ok_or(Error::NotFound)?;
             check(before.version)?;
+            if before.is_erased() {
+                return Err(Error::Conflict("The account is erased.".into()));
+            }
             let mut after = before.clone();
             after.role = administration.role.unwrap_or(before.role);
             after.active = administration.active.unwrap_or(before.active);

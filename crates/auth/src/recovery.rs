@@ -12,7 +12,6 @@ use crate::model::{OneTimeToken, Purpose, email_key};
 use crate::profile::{ATTEMPTS, VERIFICATION_LIFETIME, others_change_it};
 use crate::service::Auth;
 use crate::store::{AccountChange, EndSessions};
-use crate::throttle::From;
 use crate::tickets::Ticket;
 
 const RESET_LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -25,10 +24,7 @@ impl Auth {
     /// `RateLimited`, `Unavailable`, `Overloaded`.
     pub async fn request_reset(&self, email: &str, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
         let key = email_key(email);
-        if let Some((throttle, address)) = self.mail_throttle.as_ref().zip(address) {
-            // Never taken back: each asks for a mail.
-            throttle.attempt(key.clone(), From::Address(address), self.context.now())?;
-        }
+        self.may_mail(email, address)?;
         let found = self.store.account_by_email_key(&key).await?.map(|found| found.account);
         let (token, effects) = match found.filter(|account| account.active) {
             Some(account) => {
@@ -84,9 +80,7 @@ impl Auth {
         if account.email_verified_at.is_some() {
             return Err(Error::Conflict("The e-mail address is verified.".into()));
         }
-        if let Some((throttle, address)) = self.mail_throttle.as_ref().zip(address) {
-            throttle.attempt(email_key(&account.email), From::Address(address), self.context.now())?;
-        }
+        self.may_mail(&account.email, address)?;
         let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
         let store = Arc::clone(&self.store);

@@ -12,10 +12,11 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 /// What a page may read of an answer, beside its body and what every page may.
-const EXPOSED: [HeaderName; 5] = [
+const EXPOSED: [HeaderName; 6] = [
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
     HeaderName::from_static("idempotent-replayed"),
     HeaderName::from_static("x-request-id"),
 ];

@@ -57,9 +57,13 @@ impl RequestId {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Whole seconds for `Retry-After`, rounded up: who waits them does not come too early.
-pub(crate) fn seconds(retry_after: Duration) -> u64 {
-    retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX).max(1)
+/// Whole seconds for `Retry-After`, rounded up, so that who waits them does not come too early; and up to a tenth and three
+/// seconds more, by the request's id, so that those who are told together do not come back together.
+pub(crate) fn seconds(retry_after: Duration, request_id: Option<&RequestId>) -> u64 {
+    let seconds = u64::try_from(retry_after.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1);
+    let spread =
+        request_id.map_or(0, |id| id.0.as_bytes().iter().fold(0, |sum, byte| sum * 31 % 8_191 + u64::from(*byte)));
+    seconds.saturating_add(spread % (seconds / 10 + 4))
 }
 
 /// The token of `Authorization: Bearer …`, when the header is there and of that form.

@@ -220,11 +220,11 @@ impl Words {
             }
             Error::Overloaded { retry_after, .. } => {
                 let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again.");
-                return Failure { retry_after: Some(seconds(retry_after)), ..failure };
+                return Failure { retry_after: Some(seconds(retry_after, None)), ..failure };
             }
             Error::RateLimited { retry_after, .. } => {
                 let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Please try again later.");
-                return Failure { retry_after: Some(seconds(retry_after)), ..failure };
+                return Failure { retry_after: Some(seconds(retry_after, None)), ..failure };
             }
             Error::Unavailable(cause) => {
                 let failure =

@@ -68,8 +68,8 @@ fn bad_bodies_are_told_apart(topology: Topology) {
     let large = format!("{{\"email\": \"{}\"}}", "a".repeat(3_000));
     assert_problem(&post("application/json", large.as_bytes()), 413, "payload-too-large");
     for (body, pointer, code) in [
-        ("[]", "/", "type"),
-        ("1", "/", "type"),
+        ("[]", "", "type"),
+        ("1", "", "type"),
         ("{\"email\": 1}", "/email", "type"),
         ("{\"email\": \"a@b.co\"}", "/password", "required"),
         ("{\"email\": \"a@b.co\", \"password\": \"x\", \"role\": \"admin\"}", "/role", "unknown-field"),

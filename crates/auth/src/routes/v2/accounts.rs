@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::V2Account;
-use crate::routes::InRequest;
+use crate::routes::{Client, InRequest};
 use crate::service::invalid;
 use crate::{Auth, Cause, Registration};
 
@@ -37,12 +37,13 @@ pub(super) struct NewAccount {
         (status = 409, body = Problem, description = "The username is taken", content_type = "application/problem+json")))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
+    Client(used_by): Client,
     InRequest(request_id): InRequest,
     JsonBody { value, .. }: JsonBody<NewAccount>,
 ) -> Result<Response, Refusal> {
     let registration = Registration::v2(&value.username, &value.email, &value.password).map_err(invalid)?;
     // Nobody is logged in yet: the server acts for the newcomer.
     let cause = Cause { actor: Actor::System, request_id };
-    let account = auth.create_account_v2(&registration, &cause).await?;
+    let account = auth.create_account_v2(&registration, used_by.address, &cause).await?;
     Ok(v2::created("/api/v2/me", v2::bytes(&V2Account::from(account))))
 }

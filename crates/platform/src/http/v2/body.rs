@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 
-use super::Refusal;
+use super::{Refusal, pointer};
 use crate::http::body::{self, BodyError, BodyLimit};
 
 const JSON: &str = "application/json";
@@ -106,12 +106,23 @@ fn violation(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Vio
         .iter()
         .filter_map(|segment| match segment {
             Segment::Seq { index } => Some(index.to_string()),
-            Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => Some(pointer::token(key)),
             Segment::Enum { .. } | Segment::Unknown => None,
         })
         .collect();
     pointer.extend(missing.map(str::to_owned));
-    Violation::new(pointer.join("/"), code, told)
+    Violation::new(pointer.join("/"), code, in_json_words(told))
+}
+
+/// serde speaks of Rust's types; clients know JSON's.
+fn in_json_words(told: &str) -> String {
+    let words = [
+        ("expected i64", "expected an integer"),
+        ("expected u64", "expected an integer"),
+        ("expected a sequence", "expected an array"),
+        ("a map", "an object"),
+    ];
+    words.iter().fold(told.to_owned(), |told, (rust, json)| told.replace(rust, json))
 }
 
 #[cfg(test)]

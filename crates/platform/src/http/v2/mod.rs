@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod page;
+mod pointer;
 pub mod query;
 pub mod refusal;
 pub mod repeat;

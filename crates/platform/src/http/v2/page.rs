@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use kernel::{Error, Uuid};
+use kernel::{Timestamp, Uuid};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -62,6 +62,25 @@ impl<T> Page<T> {
 }
 
 impl Position {
+    /// In a list by time.
+    pub fn at(time: Timestamp, id: Uuid) -> Self {
+        Self { key: Key::Number(time.0), id }
+    }
+
+    pub fn text(self) -> Option<String> {
+        match self.key {
+            Key::Text(text) => Some(text),
+            Key::Number(_) => None,
+        }
+    }
+
+    pub fn time(self) -> Option<(Timestamp, Uuid)> {
+        match self.key {
+            Key::Number(time) => Some((Timestamp(time), self.id)),
+            Key::Text(_) => None,
+        }
+    }
+
     /// `scope` names the list and its filters: a cursor is good for those only.
     pub fn to_cursor(&self, scope: &str) -> String {
         let mut bytes = hash(scope).to_be_bytes().to_vec();
@@ -79,16 +98,8 @@ impl Position {
         BASE64.encode(bytes)
     }
 
-    /// # Errors
-    /// `Invalid` when it is none that this list with these filters gave out. Authorization never relies on a cursor.
-    pub fn from_cursor(text: &str, scope: &str) -> Result<Self, Error> {
-        Self::read(text, scope).ok_or_else(|| {
-            let detail = "cursor is not one that this list with these filters gave out";
-            Error::invalid("cursor", "invalid-cursor", detail)
-        })
-    }
-
-    fn read(text: &str, scope: &str) -> Option<Self> {
+    /// `None` for what this list with these filters never gave out. Authorization never relies on a cursor.
+    pub fn from_cursor(text: &str, scope: &str) -> Option<Self> {
         let bytes = Some(text).filter(|text| text.len() <= MAX_CURSOR).and_then(|text| BASE64.decode(text).ok())?;
         let (bound_to, bytes) = bytes.split_first_chunk()?;
         let (id, bytes) = bytes.split_first_chunk()?;
@@ -117,11 +128,11 @@ mod tests {
         for key in [Key::Number(-5), Key::Text("größe".into()), Key::Text(String::new())] {
             let position = Position { key, id: Uuid::from_u128(7) };
             let cursor = position.to_cursor("products newest");
-            assert_eq!(Position::from_cursor(&cursor, "products newest").ok(), Some(position));
-            assert!(Position::from_cursor(&cursor, "products name").is_err());
+            assert_eq!(Position::from_cursor(&cursor, "products newest"), Some(position));
+            assert!(Position::from_cursor(&cursor, "products name").is_none());
             for wrong in ["", "x", &cursor[1..], &cursor[..cursor.len() - 1], &format!("{cursor}="), &"A".repeat(3_000)]
             {
-                assert!(Position::from_cursor(wrong, "products newest").is_err(), "{wrong}");
+                assert!(Position::from_cursor(wrong, "products newest").is_none(), "{wrong}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use kernel::{Error, Uuid, Violation};
 
-use super::Position;
+use super::{Position, pointer};
 use crate::http::query::pairs;
 
 const DEFAULT_LIMIT: i64 = 20;
@@ -23,8 +23,9 @@ impl Query {
         let mut broken = Vec::new();
         for (position, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let detail = format!("unknown query parameter {name:?}; known are {}", known.join(", "));
-                broken.push(Violation::new("query", "unknown-parameter", detail));
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format!("unknown query parameter; known: {known}");
+                broken.push(Violation::new(pointer::token(name), "unknown-parameter", detail));
             } else if pairs[..position].iter().any(|(before, _)| before == name) {
                 broken.push(Violation::new(name.clone(), "repeated-parameter", format!("{name} is there twice")));
             }
@@ -74,18 +75,14 @@ impl Query {
         self.integer("limit", LIMITS).unwrap_or(DEFAULT_LIMIT).unsigned_abs() as usize
     }
 
-    /// Where the page before ended.
-    pub fn cursor(&mut self, scope: &str) -> Option<Position> {
+    /// Where the page before ended. `take` gives `None` for a position that no page of this list ends at.
+    pub fn cursor<T>(&mut self, scope: &str, take: impl FnOnce(Position) -> Option<T>) -> Option<T> {
         let cursor = self.text("cursor")?;
-        match Position::from_cursor(&cursor, scope) {
-            Ok(position) => Some(position),
-            Err(error) => {
-                if let Error::Invalid(violations) = error {
-                    self.broken.extend(violations);
-                }
-                None
-            }
+        let position = Position::from_cursor(&cursor, scope).and_then(take);
+        if position.is_none() {
+            self.refuse("cursor", "invalid-cursor", "not one that this list with these filters gave out");
         }
+        position
     }
 
     /// # Errors

@@ -14,6 +14,7 @@ use kernel::error::Unauthenticated;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::pointer;
 use crate::http::{RequestId, seconds};
 
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -87,7 +88,8 @@ pub struct Problem<'a> {
 /// One broken rule of the input.
 #[derive(Serialize, ToSchema)]
 pub struct InputError<'a> {
-    /// A JSON pointer (RFC 6901) into the body, or the name of a header or query parameter after a slash.
+    /// A JSON pointer (RFC 6901) into the body, the empty one to all of it; or a slash and the name of a header or query
+    /// parameter.
     #[schema(example = "/variants/0/price")]
     pointer: String,
     detail: &'a str,
@@ -159,7 +161,7 @@ impl Refusal {
                     Unauthenticated::WrongCredentials => "The e-mail address or the password is wrong.",
                     Unauthenticated::Deactivated => "The account is deactivated; ask an administrator.",
                 },
-                Error::Forbidden => "You may see this, but not do that with it.",
+                Error::Forbidden => "You are not allowed to do this.",
                 Error::NotFound => "There is nothing here that you may see.",
                 Error::Conflict(detail) => return detail.clone(),
                 Error::Stale => "It was changed since you read it: read it again, and repeat your change.",
@@ -208,7 +210,7 @@ impl Refusal {
         let errors = match self {
             Refusal::Because(Error::Invalid(violations)) => violations
                 .iter()
-                .map(|v| InputError { pointer: format!("/{}", v.field), detail: &v.detail, code: v.code })
+                .map(|v| InputError { pointer: pointer::to(&v.field), detail: &v.detail, code: v.code })
                 .collect(),
             _ => Vec::new(),
         };
@@ -244,16 +246,28 @@ impl Refusal {
         headers.insert(header::CACHE_CONTROL, super::NOBODY_KEEPS);
         match self {
             Refusal::Because(Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. }) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(*retry_after, request_id)));
             }
             Refusal::Because(Error::Unavailable(_)) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let wait = seconds(Duration::from_secs(1), request_id);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
             }
-            Refusal::Because(Error::Unauthenticated(_)) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            Refusal::Because(Error::Unauthenticated(reason)) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge(*reason)));
             }
             _ => {}
         }
         response
+    }
+}
+
+/// What to prove (RFC 6750 §3): whether the token was no good, and how, is for programs to tell apart.
+fn challenge(reason: Unauthenticated) -> &'static str {
+    use Unauthenticated as U;
+    match reason {
+        U::Missing | U::WrongCredentials | U::Deactivated => "Bearer",
+        U::Malformed | U::Invalid => r#"Bearer error="invalid_token", error_description="invalid""#,
+        U::Expired => r#"Bearer error="invalid_token", error_description="expired""#,
+        U::Ended => r#"Bearer error="invalid_token", error_description="ended""#,
     }
 }

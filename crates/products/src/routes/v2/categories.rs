@@ -45,17 +45,9 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let mut query = Query::read(query.as_deref(), &["limit", "cursor"]);
-    let (limit, after) = (query.limit(), query.cursor(SCOPE));
-    let after = match after.map(|after| after.key) {
-        Some(Key::Number(_)) => {
-            query.refuse("cursor", "invalid-cursor", "cursor is not one that this list gave out");
-            String::new()
-        }
-        Some(Key::Text(name)) => name,
-        None => String::new(),
-    };
+    let (limit, after) = (query.limit(), query.cursor(SCOPE, Position::text));
     query.finish()?;
-    let found = endpoints.products.categories(&after, limit + 1).await?;
+    let found = endpoints.products.categories(after.as_deref().unwrap_or_default(), limit + 1).await?;
     // Names are distinct: there is no need for an id beside them.
     let position = |category: &Category| Position { key: Key::Text(category.name.clone()), id: Uuid::nil() };
     let show = |Category { name, count }| V2Category { name, count };

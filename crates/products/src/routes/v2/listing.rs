@@ -153,10 +153,8 @@ impl Asked {
             ..list
         };
         let scope = list.scope();
-        list.after = query.cursor(&scope);
-        if list.after.as_ref().is_some_and(|after| matches!(after.key, Key::Text(_)) != (sort == Sort::Name)) {
-            query.refuse("cursor", "invalid-cursor", "cursor is not one that this list gave out");
-        }
+        let sorted = |after: &Position| matches!(after.key, Key::Text(_)) == (sort == Sort::Name);
+        list.after = query.cursor(&scope, |after| Some(after).filter(sorted));
         query.finish()?;
         Ok(Asked { query: list, scope, count })
     }

@@ -6,9 +6,8 @@ use auth::Account;
 use auth::routes::v2::V2Account;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use kernel::Timestamp;
 use platform::http::caller::V2Admin;
-use platform::http::v2::page::{Key, PageParameters};
+use platform::http::v2::page::PageParameters;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, Page, Position, Query, Refusal};
 
@@ -26,13 +25,9 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let mut query = Query::read(query.as_deref(), &["limit", "cursor"]);
-    let (limit, after) = (query.limit(), query.cursor(SCOPE));
+    let (limit, after) = (query.limit(), query.cursor(SCOPE, Position::time));
     query.finish()?;
-    let after = after.and_then(|after| match after.key {
-        Key::Number(time) => Some((Timestamp(time), after.id)),
-        Key::Text(_) => None,
-    });
     let found = endpoints.accounts.list(after, limit as i64 + 1).await?;
-    let position = |account: &Account| Position { key: Key::Number(account.created_at.0), id: account.id };
+    let position = |account: &Account| Position::at(account.created_at, account.id);
     Ok(v2::private(&Page::of(found, limit, SCOPE, position, V2Account::from)))
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use auth::routes::v2::V2Session;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Error;
 use platform::http::caller::V2Admin;
 use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
 use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, Page, Refusal};
+use platform::http::v2::{self, Page, Query, Refusal};
 
 use crate::routes::Endpoints;
 
@@ -19,12 +19,15 @@ use crate::routes::Endpoints;
 /// At most 100, on one page.
 #[utoipa::path(get, path = "/api/v2/users/{id}/sessions", operation_id = "user_sessions", tag = "users",
     security(("bearer" = [])), params(IdInPath), responses((status = 200, body = Page<V2Session>),
-        (status = 403, body = Problem, content_type = "application/problem+json")))]
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "There are no query parameters")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Admin(admin): V2Admin,
     PathId(id): PathId,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
+    Query::read(query.as_deref(), &[]).finish()?;
     let account = endpoints.accounts.get(id.unwrap_or_default()).await?.ok_or(Error::NotFound)?;
     let sessions = endpoints.accounts.sessions_of(account.id).await?;
     let current = Some(admin.principal.session_id);

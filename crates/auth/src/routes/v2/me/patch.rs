@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::super::{V2Account, cause};
 use super::etag;
+use crate::routes::Client;
 use crate::service::invalid;
 use crate::{Auth, Profile};
 
@@ -23,7 +24,7 @@ pub struct ProfileChange {
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada_l")]
     username: Option<String>,
-    /// Another address has to be verified anew.
+    /// Another address has to be verified anew; the one before is told by mail.
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, format = "email", max_length = 100)]
     email: Option<String>,
@@ -33,15 +34,19 @@ pub struct ProfileChange {
 #[utoipa::path(patch, path = "/api/v2/me", operation_id = "change_me", tag = "me", security(("bearer" = [])),
     params(IfMatchHeader), request_body(content((ProfileChange = "application/merge-patch+json"), (ProfileChange = "application/json"))),
     responses((status = 200, body = V2Account, headers(("ETag" = String))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A name is taken")))]
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A name is taken"),
+        (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)),
+            description = "Too many mails to others")))]
 pub async fn handle(
     State(auth): State<Arc<Auth>>,
     caller: V2User,
+    Client(used_by): Client,
     if_match: IfMatch,
     JsonBody { value, .. }: JsonBody<ProfileChange>,
 ) -> Result<Response, Refusal> {
     let profile = Profile::new(value.username.as_deref(), value.email.as_deref()).map_err(invalid)?;
     let check = |version| if_match.check(version);
-    let account = auth.change_profile(caller.principal.account_id, check, profile, &cause(&caller)).await?;
+    let id = caller.principal.account_id;
+    let account = auth.change_profile(id, check, profile, used_by.address, &cause(&caller)).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }
