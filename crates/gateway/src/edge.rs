@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use auth::{Audience, Auth};
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +18,6 @@ use kernel::Error;
 use kernel::error::Unauthenticated;
 use platform::Context;
 use platform::db::stats::{self, QueryStats};
-use platform::http::body::BodyLimit;
 use platform::http::caller::Caller;
 use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
@@ -29,7 +29,7 @@ use crate::EdgeSettings;
 use crate::client;
 use crate::cors::{self, cross_origin};
 use crate::fallback;
-use crate::unread;
+use crate::intake::{Intake, part};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes that the log shows of a path that leads nowhere.
@@ -100,7 +100,7 @@ where
                     explain(request, async |request| {
                         // Inside the log, so that a panic is logged as the 500 that the client gets.
                         rescue(request, async |request| {
-                            // Sheds before work begins; bounds time and body.
+                            // Takes the body in, sheds before work begins, bounds the time.
                             bound(&edge.bounds, request, async |request| {
                                 // Reads the caller's session once; endpoints decide whether they need one.
                                 check_token(&edge.auth, request, async |request| serve(inner, request).await).await
@@ -196,7 +196,7 @@ fn refuse(error: Error) -> Response {
 pub struct Bounds {
     places: Semaphore,
     timeout: Duration,
-    body: BodyLimit,
+    intake: Intake,
 }
 
 impl Bounds {
@@ -204,24 +204,36 @@ impl Bounds {
         Self {
             places: Semaphore::new(settings.max_requests),
             timeout: settings.request_timeout,
-            body: BodyLimit(settings.body_limit),
+            intake: Intake::new(settings.body_limit),
         }
     }
 }
 
-/// Sheds what is too much, bounds the rest in time and body.
-async fn bound(bounds: &Bounds, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
-    request.extensions_mut().insert(bounds.body);
-    let (request, unread) = unread::watch(request);
-    let mut response = match bounds.places.try_acquire() {
-        Err(_) => refuse(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }),
-        Ok(_place) => match tokio::time::timeout(bounds.timeout, next(request)).await {
-            Ok(response) => response,
-            Err(_) => refuse(Error::Unavailable("the request ran out of time".into())),
-        },
+/// Takes the request in, sheds what is too much, bounds the rest in time and body.
+async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    let has_body = !request.body().is_end_stream();
+    let answer = async {
+        let (request, held) = bounds.intake.take(request).await?;
+        let _place = bounds
+            .places
+            .try_acquire()
+            .map_err(|_| Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) })?;
+        let mut response = next(request).await;
+        held.release(&mut response);
+        Ok(response)
     };
-    unread.announce(&mut response);
-    response
+    let answered = tokio::time::timeout(bounds.timeout, answer).await;
+    match answered.unwrap_or_else(|_| Err(Error::Unavailable("the request ran out of time".into()))) {
+        Ok(response) => response,
+        Err(error) => {
+            let mut refused = refuse(error);
+            // Perhaps not all of it was read.
+            if has_body {
+                part(&mut refused);
+            }
+            refused
+        }
+    }
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.

@@ -5,7 +5,7 @@ mod client;
 mod cors;
 mod edge;
 mod fallback;
-mod unread;
+mod intake;
 
 use std::sync::Arc;
 use std::time::Duration;

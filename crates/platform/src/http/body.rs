@@ -1,18 +1,34 @@
-//! Request bodies, read whole and bounded before anything looks at them.
+//! Request bodies, read whole and bounded before anything looks at them, the caller's token among it: what a caller may do must
+//! not be decided while the rest of the request is still held back.
 
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-/// Set by the edge: how many bytes a body may have.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyLimit(pub usize);
+/// Bytes of a body at most, where no edge has read it.
+const LIMIT: usize = 1 << 20;
+
+/// Left by the edge: the body as it arrived. The endpoint decides what a broken one means, after it looked at the caller.
+#[derive(Debug, Clone)]
+pub struct Arrived(pub Result<Bytes, BodyError>);
+
+/// The body of a request.
+///
+/// # Errors
+/// See [`BodyError`].
+pub async fn of(parts: &mut Parts, body: Body) -> Result<Bytes, BodyError> {
+    match parts.extensions.remove() {
+        Some(Arrived(body)) => body,
+        None => read(body, LIMIT).await,
+    }
+}
 
 /// Why a body was not read.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum BodyError {
     /// Larger than so many bytes.
     TooLarge(usize),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::body::{self, BodyError, BodyLimit};
+use super::body::{self, BodyError};
 use super::seconds;
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
@@ -265,9 +265,8 @@ impl<S: Sync> FromRequest<S> for Fields {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let limit = request.extensions().get::<BodyLimit>().map_or(1 << 20, |limit| limit.0);
-        let (parts, body) = request.into_parts();
-        let raw = body::read(body, limit).await.map_err(|error| match error {
+        let (mut parts, body) = request.into_parts();
+        let raw = body::of(&mut parts, body).await.map_err(|error| match error {
             BodyError::TooLarge(limit) => {
                 Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body is larger than {limit} bytes"))
             }

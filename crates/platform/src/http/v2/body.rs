@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 
 use super::{Refusal, pointer};
-use crate::http::body::{self, BodyError, BodyLimit};
+use crate::http::body::{self, BodyError};
 
 const JSON: &str = "application/json";
 /// RFC 7396.
@@ -30,10 +30,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let limit = request.extensions().get::<BodyLimit>().map_or(1 << 20, |limit| limit.0);
         let patch = request.method() == Method::PATCH;
-        let (parts, body) = request.into_parts();
-        let raw = body::read(body, limit).await.map_err(|error| match error {
+        let (mut parts, body) = request.into_parts();
+        let raw = body::of(&mut parts, body).await.map_err(|error| match error {
             BodyError::TooLarge(limit) => Refusal::PayloadTooLarge(limit),
             BodyError::Broken => Refusal::MalformedBody("it ended early".into()),
         })?;

@@ -1,0 +1,73 @@
+//! A request is taken in whole before it gets a place and its caller is looked at: one whose body is held back keeps nobody out,
+//! and cannot use what its caller was allowed when it began.
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use kernel::Error;
+use platform::http::body::{self, Arrived};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Bodies of at most so many bytes are bounded by the number of connections.
+const SMALL: u64 = 16 * 1024;
+/// Bytes of larger ones, all together.
+const LARGE: usize = 256 * 1024 * 1024;
+
+pub struct Intake {
+    limit: usize,
+    large: Semaphore,
+}
+
+/// What a request holds until it is answered.
+pub struct Held<'a> {
+    _large: Option<SemaphorePermit<'a>>,
+    whole: bool,
+}
+
+impl Intake {
+    /// `limit`: bytes of a body at most.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, large: Semaphore::new((LARGE / limit.max(1)).clamp(1, Semaphore::MAX_PERMITS)) }
+    }
+
+    /// The request with its body [`Arrived`]. Requests without a body pass untouched.
+    ///
+    /// # Errors
+    /// `Overloaded` when there are too many large ones.
+    pub async fn take(&self, request: Request) -> Result<(Request, Held<'_>), Error> {
+        if request.body().is_end_stream() {
+            return Ok((request, Held { _large: None, whole: true }));
+        }
+        let small = request.body().size_hint().upper().is_some_and(|size| size <= SMALL);
+        let large = match small {
+            true => None,
+            false => Some(
+                self.large
+                    .try_acquire()
+                    .map_err(|_| Error::Overloaded { what: "large bodies", retry_after: Duration::from_secs(1) })?,
+            ),
+        };
+        let (mut parts, body) = request.into_parts();
+        let arrived = body::read(body, self.limit).await;
+        let whole = arrived.is_ok();
+        parts.extensions.insert(Arrived(arrived));
+        Ok((Request::from_parts(parts, Body::empty()), Held { _large: large, whole }))
+    }
+}
+
+impl Held<'_> {
+    /// A connection on which a body was not read to its end cannot be used again, and the answer has to say so: a client that
+    /// reuses it would lose its next request.
+    pub fn release(self, response: &mut Response) {
+        if !self.whole {
+            part(response);
+        }
+    }
+}
+
+/// Announces the end of the connection.
+pub fn part(response: &mut Response) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
