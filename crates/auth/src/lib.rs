@@ -87,8 +87,8 @@ pub trait Accounts: Send + Sync {
     /// As [`Accounts::administer`].
     async fn erase(&self, id: Uuid, if_match: &IfMatch, cause: &Cause) -> Result<(), Error>;
 
-    /// Erased accounts whose products are not known to be archived.
-    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, Error>;
+    /// Erased accounts whose products are not known to be archived, by id, those after the given one; and when they were erased.
+    async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, Error>;
 
     /// Says that the products of an erased account are archived.
     async fn erasure_done(&self, id: Uuid) -> Result<(), Error>;

@@ -57,8 +57,8 @@ impl Accounts for Auth {
         self.erase_account(id, |version| if_match.check(version), cause).await
     }
 
-    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, Error> {
-        Ok(self.store.erasures(limit).await?)
+    async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, Error> {
+        Ok(self.store.erasures(after, limit).await?)
     }
 
     async fn erasure_done(&self, id: Uuid) -> Result<(), Error> {

@@ -35,11 +35,15 @@ impl Auth {
         let next = logged.last().map_or(position, |event| event.position);
         let mut mails = Vec::new();
         for event in logged.iter().filter(|event| event.kind == MAIL_REQUESTED) {
-            let unreadable = |error: serde_json::Error| Error::Internal(format!("event {}: {error}", event.position));
-            let request: Envelope = serde_json::from_slice(&event.bytes).map_err(unreadable)?;
-            if let Some(personal) = log::personal_of(&self.database, event.id).await? {
-                let to: Personal = serde_json::from_slice(&personal).map_err(unreadable)?;
-                mails.push(self.mail(event.id, &request.data, to)?);
+            // Without personal fields its account is erased: nobody is there to be mailed.
+            let Some(personal) = log::personal_of(&self.database, event.id).await? else { continue };
+            let read = serde_json::from_slice::<Envelope>(&event.bytes);
+            match read.and_then(|request| Ok((request.data, serde_json::from_slice(&personal)?))) {
+                Ok((request, to)) => mails.push(self.mail(event.id, &request, to)?),
+                // Others must not wait for it.
+                Err(error) => {
+                    tracing::error!(event = "mail.unreadable", position = event.position, %error, "a mail is left out");
+                }
             }
         }
         Ok((mails, next))

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::error::Unauthenticated;
 use kernel::{Error, Role, Uuid};
-use platform::db::Effects;
+use platform::db::{Effects, StoreError};
 
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
@@ -67,9 +68,10 @@ impl Auth {
             Err(_) => Effects::default(),
         };
         // A decoy takes the place of the newcomer's permission, so that both cases write the same.
-        let decoy = self.decoy(email, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        let decoy = self.decoy(Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let store = Arc::clone(&self.store);
-        self.tasks.run(async move { Ok(store.issue_token(decoy, effects).await?) }).await
+        let owner = Some(owner.account.id);
+        self.tasks.run(async move { Ok(store.issue_token(owner, decoy, effects).await?) }).await
     }
 
     /// Counts a mail to an address that others can name, of which each place may cause so many.
@@ -99,7 +101,7 @@ impl Auth {
         cause: &Cause,
     ) -> Result<Account, Error> {
         for _ in 0..ATTEMPTS {
-            let before = self.store.account(id).await?.ok_or(Error::NotFound)?;
+            let before = self.active(id).await?;
             check(before.version)?;
             let mut after = profile.clone().apply(&before);
             if after == before {
@@ -160,7 +162,7 @@ impl Auth {
 
     /// The account whose password this is.
     async fn check_password(&self, id: Uuid, address: Option<IpAddr>, present: &str) -> Result<Account, Error> {
-        let account = self.store.account(id).await?.ok_or(Error::NotFound)?;
+        let account = self.active(id).await?;
         let found = self.store.account_by_email_key(&email_key(&account.email)).await?;
         let found = found.filter(|found| found.account.id == id).ok_or_else(others_change_it)?;
         let attempt = match self.throttle.as_ref().zip(address) {
@@ -261,6 +263,12 @@ impl Auth {
         Err(others_change_it())
     }
 
+    /// The account of a caller, who may have been deactivated or erased since the token was checked.
+    pub(crate) async fn active(&self, id: Uuid) -> Result<Account, Error> {
+        let found = self.store.account(id).await?.filter(|account| account.active);
+        found.ok_or(Error::Unauthenticated(Unauthenticated::Ended))
+    }
+
     pub(crate) fn next_version(&self, account: &mut Account) {
         account.version += 1;
         account.updated_at = self.context.now();
@@ -292,15 +300,15 @@ impl Auth {
     pub(crate) async fn write(&self, change: AccountChange, effects: Effects) -> Result<bool, Error> {
         let store = Arc::clone(&self.store);
         let write = async move {
-            store.change_account(change, effects).await.map_err(|error| {
-                if error.is_conflict_on(TOKEN_RULE) {
-                    not_good()
-                } else if error.is_conflict_on(LAST_ADMIN_RULE) {
-                    Error::Conflict("This is the last administrator.".into())
-                } else {
-                    taken(error)
+            match store.change_account(change, effects).await {
+                // As if another change had been first.
+                Err(StoreError::Undone(_)) => Ok(false),
+                Err(error) if error.is_conflict_on(TOKEN_RULE) => Err(not_good()),
+                Err(error) if error.is_conflict_on(LAST_ADMIN_RULE) => {
+                    Err(Error::Conflict("This is the last administrator.".into()))
                 }
-            })
+                written => written.map_err(taken),
+            }
         };
         self.tasks.run(write).await
     }
@@ -311,12 +319,14 @@ impl Auth {
         purpose: Purpose,
         lifetime: Duration,
     ) -> Result<OneTimeToken, Error> {
-        Ok(OneTimeToken { account_id: Some(account.id), ..self.decoy(&account.email, purpose, lifetime)? })
+        let (account_id, email_key) = (Some(account.id), email_key(&account.email));
+        Ok(OneTimeToken { account_id, email_key, ..self.decoy(purpose, lifetime)? })
     }
 
-    pub(crate) fn decoy(&self, email: &str, purpose: Purpose, lifetime: Duration) -> Result<OneTimeToken, Error> {
+    /// A permission for nobody.
+    pub(crate) fn decoy(&self, purpose: Purpose, lifetime: Duration) -> Result<OneTimeToken, Error> {
         let (id, expires_at) = (self.context.id()?, self.context.now().after(lifetime));
-        Ok(OneTimeToken { id, account_id: None, purpose, email_key: email_key(email), expires_at })
+        Ok(OneTimeToken { id, account_id: None, purpose, email_key: String::new(), expires_at })
     }
 }
 

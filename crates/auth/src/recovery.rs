@@ -26,17 +26,17 @@ impl Auth {
         let key = email_key(email);
         self.may_mail(email, address)?;
         let found = self.store.account_by_email_key(&key).await?.map(|found| found.account);
-        let (token, effects) = match found.filter(|account| account.active) {
+        let (subject, token, effects) = match found.filter(|account| account.active) {
             Some(account) => {
                 let token = self.one_time_token(&account, Purpose::ResetPassword, RESET_LIFETIME)?;
                 let template = Template::ResetPassword;
                 let mail = events::mail_requested(&self.context, &account, template, Some(token.id), cause)?;
-                (token, Effects::event(mail))
+                (Some(account.id), token, Effects::event(mail))
             }
-            None => (self.decoy(email, Purpose::ResetPassword, RESET_LIFETIME)?, Effects::default()),
+            None => (None, self.decoy(Purpose::ResetPassword, RESET_LIFETIME)?, Effects::default()),
         };
         let store = Arc::clone(&self.store);
-        self.tasks.run(async move { Ok(store.issue_token(token, effects).await?) }).await
+        self.tasks.run(async move { Ok(store.issue_token(subject, token, effects).await?) }).await
     }
 
     /// Sets another password by a mailed permission, and ends all sessions. Who could read the mail owns the address.
@@ -51,7 +51,8 @@ impl Auth {
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
         let cause = Cause::of(account_id, request_id);
         for _ in 0..ATTEMPTS {
-            let mut after = self.store.account(account_id).await?.ok_or_else(not_good)?;
+            let found = self.store.account(account_id).await?.filter(|account| account.active);
+            let mut after = found.ok_or_else(not_good)?;
             if email_key(&after.email) != token.email_key {
                 return Err(not_good());
             }
@@ -62,6 +63,7 @@ impl Auth {
                 password_hash: Some(hash.clone()),
                 end_sessions: EndSessions::All,
                 consume: Some((token.id, Purpose::ResetPassword)),
+                revoke: Some(Purpose::ResetPassword),
                 ..AccountChange::to(after)
             };
             if self.write(change, effects).await? {
@@ -76,7 +78,7 @@ impl Auth {
     /// # Errors
     /// `Conflict` when it is verified; `RateLimited`, `Unavailable`, `Overloaded`.
     pub async fn request_verification(&self, id: Uuid, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
-        let account = self.store.account(id).await?.ok_or(Error::NotFound)?;
+        let account = self.active(id).await?;
         if account.email_verified_at.is_some() {
             return Err(Error::Conflict("The e-mail address is verified.".into()));
         }
@@ -84,7 +86,7 @@ impl Auth {
         let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
         let store = Arc::clone(&self.store);
-        self.tasks.run(async move { Ok(store.issue_token(token, Effects::event(mail)).await?) }).await
+        self.tasks.run(async move { Ok(store.issue_token(Some(account.id), token, Effects::event(mail)).await?) }).await
     }
 
     /// Verifies an account's address by a mailed permission.
@@ -96,7 +98,8 @@ impl Auth {
         let account_id = token.account_id.ok_or_else(not_good)?;
         let cause = Cause::of(account_id, request_id);
         for _ in 0..ATTEMPTS {
-            let mut after = self.store.account(account_id).await?.ok_or_else(not_good)?;
+            let found = self.store.account(account_id).await?.filter(|account| account.active);
+            let mut after = found.ok_or_else(not_good)?;
             if email_key(&after.email) != token.email_key {
                 return Err(not_good());
             }

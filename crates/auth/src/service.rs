@@ -10,13 +10,14 @@ use kernel::{Error, Event, Principal, Role, Uuid};
 use platform::Context;
 use platform::db::{Database, Effects, StoreError};
 use platform::tasks::WriteTasks;
+use tokio::sync::Semaphore;
 
 use crate::Accounts;
 use crate::events::{self, Cause};
 use crate::keys::{KeyError, LiveRing};
 use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
-use crate::profile::{ATTEMPTS, others_change_it};
+use crate::profile::ATTEMPTS;
 use crate::store::{self, Store, StoredAccount};
 use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
@@ -63,6 +64,8 @@ pub struct Auth {
     v1_token_lifetime: Duration,
     pub(crate) access_token_lifetime: Duration,
     pub(crate) refresh_token_lifetime: Duration,
+    /// Accounts that may be made at the same time.
+    newcomers: Semaphore,
     pub(crate) throttle: Option<Throttle>,
     /// Of mailed permissions.
     pub(crate) mail_throttle: Option<Throttle>,
@@ -88,6 +91,7 @@ impl Auth {
                 None => LiveRing::empty(),
             }),
             hasher: PasswordHasher::start(settings.hash_threads, settings.hash_queue)?,
+            newcomers: Semaphore::new((settings.hash_queue / 2).max(1)),
             v1_token_lifetime: settings.v1_token_lifetime,
             access_token_lifetime: settings.access_token_lifetime,
             refresh_token_lifetime: settings.refresh_token_lifetime,
@@ -158,7 +162,7 @@ impl Auth {
     /// Checks credentials and opens a session. `device` is one on which an account is known to have logged in.
     ///
     /// # Errors
-    /// As [`Auth::check_credentials`]; `Conflict` when the account keeps changing.
+    /// As [`Auth::check_credentials`].
     pub(crate) async fn prove(
         &self,
         credentials: &Credentials,
@@ -179,7 +183,7 @@ impl Auth {
             }
             // The account changed after its password was read, which may hold no longer.
         }
-        Err(others_change_it())
+        Err(Error::Unavailable("the account is being changed all the time".into()))
     }
 
     /// The account that these credentials prove. `device` is one on which this account is known to have logged in: it has an
@@ -198,10 +202,13 @@ impl Auth {
         let own_device = device.filter(|(account, _)| found.as_ref().is_some_and(|found| found.account.id == *account));
         let attempt = match self.throttle.as_ref().zip(address) {
             Some((throttle, address)) => {
-                let from = own_device.map_or(From::Address(address), |(_, device)| From::Device(device));
-                Some(throttle.attempt(credentials.email_key(), from, self.context.now()).inspect_err(|_| {
+                let attempt = |from| throttle.attempt(credentials.email_key(), from, self.context.now());
+                let known = own_device.and_then(|(_, device)| attempt(From::Device(device)).ok());
+                // A device that failed too often is as good as any other.
+                let attempt = known.map_or_else(|| attempt(From::Address(address)), Ok).inspect_err(|_| {
                     tracing::warn!(event = "rate_limit.exceeded", policy = "log-in", "too many failed log-ins");
-                })?)
+                })?;
+                Some(attempt)
             }
             None => None,
         };
@@ -283,6 +290,10 @@ impl Auth {
     }
 
     pub(crate) async fn new_account(&self, registration: &Registration, role: Role) -> Result<StoredAccount, Error> {
+        // Anyone may register: that many at once must leave room for those who log in.
+        let Ok(_place) = self.newcomers.try_acquire() else {
+            return Err(Error::Overloaded { what: "registrations", retry_after: Duration::from_secs(1) });
+        };
         let salt = self.context.random()?;
         let password_hash = self.hasher.hash(registration.password().to_owned(), salt).await?;
         let now = self.context.now();

@@ -72,8 +72,17 @@ impl Auth {
         let now = self.context.now();
         let expires_at = now.after(self.refresh_token_lifetime);
         let refresh = Refresh { session_id: session, generation, now, expires_at, leeway: LEEWAY, used_by };
-        let store = Arc::clone(&self.store);
-        match self.tasks.run(async move { Ok(store.refresh(refresh).await?) }).await? {
+        let (store, context) = (Arc::clone(&self.store), self.context.clone());
+        let refresh = async move {
+            let refreshed = store.refresh(refresh).await?;
+            if let Refreshed::Replayed(account) = refreshed {
+                let (ids, cause) = ((account, session), Cause { actor: Actor::System, request_id });
+                let ended = events::session_ended(&context, ids, Ended::Replayed, now, &cause)?;
+                store.end_session(account, session, now, Effects::event(ended)).await?;
+            }
+            Ok(refreshed)
+        };
+        match self.tasks.run(refresh).await? {
             Refreshed::To(generation) => {
                 let found = self.store.session_with_account(session).await?;
                 let (_, account) = found
@@ -81,9 +90,8 @@ impl Auth {
                     .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
                 self.tokens_of(account.id, session, generation, now)
             }
-            Refreshed::Replayed(account) => {
+            Refreshed::Replayed(_) => {
                 tracing::warn!(event = "auth.refresh.reused", session.id = %session, "a refresh token came twice");
-                self.end((account, session), Ended::Replayed, &Cause { actor: Actor::System, request_id }).await?;
                 Err(Error::Unauthenticated(Unauthenticated::Ended))
             }
             Refreshed::Ended => Err(Error::Unauthenticated(Unauthenticated::Ended)),
@@ -114,17 +122,11 @@ impl Auth {
     /// # Errors
     /// `NotFound` when it has no such live session; `Unavailable`, `Overloaded`.
     pub async fn end_session(&self, account_id: Uuid, session_id: Uuid, cause: &Cause) -> Result<(), Error> {
-        match self.end((account_id, session_id), Ended::LoggedOut, cause).await? {
-            true => Ok(()),
-            false => Err(Error::NotFound),
-        }
-    }
-
-    async fn end(&self, (account, session): (Uuid, Uuid), reason: Ended, cause: &Cause) -> Result<bool, Error> {
         let (store, now) = (Arc::clone(&self.store), self.context.now());
-        let ended = events::session_ended(&self.context, (account, session), reason, now, cause)?;
-        let end = async move { Ok(store.end_session(account, session, now, Effects::event(ended)).await?) };
-        self.tasks.run(end).await
+        let ids = (account_id, session_id);
+        let effects = Effects::event(events::session_ended(&self.context, ids, Ended::LoggedOut, now, cause)?);
+        let end = async move { Ok(store.end_session(account_id, session_id, now, effects).await?) };
+        if self.tasks.run(end).await? { Ok(()) } else { Err(Error::NotFound) }
     }
 
     /// Ends all sessions of an account; returns how many were open.

@@ -15,6 +15,8 @@ const WINDOW: Duration = Duration::from_secs(10 * 60);
 const PER_ACCOUNT: u32 = 10;
 /// Failures in a window from one address, whatever the account: many people may share one.
 const PER_ADDRESS: u32 = 100;
+/// Failures in a window from all devices that one account knows, of which somebody may have collected many.
+const PER_DEVICES: u32 = 30;
 /// Passwords are checked more slowly than this many windows could be opened, so that the bound is never felt.
 const MAX_WINDOWS: usize = 200_000;
 
@@ -26,7 +28,7 @@ pub struct Throttle {
 #[derive(Default)]
 struct Failures {
     by_account: Windows<(String, From)>,
-    by_address: Windows<IpAddr>,
+    by_origin: Windows<Origin>,
 }
 
 /// Where an attempt comes from.
@@ -45,11 +47,20 @@ impl From {
             device => device,
         }
     }
+}
 
-    fn address(self) -> Option<IpAddr> {
+/// What many attempts have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Origin {
+    Address(IpAddr),
+    DevicesOf(String),
+}
+
+impl Origin {
+    fn limit(&self) -> u32 {
         match self {
-            From::Address(address) => Some(address),
-            From::Device(_) => None,
+            Origin::Address(_) => PER_ADDRESS,
+            Origin::DevicesOf(_) => PER_DEVICES,
         }
     }
 }
@@ -58,27 +69,31 @@ impl From {
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
     account: (String, From),
+    origin: Origin,
 }
 
 impl Throttle {
     /// # Errors
     /// `RateLimited` when there were too many failures.
     pub fn attempt(&self, email_key: String, from: From, now: Timestamp) -> Result<Attempt<'_>, Error> {
-        let account = (email_key, from.counted());
+        let from = from.counted();
+        let origin = match from {
+            From::Address(address) => Origin::Address(address),
+            From::Device(_) => Origin::DevicesOf(email_key.clone()),
+        };
+        let account = (email_key, from);
         let mut failures = self.lock();
         let waits = [
             failures.by_account.wait(&account, PER_ACCOUNT, now),
-            account.1.address().and_then(|address| failures.by_address.wait(&address, PER_ADDRESS, now)),
+            failures.by_origin.wait(&origin, origin.limit(), now),
         ];
         if let Some(retry_after) = waits.into_iter().flatten().max() {
             return Err(Error::RateLimited { policy: "log-in", retry_after });
         }
         failures.by_account.count(account.clone(), now);
-        if let Some(address) = account.1.address() {
-            failures.by_address.count(address, now);
-        }
+        failures.by_origin.count(origin.clone(), now);
         drop(failures);
-        Ok(Attempt { throttle: self, account })
+        Ok(Attempt { throttle: self, account, origin })
     }
 
     fn lock(&self) -> MutexGuard<'_, Failures> {
@@ -92,22 +107,14 @@ impl Attempt<'_> {
     pub fn succeeded(self) {
         let mut failures = self.throttle.lock();
         failures.by_account.windows.remove(&self.account);
-        failures.take_back_address(self.account.1);
+        failures.by_origin.take_back(&self.origin);
     }
 
     /// The attempt was not decided, through no fault of the caller's.
     pub fn undecided(self) {
         let mut failures = self.throttle.lock();
         failures.by_account.take_back(&self.account);
-        failures.take_back_address(self.account.1);
-    }
-}
-
-impl Failures {
-    fn take_back_address(&mut self, from: From) {
-        if let Some(address) = from.address() {
-            self.by_address.take_back(&address);
-        }
+        failures.by_origin.take_back(&self.origin);
     }
 }
 
@@ -219,6 +226,8 @@ mod tests {
         let device = |n| throttle.attempt("ada".into(), From::Device(Uuid::from_u128(n)), NOW).is_ok();
         assert!((0..PER_ACCOUNT).all(|_| device(1)));
         assert!(!device(1) && device(2), "each has its own allowance");
+        assert!((0..PER_DEVICES - PER_ACCOUNT - 1).all(|n| device(3 + u128::from(n))));
+        assert!(!device(1_000), "and all together have one");
         assert!(!fail(&throttle, "ada", "192.0.2.1", NOW));
     }
 }

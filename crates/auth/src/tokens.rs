@@ -1,7 +1,7 @@
 //! Access tokens: signed JWTs (RFC 7519, RFC 9068) in the one form that we issue. Everything else is refused.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,7 +12,7 @@ use kernel::{Error, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::keys::LiveRing;
+use crate::keys::{KeyRing, LiveRing};
 
 const ISSUER: &str = "primetrade";
 const ALGORITHM: &str = "EdDSA";
@@ -99,7 +99,14 @@ impl Claims {
 pub struct Tokens {
     pub(crate) ring: LiveRing,
     /// Claims of tokens whose signature was good: checking one takes some 40 µs, most of a request's time here.
-    verified: Mutex<HashMap<[u8; 32], Claims>>,
+    verified: Mutex<Verified>,
+}
+
+#[derive(Default)]
+struct Verified {
+    /// The keys that were known: with others, all has to be checked again.
+    ring: Weak<KeyRing>,
+    claims: HashMap<[u8; 32], Claims>,
 }
 
 impl Tokens {
@@ -127,12 +134,13 @@ impl Tokens {
             return Err(Unauthenticated::Invalid);
         }
         let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let known = self.remembered().get(&fingerprint).cloned();
+        let ring = self.ring.current();
+        let known = self.remembered(&ring).claims.get(&fingerprint).cloned();
         let claims = match known {
             Some(claims) => claims,
             None => {
                 let claims = self.check(token).ok_or(Unauthenticated::Invalid)?;
-                self.remember(fingerprint, claims.clone());
+                self.remember(&self.ring.current(), fingerprint, claims.clone());
                 claims
             }
         };
@@ -177,17 +185,22 @@ impl Tokens {
         serde_json::json!({ "keys": keys })
     }
 
-    fn remember(&self, fingerprint: [u8; 32], claims: Claims) {
-        let mut verified = self.remembered();
-        if verified.len() >= MAX_REMEMBERED {
-            verified.clear();
+    fn remember(&self, ring: &Arc<KeyRing>, fingerprint: [u8; 32], claims: Claims) {
+        let mut verified = self.remembered(ring);
+        if verified.claims.len() >= MAX_REMEMBERED {
+            verified.claims.clear();
         }
-        verified.insert(fingerprint, claims);
+        verified.claims.insert(fingerprint, claims);
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Claims>> {
+    /// What was verified with the keys of this ring.
+    fn remembered(&self, ring: &Arc<KeyRing>) -> MutexGuard<'_, Verified> {
         // Single map operations happen under this lock: a poisoned one is still whole.
-        self.verified.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        let mut verified = self.verified.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !std::ptr::eq(verified.ring.as_ptr(), Arc::as_ptr(ring)) {
+            *verified = Verified { ring: Arc::downgrade(ring), claims: HashMap::new() };
+        }
+        verified
     }
 }
 
@@ -199,7 +212,6 @@ fn segment<T: Serialize>(value: &T) -> Result<String, Error> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use std::sync::Arc;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 

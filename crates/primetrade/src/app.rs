@@ -99,7 +99,7 @@ impl App {
             tokio::spawn(sweep(database.clone(), self.context.clone()));
         }
         tokio::spawn(sweep_sessions(Arc::clone(&self.auth)));
-        tokio::spawn(users::erasure::run(self.auth.clone(), self.products.clone()));
+        tokio::spawn(users::erasure::run(self.auth.clone(), self.products.clone(), self.context.clone()));
         if let Some(folder) = &config.mail.sink {
             tokio::spawn(mail_sink::run(Arc::clone(&self.auth), folder.clone()));
         }

@@ -166,8 +166,10 @@ pub trait Store: Send + Sync {
     /// Ends all sessions of an account; returns how many were open.
     async fn end_sessions(&self, account_id: Uuid, now: Timestamp, effects: Effects) -> Result<u64, StoreError>;
 
-    /// Writes a permission to mail, or its decoy, in place of the account's older ones for the same purpose.
-    async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError>;
+    /// Writes a permission to mail, or its decoy, in place of the account's older ones for the same purpose. `subject`: the
+    /// account of which the effects tell; when it is not active any more, nothing is written.
+    async fn issue_token(&self, subject: Option<Uuid>, token: OneTimeToken, effects: Effects)
+    -> Result<(), StoreError>;
 
     /// A mailed permission that is still good.
     async fn token(&self, id: Uuid, purpose: Purpose, now: Timestamp) -> Result<Option<OneTimeToken>, StoreError>;
@@ -175,14 +177,15 @@ pub trait Store: Send + Sync {
     /// Accounts by key, newest first.
     async fn accounts(&self, query: AccountQuery) -> Result<Vec<Account>, StoreError>;
 
-    /// Accounts whose products are still to be archived, and the word that they are.
-    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, StoreError>;
+    /// Accounts whose products are still to be archived, by id, and when they were erased; and the word that they are.
+    async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, StoreError>;
     async fn erased(&self, account_id: Uuid) -> Result<(), StoreError>;
 
     /// Newest first, with the number of all accounts.
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError>;
 
-    /// Deletes up to `limit` sessions, and as many mailed permissions, that expired before `before`; returns how many.
+    /// Deletes up to `limit` sessions, and as many mailed permissions, that expired before `before`; returns how many of what
+    /// there were more of.
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }
 
@@ -293,6 +296,7 @@ mod sql {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     pub const INSERT_SESSION: &str = "insert into sessions \
         (id, api, created_at, expires_at, device, address, account_id) values ($1, $2, $3, $4, $5, $6, $7)";
+    pub const ACTIVE: &str = "select 1 from accounts where id = $1 and active";
     /// Whoever was read as active, with this version.
     pub const STILL_ACTIVE: &str = "select 1 from accounts where id = $1 and version = $2 and active";
     pub const ACCOUNT: &str = concat!("select ", account_columns!(), " from accounts where id = $1");
@@ -333,7 +337,8 @@ mod sql {
         ["delete from sessions where account_id = $1", "delete from one_time_tokens where account_id = $1"];
     pub const ERASE_EVENTS: &str = "delete from events_personal where subject = $1";
     pub const ERASURE: &str = "insert into erasures (account_id, requested_at) values ($1, $2)";
-    pub const ERASURES: &str = "select account_id from erasures order by account_id limit $1";
+    pub const ERASURES: &str =
+        "select account_id, requested_at from erasures where account_id > $1 order by account_id limit $2";
     pub const ERASED: &str = "delete from erasures where account_id = $1";
     pub const LIST: &str =
         concat!("select ", account_columns!(), " from accounts order by created_at desc, id desc limit $1 offset $2");

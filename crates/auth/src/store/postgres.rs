@@ -113,7 +113,7 @@ impl Store for PostgresStore {
         let mut transaction = self.0.begin().await?;
         let result = async {
             // The account is the event's subject.
-            transaction.execute(LOCK_ACCOUNT, &[&account_id]).await?;
+            transaction.execute(&locked(sql::ACTIVE), &[&account_id]).await?;
             let ended = transaction.execute(sql::END_SESSIONS, &[&now.0, &account_id, &Uuid::nil()]).await?;
             if ended > 0 {
                 effects.write_postgres(&mut transaction).await?;
@@ -124,9 +124,20 @@ impl Store for PostgresStore {
         transaction.end(result).await
     }
 
-    async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError> {
+    async fn issue_token(
+        &self,
+        subject: Option<Uuid>,
+        token: OneTimeToken,
+        effects: Effects,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.0.begin().await?;
         let result = async {
+            // First of all, as every change of the account does.
+            if let Some(account) = subject
+                && transaction.query(&locked(sql::ACTIVE), &[&account]).await?.is_empty()
+            {
+                return Ok(());
+            }
             insert_token(&mut transaction, &token).await?;
             effects.write_postgres(&mut transaction).await
         }
@@ -144,8 +155,9 @@ impl Store for PostgresStore {
         self.0.query(sql::ACCOUNTS, &[&time, &id, &query.limit]).await?.iter().map(account).collect()
     }
 
-    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-        Ok(self.0.query(sql::ERASURES, &[&limit]).await?.iter().map(|row| row.get(0)).collect())
+    async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {
+        let rows = self.0.query(sql::ERASURES, &[&after, &limit]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), Timestamp(row.get(1)))).collect())
     }
 
     async fn erased(&self, account_id: Uuid) -> Result<(), StoreError> {
@@ -161,8 +173,9 @@ impl Store for PostgresStore {
     }
 
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
-        self.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
-        self.execute(sql::SWEEP, &[&before.0, &limit]).await
+        let tokens = self.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
+        let sessions = self.execute(sql::SWEEP, &[&before.0, &limit]).await?;
+        Ok(tokens.max(sessions))
     }
 }
 
@@ -237,7 +250,11 @@ async fn insert_token(transaction: &mut Transaction<'_>, token: &OneTimeToken) -
     transaction.execute(sql::INSERT_TOKEN, values).await.map(drop)
 }
 
-const LOCK_ACCOUNT: &str = "select 1 from accounts where id = $1 for no key update";
+/// A select of accounts that keeps others from changing them until the end of the transaction.
+fn locked(select: &str) -> String {
+    format!("{select} for no key update")
+}
+
 /// Two administrators who go at the same time must see each other go: whoever may be the last holds all of them.
 const LOCK_ADMINS: &str = "select id from accounts where role = 'admin' and active order by id for update";
 

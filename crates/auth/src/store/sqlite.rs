@@ -187,9 +187,19 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn issue_token(&self, token: OneTimeToken, effects: Effects) -> Result<(), StoreError> {
+    async fn issue_token(
+        &self,
+        subject: Option<Uuid>,
+        token: OneTimeToken,
+        effects: Effects,
+    ) -> Result<(), StoreError> {
         self.0
             .write(move |connection| {
+                if let Some(account) = subject
+                    && !connection.prepare_cached(sql::ACTIVE)?.exists([account.as_bytes()])?
+                {
+                    return Ok(());
+                }
                 insert_token(connection, &token)?;
                 effects.write_sqlite(connection)
             })
@@ -213,10 +223,12 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn erasures(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+    async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {
         self.0.read_point(|connection| {
             let mut statement = connection.prepare_cached(sql::ERASURES)?;
-            let found = statement.query_map([limit], |row| row.get(0).map(Uuid::from_bytes))?;
+            let found = statement.query_map(params![after.as_bytes(), limit], |row| {
+                Ok((Uuid::from_bytes(row.get(0)?), Timestamp(row.get(1)?)))
+            })?;
             Ok(found.collect::<Result<_, _>>()?)
         })
     }
@@ -248,8 +260,9 @@ impl Store for SqliteStore {
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         self.0
             .write(move |connection| {
-                connection.prepare_cached(sql::SWEEP_TOKENS)?.execute([before.0, limit])?;
-                Ok(connection.prepare_cached(sql::SWEEP)?.execute([before.0, limit])? as u64)
+                let tokens = connection.prepare_cached(sql::SWEEP_TOKENS)?.execute([before.0, limit])?;
+                let sessions = connection.prepare_cached(sql::SWEEP)?.execute([before.0, limit])?;
+                Ok(tokens.max(sessions) as u64)
             })
             .await
     }

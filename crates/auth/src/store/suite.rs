@@ -250,7 +250,7 @@ fn token(n: u128, account: Option<u128>) -> OneTimeToken {
 }
 
 async fn mailed_permissions_are_good_once(store: &dyn Store) {
-    let issue = |token| store.issue_token(token, Effects::default());
+    let issue = |token: OneTimeToken| store.issue_token(token.account_id, token, Effects::default());
     issue(token(60, Some(1))).await.unwrap();
     issue(token(61, None)).await.unwrap();
     let find = async |n, now| store.token(id(n), Purpose::VerifyEmail, Timestamp(now)).await.unwrap();
@@ -301,9 +301,15 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
     assert!(store.session_with_account(id(70)).await.unwrap().is_none());
     assert!(store.token(id(70), Purpose::VerifyEmail, Timestamp(1)).await.unwrap().is_none());
     assert!(personal(&registered).await.is_none() && personal(&opened).await.is_none());
-    assert_eq!(store.erasures(10).await.unwrap(), [id(70)]);
+    let late =
+        events::mail_requested(&context, &eve.account, events::Template::ResetPassword, None, &Cause::SYSTEM).unwrap();
+    store.issue_token(Some(id(70)), token(71, Some(70)), Effects::event(late.clone())).await.unwrap();
+    assert!(store.token(id(71), Purpose::VerifyEmail, Timestamp(1)).await.unwrap().is_none());
+    assert!(personal(&late).await.is_none(), "asked for before, and written after it was erased");
+    assert_eq!(store.erasures(Uuid::nil(), 10).await.unwrap(), [(id(70), Timestamp(80))]);
+    assert!(store.erasures(id(70), 10).await.unwrap().is_empty());
     store.erased(id(70)).await.unwrap();
-    assert!(store.erasures(10).await.unwrap().is_empty());
+    assert!(store.erasures(Uuid::nil(), 10).await.unwrap().is_empty());
 }
 
 async fn hashes_are_replaced_once(store: &dyn Store) {

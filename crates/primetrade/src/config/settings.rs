@@ -197,8 +197,8 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "auth.hash_queue",
-        default: "64",
-        doc: "Passwords that may wait for a hashing thread before further ones are refused with 503.",
+        default: "256",
+        doc: "Passwords that may wait for a hashing thread before further ones are refused with 503; those of new accounts may be half of them.",
         secret: false,
         apply: |config, text| put(&mut config.auth.hash_queue, value::integer(text, 1..=10_000)),
     },

@@ -51,6 +51,9 @@ impl Products {
         for _ in 0..TRIES {
             // Deleted meanwhile is as good.
             let Some(mut product) = self.store.get_stocked(id).await? else { return Ok(()) };
+            if product.product.status == Status::Archived {
+                return Ok(());
+            }
             let Product { version, status, updated_at, .. } = &mut product.product;
             let expected = *version;
             (*version, *status, *updated_at) = (expected + 1, Status::Archived, self.context.now());

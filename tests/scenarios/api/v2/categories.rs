@@ -54,7 +54,7 @@ fn bad_queries_of_categories_are_refused(topology: Topology) {
         ("limit=101", "/limit", "value"),
         ("cursor=x", "/cursor", "invalid-cursor"),
         (&foreign, "/cursor", "invalid-cursor"),
-        ("name=A", "/query", "unknown-parameter"),
+        ("name=A", "/name", "unknown-parameter"),
     ] {
         assert_invalid(&client.get(&format!("/api/v2/categories?{query}")), &[(pointer, code)]);
     }

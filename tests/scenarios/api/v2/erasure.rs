@@ -73,7 +73,7 @@ fn nothing_personal_is_left(topology: Topology) {
     assert_eq!((&erased["active"], &erased["email_verified"]), (&json!(false), &json!(false)));
     let revive = [("content-type", "application/json"), ("if-match", "*")];
     let answer = admin.send("PATCH", &path, &revive, Some(b"{\"active\": true}"));
-    assert_problem(&answer, 404, "not-found");
+    assert_problem(&answer, 409, "conflict");
 }
 
 fn products_are_archived(topology: Topology) {

@@ -151,12 +151,12 @@ fn every_wrong_parameter_is_named(topology: Topology) {
         ("price_max=99999999999999999999", &[("/price_max", "value")]),
         ("price_min=2&price_max=1", &[("/price_max", "range")]),
         (&long, &[("/category", "value")]),
-        ("status=draft", &[("/query", "unknown-parameter")]),
+        ("status=draft", &[("/status", "unknown-parameter")]),
         ("sort=name&sort=name", &[("/sort", "repeated-parameter")]),
         (
             "limit=0&sort=x&in_stock=1&price_min=x&cursor=y&color=red",
             &[
-                ("/query", "unknown-parameter"),
+                ("/color", "unknown-parameter"),
                 ("/in_stock", "value"),
                 ("/price_min", "value"),
                 ("/sort", "value"),

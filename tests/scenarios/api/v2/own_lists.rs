@@ -71,7 +71,7 @@ fn sellers_see_their_own_products_with_stock(topology: Topology) {
     }
     assert_invalid(
         &api.get("/api/v2/me/products?status=gone&owner_id=1"),
-        &[("/query", "unknown-parameter"), ("/status", "value")],
+        &[("/owner_id", "unknown-parameter"), ("/status", "value")],
     );
     // A cursor of one seller leads into no list of another.
     let cursor = text(&api.get("/api/v2/me/products?limit=1").json()["next_cursor"]);

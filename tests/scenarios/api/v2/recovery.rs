@@ -15,6 +15,8 @@ on_both!(
     a_reset_dies_with_the_password_and_the_address,
     unknown_addresses_look_alike_and_get_no_mail,
     who_is_registered_is_told_so,
+    nobody_can_have_an_address_flooded,
+    the_address_before_is_told_of_another,
     permissions_are_for_one_purpose,
     mails_survive_a_kill,
 );
@@ -44,7 +46,10 @@ impl Mails {
 }
 
 fn start(topology: Topology) -> (Server, Mails) {
-    let deployment = Deployment::new(topology);
+    start_as(Deployment::new(topology))
+}
+
+fn start_as(deployment: Deployment) -> (Server, Mails) {
     let folder = deployment.folder().join("mails");
     let server = deployment.set("MAIL__SINK", &folder.display().to_string()).start();
     (server, Mails(folder))
@@ -147,6 +152,30 @@ fn who_is_registered_is_told_so(topology: Topology) {
     server.client().post("/api/v2/accounts", &body).expect(201);
     eventually("the owner was told", || mails.to(&email).iter().any(|mail| mail.contains("You have")).then_some(()));
     assert!(mails.to(&email.to_uppercase()).is_empty());
+}
+
+fn nobody_can_have_an_address_flooded(topology: Topology) {
+    let (server, mails) = start_as(Deployment::new(topology).set("LIMITS__ENABLED", "true"));
+    let email = register(&server);
+    for number in 0..15 {
+        let body = json!({ "username": format!("someone_{number}"), "email": email, "password": PASSWORD });
+        server.client().post("/api/v2/accounts", &body).expect(201);
+    }
+    let last = register(&server);
+    mails.tokens(&last, "confirm", 1);
+    assert_eq!(mails.to(&email).iter().filter(|mail| mail.contains("You have")).count(), 10);
+    let api = log_in(&server, &last);
+    let move_to = |email: &str| patch(&api, "/api/v2/me", "*", &json!({ "email": email })).status;
+    let statuses: Vec<u16> = (0..12).flat_map(|_| [move_to("victim@example.com"), move_to(&last)]).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 22, "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
+fn the_address_before_is_told_of_another(topology: Topology) {
+    let (server, mails) = start(topology);
+    let email = register(&server);
+    patch(&log_in(&server, &email), "/api/v2/me", "*", &json!({ "email": "new@example.com" })).expect(200);
+    eventually("it was told", || mails.to(&email).iter().any(|mail| mail.contains("has another")).then_some(()));
 }
 
 fn permissions_are_for_one_purpose(topology: Topology) {

@@ -11,7 +11,6 @@ use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IfMatchHeader, InConflict};
 use platform::http::v2::{self, Refusal};
 
-use crate::erasure;
 use crate::routes::Endpoints;
 
 /// How long the answer waits for the products to be archived. What is left then goes on by itself.
@@ -31,7 +30,7 @@ pub async fn handle(
     let cause = Cause::of(id, caller.request_id());
     endpoints.accounts.erase(id, &if_match, &cause).await?;
     // On a task of its own: a client that hangs up does not cut it short.
-    let rest = tokio::spawn(async move { erasure::finish(&*endpoints.accounts, &endpoints.products, id).await });
+    let rest = tokio::spawn(async move { endpoints.products.archive_all(id).await });
     // Whatever hinders it: the account is erased, and the rest is taken up again.
     let _ = tokio::time::timeout(PATIENCE, rest).await;
     Ok(v2::done())

@@ -10,12 +10,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
-use kernel::Error;
 use kernel::error::Unauthenticated;
+use kernel::{Error, Uuid};
 use platform::http::caller::V2User;
 use platform::http::v2::{self, Refusal};
+use products::ListQuery;
 use products::routes::v2::V2Product;
-use products::{ListQuery, Products};
 use utoipa::ToSchema;
 
 use crate::routes::Endpoints;
@@ -47,7 +47,7 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     let head =
         [b"{\"account\":", &v2::bytes(&account)[..], b",\"sessions\":", &v2::bytes(&sessions), b",\"products\":["];
     let head = stream::iter([Ok(Bytes::from(head.concat()))]);
-    let products = products(endpoints.products.clone(), endpoints.products.everything_of(id));
+    let products = products(Arc::clone(&endpoints), endpoints.products.everything_of(id), id);
     let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
     let mut response = v2::private_json(axum::http::StatusCode::OK, Bytes::new());
     *response.body_mut() = Body::from_stream(stream::iter([head.boxed(), products.boxed(), tail.boxed()]).flatten());
@@ -56,12 +56,20 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     Ok(response)
 }
 
-/// The products of a list as pieces of a JSON array, a page at a time.
-fn products(catalogue: Products, list: ListQuery) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+/// The products of a list as pieces of a JSON array, a page at a time, for as long as their owner's account is active.
+fn products(
+    endpoints: Arc<Endpoints>,
+    list: ListQuery,
+    owner: Uuid,
+) -> impl Stream<Item = Result<Bytes, Error>> + Send {
     stream::try_unfold(Some((list, true)), move |state| {
-        let catalogue = catalogue.clone();
+        let endpoints = Arc::clone(&endpoints);
         async move {
             let Some((mut list, mut first)) = state else { return Ok(None) };
+            let Endpoints { accounts, products: catalogue, .. } = &*endpoints;
+            if !accounts.get(owner).await?.is_some_and(|account| account.active) {
+                return Err(Error::Unauthenticated(Unauthenticated::Ended));
+            }
             let page = catalogue.list(list.clone()).await?;
             let mut piece = Vec::new();
             for product in catalogue.with_stock(page.products).await? {
