@@ -13,6 +13,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use kernel::{Actor, Role, Timestamp, Uuid};
 use platform::http::caller::V2User;
+use platform::http::v2::Page;
 use platform::http::{ClientAddress, RequestId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use me::etag;
-pub use sessions::V2Session;
+pub use sessions::{V2Session, V2SessionPage};
 
 use crate::{Account, Auth, Cause, UsedBy};
 
@@ -57,6 +58,8 @@ pub struct V2Account {
     created_at: Timestamp,
     updated_at: Timestamp,
 }
+
+pub type V2AccountPage = Page<V2Account>;
 
 impl From<Account> for V2Account {
     fn from(account: Account) -> Self {
