@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 # Requests that `make fuzz` makes up for an operation and a caller.
 EXAMPLES ?= 100
 
-.PHONY: help run demo build test lint fmt servers fuzzer fuzz audit bench
+.PHONY: help run demo build test lint fmt servers fuzzer fuzz client audit bench
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -19,10 +19,11 @@ demo: ## the same, with a shop to look at
 build: ## the optimised binary: target/release/primetrade
 	$(CARGO) build --release --package primetrade
 
-test: servers fuzzer lint ## everything: format, lints, unit, store and black-box tests, and a short fuzz
+test: servers fuzzer lint ## everything: format, lints, unit, store and black-box tests, a generated client, and a short fuzz
 	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
+	python3 tests/client/run.py --if-installable
 	python3 tests/fuzz/run.py --if-installable 5
 
 lint: ## format and lints, warnings refused
@@ -55,6 +56,11 @@ fuzzer: ## installs what the fuzzer needs beside PyPI, where it may
 fuzz: fuzzer ## requests made up from the OpenAPI documents, EXAMPLES for each operation and caller
 	$(CARGO) build --package primetrade
 	python3 tests/fuzz/run.py $(EXAMPLES)
+
+# npm is not installed by itself: with it come four hundred packages.
+client: ## a TypeScript client generated from the OpenAPI document, and what a seller does with it; needs npm
+	$(CARGO) build --package primetrade
+	python3 tests/client/run.py
 
 bench: build ## measure against bare peers and record the figures in benches/results
 	python3 benches/run.py

@@ -18,6 +18,9 @@ import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from server import Server
+
 SCHEMATHESIS = "4.32.5"
 SEED = "20261125"
 OPTION = "--if-installable"
@@ -60,35 +63,7 @@ def installed():
     return program
 
 
-class Server:
-    """The binary on a temporary store, with limits off: the fuzzer asks more in a second than a person in a day."""
-
-    def __init__(self, binary, folder):
-        self.binary, self.folder = binary, folder
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PRIMETRADE_")}
-        self.environment |= {
-            "PRIMETRADE_HTTP__LISTEN": "127.0.0.1:0",
-            "PRIMETRADE_ADMIN__LISTEN": "127.0.0.1:0",
-            "PRIMETRADE_DATABASE__URL": f"sqlite:{folder}/data",
-            "PRIMETRADE_LIMITS__ENABLED": "false",
-            "PRIMETRADE_LOG__FORMAT": "json",
-        }
-        self.log = open(f"{folder}/log", "w")
-        self.process = self.start("serve", stdout=subprocess.PIPE, stderr=self.log)
-        for line in self.process.stdout:
-            if found := re.match(r"PrimeTrade is serving on (\S+)", line):
-                self.url = found[1]
-                return
-        sys.exit(f"the server did not start:\n{Path(self.log.name).read_text()}")
-
-    def start(self, *arguments, **streams):
-        return subprocess.Popen([self.binary, *arguments], env=self.environment, cwd=self.folder, text=True, **streams)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
-
+class Fuzzed(Server):
     def post(self, path, body):
         """The answer's JSON."""
         headers = {"Content-Type": "application/json"}
@@ -156,13 +131,10 @@ def main():
     binary = Path(arguments[1] if len(arguments) > 1 else ROOT / "target" / "debug" / "primetrade").resolve()
     program = installed()
     with tempfile.TemporaryDirectory(prefix="primetrade-fuzz-") as folder:
-        server = Server(binary, folder)
-        try:
+        with Fuzzed(binary, folder) as server:
             held = fuzz(program, server, examples)
-        finally:
-            server.stop()
         if not held:
-            print("\nthe server's last log lines:", *Path(server.log.name).read_text().splitlines()[-10:], sep="\n")
+            print("\nthe server's last log lines:", *server.told().splitlines()[-10:], sep="\n")
     sys.exit(0 if held else 1)
 
 

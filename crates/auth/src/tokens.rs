@@ -11,6 +11,7 @@ use kernel::error::Unauthenticated;
 use kernel::{Error, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::keys::{KeyRing, LiveRing};
 
@@ -25,7 +26,8 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 const MAX_REMEMBERED: usize = 10_000;
 
 /// Which API a token is for. One API's token is nothing to the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Audience {
     V1,
     V2,

@@ -44,6 +44,7 @@ pub const MAX_REASON: usize = 200;
 /// Who sees a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ProductStatus)]
 pub enum Status {
     /// Its owner and administrators.
     Draft,

@@ -40,7 +40,7 @@ pub(super) struct JsonWebKey {
 }
 
 /// The keys that verify access tokens
-#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "key_set", tag = "sessions",
+#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "get_key_set", tag = "sessions",
     responses((status = 200, body = KeySet, content_type = "application/jwk-set+json", description = "A JSON Web Key Set (RFC 7517)")))]
 pub(super) async fn handle(State(auth): State<Arc<Auth>>) -> impl IntoResponse {
     (HEADERS, auth.key_set().to_string())

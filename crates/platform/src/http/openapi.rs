@@ -42,7 +42,7 @@ pub struct IfMatchHeader {
 #[expect(dead_code, reason = "only described")]
 pub struct IfNoneMatchHeader {
     /// The ETag of what the client has.
-    #[param(rename = "If-None-Match", required = false)]
+    #[param(rename = "If-None-Match", required = false, nullable = false)]
     if_none_match: Option<String>,
 }
 
@@ -52,7 +52,14 @@ pub struct IfNoneMatchHeader {
 pub struct IdempotencyKeyHeader {
     /// 1 to 255 visible ASCII characters. The same request with the same key has one effect, and gets the same answer for
     /// 24 hours, then with `Idempotent-Replayed: true`.
-    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        nullable = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
     idempotency_key: Option<String>,
 }
 

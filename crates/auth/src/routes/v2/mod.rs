@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use kernel::{Role, Timestamp, Uuid};
 use platform::http::caller::V2User;
+use platform::http::v2::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use me::etag;
-pub use sessions::V2Session;
+pub use sessions::{V2Session, V2SessionPage};
 
 use crate::{Account, Auth, Cause};
 
@@ -50,6 +51,8 @@ pub struct V2Account {
     created_at: Timestamp,
     updated_at: Timestamp,
 }
+
+pub type V2AccountPage = Page<V2Account>;
 
 impl From<Account> for V2Account {
     fn from(account: Account) -> Self {

@@ -1,24 +1,60 @@
 //! Lists of API v2: pages by key, with opaque cursors that are bound to their list and its filters.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use kernel::{Timestamp, Uuid};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{SchemaFormat, SchemaType};
+use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Longer ones are not ours.
 const MAX_CURSOR: usize = 2_048;
 
-/// One page of a list.
-#[derive(Serialize, ToSchema)]
+/// One page of a list. An endpoint declares it by an alias (`type V2ProductPage = Page<V2Product>`).
+#[derive(Serialize)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Where the next page begins; null on the last one.
+    /// `None` on the last page.
     pub next_cursor: Option<String>,
-    /// How many there are in all, if that was asked.
+    /// If it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub count: Option<i64>,
+}
+
+/// A `ProductPage` of `Product`s. What utoipa derives for a generic type is a `Page_Product` of nameless objects, and so it would
+/// be in every client that is generated.
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}Page", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let next_cursor = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("Where the next page begins; null on the last one."));
+        let count = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .description(Some("How many there are in all, if that was asked."));
+        let page = ObjectBuilder::new()
+            .description(Some("One page of a list."))
+            .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .required("items")
+            .property("next_cursor", next_cursor)
+            .required("next_cursor")
+            .property("count", count);
+        RefOr::T(Schema::from(page))
+    }
 }
 
 #[derive(IntoParams)]

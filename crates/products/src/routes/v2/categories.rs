@@ -36,9 +36,11 @@ struct V2Category {
     count: i64,
 }
 
+type V2CategoryPage = Page<V2Category>;
+
 /// The categories of active products, by name
-#[utoipa::path(get, path = "/api/v2/categories", operation_id = "categories", tag = "products",
-    security((), ("bearer" = [])), params(Parameters), responses((status = 200, body = Page<V2Category>)))]
+#[utoipa::path(get, path = "/api/v2/categories", operation_id = "list_categories", tag = "products",
+    security((), ("bearer" = [])), params(Parameters), responses((status = 200, body = V2CategoryPage)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Caller(_): V2Caller,

@@ -16,7 +16,7 @@ use crate::model::Product;
 use crate::routes::Endpoints;
 
 /// A product: active ones for everyone, others for those who manage them
-#[utoipa::path(get, path = "/api/v2/products/{id}", operation_id = "product", tag = "products",
+#[utoipa::path(get, path = "/api/v2/products/{id}", operation_id = "get_product", tag = "products",
     security((), ("bearer" = [])), params(IdInPath, IfNoneMatchHeader),
     responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match and If-None-Match"))),
         (status = 304, description = "The client has it")))]

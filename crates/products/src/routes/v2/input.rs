@@ -1,5 +1,6 @@
 //! What clients of API v2 send of products. The rules beyond the form are the model's.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use kernel::{Currency, Money, Uuid};
@@ -244,7 +245,11 @@ impl PartialSchema for Options {
     }
 }
 
-impl ToSchema for Options {}
+impl ToSchema for Options {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("VariantOptions")
+    }
+}
 
 /// Only described.
 pub struct Tag;

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use platform::http::caller::V2Caller;
-use platform::http::v2::{Page, Refusal};
+use platform::http::v2::Refusal;
 
-use super::V2Product;
+use super::V2ProductPage;
 use super::listing::{self, Asked, ListParameters, OwnerParameter};
 use crate::routes::Endpoints;
 
 /// Active products
-#[utoipa::path(get, path = "/api/v2/products", operation_id = "products", tag = "products",
+#[utoipa::path(get, path = "/api/v2/products", operation_id = "list_products", tag = "products",
     security((), ("bearer" = [])), params(ListParameters, OwnerParameter),
-    responses((status = 200, body = Page<V2Product>)))]
+    responses((status = 200, body = V2ProductPage)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     // The list is the same for everyone, but a token that is sent must be good.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use platform::http::caller::V2User;
-use platform::http::v2::{Page, Refusal};
+use platform::http::v2::Refusal;
 
-use super::V2Product;
+use super::V2ProductPage;
 use super::listing::{self, Asked, ListParameters, StatusParameter};
 use crate::routes::Endpoints;
 
 /// The caller's products, drafts too, with their stock
-#[utoipa::path(get, path = "/api/v2/me/products", operation_id = "my_products", tag = "products",
+#[utoipa::path(get, path = "/api/v2/me/products", operation_id = "list_my_products", tag = "products",
     security(("bearer" = [])), params(ListParameters, StatusParameter),
-    responses((status = 200, body = Page<V2Product>)))]
+    responses((status = 200, body = V2ProductPage)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     caller: V2User,

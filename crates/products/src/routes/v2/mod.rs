@@ -20,7 +20,7 @@ use axum::response::Response;
 use kernel::{Money, Timestamp, Uuid};
 use platform::http::caller::V2User;
 use platform::http::conditional::etag;
-use platform::http::v2;
+use platform::http::v2::{self, Page};
 use platform::idempotency::Answer;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -76,6 +76,8 @@ pub struct V2Product<'a> {
     updated_at: Timestamp,
 }
 
+pub type V2ProductPage = Page<V2Product<'static>>;
+
 /// One thing that can be bought.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Variant)]
@@ -83,8 +85,7 @@ struct V2Variant<'a> {
     id: Uuid,
     sku: Option<&'a str>,
     barcode: Option<&'a str>,
-    /// `{"Size": "Small"}`
-    #[schema(value_type = HashMap<String, String>)]
+    #[schema(value_type = input::Options)]
     options: Options<'a>,
     price: Money,
     compare_at_price: Option<Money>,

@@ -22,7 +22,7 @@ use crate::routes::Endpoints;
 
 /// Everything that is kept about an account.
 #[derive(ToSchema)]
-#[schema(as = Export)]
+#[schema(as = AccountExport)]
 #[expect(dead_code, reason = "only described: it is written piece by piece")]
 struct Export<'a> {
     account: V2Account,

@@ -15,7 +15,7 @@ use platform::http::v2::{self, Refusal};
 use crate::routes::Endpoints;
 
 /// An account, for administrators
-#[utoipa::path(get, path = "/api/v2/users/{id}", operation_id = "user", tag = "users", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v2/users/{id}", operation_id = "get_user", tag = "users", security(("bearer" = [])),
     params(IdInPath), responses((status = 200, body = V2Account, headers(("ETag" = String, description = "Its version, for If-Match"))),
         (status = 403, body = Problem, content_type = "application/problem+json")))]
 pub async fn handle(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth::Account;
-use auth::routes::v2::V2Account;
+use auth::routes::v2::{V2Account, V2AccountPage};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use platform::http::caller::V2Admin;
@@ -16,8 +16,8 @@ use crate::routes::Endpoints;
 const SCOPE: &str = "users";
 
 /// All accounts, newest first, for administrators
-#[utoipa::path(get, path = "/api/v2/users", operation_id = "users", tag = "users", security(("bearer" = [])),
-    params(PageParameters), responses((status = 200, body = Page<V2Account>),
+#[utoipa::path(get, path = "/api/v2/users", operation_id = "list_users", tag = "users", security(("bearer" = [])),
+    params(PageParameters), responses((status = 200, body = V2AccountPage),
         (status = 403, body = Problem, content_type = "application/problem+json")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,

@@ -8,17 +8,17 @@ use kernel::Error;
 use platform::http::caller::V2Admin;
 use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
+use platform::http::v2::Refusal;
 use platform::http::v2::refusal::Problem;
-use platform::http::v2::{Page, Refusal};
-use products::routes::v2::V2Product;
+use products::routes::v2::V2ProductPage;
 use products::routes::v2::listing::{self, Asked, ListParameters, StatusParameter};
 
 use crate::routes::Endpoints;
 
 /// An account's products, drafts too, with their stock, for administrators
-#[utoipa::path(get, path = "/api/v2/users/{id}/products", operation_id = "user_products", tag = "users",
+#[utoipa::path(get, path = "/api/v2/users/{id}/products", operation_id = "list_user_products", tag = "users",
     security(("bearer" = [])), params(IdInPath, ListParameters, StatusParameter),
-    responses((status = 200, body = Page<V2Product>),
+    responses((status = 200, body = V2ProductPage),
         (status = 403, body = Problem, content_type = "application/problem+json")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::routes::v2::V2Session;
+use auth::routes::v2::{V2Session, V2SessionPage};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Error;
@@ -17,8 +17,8 @@ use crate::routes::Endpoints;
 /// An account's live sessions, newest first, for administrators
 ///
 /// At most 100, on one page.
-#[utoipa::path(get, path = "/api/v2/users/{id}/sessions", operation_id = "user_sessions", tag = "users",
-    security(("bearer" = [])), params(IdInPath), responses((status = 200, body = Page<V2Session>),
+#[utoipa::path(get, path = "/api/v2/users/{id}/sessions", operation_id = "list_user_sessions", tag = "users",
+    security(("bearer" = [])), params(IdInPath), responses((status = 200, body = V2SessionPage),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "There are no query parameters")))]
 pub async fn handle(

@@ -14,7 +14,7 @@ use super::etag;
 use crate::{Accounts, Auth};
 
 /// The caller's account
-#[utoipa::path(get, path = "/api/v2/me", operation_id = "me", tag = "me", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v2/me", operation_id = "get_me", tag = "me", security(("bearer" = [])),
     responses((status = 200, body = V2Account, headers(("ETag" = String, description = "Its version, for If-Match")))))]
 pub async fn handle(State(auth): State<Arc<Auth>>, caller: V2User) -> Result<Response, Refusal> {
     // Gone between the check of the token and now.

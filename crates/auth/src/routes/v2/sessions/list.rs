@@ -8,14 +8,14 @@ use platform::http::caller::V2User;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, Page, Query, Refusal};
 
-use super::V2Session;
+use super::{V2Session, V2SessionPage};
 use crate::Auth;
 
 /// The caller's live sessions, newest first
 ///
 /// At most 100, on one page.
-#[utoipa::path(get, path = "/api/v2/sessions", operation_id = "sessions", tag = "sessions",
-    security(("bearer" = [])), responses((status = 200, body = Page<V2Session>),
+#[utoipa::path(get, path = "/api/v2/sessions", operation_id = "list_sessions", tag = "sessions",
+    security(("bearer" = [])), responses((status = 200, body = V2SessionPage),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "There are no query parameters")))]
 pub async fn handle(
     State(auth): State<Arc<Auth>>,

@@ -10,11 +10,11 @@ pub mod refresh;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use kernel::{Timestamp, Uuid};
-use platform::http::v2;
+use platform::http::v2::{self, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Opened, Session};
+use crate::{Audience, Opened, Session};
 
 /// The name of the cookie by which a device is known again.
 const DEVICE_COOKIE: &str = "primetrade-device";
@@ -27,19 +27,23 @@ const DEVICE_SECONDS: u64 = 180 * 24 * 60 * 60;
 struct V2Tokens {
     /// For `Authorization: Bearer`.
     access_token: String,
-    /// `Bearer`
-    #[schema(value_type = String)]
-    token_type: &'static str,
+    #[schema(inline)]
+    token_type: TokenType,
     /// Seconds until the access token is over.
     expires_in: u64,
     /// Good for one refresh, which gives the next one.
     refresh_token: String,
 }
 
+#[derive(Serialize, ToSchema)]
+enum TokenType {
+    Bearer,
+}
+
 fn answer(opened: Opened) -> Response {
     let tokens = V2Tokens {
         access_token: opened.access_token,
-        token_type: "Bearer",
+        token_type: TokenType::Bearer,
         expires_in: opened.expires_in,
         refresh_token: opened.refresh_token,
     };
@@ -62,8 +66,7 @@ fn answer(opened: Opened) -> Response {
 #[schema(as = Session)]
 pub struct V2Session {
     id: Uuid,
-    /// `v1` or `v2`
-    #[schema(value_type = String)]
+    #[schema(inline, value_type = Audience)]
     api: &'static str,
     /// Whether the request came in this session.
     current: bool,
@@ -76,6 +79,8 @@ pub struct V2Session {
     last_used_at: Timestamp,
     expires_at: Timestamp,
 }
+
+pub type V2SessionPage = Page<V2Session>;
 
 impl V2Session {
     pub fn new(session: Session, current: Option<Uuid>) -> Self {
