@@ -5,14 +5,10 @@
 mod events;
 mod keys;
 mod local;
-mod mail;
 mod model;
 mod passwords;
-mod profile;
-mod recovery;
 pub mod routes;
 mod service;
-mod sessions;
 mod store;
 mod throttle;
 mod tickets;
@@ -27,12 +23,9 @@ use platform::http::conditional::IfMatch;
 
 pub use events::Cause;
 pub use keys::{Key, KeyError, KeyRing};
-pub use mail::Mail;
 pub use model::{Account, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict};
-pub use profile::Administration;
-pub use service::{Auth, AuthSettings, LoggedIn, StartError};
-pub use sessions::Opened;
+pub use service::{Administration, Auth, AuthSettings, LoggedIn, Mail, Opened, StartError};
 pub use tokens::{Audience, Claims};
 
 /// The schema of the database that auth is started with.

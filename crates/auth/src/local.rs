@@ -7,8 +7,7 @@ use platform::http::conditional::IfMatch;
 use crate::Accounts;
 use crate::events::Cause;
 use crate::model::{Account, Session, email_key};
-use crate::profile::Administration;
-use crate::service::Auth;
+use crate::service::{Administration, Auth};
 use crate::store::AccountQuery;
 
 #[async_trait]

@@ -1,5 +1,10 @@
 //! The use cases. HTTP, commands and other services all come through here.
 
+mod mail;
+mod profile;
+mod recovery;
+mod sessions;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +22,14 @@ use crate::events::{self, Cause};
 use crate::keys::{KeyError, LiveRing};
 use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
-use crate::profile::ATTEMPTS;
 use crate::store::{self, Store, StoredAccount};
 use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
+
+pub use mail::Mail;
+use profile::ATTEMPTS;
+pub use profile::Administration;
+pub use sessions::Opened;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]

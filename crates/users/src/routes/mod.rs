@@ -34,8 +34,8 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::list::handle))
         .routes(routes!(v2::get::handle, v2::patch::handle))
         .routes(routes!(v2::products::handle))
-        .routes(routes!(v2::erase::handle))
-        .routes(routes!(v2::export::handle))
+        .routes(routes!(v2::me::erase::handle))
+        .routes(routes!(v2::me::export::handle))
         .routes(routes!(v2::sessions::handle));
     Api { v1, v2 }
 }

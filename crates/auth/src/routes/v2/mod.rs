@@ -32,8 +32,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Auth>> {
         .routes(routes!(me::password::handle))
         .routes(routes!(me::email_verification::handle))
         .routes(routes!(email_verifications::handle))
-        .routes(routes!(password_resets::request))
-        .routes(routes!(password_resets::confirm))
+        .routes(routes!(password_resets::request::handle))
+        .routes(routes!(password_resets::confirm::handle))
 }
 
 /// An account, as its owner and administrators see it.

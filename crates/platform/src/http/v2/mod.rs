@@ -70,9 +70,18 @@ pub fn created(location: &str, body: Bytes) -> Response {
     response
 }
 
+/// 202: it will be done.
+pub fn accepted() -> Response {
+    empty(StatusCode::ACCEPTED)
+}
+
 /// 204: done, and nothing to say about it.
 pub fn done() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    empty(StatusCode::NO_CONTENT)
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = status.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, NOBODY_KEEPS);
     response
 }

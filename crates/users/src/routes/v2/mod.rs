@@ -1,9 +1,8 @@
 //! User administration as API v2 shows it, and what of one's own account concerns other services too.
 
-pub mod erase;
-pub mod export;
 pub mod get;
 pub mod list;
+pub mod me;
 pub mod patch;
 pub mod products;
 pub mod sessions;

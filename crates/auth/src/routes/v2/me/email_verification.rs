@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::v2::refusal::Problem;
@@ -24,7 +23,5 @@ pub async fn handle(
     Client(used_by): Client,
 ) -> Result<Response, Refusal> {
     auth.request_verification(caller.principal.account_id, used_by.address, &cause(&caller)).await?;
-    let mut response = v2::done();
-    *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
+    Ok(v2::accepted())
 }

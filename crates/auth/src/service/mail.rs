@@ -4,9 +4,9 @@ use kernel::Error;
 use platform::db::events as log;
 use serde::Deserialize;
 
+use super::Auth;
 use crate::events::{MAIL_REQUESTED, MailRequest, Personal, Template};
 use crate::model::Purpose;
-use crate::service::Auth;
 use crate::tickets::Ticket;
 
 /// A mail, ready to send.

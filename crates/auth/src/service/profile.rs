@@ -8,10 +8,10 @@ use kernel::error::Unauthenticated;
 use kernel::{Error, Role, Uuid};
 use platform::db::{Effects, StoreError};
 
+use super::recovery::not_good;
+use super::{Auth, taken};
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
-use crate::recovery::not_good;
-use crate::service::{Auth, taken};
 use crate::store::{AccountChange, EndSessions, LAST_ADMIN_RULE, TOKEN_RULE};
 use crate::throttle::From;
 

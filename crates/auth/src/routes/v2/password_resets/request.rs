@@ -1,9 +1,8 @@
-//! `POST /api/v2/password-resets` and `/api/v2/password-resets/confirm`
+//! `POST /api/v2/password-resets`
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Actor, Error};
 use platform::http::v2::refusal::Problem;
@@ -17,7 +16,7 @@ use crate::{Auth, Cause, Profile};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PasswordReset {
+pub struct PasswordReset {
     #[schema(format = "email", max_length = 100, example = "ada@example.com")]
     email: String,
 }
@@ -29,7 +28,7 @@ pub(super) struct PasswordReset {
     request_body = PasswordReset, responses(
         (status = 202, description = "Mailed, if an account has the address"),
         (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)))))]
-pub(super) async fn request(
+pub async fn handle(
     State(auth): State<Arc<Auth>>,
     InRequest(request_id): InRequest,
     Client(used_by): Client,
@@ -40,28 +39,5 @@ pub(super) async fn request(
     }
     let cause = Cause { actor: Actor::System, request_id };
     auth.request_reset(&value.email, used_by.address, &cause).await?;
-    let mut response = v2::done();
-    *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PasswordResetConfirmation {
-    /// From the mail.
-    token: String,
-    #[schema(format = Password, min_length = 8, max_length = 128, example = "correct horse battery staple")]
-    password: String,
-}
-
-/// Choose another password with a mailed token; all sessions end
-#[utoipa::path(post, path = "/api/v2/password-resets/confirm", operation_id = "reset_password", tag = "accounts",
-    request_body = PasswordResetConfirmation, responses((status = 204, description = "The new password holds")))]
-pub(super) async fn confirm(
-    State(auth): State<Arc<Auth>>,
-    InRequest(request_id): InRequest,
-    JsonBody { value, .. }: JsonBody<PasswordResetConfirmation>,
-) -> Result<Response, Refusal> {
-    auth.reset_password(&value.token, &value.password, request_id).await?;
-    Ok(v2::done())
+    Ok(v2::accepted())
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use kernel::{Error, Uuid};
 use platform::db::Effects;
 
+use super::Auth;
+use super::profile::{ATTEMPTS, VERIFICATION_LIFETIME, others_change_it};
 use crate::events::{self, Cause, Template};
 use crate::model::{OneTimeToken, Purpose, email_key};
-use crate::profile::{ATTEMPTS, VERIFICATION_LIFETIME, others_change_it};
-use crate::service::Auth;
 use crate::store::{AccountChange, EndSessions};
 use crate::tickets::Ticket;
 

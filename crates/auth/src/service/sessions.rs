@@ -7,9 +7,9 @@ use kernel::error::Unauthenticated;
 use kernel::{Actor, Error, Timestamp, Uuid};
 use platform::db::Effects;
 
+use super::Auth;
 use crate::events::{self, Cause, Ended};
 use crate::model::{Credentials, Session, UsedBy};
-use crate::service::Auth;
 use crate::store::{Refresh, Refreshed};
 use crate::tickets::Ticket;
 use crate::tokens::{Audience, Claims};
