@@ -23,7 +23,11 @@ impl Query {
         let mut broken = Vec::new();
         for (position, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let detail = format!("unknown query parameter {name:?}; known are {}", known.join(", "));
+                let known = match known {
+                    [] => "there are none".to_owned(),
+                    known => format!("known are {}", known.join(", ")),
+                };
+                let detail = format!("unknown query parameter {name:?}; {known}");
                 broken.push(Violation::new("query", "unknown-parameter", detail));
             } else if pairs[..position].iter().any(|(before, _)| before == name) {
                 broken.push(Violation::new(name.clone(), "repeated-parameter", format!("{name} is there twice")));
