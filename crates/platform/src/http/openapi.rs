@@ -4,6 +4,7 @@
 //! here, so that no endpoint can forget them.
 
 mod answers;
+mod examples;
 
 use std::collections::BTreeMap;
 
@@ -173,13 +174,14 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
             add_schema::<InputError<'_>>(components);
         }
     }
+    let examples = examples::Examples::of(version);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             if version == Version::V1 {
                 add_forms(operation);
             }
             add_refusals(operation, version);
-            answers::add_examples(operation, &path.replace("{id}", EXAMPLE_ID), version);
+            examples.add_to(operation, &path.replace("{id}", EXAMPLE_ID));
             answers::add_headers(operation);
         }
     }
