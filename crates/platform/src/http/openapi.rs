@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -187,6 +188,14 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
     }
     answers::close(&mut document);
     document
+}
+
+/// Says that a request is of exactly one of these ways, which `utoipa` cannot derive.
+pub fn one_of(document: &mut OpenApi, schema: &str, ways: Value) {
+    let schema = document.components.as_mut().and_then(|components| components.schemas.get_mut(schema));
+    if let Some(RefOr::T(Schema::Object(object))) = schema {
+        object.extensions.get_or_insert_default().insert("oneOf".to_owned(), ways);
+    }
 }
 
 fn add_schema<T: ToSchema + PartialSchema>(components: &mut Components) {
