@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 # Requests that `make fuzz` makes up for an operation and a caller.
 EXAMPLES ?= 100
 
-.PHONY: help run demo build test lint fmt servers fuzzer fuzz client audit bench
+.PHONY: help run demo build test lint fmt docs servers fuzzer fuzz client audit bench
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -40,6 +40,13 @@ audit: ## known vulnerabilities, against the advisory database in the folder ADV
 
 fmt: ## format the code
 	$(CARGO) fmt --all
+
+docs: servers ## renew what is generated in docs: settings, OpenAPI documents, their examples
+	@# The scenarios know operations from the documents, which get their examples from the scenarios.
+	UPDATE_DOCS=1 $(CARGO) test --package primetrade
+	$(CARGO) build --workspace --all-targets
+	UPDATE_DOCS=1 $(CARGO) scenarios examples
+	UPDATE_DOCS=1 $(CARGO) test --package primetrade
 
 servers: ## installs the servers that the tests start, where it may
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \

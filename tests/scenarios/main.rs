@@ -12,8 +12,10 @@
 mod api;
 mod catalogue;
 mod commands;
+mod mails;
 mod operation;
 mod people;
+mod plain;
 mod selling;
 mod v1;
 mod v2;

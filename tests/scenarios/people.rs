@@ -39,9 +39,14 @@ pub fn register(server: &Server) -> Person {
 /// Makes an administrator by command, and logs in.
 #[track_caller]
 pub fn administrator(server: &Server) -> Person {
-    let username = unique("admin");
+    administrator_named(server, &unique("admin"))
+}
+
+/// The same, with a name of choice.
+#[track_caller]
+pub fn administrator_named(server: &Server, username: &str) -> Person {
     let email = format!("{username}@example.com");
-    let command = ["admin", "create", "--username", &username, "--email", &email, "--password-stdin"];
+    let command = ["admin", "create", "--username", username, "--email", &email, "--password-stdin"];
     server.run_with_input(&command, &format!("{PASSWORD}\n")).expect_code(0);
     log_in(server, &email)
 }

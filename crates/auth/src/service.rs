@@ -27,8 +27,8 @@ use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
 
 pub use mail::Mail;
-use profile::ATTEMPTS;
 pub use profile::Administration;
+use profile::{ATTEMPTS, others_change_it};
 pub use sessions::Opened;
 
 /// What the operator decides.
@@ -192,7 +192,7 @@ impl Auth {
             }
             // The account changed after its password was read, which may hold no longer.
         }
-        Err(Error::Unavailable("the account is being changed all the time".into()))
+        Err(others_change_it())
     }
 
     /// The account that these credentials prove. `device` is one on which this account is known to have logged in: it has an

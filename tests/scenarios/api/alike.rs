@@ -2,12 +2,11 @@
 //!
 //! The sequences are random, from seeds that stand in the message of a failure. `PRIMETRADE_TEST_SEQUENCES=100` runs more.
 
-use std::collections::HashMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use testkit::{Client, Response, Server, Topology};
 
 use crate::people::PASSWORD;
+use crate::plain::Plain;
 use crate::selling::{change, usd};
 use crate::v2::open;
 
@@ -46,15 +45,15 @@ struct World {
     callers: Vec<Client>,
     products: Vec<String>,
     variants: Vec<String>,
-    /// What the ids that were seen are called in both worlds.
-    names: HashMap<String, String>,
+    /// What is called alike in both worlds.
+    plain: Plain,
 }
 
 impl World {
     fn new(topology: Topology) -> Self {
         let server = Server::start(topology);
         let callers = vec![server.client()];
-        Self { server, callers, products: Vec::new(), variants: Vec::new(), names: HashMap::new() }
+        Self { server, callers, products: Vec::new(), variants: Vec::new(), plain: Plain::default() }
     }
 
     fn log_in(&mut self, name: &str) {
@@ -92,7 +91,7 @@ impl World {
         self.learn(call, &answer);
         let etag = answer.header("etag").map(str::to_owned);
         let body = if answer.body.is_empty() { Value::Null } else { answer.json() };
-        (answer.status, etag, self.plain(body))
+        (answer.status, etag, self.plain.of(body))
     }
 
     /// Remembers what was made, under the same number in both worlds.
@@ -111,48 +110,6 @@ impl World {
             Some("variants") => self.variants.extend(id(&made)),
             _ => {}
         }
-    }
-
-    /// The answer without what may differ.
-    fn plain(&mut self, value: Value) -> Value {
-        match value {
-            Value::Object(fields) => {
-                let plain = |(name, value): (String, Value)| {
-                    let value = match name.as_str() {
-                        _ if value.is_null() => value,
-                        "request_id" | "next_cursor" | "createdAt" | "updatedAt" => json!("…"),
-                        name if name.ends_with("_at") => json!("…"),
-                        _ => self.plain(value),
-                    };
-                    (name, value)
-                };
-                Value::Object(fields.into_iter().map(plain).collect::<Map<_, _>>())
-            }
-            Value::Array(items) => items.into_iter().map(|item| self.plain(item)).collect(),
-            Value::String(text) => Value::String(self.without_ids(&text)),
-            other => other,
-        }
-    }
-
-    fn without_ids(&mut self, text: &str) -> String {
-        let mut plain = text.to_owned();
-        let mut at = 0;
-        while let Some(candidate) = plain.get(at..at + 36) {
-            let is_id = candidate.bytes().enumerate().all(|(n, byte)| match n {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-            if is_id {
-                let next = format!("#{}", self.names.len());
-                let name = self.names.entry(candidate.to_owned()).or_insert(next).clone();
-                plain.replace_range(at..at + 36, &name);
-            }
-            at += 1;
-            while !plain.is_char_boundary(at) {
-                at += 1;
-            }
-        }
-        plain
     }
 }
 

@@ -5,6 +5,7 @@ mod api_docs;
 mod authorization;
 mod connections;
 mod cors;
+mod examples;
 mod health;
 mod unknown;
 mod v1;

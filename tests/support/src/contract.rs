@@ -9,12 +9,17 @@ use serde_json::Value;
 
 use crate::client::Response;
 
+const FILES: [&str; 2] = ["v1.json", "v2.json"];
+
 /// One operation of a document.
 pub struct Operation {
+    pub id: String,
     /// In capitals.
     pub method: String,
     /// The path's template: `/api/v1/products/{id}`.
     pub path: String,
+    /// As it stands in its document.
+    pub described: Value,
     answers: HashMap<u16, Answer>,
 }
 
@@ -28,7 +33,14 @@ struct Answer {
 /// Every operation of v1 and v2.
 pub fn operations() -> &'static [Operation] {
     static OPERATIONS: OnceLock<Vec<Operation>> = OnceLock::new();
-    OPERATIONS.get_or_init(|| ["v1.json", "v2.json"].into_iter().flat_map(read).collect())
+    OPERATIONS.get_or_init(|| FILES.iter().flat_map(|file| read(&document(file))).collect())
+}
+
+/// Panics unless every example in the documents holds to the schema beside it.
+pub fn assert_examples() {
+    for document in FILES.map(document) {
+        Schemas::of(&document).assert_examples(&document);
+    }
 }
 
 /// Whether an answer is one that the documents promise.
@@ -70,7 +82,7 @@ fn fits(template: &str, path: &str) -> bool {
 
 impl Operation {
     fn check(&self, response: &Response) -> Result<(), String> {
-        let Operation { method, path, answers } = self;
+        let Operation { method, path, answers, .. } = self;
         let answer = answers
             .get(&response.status)
             .ok_or_else(|| format!("{method} {path} declares no status {}: {}", response.status, response.text()))?;
@@ -98,12 +110,14 @@ impl Operation {
     }
 }
 
-fn read(file: &str) -> Vec<Operation> {
+fn document(file: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi").join(file);
     let text = std::fs::read_to_string(&path).expect("the committed document");
-    let document: Value = serde_json::from_str(&text).expect("a document is JSON");
-    let mut schemas = Schemas { components: document["components"].clone(), compiled: HashMap::new() };
-    schemas.assert_examples(&document["components"]);
+    serde_json::from_str(&text).expect("a document is JSON")
+}
+
+fn read(document: &Value) -> Vec<Operation> {
+    let mut schemas = Schemas::of(document);
     let mut operations = Vec::new();
     for (path, item) in object(&document["paths"]) {
         for (method, operation) in object(item) {
@@ -111,8 +125,13 @@ fn read(file: &str) -> Vec<Operation> {
                 let status = status.parse().expect("declared statuses are numbers");
                 (status, Answer { headers: required_headers(answer), bodies: bodies(answer, &mut schemas) })
             });
-            let (method, path) = (method.to_uppercase(), path.clone());
-            operations.push(Operation { method, path, answers: answers.collect() });
+            operations.push(Operation {
+                id: operation["operationId"].as_str().expect("an operation has an id").to_owned(),
+                method: method.to_uppercase(),
+                path: path.clone(),
+                answers: answers.collect(),
+                described: operation.clone(),
+            });
         }
     }
     operations
@@ -127,9 +146,6 @@ fn bodies(answer: &Value, schemas: &mut Schemas) -> HashMap<String, Option<Arc<V
     let declared = object(&answer["content"]);
     let body = |(media_type, content): (&String, &Value)| {
         let json = media_type.ends_with("json").then(|| schemas.compiled(&content["schema"]));
-        if let (Some(schema), Some(example)) = (&json, content.get("example")) {
-            assert!(schema.is_valid(example), "an example that breaks its own schema: {content}");
-        }
         (media_type.clone(), json)
     };
     declared.map(body).collect()
@@ -147,12 +163,14 @@ struct Schemas {
 }
 
 impl Schemas {
-    /// Panics unless every example within holds to the schema beside it.
+    fn of(document: &Value) -> Self {
+        Self { components: document["components"].clone(), compiled: HashMap::new() }
+    }
+
     fn assert_examples(&mut self, part: &Value) {
-        if let (true, Some(example)) =
-            (part.get("type").is_some_and(|t| t.is_string() || t.is_array()), part.get("example"))
-        {
-            assert!(self.compiled(part).is_valid(example), "an example that breaks its own schema: {part}");
+        let of_type = part.get("type").is_some_and(|kind| kind.is_string() || kind.is_array()).then_some(part);
+        if let (Some(schema), Some(example)) = (part.get("schema").or(of_type), part.get("example")) {
+            assert!(self.compiled(schema).is_valid(example), "an example that breaks its own schema: {part}");
         }
         let inner = part.as_object().into_iter().flat_map(|fields| fields.values());
         inner.chain(part.as_array().into_iter().flatten()).for_each(|part| self.assert_examples(part));

@@ -130,7 +130,7 @@ impl Auth {
     ///
     /// # Errors
     /// `Invalid` when the present password is wrong or the new one breaks a rule; `RateLimited` after too many wrong ones;
-    /// `Conflict`, `Unavailable`, `Overloaded`.
+    /// `Unavailable`, `Overloaded`.
     pub async fn change_password(
         &self,
         (id, session): (Uuid, Uuid),
@@ -186,8 +186,8 @@ impl Auth {
     /// Changes role and activity, for administrators. Deactivation ends all sessions. Saying what already holds changes nothing.
     ///
     /// # Errors
-    /// `NotFound`; what `check` says of the version; `Conflict` when no administrator would be left, or others keep changing the
-    /// account; `Unavailable`, `Overloaded`.
+    /// `NotFound`; what `check` says of the version; `Conflict` when no administrator would be left; `Unavailable`; `Overloaded`
+    /// also when others keep changing the account.
     pub(crate) async fn change_administration(
         &self,
         id: Uuid,
@@ -334,6 +334,7 @@ fn is_admin(account: &Account) -> bool {
     account.active && account.role == Role::Admin
 }
 
+/// No conflict: the same request succeeds when the others are done.
 pub(crate) fn others_change_it() -> Error {
-    Error::Conflict("The account is being changed by others; try again.".into())
+    Error::Overloaded { what: "changes of one account", retry_after: Duration::from_secs(1) }
 }

@@ -21,29 +21,6 @@ function resolve(part) {
   return found;
 }
 
-/** A value that fits the schema: its example where it has one. */
-function example(schema, depth = 0) {
-  const part = resolve(schema);
-  if (part.example !== undefined) return part.example;
-  if (part.examples?.length) return part.examples[0];
-  if (part.default !== undefined) return part.default;
-  if (part.enum) return part.enum[0];
-  const choice = part.oneOf ?? part.anyOf;
-  if (choice) return example(choice.find((one) => one.type !== "null"), depth);
-  if (depth > 6) return null;
-  switch ([part.type].flat().find((type) => type !== "null")) {
-    case "object": {
-      const fields = Object.entries(part.properties ?? {});
-      return Object.fromEntries(fields.map(([name, field]) => [name, example(field, depth + 1)]));
-    }
-    case "array": return part.items ? [example(part.items, depth + 1)] : [];
-    case "integer": case "number": return part.minimum ?? 0;
-    case "boolean": return true;
-    case "string": return part.format === "uuid" ? "00000000-0000-4000-8000-000000000000" : "";
-    default: return null;
-  }
-}
-
 /** "string | null, 1–200 characters" */
 function described(schema) {
   const part = resolve(schema);
@@ -92,7 +69,7 @@ function answers(responses) {
   return Object.entries(responses).map(([status, response]) => {
     const [type, content] = Object.entries(response.content ?? {})[0] ?? [];
     const sample = content && make("details", {}, make("summary", {}, soft(type)),
-      make("div", {}, make("pre", { textContent: JSON.stringify(content.example ?? example(content.schema), null, 2), tabIndex: 0 })));
+      make("div", {}, make("pre", { textContent: JSON.stringify(content.example, null, 2), tabIndex: 0 })));
     const headers = Object.keys(response.headers ?? {}).filter((name) => name !== "X-Request-Id");
     const about = make("div", {}, prose(response.description), headers.length ? soft(` (${headers.join(", ")})`) : "");
     if (sample) about.append(sample);
@@ -111,7 +88,7 @@ function form(method, path, operation, body) {
     return label(`${name} (${resolve(parameter).in}${required ? ", required" : ""})`, input);
   });
   const [type, content] = Object.entries(body.content ?? {})[0] ?? [];
-  const sample = content && JSON.stringify(content.example ?? example(content.schema), null, 2);
+  const sample = content && JSON.stringify(content.example, null, 2);
   const text = content && make("textarea", { value: sample, rows: Math.min(16, sample.split("\n").length + 1), spellcheck: false });
   const output = make("pre", { hidden: true, tabIndex: 0, ariaLabel: "Answer" });
   const node = make("form", {}, ...fieldsOf, content ? label(`Body (${type})`, text) : "",

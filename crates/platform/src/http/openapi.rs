@@ -4,15 +4,17 @@
 //! here, so that no endpoint can forget them.
 
 mod answers;
+mod examples;
 
 use std::collections::BTreeMap;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -180,18 +182,27 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
             add_schema::<InputError<'_>>(components);
         }
     }
+    let examples = examples::Examples::of(version);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             if version == Version::V1 {
                 add_forms(operation);
             }
             add_refusals(operation, version);
-            answers::add_examples(operation, &path.replace("{id}", EXAMPLE_ID), version);
+            examples.add_to(operation, &path.replace("{id}", EXAMPLE_ID));
             answers::add_headers(operation);
         }
     }
     answers::close(&mut document);
     document
+}
+
+/// Says that a request is of exactly one of these ways, which `utoipa` cannot derive.
+pub fn one_of(document: &mut OpenApi, schema: &str, ways: Value) {
+    let schema = document.components.as_mut().and_then(|components| components.schemas.get_mut(schema));
+    if let Some(RefOr::T(Schema::Object(object))) = schema {
+        object.extensions.get_or_insert_default().insert("oneOf".to_owned(), ways);
+    }
 }
 
 fn add_schema<T: ToSchema + PartialSchema>(components: &mut Components) {

@@ -172,6 +172,17 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(limit) => {
+                Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body is larger than {limit} bytes"))
+            }
+            BodyError::Broken => Failure::new(StatusCode::BAD_REQUEST, "Request body ended early"),
+        }
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if let Some(cause) = &self.cause {
@@ -266,12 +277,7 @@ impl<S: Sync> FromRequest<S> for Fields {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
-        let raw = body::of(&mut parts, body).await.map_err(|error| match error {
-            BodyError::TooLarge(limit) => {
-                Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body is larger than {limit} bytes"))
-            }
-            BodyError::Broken => Failure::new(StatusCode::BAD_REQUEST, "Request body ended early"),
-        })?;
+        let raw = body::of(&mut parts, body).await?;
         let is = |media_type| body::is_media_type(&parts.headers, media_type);
         let fields = if raw.iter().all(u8::is_ascii_whitespace) {
             Map::new()

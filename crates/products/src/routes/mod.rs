@@ -37,7 +37,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         v1::update::handle,
         v1::delete::handle
     ));
-    let v2 = OpenApiRouter::new()
+    let mut v2 = OpenApiRouter::new()
         .routes(routes!(v2::list::handle, v2::create::handle))
         .routes(routes!(v2::get::handle, v2::replace::handle, v2::patch::handle, v2::delete::handle))
         .routes(routes!(v2::create_variant::handle))
@@ -45,6 +45,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::adjust_stock::handle))
         .routes(routes!(v2::mine::handle))
         .routes(routes!(v2::categories::handle));
+    v2::ways::describe(v2.get_openapi_mut());
     Api { v1, v2 }
 }
 

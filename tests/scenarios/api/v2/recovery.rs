@@ -1,10 +1,9 @@
 //! E-mail verification and password reset, by the mails that a development sink shows.
 
-use std::path::PathBuf;
-
 use serde_json::json;
-use testkit::{Deployment, Server, Topology, eventually, on_both};
+use testkit::{Deployment, Topology, eventually, on_both};
 
+use crate::mails::{start, start_as};
 use crate::people::PASSWORD;
 use crate::v2::{assert_invalid, assert_problem, log_in, open, patch, register};
 
@@ -20,40 +19,6 @@ on_both!(
     permissions_are_for_one_purpose,
     mails_survive_a_kill,
 );
-
-struct Mails(PathBuf);
-
-impl Mails {
-    /// The mails to an address, in no order.
-    fn to(&self, address: &str) -> Vec<String> {
-        let Ok(files) = std::fs::read_dir(&self.0) else { return Vec::new() };
-        let mails = files.flatten().filter(|file| file.path().extension().is_some_and(|extension| extension == "eml"));
-        let texts = mails.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-        texts.filter(|text| text.starts_with(&format!("To: {address}\r\n"))).collect()
-    }
-
-    /// The tokens of the mails to an address with this in their subject, once there are so many.
-    #[track_caller]
-    fn tokens(&self, address: &str, subject: &str, count: usize) -> Vec<String> {
-        let tokens = || {
-            let mails = self.to(address).into_iter().filter(|mail| mail.contains(subject));
-            let tokens: Vec<String> =
-                mails.filter_map(|mail| Some(mail.split_once("Token: ")?.1.trim().to_owned())).collect();
-            (tokens.len() >= count).then_some(tokens)
-        };
-        eventually("the mails were written", tokens)
-    }
-}
-
-fn start(topology: Topology) -> (Server, Mails) {
-    start_as(Deployment::new(topology))
-}
-
-fn start_as(deployment: Deployment) -> (Server, Mails) {
-    let folder = deployment.folder().join("mails");
-    let server = deployment.set("MAIL__SINK", &folder.display().to_string()).start();
-    (server, Mails(folder))
-}
 
 fn an_address_is_verified_once(topology: Topology) {
     let (server, mails) = start(topology);

@@ -1,21 +1,14 @@
 //! What all answers have in common: their headers, and that they have exactly the fields which the document names.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use axum::http::HeaderValue;
-use kernel::Error;
-use kernel::error::Unauthenticated;
 use serde_json::Value;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, AllOf, ArrayItems, SchemaType};
 use utoipa::openapi::{Components, Header, Object, ObjectBuilder, OpenApi, Paths, RefOr, Response, Schema, Type};
 
-use super::{Version, inline, operations, takes_header};
-use crate::http::RequestId;
-use crate::http::v1::Failure;
-use crate::http::v2::Refusal;
+use super::{inline, operations, takes_header};
 
 const REPLAYED: &str = "Idempotent-Replayed";
 
@@ -43,38 +36,6 @@ pub fn add_headers(operation: &mut Operation) {
             }
         }
     }
-}
-
-/// Shows refusals as the server words them; at `path`.
-pub fn add_examples(operation: &mut Operation, path: &str, version: Version) {
-    for (status, response) in &mut operation.responses.responses {
-        let (RefOr::T(response), Ok(status)) = (response, status.parse()) else { continue };
-        for content in response.content.values_mut() {
-            let RefOr::T(content) = content else { continue };
-            content.example = content.example.take().or_else(|| match version {
-                Version::V1 => v1_example(status),
-                Version::V2 => v2_example(status, path),
-            });
-        }
-    }
-}
-
-fn v2_example(status: u16, path: &str) -> Option<Value> {
-    let request_id = RequestId::sent(&HeaderValue::from_static("0195ea1b-41f7-8e55-8000-5c2f1d0a9b3e"));
-    Refusal::example(status)?.with_document(path, request_id.as_ref(), |document| serde_json::to_value(document).ok())
-}
-
-/// Those that v1 words alike at every endpoint.
-fn v1_example(status: u16) -> Option<Value> {
-    let error = match status {
-        401 => Error::Unauthenticated(Unauthenticated::Missing),
-        422 => Error::IdempotencyKeyReused,
-        429 => Error::RateLimited { policy: "login", retry_after: Duration::from_secs(2) },
-        500 => Error::Internal(String::new()),
-        503 => Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) },
-        _ => return None,
-    };
-    serde_json::to_value(Failure::from(error).body()).ok()
 }
 
 /// A stored answer says that it is one, a fresh one says nothing.

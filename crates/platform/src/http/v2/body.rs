@@ -17,7 +17,7 @@ use crate::http::body::{self, BodyError};
 
 const JSON: &str = "application/json";
 /// RFC 7396.
-const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// A body of type `T`, which denies unknown fields.
 pub struct JsonBody<T> {

@@ -178,19 +178,17 @@ impl Refusal {
         words.to_owned()
     }
 
-    /// A refusal with this status, for documents.
+    /// The refusal with this status that is worded alike everywhere, for documents.
     pub(crate) fn example(status: u16) -> Option<Self> {
         let wait = Duration::from_secs(2);
         Some(match status {
             400 => Refusal::MalformedBody("EOF while parsing an object at line 1 column 1".into()),
-            401 => Error::Unauthenticated(Unauthenticated::Missing).into(),
+            401 => Error::Unauthenticated(Unauthenticated::Invalid).into(),
             403 => Error::Forbidden.into(),
             404 => Error::NotFound.into(),
-            409 => Error::IdempotencyInFlight.into(),
             412 => Error::Stale.into(),
             413 => Refusal::PayloadTooLarge(1 << 20),
             415 => Refusal::UnsupportedMediaType("application/json"),
-            422 => Error::invalid("name", "required", "missing field `name`").into(),
             428 => Refusal::PreconditionRequired,
             429 => Error::RateLimited { policy: "default", retry_after: wait }.into(),
             500 => Error::Internal(String::new()).into(),

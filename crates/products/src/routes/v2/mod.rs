@@ -14,6 +14,7 @@ pub mod mine;
 pub mod patch;
 pub mod patch_variant;
 pub mod replace;
+pub mod ways;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;

@@ -26,7 +26,6 @@ pub struct PasswordChange {
 /// Choose another password; all other sessions end
 #[utoipa::path(put, path = "/api/v2/me/password", operation_id = "change_password", tag = "me", security(("bearer" = [])),
     request_body = PasswordChange, responses((status = 204, description = "The new password holds"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)))))]
 pub async fn handle(
     State(auth): State<Arc<Auth>>,

@@ -1,0 +1,151 @@
+//! The walk through v2.
+
+use serde_json::{Value, json};
+use testkit::{Client, Topology, on_both};
+
+use super::Walk;
+use crate::mails::{self, Mails};
+use crate::people::{PASSWORD, administrator_named};
+use crate::v1::text;
+use crate::v2::log_in;
+
+on_both!(every_operation_of_v2_has_its_examples);
+
+const ADA: &str = "ada@example.com";
+const FIRST: &str = "correct horse battery staple";
+const SECOND: &str = "incorrect zebra capacitor pin";
+
+fn every_operation_of_v2_has_its_examples(topology: Topology) {
+    let (server, mails) = mails::start(topology);
+    administrator_named(&server, "root");
+    for name in ["bob", "eve"] {
+        let account = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD });
+        server.client().post("/api/v2/accounts", &account).expect(201);
+    }
+    let [root, bob] = ["root@example.com", "bob@example.com"].map(|email| log_in(&server, email));
+    let mut walk = Walk::on(server, "v2");
+    let nobody = walk.server.client();
+    walk.ask(&nobody, "get_key_set", "", None);
+
+    let ada = accounts(&mut walk, &nobody, &mails);
+    let (lamp, variant) = products(&mut walk, &nobody, &ada);
+    variants(&mut walk, &ada, &lamp, &variant);
+    let ada_id = administration(&mut walk, &root, &ada);
+    walk.hold(&root, &bob, &[("/api/v2/products", &lamp), ("/api/v2/variants", &variant), ("/api/v2/users", &ada_id)]);
+    passwords(&mut walk, &nobody, &ada, &mails);
+    walk.end(topology);
+}
+
+/// Ada, with an account and logged in.
+fn accounts(walk: &mut Walk, nobody: &Client, mails: &Mails) -> Client {
+    let account = |username: &str, email: &str| json!({ "username": username, "email": email, "password": FIRST });
+    walk.ask(nobody, "create_account", "", account("ada", ADA));
+    walk.ask(nobody, "create_account", "", account("ada", "lovelace@example.com"));
+    walk.ask(nobody, "create_account", "", account("ada!", "ada"));
+    walk.ask(nobody, "log_in", "", json!({ "email": ADA, "password": SECOND }));
+    walk.ask(nobody, "log_in", "", json!({ "email": ADA }));
+    let tokens = walk.ask(nobody, "log_in", "", json!({ "email": ADA, "password": FIRST }));
+    walk.ask(nobody, "refresh_session", "", json!({ "refresh_token": "guessed" }));
+    walk.ask(nobody, "refresh_session", "", json!({ "token": "guessed" }));
+    let tokens = walk.ask(nobody, "refresh_session", "", json!({ "refresh_token": tokens["refresh_token"] }));
+    let ada = nobody.with_token(&text(&tokens["access_token"]));
+
+    let mailed = mails.tokens(ADA, "confirm", 1).remove(0);
+    walk.ask(nobody, "verify_email", "", json!({ "token": "guessed" }));
+    walk.ask(nobody, "verify_email", "", json!({ "token": mailed }));
+    walk.ask(&ada, "request_email_verification", "", None);
+    walk.ask(&ada, "get_me", "", None);
+    walk.ask(&ada, "change_me", "", json!({ "username": "bob" }));
+    walk.ask(&ada, "change_me", "", json!({ "username": "ada!" }));
+    walk.ask(&ada, "change_me", "", json!({ "username": "ada_l" }));
+    walk.ask(&ada, "list_sessions", "", None);
+    walk.ask(&ada, "list_sessions", "?limit=1", None);
+    ada
+}
+
+fn usd(amount: i64) -> Value {
+    json!({ "amount": amount, "currency": "USD" })
+}
+
+/// The lamp, and its variant.
+fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) {
+    let lamp = json!({
+        "name": "Desk lamp", "category": "Lighting", "tags": ["led"], "vendor": "Lovelace & Co.", "status": "active",
+        "images": [{ "url": "https://example.com/lamp.jpg", "alt": "The lamp on a desk" }],
+        "price": usd(3_990), "sku": "LAMP-1", "stock": 5,
+    });
+    let made = walk.ask(ada, "create_product", "", lamp.clone());
+    walk.ask(ada, "create_product", "", lamp);
+    walk.ask(ada, "create_product", "", json!({ "name": "Desk lamp" }));
+    let lamp = text(&made["id"]);
+    walk.ask(ada, "create_product", "", json!({ "name": "Floor lamp", "sku": "LAMP-2", "price": usd(8_990) }));
+
+    let bad = nobody.with_token("nonsense");
+    for (operation, at, wrong) in [
+        ("list_products", "?count=exact", "?sort=beauty"),
+        ("get_product", lamp.as_str(), lamp.as_str()),
+        ("list_categories", "", "?sort=beauty"),
+    ] {
+        walk.ask(nobody, operation, at, None);
+        walk.ask(nobody, operation, wrong, None);
+        walk.ask(&bad, operation, at, None);
+    }
+    walk.ask(ada, "list_my_products", "?limit=1", None);
+    walk.ask(ada, "list_my_products", "?status=sold", None);
+    walk.ask(ada, "patch_product", &lamp, json!({ "price": usd(4_990) }));
+    walk.ask(ada, "patch_product", &lamp, json!({ "price": null }));
+    walk.ask(ada, "patch_product", &lamp, json!({ "handle": "floor-lamp" }));
+    let variant = |color: &str, sku: &str| json!({ "options": { "Color": color }, "price": usd(4_990), "sku": sku });
+    let replacement = json!({
+        "name": "Desk lamp", "category": "Lighting", "status": "active",
+        "variants": [variant("Black", "LAMP-1"), variant("White", "LAMP-1-W")],
+    });
+    let replaced = walk.ask(ada, "replace_product", &lamp, replacement);
+    walk.ask(ada, "replace_product", &lamp, json!({ "name": "" , "variants": [] }));
+    walk.ask(ada, "replace_product", &lamp, json!({ "name": "Desk lamp", "price": usd(4_990), "sku": "LAMP-2" }));
+    (lamp, text(&replaced["variants"][0]["id"]))
+}
+
+fn variants(walk: &mut Walk, ada: &Client, lamp: &str, variant: &str) {
+    let brass = json!({ "options": { "Color": "Brass" }, "price": usd(5_990), "sku": "LAMP-1-B", "stock": 2 });
+    walk.ask(ada, "create_variant", lamp, brass.clone());
+    walk.ask(ada, "create_variant", lamp, brass);
+    walk.ask(ada, "create_variant", lamp, json!({ "options": { "Size": "S" }, "price": usd(5_990) }));
+    walk.ask(ada, "patch_variant", variant, json!({ "compare_at_price": usd(5_490) }));
+    walk.ask(ada, "patch_variant", variant, json!({ "options": { "Color": "Brass" } }));
+    walk.ask(ada, "patch_variant", variant, json!({ "stock": 7 }));
+    walk.ask(ada, "adjust_stock", variant, json!({ "on_hand": 5, "reason": "Counted" }));
+    walk.ask(ada, "adjust_stock", variant, json!({ "delta": -6, "reason": "Broken in the shop" }));
+    walk.ask(ada, "adjust_stock", variant, json!({ "delta": 1, "on_hand": 6, "reason": "Found" }));
+    let plain = ada.get("/api/v2/me/products").json();
+    let plain = plain["items"].as_array().expect("items").iter().find(|product| product["handle"] == "floor-lamp");
+    walk.ask(ada, "delete_variant", &text(&plain.expect("the floor lamp")["variants"][0]["id"]), None);
+}
+
+/// Ada's id.
+fn administration(walk: &mut Walk, root: &Client, ada: &Client) -> String {
+    let [me, boss] = [ada, root].map(|caller| text(&caller.get("/api/v2/me").json()["id"]));
+    let users = walk.ask(root, "list_users", "?limit=2", None);
+    walk.ask(root, "list_users", "?limit=0", None);
+    walk.ask(root, "get_user", &me, None);
+    walk.ask(root, "list_user_products", &format!("{me}?limit=1"), None);
+    walk.ask(root, "list_user_products", &format!("{me}?limit=0"), None);
+    walk.ask(root, "list_user_sessions", &me, None);
+    walk.ask(root, "list_user_sessions", &format!("{me}?limit=1"), None);
+    walk.ask(root, "erase_me", "", None);
+    walk.ask(root, "change_user", &boss, json!({ "active": false }));
+    walk.ask(root, "change_user", &boss, json!({ "role": "queen" }));
+    walk.ask(root, "change_user", &text(&users["items"][1]["id"]), json!({ "role": "admin" }));
+    me
+}
+
+fn passwords(walk: &mut Walk, nobody: &Client, ada: &Client, mails: &Mails) {
+    walk.ask(ada, "export_me", "", None);
+    walk.ask(ada, "change_password", "", json!({ "current_password": "guessed", "new_password": SECOND }));
+    walk.ask(ada, "change_password", "", json!({ "current_password": FIRST, "new_password": SECOND }));
+    walk.ask(nobody, "request_password_reset", "", json!({ "email": "ada" }));
+    walk.ask(nobody, "request_password_reset", "", json!({ "email": ADA }));
+    let mailed = mails.tokens(ADA, "another password", 1).remove(0);
+    walk.ask(nobody, "reset_password", "", json!({ "token": "guessed", "password": FIRST }));
+    walk.ask(nobody, "reset_password", "", json!({ "token": mailed, "password": FIRST }));
+}
