@@ -6,6 +6,7 @@ mod edit;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod variants;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use platform::db::{Database, StoreError};
 use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
 
+use self::turns::Turns;
 use crate::events;
 use crate::model::{Product, Status, Stocked};
 use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
@@ -32,6 +34,7 @@ pub struct Products {
     pub(crate) currency: Currency,
     tasks: WriteTasks,
     keys: Keys,
+    turns: Turns,
 }
 
 /// Who acts, and under which request.
@@ -49,7 +52,8 @@ pub type Render<T = Stocked> = fn(&T) -> Bytes;
 impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
         let (store, keys) = (store::open(&database), Keys::new(database.clone()));
-        Self { store, database, context, currency, tasks, keys }
+        let turns = Turns::new(context.clone());
+        Self { store, database, context, currency, tasks, keys, turns }
     }
 
     /// The currency of clients and files that name none.

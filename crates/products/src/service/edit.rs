@@ -11,9 +11,6 @@ use crate::events::{self, DELETED, UPDATED};
 use crate::model::{ChangedStock, Content, Edit, Patch, Stocked, reserved};
 use crate::store::RESERVED_RULE;
 
-/// An edit that meets other edits of the same product starts over this often before it gives up.
-const EDIT_TRIES: usize = 16;
-
 /// Refuses versions on which a change is not based: `Stale`.
 pub trait BasedOn: Fn(i64) -> Result<(), Error> + Send + Sync + 'static {}
 
@@ -32,7 +29,7 @@ impl Products {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
-    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting others; `Unavailable`.
+    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting those of other processes; `Unavailable`.
     pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         let this = self.clone();
         let apply = move |before: &Stocked| {
@@ -89,7 +86,8 @@ impl Products {
         based_on: impl BasedOn,
         apply: impl Fn(&Stocked) -> Result<Edited, Error>,
     ) -> Result<Stocked, Error> {
-        for _ in 0..EDIT_TRIES {
+        let mut turn = self.turns.take(id).await;
+        while turn.goes_on().await {
             let before = self.changeable(caller, id).await?;
             let expected = before.product.version;
             based_on(expected)?;
@@ -123,7 +121,8 @@ impl Products {
     }
 
     async fn delete_once(&self, caller: &Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
-        for _ in 0..EDIT_TRIES {
+        let mut turn = self.turns.take(id).await;
+        while turn.goes_on().await {
             let mut deleted = self.changeable(caller, id).await?;
             let expected = deleted.product.version;
             based_on(expected)?;

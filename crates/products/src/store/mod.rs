@@ -5,7 +5,7 @@ mod postgres;
 mod rows;
 mod sqlite;
 #[cfg(test)]
-mod suite;
+pub(crate) mod suite;
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::events;
 use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant};
 
 /// Runs the test on an empty store of each kind.
-pub(super) fn on_both(test: impl AsyncFn(Fixture)) {
+pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -30,7 +30,7 @@ pub(super) fn on_both(test: impl AsyncFn(Fixture)) {
     });
 }
 
-pub(super) struct Fixture {
+pub(crate) struct Fixture {
     pub store: Arc<dyn Store>,
     pub database: Database,
     pub context: Context,
