@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, stored_bytes};
-pub use patch::{Patch, VariantPatch, added, removed};
+pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.

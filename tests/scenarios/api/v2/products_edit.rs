@@ -5,7 +5,7 @@ use testkit::{Client, Response, Server, Topology, on_both};
 
 use crate::selling::{PRODUCTS, administrator, assert_broken, change, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::NOBODY;
-use crate::v2::{assert_problem, delete};
+use crate::v2::{assert_invalid, assert_problem, delete, patch};
 
 on_both!(
     what_is_not_a_products_is_refused,
@@ -14,6 +14,7 @@ on_both!(
     fields_are_patched,
     a_patch_without_effect_makes_no_version,
     null_clears_what_may_be_without,
+    prices_are_merged_with_the_present_ones,
     a_product_of_several_variants_has_no_price_of_its_own,
     a_product_is_deleted,
     changes_name_the_version_that_they_are_based_on,
@@ -191,10 +192,45 @@ fn null_clears_what_may_be_without(topology: Topology) {
         let holder = if ["sku", "barcode"].contains(&field) { &cleared["variants"][0] } else { &cleared };
         assert_eq!(holder[field], Value::Null, "{field}");
     }
-    for field in ["name", "tags", "status", "handle", "images", "price"] {
+    // A list is without items then.
+    let lists = json!({ "tags": ["t"], "images": [{ "url": "https://a" }] });
+    patch(&api, &path(&product), "*", &lists).expect(200);
+    let emptied = patch(&api, &path(&product), "*", &json!({ "tags": null, "images": null })).expect(200).json();
+    assert_eq!((&emptied["tags"], &emptied["images"]), (&json!([]), &json!([])));
+    for field in ["name", "status", "handle", "price"] {
         let pointer = format!("/{field}");
         let answer = change(&api, "PATCH", &path(&product), "*", &json!({ field: null }));
         assert_broken(&answer, &[&pointer]);
+    }
+}
+
+fn prices_are_merged_with_the_present_ones(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let at = path(&create(&api, &plain("Lamp")));
+    let merge = |change: Value| patch(&api, &at, "*", &change);
+    let merged = merge(json!({ "price": { "amount": 150 } })).expect(200).json();
+    assert_eq!(merged["price"], usd(150));
+    let merged = merge(json!({ "price": { "currency": "EUR" } })).expect(200).json();
+    assert_eq!(merged["price"], json!({ "amount": 150, "currency": "EUR" }));
+    assert_eq!(merge(json!({ "price": {} })).expect(200).json(), merged);
+    // What is not there cannot be kept.
+    for (part, missing) in [(json!({ "amount": 200 }), "currency"), (json!({ "currency": "EUR" }), "amount")] {
+        let pointer = format!("/compare_at_price/{missing}");
+        assert_invalid(&merge(json!({ "compare_at_price": part })), &[(&pointer, "required")]);
+    }
+    merge(json!({ "compare_at_price": { "amount": 200, "currency": "EUR" } })).expect(200);
+    let merged = merge(json!({ "compare_at_price": { "amount": 300 } })).expect(200).json();
+    assert_eq!(merged["variants"][0]["compare_at_price"], json!({ "amount": 300, "currency": "EUR" }));
+    for (change, pointer, code) in [
+        (json!({ "price": { "amount": null } }), "/price/amount", "type"),
+        (json!({ "price": { "currency": null } }), "/price/currency", "type"),
+        (json!({ "price": { "cents": 1 } }), "/price/cents", "unknown-field"),
+        (json!({ "compare_at_price": { "amount": null } }), "/compare_at_price/amount", "type"),
+        (json!({ "compare_at_price": { "currency": "USD" } }), "/compare_at_price/currency", "currency"),
+        (json!({ "price": { "amount": -1 } }), "/price/amount", "range"),
+    ] {
+        assert_invalid(&merge(change), &[(pointer, code)]);
     }
 }
 

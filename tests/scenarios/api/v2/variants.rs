@@ -5,12 +5,13 @@ use testkit::{Client, Server, Topology, on_both};
 
 use crate::selling::{administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
 use crate::v1::{NOBODY, text};
-use crate::v2::{assert_problem, delete};
+use crate::v2::{assert_invalid, assert_problem, delete, patch};
 
 on_both!(
     a_variant_is_added,
     added_variants_follow_the_rules,
     a_variant_is_patched,
+    options_are_merged_with_the_present_ones,
     a_variant_is_deleted,
     variants_have_the_version_of_their_product,
     stock_is_adjusted,
@@ -107,7 +108,6 @@ fn a_variant_is_patched(topology: Topology) {
     for (patch, pointer) in [
         (json!({ "price": null }), "/price"),
         (json!({ "options": null }), "/options"),
-        (json!({ "options": {} }), "/options/Size"),
         (json!({ "price": { "amount": 1, "currency": "EUR" } }), "/price/currency"),
         (json!({ "sku": "" }), "/sku"),
         (json!({ "stock": 1 }), "/stock"),
@@ -119,6 +119,34 @@ fn a_variant_is_patched(topology: Topology) {
     for patch in [json!({ "options": { "Size": "L" } }), json!({ "sku": "l" })] {
         assert_problem(&change(&api, "PATCH", &at, "*", &patch), 409, "conflict");
     }
+}
+
+fn options_are_merged_with_the_present_ones(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let variant = |size: &str| json!({ "options": { "Color": "Red", "Size": size }, "price": usd(1_000) });
+    let product = create(&api, &json!({ "name": "Shirt", "variants": [variant("S"), variant("L")] }));
+    let at = variant_path(&product["variants"][0]);
+    let merge = |options: Value| patch(&api, &at, "*", &json!({ "options": options }));
+    let merged = merge(json!({ "Size": "M" })).expect(200).json();
+    assert_eq!(merged["options"], json!({ "Color": "Red", "Size": "M" }));
+    // Nothing is changed, or there is nothing to take away.
+    for options in [json!({}), json!({ "Fabric": null })] {
+        assert_eq!(merge(options).expect(200).json(), merged);
+    }
+    for (options, pointer, code) in [
+        (json!({ "Size": null }), "/options/Size", "required"),
+        (json!({ "Fabric": "Wool" }), "/options/Fabric", "unknown-option"),
+        (json!({ "Size": 1 }), "/options/Size", "type"),
+    ] {
+        assert_invalid(&merge(options), &[(pointer, code)]);
+    }
+    let twice = br#"{"options":{"Size":"A","Size":"B"}}"#;
+    let headers = [("content-type", "application/merge-patch+json"), ("if-match", "*")];
+    assert_invalid(&api.send("PATCH", &at, &headers, Some(twice)), &[("/options/Size", "duplicate-field")]);
+    assert_problem(&merge(json!({ "Size": "L" })), 409, "conflict");
+    let cheaper = patch(&api, &at, "*", &json!({ "price": { "amount": 900 } })).expect(200).json();
+    assert_eq!((&cheaper["price"], &cheaper["options"]), (&usd(900), &merged["options"]));
 }
 
 fn a_variant_is_deleted(topology: Topology) {

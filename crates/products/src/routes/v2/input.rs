@@ -1,16 +1,20 @@
 //! What clients of API v2 send of products. The rules beyond the form are the model's.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use kernel::{Currency, Money, Uuid};
 use platform::http::v2::{self, Object};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
 use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::{Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, Status, VariantPatch};
+use crate::model::{
+    Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, PricePatch, Status, VariantPatch,
+};
 
 /// An amount in minor units of a currency. The highest amount depends on the currency: just below a hundred million major units.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -19,6 +23,19 @@ pub struct Price {
     #[schema(minimum = 0, maximum = 999999999999i64, example = 3990)]
     amount: i64,
     currency: Currency,
+}
+
+/// What to change of a price. Where there is none yet, both.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PricePatch)]
+pub struct PriceChange {
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(minimum = 0, maximum = 999999999999i64, nullable = false, example = 3990)]
+    amount: Option<i64>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    currency: Option<Currency>,
 }
 
 /// A picture that lies elsewhere.
@@ -139,8 +156,8 @@ pub struct VariantReplacement {
     barcode: Option<String>,
 }
 
-/// The fields of a product to change (RFC 7396). `null` clears a field that can be without a value. A price and what follows it
-/// belong to plain products: of others, change the variants.
+/// The fields of a product to change (RFC 7396): lists are replaced, prices merged with the present ones. `null` clears a field
+/// that can be without a value. A price and what follows it belong to plain products: of others, change the variants.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductPatch {
@@ -154,8 +171,8 @@ pub struct ProductPatch {
     #[schema(value_type = Option<String>, max_length = 100)]
     category: Option<Option<String>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50, nullable = false)]
-    tags: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
+    tags: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, max_length = 200)]
     vendor: Option<Option<String>>,
@@ -166,14 +183,14 @@ pub struct ProductPatch {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     handle: Option<String>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50, nullable = false)]
-    images: Option<Vec<Object<NewImage>>>,
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+    images: Option<Option<Vec<Object<NewImage>>>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>, nullable = false)]
-    price: Option<Object<Price>>,
+    #[schema(value_type = Option<PriceChange>, nullable = false)]
+    price: Option<Object<PriceChange>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Option<Object<Price>>>,
+    #[schema(value_type = Option<PriceChange>)]
+    compare_at_price: Option<Option<Object<PriceChange>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     sku: Option<Option<String>>,
@@ -182,20 +199,20 @@ pub struct ProductPatch {
     barcode: Option<Option<String>>,
 }
 
-/// The fields of a variant to change (RFC 7396); `options` as a whole.
+/// The fields of a variant to change (RFC 7396): prices and options are merged with the present ones.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = VariantPatch)]
 pub struct VariantChange {
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Options>, nullable = false)]
-    options: Option<Options>,
+    #[schema(value_type = Option<OptionsPatch>, nullable = false)]
+    options: Option<OptionsPatch>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>, nullable = false)]
-    price: Option<Object<Price>>,
+    #[schema(value_type = Option<PriceChange>, nullable = false)]
+    price: Option<Object<PriceChange>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Option<Object<Price>>>,
+    #[schema(value_type = Option<PriceChange>)]
+    compare_at_price: Option<Option<Object<PriceChange>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     sku: Option<Option<String>>,
@@ -206,20 +223,20 @@ pub struct VariantChange {
 
 /// Names with values, in the order sent, repeated names among them: the rules tell of those.
 #[derive(Debug, Clone, Default)]
-pub struct Options(Vec<(String, String)>);
+pub struct Options<T = String>(Vec<(String, T)>);
 
-impl<'de> Deserialize<'de> for Options {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Options<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
+        struct Pairs<T>(PhantomData<T>);
 
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Options;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Pairs<T> {
+            type Value = Options<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of texts")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Options, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Options<T>, M::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
@@ -228,23 +245,47 @@ impl<'de> Deserialize<'de> for Options {
             }
         }
 
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(Pairs(PhantomData))
     }
 }
 
 impl PartialSchema for Options {
     fn schema() -> RefOr<Schema> {
-        let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_OPTION));
-        let options = ObjectBuilder::new()
-            .description(Some("`{\"Size\": \"Small\"}`: all variants of a product have the same names"))
-            .property_names(Some(Schema::from(text())))
-            .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::from(text())))))
-            .max_properties(Some(MAX_OPTIONS));
-        RefOr::T(Schema::from(options))
+        options(Type::String.into(), "`{\"Size\": \"Small\"}`: all variants of a product have the same names")
     }
 }
 
-impl ToSchema for Options {}
+impl ToSchema for Options {
+    fn name() -> Cow<'static, str> {
+        "Options".into()
+    }
+}
+
+/// What is null is to go.
+type OptionsPatch = Options<Option<String>>;
+
+impl PartialSchema for OptionsPatch {
+    fn schema() -> RefOr<Schema> {
+        options(SchemaType::from_iter([Type::String, Type::Null]), "`{\"Size\": \"Small\"}`: others stay as they are")
+    }
+}
+
+impl ToSchema for OptionsPatch {
+    fn name() -> Cow<'static, str> {
+        "OptionsPatch".into()
+    }
+}
+
+fn options(values: SchemaType, about: &str) -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().min_length(Some(1)).max_length(Some(MAX_OPTION));
+    let value = text().schema_type(values);
+    let options = ObjectBuilder::new()
+        .description(Some(about))
+        .property_names(Some(Schema::from(text().schema_type(Type::String))))
+        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::from(value)))))
+        .max_properties(Some(MAX_OPTIONS));
+    RefOr::T(Schema::from(options))
+}
 
 /// Only described.
 pub struct Tag;
@@ -345,23 +386,29 @@ impl From<VariantReplacement> for ListedVariant {
     }
 }
 
+impl From<Object<PriceChange>> for PricePatch {
+    fn from(Object(PriceChange { amount, currency }): Object<PriceChange>) -> PricePatch {
+        PricePatch { amount, currency }
+    }
+}
+
 impl From<ProductPatch> for Patch {
     fn from(patch: ProductPatch) -> Patch {
         Patch {
             name: patch.name,
             description: patch.description,
             category: patch.category,
-            tags: patch.tags,
+            tags: patch.tags.map(Option::unwrap_or_default),
             vendor: patch.vendor,
             status: patch.status,
             handle: patch.handle,
-            images: patch.images.map(|sent| images(Some(sent))),
+            images: patch.images.map(images),
             plain: VariantPatch {
-                price: money(patch.price),
-                compare_at_price: patch.compare_at_price.map(money),
+                price: patch.price.map(PricePatch::from),
+                compare_at_price: patch.compare_at_price.map(|price| price.map(PricePatch::from)),
                 sku: patch.sku,
                 barcode: patch.barcode,
-                options: None,
+                options: Vec::new(),
             },
         }
     }
@@ -370,11 +417,11 @@ impl From<ProductPatch> for Patch {
 impl From<VariantChange> for VariantPatch {
     fn from(patch: VariantChange) -> VariantPatch {
         VariantPatch {
-            price: money(patch.price),
-            compare_at_price: patch.compare_at_price.map(money),
+            price: patch.price.map(PricePatch::from),
+            compare_at_price: patch.compare_at_price.map(|price| price.map(PricePatch::from)),
             sku: patch.sku,
             barcode: patch.barcode,
-            options: patch.options.map(|Options(options)| options),
+            options: patch.options.map(|Options(options)| options).unwrap_or_default(),
         }
     }
 }
