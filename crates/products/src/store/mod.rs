@@ -136,8 +136,8 @@ pub trait Store: Send + Sync {
     /// As [`Store::count`], exact while it is low, and then told by a sample, whatever the list's length.
     async fn estimate(&self, query: &ListQuery) -> Result<i64, StoreError>;
 
-    /// Categories of active products behind `after`, by name, with how many each has.
-    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
+    /// Categories of active products behind `after`, or all, by name, with how many each has.
+    async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
 }
 
 /// The store for the database that was chosen.

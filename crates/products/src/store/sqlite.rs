@@ -159,7 +159,7 @@ impl Store for SqliteStore {
         list::sqlite::estimate(&self.0, query).await
     }
 
-    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::sqlite::categories(&self.0, after, limit).await
     }
 }

@@ -49,13 +49,13 @@ pub async fn handle(
     let after = match after.map(|after| after.key) {
         Some(Key::Number(_)) => {
             query.refuse("cursor", "invalid-cursor", "cursor is not one that this list gave out");
-            String::new()
+            None
         }
-        Some(Key::Text(name)) => name,
-        None => String::new(),
+        Some(Key::Text(name)) => Some(name),
+        None => None,
     };
     query.finish()?;
-    let found = endpoints.products.categories(&after, limit + 1).await?;
+    let found = endpoints.products.categories(after.as_deref(), limit + 1).await?;
     // Names are distinct: there is no need for an id beside them.
     let position = |category: &Category| Position { key: Key::Text(category.name.clone()), id: Uuid::nil() };
     let show = |Category { name, count }| V2Category { name, count };

@@ -156,7 +156,7 @@ impl Store for PostgresStore {
         list::postgres::estimate(&self.db, query).await
     }
 
-    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::postgres::categories(&self.db, after, limit).await
     }
 }
