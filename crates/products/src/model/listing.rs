@@ -51,7 +51,8 @@ pub struct Content {
     pub category: Option<String>,
     pub tags: Vec<String>,
     pub vendor: Option<String>,
-    pub status: Status,
+    /// `None`: the present one stays, or it is a draft.
+    pub status: Option<Status>,
     /// `None`: the present one stays, or one is derived from the name.
     pub handle: Option<String>,
     pub images: Vec<Image>,
@@ -91,7 +92,7 @@ impl Content {
             category: None,
             tags: Vec::new(),
             vendor: None,
-            status: Status::Draft,
+            status: None,
             handle: None,
             images: Vec::new(),
             currency: price.currency,
@@ -134,7 +135,7 @@ impl Listing {
             category: self.category,
             tags: self.tags,
             vendor: self.vendor,
-            status: self.status.unwrap_or(Status::Draft),
+            status: self.status,
             handle: self.handle,
             images: self.images,
             // Without one, the price was missing, and we are not here.

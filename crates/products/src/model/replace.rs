@@ -57,7 +57,7 @@ impl Content {
             category: self.category,
             tags: self.tags,
             vendor: self.vendor,
-            status: self.status,
+            status: self.status.unwrap_or(present.status),
             handle: self.handle.unwrap_or_else(|| present.handle.clone()),
             images: self.images,
             currency: self.currency,

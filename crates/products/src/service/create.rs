@@ -7,7 +7,7 @@ use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
 use super::{Caller, Products, Render, refused};
 use crate::events::{self, CREATED};
-use crate::model::{Content, MAX_HANDLE, Product, Stock, Stocked};
+use crate::model::{Content, MAX_HANDLE, Product, Status, Stock, Stocked};
 use crate::store::Insert;
 
 impl Products {
@@ -83,7 +83,7 @@ impl Products {
             category: content.category,
             tags: content.tags,
             vendor: content.vendor,
-            status: content.status,
+            status: content.status.unwrap_or(Status::Draft),
             currency: content.currency,
             option_names: content.option_names,
             images: content.images,

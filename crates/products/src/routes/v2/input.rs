@@ -106,8 +106,8 @@ pub struct NewVariant {
     stock: Option<i64>,
 }
 
-/// All that can be edited of a product: what is absent is cleared, but the handle stays, and `status` is `draft` as for a new
-/// product. Stock is changed by `stock-adjustments` only.
+/// All that can be edited of a product: what is absent is cleared, but the status and the handle stay. Stock is changed by
+/// `stock-adjustments` only.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductReplacement {
@@ -121,8 +121,9 @@ pub struct ProductReplacement {
     tags: Option<Vec<String>>,
     #[schema(max_length = 200)]
     vendor: Option<String>,
+    /// The present one stays unless it says otherwise.
     status: Option<Status>,
-    /// As of a new product.
+    /// The present one stays if it is absent.
     #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
     handle: Option<String>,
     #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
