@@ -5,11 +5,12 @@ use testkit::{Client, Server, Topology, on_both};
 
 use crate::selling::{administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
 use crate::v1::{NOBODY, text};
-use crate::v2::{assert_invalid, assert_problem, delete, patch};
+use crate::v2::{assert_invalid, assert_problem, delete, etag, patch};
 
 on_both!(
     a_variant_is_added,
     added_variants_follow_the_rules,
+    a_variant_is_seen_where_its_product_is,
     a_variant_is_patched,
     options_are_merged_with_the_present_ones,
     a_variant_is_deleted,
@@ -47,6 +48,7 @@ fn a_variant_is_added(topology: Topology) {
     let answer = api.post(&variants(&product), &body).expect(201);
     let variant = answer.json();
     assert_eq!(answer.header("location"), Some(variant_path(&variant).as_str()));
+    assert_eq!(api.get(&variant_path(&variant)).expect(200).json(), variant);
     assert_eq!(answer.header("etag"), Some(tag(2).as_str()));
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
     for field in ["options", "price", "compare_at_price", "sku", "barcode"] {
@@ -55,6 +57,42 @@ fn a_variant_is_added(topology: Topology) {
     assert_eq!(variant["stock"], json!({ "on_hand": 3, "reserved": 0, "available": 3 }));
     let after = api.get(&path(&product)).json();
     assert_eq!((&after["variants"][2], &after["price"], &after["version"]), (&variant, &usd(500), &json!(2)));
+}
+
+fn a_variant_is_seen_where_its_product_is(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, bob, admin, public) = (seller(&server), seller(&server), administrator(&server), server.client());
+    let product = shirt(&ada);
+    let sold = &product["variants"][1];
+    let at = variant_path(sold);
+    for manager in [&ada, &admin] {
+        let answer = manager.get(&at).expect(200);
+        assert_eq!((answer.json(), answer.header("etag")), (sold.clone(), Some(tag(1).as_str())));
+        assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+    }
+    for absent in [at.as_str(), &format!("/api/v2/variants/{NOBODY}"), "/api/v2/variants/x"] {
+        assert_problem(&public.get(absent), 404, "not-found");
+        assert_problem(&bob.get(absent), 404, "not-found");
+    }
+    assert_problem(&public.with_token("nonsense").get(&at), 401, "unauthenticated");
+    patch(&ada, &path(&product), &tag(1), &json!({ "status": "active" })).expect(200);
+    let first = public.get(&at).expect(200);
+    let mut shown = sold.clone();
+    shown.as_object_mut().expect("a variant").remove("stock");
+    assert_eq!((first.json(), bob.get(&at).expect(200).json()), (shown.clone(), shown));
+    assert_eq!(first.header("cache-control"), Some("public, max-age=0, must-revalidate"));
+    let asks = |tag: &str| public.send("GET", &at, &[("if-none-match", tag)], None);
+    asks(&etag(&first)).expect(304);
+    let all = json!({ "on_hand": 0, "reason": "sold" });
+    ada.post(&adjustments(sold), &all).expect(201);
+    let second = asks(&etag(&first)).expect(200);
+    assert_eq!(second.json()["in_stock"], false);
+    // It names the version that a change is based on.
+    patch(&ada, &at, &etag(&second), &json!({ "barcode": "1" })).expect(200);
+    asks(&etag(&second)).expect(200);
+    assert_problem(&patch(&ada, &at, &etag(&second), &json!({ "barcode": "2" })), 412, "stale-version");
+    delete(&ada, &at, "*").expect(204);
+    assert_problem(&public.get(&at), 404, "not-found");
 }
 
 fn added_variants_follow_the_rules(topology: Topology) {

@@ -8,10 +8,10 @@ use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
 use platform::http::path::PathId;
-use platform::http::v2::{self, JsonBody, Refusal};
+use platform::http::v2::{JsonBody, Refusal};
 
 use super::input::VariantChange;
-use super::{V2Variant, caller, managed_etag};
+use super::{V2Variant, caller, managed_variant};
 use crate::routes::Endpoints;
 
 /// Change fields of a variant
@@ -32,6 +32,5 @@ pub async fn handle(
     let id = id.unwrap_or_default();
     let based_on = move |version| if_match.check(version);
     let patched = endpoints.products.patch_variant(caller(user), id, based_on, value.into()).await?;
-    let position = patched.product.variants.iter().position(|variant| variant.id == id).unwrap_or_default();
-    Ok(v2::private_with_etag(managed_etag(patched.product.version), &V2Variant::managed(&patched, position)))
+    managed_variant(&patched, id)
 }
