@@ -78,13 +78,18 @@ impl Products {
         self.edit_variant(caller, variant, based_on, move |before| patch.apply_to(before, variant)).await
     }
 
-    /// Takes a variant away.
+    /// Takes a variant away; returns its product.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Stale`; `Conflict` when it is the last of its product, or units of it are reserved;
     /// `Overloaded`, `Unavailable`.
-    pub async fn delete_variant(&self, caller: Caller, variant: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
-        self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await.map(drop)
+    pub async fn delete_variant(
+        &self,
+        caller: Caller,
+        variant: Uuid,
+        based_on: impl BasedOn,
+    ) -> Result<Stocked, Error> {
+        self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await
     }
 
     async fn edit_variant(

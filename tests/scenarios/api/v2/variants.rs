@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Client, Server, Topology, on_both};
 
-use crate::selling::{administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
+use crate::selling::{self, administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_invalid, assert_problem, delete, etag, patch};
 
@@ -190,13 +190,16 @@ fn options_are_merged_with_the_present_ones(topology: Topology) {
 fn a_variant_is_deleted(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = shirt(&api);
-    let (small, large) = (variant_path(&product["variants"][0]), variant_path(&product["variants"][1]));
-    delete(&api, &large, &tag(1)).expect(204);
-    assert_problem(&delete(&api, &large, "*"), 404, "not-found");
+    let product = create(&api, &selling::shirt());
+    let [first, second, third] = [0, 1, 2].map(|position| variant_path(&product["variants"][position]));
+    // Each answer names the version that the next change is based on.
+    let deleted = delete(&api, &second, &tag(1)).expect(204);
+    assert_eq!(deleted.header("etag"), Some(tag(2).as_str()));
+    assert_problem(&delete(&api, &second, "*"), 404, "not-found");
+    delete(&api, &third, &etag(&deleted)).expect(204);
     let after = api.get(&path(&product)).json();
     assert_eq!((&after["variants"].as_array().map(Vec::len), &after["price"]), (&Some(1), &usd(1_000)));
-    assert_problem(&delete(&api, &small, &tag(2)), 409, "conflict");
+    assert_problem(&delete(&api, &first, &tag(3)), 409, "conflict");
 }
 
 fn variants_have_the_version_of_their_product(topology: Topology) {
