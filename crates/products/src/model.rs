@@ -2,6 +2,7 @@
 
 mod adjustment;
 mod broken;
+pub mod handle;
 mod listing;
 mod patch;
 mod replace;

@@ -122,6 +122,8 @@ impl World {
                         _ if value.is_null() => value,
                         "request_id" | "next_cursor" | "createdAt" | "updatedAt" => json!("…"),
                         name if name.ends_with("_at") => json!("…"),
+                        // The tenth of a name has the end of its id in its handle.
+                        "handle" if value.as_str().is_some_and(ends_with_id) => json!("…"),
                         _ => self.plain(value),
                     };
                     (name, value)
@@ -154,6 +156,11 @@ impl World {
         }
         plain
     }
+}
+
+fn ends_with_id(handle: &str) -> bool {
+    let end = handle.rsplit('-').next().unwrap_or_default();
+    end.len() == 10 && end.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn product(random: &mut Random) -> Value {

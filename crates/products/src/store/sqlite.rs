@@ -24,15 +24,13 @@ pub struct SqliteStore(pub Arc<Sqlite>);
 #[async_trait]
 impl Store for SqliteStore {
     async fn insert(&self, mut insert: Insert) -> Result<Stocked, StoreError> {
-        let product = &insert.stocked.product;
-        if self.0.read_point(|c| is_taken(c, product))? {
-            // Known before it is written, the other handle is given here and not by the one writer.
-            insert.rename()?;
-        }
+        // Known before it is written, another handle is given here and not by the one writer.
+        self.0.read_point(|c| rename_if_taken(c, &mut insert))?;
         let write = move |c: &Connection| {
             match insert_product(c, &insert.stocked.product) {
                 Err(error) if error.is_conflict_on(HANDLE_RULE) => {
-                    insert.rename()?;
+                    // Nobody else writes meanwhile.
+                    rename_if_taken(c, &mut insert)?;
                     insert_product(c, &insert.stocked.product)?;
                 }
                 inserted => inserted?,
@@ -164,9 +162,13 @@ impl Store for SqliteStore {
     }
 }
 
-fn is_taken(c: &Connection, product: &Product) -> Result<bool, StoreError> {
-    let mut statement = c.prepare_cached("select 1 from products where owner_id = $1 and handle = $2")?;
-    Ok(statement.exists(params![product.owner_id.as_bytes(), product.handle])?)
+fn rename_if_taken(c: &Connection, insert: &mut Insert) -> Result<(), StoreError> {
+    let owner = insert.stocked.product.owner_id;
+    let is_taken = |handle: &str| {
+        let mut statement = c.prepare_cached("select 1 from products where owner_id = $1 and handle = $2")?;
+        Ok(statement.exists(params![owner.as_bytes(), handle])?)
+    };
+    if is_taken(&insert.stocked.product.handle)? { insert.rename(is_taken) } else { Ok(()) }
 }
 
 fn insert_product(c: &Connection, product: &Product) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use platform::idempotency::{Answered, Claim};
 
 use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
-use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant};
+use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant, handle};
 
 /// Runs the test on an empty store of each kind.
 pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
@@ -83,7 +83,7 @@ impl Fixture {
     }
 
     async fn insert_with(&self, stocked: &Stocked, effects: Effects) -> Result<Stocked, StoreError> {
-        self.store.insert(Insert { stocked: stocked.clone(), effects, otherwise: None }).await
+        self.store.insert(Insert::new(stocked.clone(), effects)).await
     }
 
     async fn update(&self, edited: &Stocked, expected: i64, set_stock: bool) -> Result<bool, StoreError> {
@@ -209,23 +209,32 @@ fn groups_of_two_processes_do_not_lock_each_other_out() {
 }
 
 #[test]
-fn a_product_whose_handle_is_taken_is_inserted_under_its_other_one() {
+fn a_product_whose_derived_handle_is_taken_gets_another() {
     on_both(async |f| {
-        let desks: Vec<Stocked> = (0..20).map(|_| f.product("desk")).collect();
-        let inserts = desks.into_iter().enumerate().map(|(n, mut desk)| {
+        let derived = || {
             let id = f.context.id().unwrap();
-            desk.product.variants.iter_mut().for_each(|variant| variant.sku = Some(format!("{n} {}", variant.id)));
+            let mut desk = f.product("desk");
+            desk.product.variants.iter_mut().for_each(|variant| variant.sku = None);
             let event = move |stocked: &Stocked| {
                 let event = events::event(events::CREATED, id, stocked, Actor::System, Timestamp(0), None);
                 Effects::event(event.unwrap())
             };
             let effects = event(&desk);
-            let otherwise = move |stocked: &mut Stocked| {
-                stocked.product.handle = format!("desk-{n}");
-                Ok(event(stocked))
-            };
-            f.store.insert(Insert { stocked: desk, effects, otherwise: Some(Box::new(otherwise)) })
-        });
+            Insert::new(desk, effects).or_renamed(Box::new(move |stocked| Ok(event(stocked))))
+        };
+        // One after the other.
+        for n in 1..=12 {
+            let Product { handle, id, .. } = f.store.insert(derived()).await.unwrap().product;
+            match n {
+                1 => assert_eq!(handle, "desk"),
+                2..=9 => assert_eq!(handle, format!("desk-{n}")),
+                _ => assert_eq!(handle, handle::distinct("desk", id)),
+            }
+        }
+        // Many at once, in several processes.
+        f.execute("delete from products").await;
+        let processes = [0, 1, 2].map(|_| open(&f.database));
+        let inserts = (0..60).map(|n| processes[n % 3].insert(derived()));
         let mut handles = HashSet::new();
         for inserted in futures_util::future::join_all(inserts).await {
             let inserted = inserted.unwrap();
@@ -234,7 +243,7 @@ fn a_product_whose_handle_is_taken_is_inserted_under_its_other_one() {
             assert_eq!(f.store.get(inserted.product.id).await.unwrap().as_ref(), Some(&inserted.product));
             handles.insert(inserted.product.handle);
         }
-        assert!(handles.len() == 20 && handles.contains("desk"), "{handles:?}");
+        assert!(handles.len() == 60 && handles.contains("desk"), "{handles:?}");
     });
 }
 

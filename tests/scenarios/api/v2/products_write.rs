@@ -206,7 +206,10 @@ fn handles_and_skus_are_unique_per_owner(topology: Topology) {
     assert_problem(&ada.post(PRODUCTS, &taken), 409, "conflict");
     // One that is derived from the name steps aside.
     let second = create(&ada, &plain("Lamp"));
-    assert_eq!(second["handle"], format!("lamp-{}", text(&second["id"])));
+    assert_eq!(second["handle"], "lamp-2");
+    assert_eq!(create(&ada, &plain("Lamp!"))["handle"], "lamp-3");
+    assert_eq!(create(&ada, &plain("★"))["handle"], "product");
+    assert_eq!(create(&ada, &plain("☆"))["handle"], "product-2");
     for patch in [json!({ "handle": "lamp" }), json!({ "sku": "lamp-1" })] {
         assert_problem(&change(&ada, "PATCH", &path(&second), "*", &patch), 409, "conflict");
     }

@@ -65,7 +65,8 @@ pub struct NewProduct {
     vendor: Option<String>,
     /// `draft` unless it says otherwise.
     status: Option<Status>,
-    /// Lower-case letters and digits with single hyphens between; unique per owner. Derived from the name if it is absent.
+    /// Lower-case letters and digits with single hyphens between; unique per owner. If it is absent, one is derived from the name:
+    /// `desk-lamp`, then `desk-lamp-2` and so on.
     #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
     handle: Option<String>,
     #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]

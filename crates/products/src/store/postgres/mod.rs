@@ -167,6 +167,21 @@ fn products(rows: &[Row]) -> Result<Vec<Product>, StoreError> {
 
 struct Inserts(Arc<Postgres>);
 
+impl Inserts {
+    /// Which of these handles their owners have already.
+    async fn taken(
+        &self,
+        handles: impl Iterator<Item = (Uuid, String)>,
+    ) -> Result<HashSet<(Uuid, String)>, StoreError> {
+        let (owners, handles): (Vec<_>, Vec<_>) = handles.unzip();
+        if handles.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+}
+
 #[async_trait]
 impl WriteGroup for Inserts {
     type Write = Insert;
@@ -183,14 +198,21 @@ impl WriteGroup for Inserts {
 
     /// Sellers reuse names, and handles follow names.
     async fn prepare(&self, group: &mut [Insert]) -> Result<Vec<Option<StoreError>>, StoreError> {
-        let (owners, handles): (Vec<_>, Vec<_>) = group.iter().map(Self::key).unzip();
-        let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
-        let mut taken: HashSet<(Uuid, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let refuse = |insert: &mut Insert| match taken.insert(Self::key(insert)) {
-            true => None,
-            false => insert.rename().err(),
-        };
-        Ok(group.iter_mut().map(refuse).collect())
+        let mut taken = self.taken(group.iter().map(Self::key)).await?;
+        let meet: Vec<bool> = group.iter().map(|insert| !taken.insert(Self::key(insert))).collect();
+        let others = group.iter().zip(&meet).filter(|(insert, meets)| **meets && !insert.tried);
+        let others = others.flat_map(|(insert, _)| insert.numbered().map(|handle| (Self::key(insert).0, handle)));
+        taken.extend(self.taken(others).await?);
+        let mut refused = Vec::with_capacity(group.len());
+        for (insert, meets) in group.iter_mut().zip(meet) {
+            // Somebody else may take a number as fast as we do, once, but not again and again.
+            let tried = std::mem::replace(&mut insert.tried, true);
+            let owner = insert.stocked.product.owner_id;
+            let is_taken = |handle: &str| Ok(tried || taken.contains(&(owner, handle.to_owned())));
+            refused.push(if meets { insert.rename(is_taken).err() } else { None });
+            taken.insert(Self::key(insert));
+        }
+        Ok(refused)
     }
 
     async fn write(&self, group: &[Insert]) -> Result<(), StoreError> {
