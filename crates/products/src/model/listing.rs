@@ -273,7 +273,13 @@ pub fn check_texts(
 
 pub fn check_tags(broken: &mut Broken, tags: &[String]) {
     broken.count("tags", tags.len(), 0..=MAX_TAGS, "tags");
-    tags.iter().enumerate().for_each(|(n, tag)| broken.text(&format!("tags/{n}"), tag, 1..=MAX_TAG));
+    for (n, tag) in tags.iter().enumerate() {
+        let field = format!("tags/{n}");
+        broken.text(&field, tag, 1..=MAX_TAG);
+        if tags[..n].contains(tag) {
+            broken.refuse(field, "duplicate", "is there twice");
+        }
+    }
 }
 
 pub fn check_images(broken: &mut Broken, images: &[Image]) {

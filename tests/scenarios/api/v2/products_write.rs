@@ -113,12 +113,14 @@ fn each_field_has_its_bounds(topology: Topology) {
     let long = |length: usize| json!("é".repeat(length));
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
     let image = |url: &str| json!([{ "url": url }]);
+    let tags = |count: usize| (0..count).map(|n| n.to_string()).collect::<Value>();
     let bounds: Vec<(&str, Value, Value, &str)> = vec![
         ("name", long(200), long(201), "/name"),
         ("description", long(20_000), long(20_001), "/description"),
         ("category", long(100), long(101), "/category"),
         ("vendor", long(200), long(201), "/vendor"),
-        ("tags", many(50, json!("t")), many(51, json!("t")), "/tags"),
+        ("tags", tags(50), tags(51), "/tags"),
+        ("tags", json!(["a", "A"]), json!(["a", "b", "a"]), "/tags/2"),
         ("tags", json!([long(100)]), json!([long(101)]), "/tags/0"),
         ("handle", json!("ab-cd-3"), json!("ab--cd"), "/handle"),
         ("handle", json!("größe-7"), json!("-a"), "/handle"),

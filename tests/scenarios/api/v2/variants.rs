@@ -256,6 +256,8 @@ fn adjustments_follow_the_rules(topology: Topology) {
         (json!({ "delta": 1.5, "reason": "r" }), &["/delta"]),
         (json!({ "delta": "1", "reason": "r" }), &["/delta"]),
         (json!({ "delta": 2_147_483_648_i64, "reason": "" }), &["/reason", "/delta"]),
+        (json!({ "delta": 0, "reason": "r" }), &["/delta"]),
+        (json!({ "delta": 1, "reason": " \n" }), &["/reason"]),
         (json!({ "delta": 1, "reason": "r".repeat(201) }), &["/reason"]),
         (json!({ "delta": 1, "reason": "\u{0}" }), &["/reason"]),
         (json!({ "delta": 1, "reason": "r", "reserved": 1 }), &["/reserved"]),

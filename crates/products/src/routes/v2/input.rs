@@ -49,7 +49,8 @@ pub struct NewImage {
     alt: Option<String>,
 }
 
-/// A product to create. Either it is plain, with a `price`, or it has `variants`.
+/// A product to create. Either it is plain, with a `price`, or it has `variants`. `compare_at_price` is what it cost before, or
+/// elsewhere; whether that is more than its price, as it has to be for a reduction, is the seller's affair.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProduct {
@@ -59,7 +60,7 @@ pub struct NewProduct {
     description: Option<String>,
     #[schema(max_length = 100, example = "Lighting")]
     category: Option<String>,
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
+    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
     tags: Option<Vec<String>>,
     #[schema(max_length = 200)]
     vendor: Option<String>,
@@ -118,7 +119,7 @@ pub struct ProductReplacement {
     description: Option<String>,
     #[schema(max_length = 100, example = "Lighting")]
     category: Option<String>,
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
+    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
     tags: Option<Vec<String>>,
     #[schema(max_length = 200)]
     vendor: Option<String>,
@@ -173,7 +174,7 @@ pub struct ProductPatch {
     #[schema(value_type = Option<String>, max_length = 100)]
     category: Option<Option<String>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
+    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
     tags: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, max_length = 200)]
