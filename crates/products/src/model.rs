@@ -55,6 +55,8 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 3] = [Status::Draft, Status::Active, Status::Archived];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Draft => "draft",
@@ -64,12 +66,7 @@ impl Status {
     }
 
     pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "draft" => Some(Status::Draft),
-            "active" => Some(Status::Active),
-            "archived" => Some(Status::Archived),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
 

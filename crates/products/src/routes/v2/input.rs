@@ -16,15 +16,6 @@ use crate::model::{
     Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, PricePatch, Status, VariantPatch,
 };
 
-/// An amount in minor units of a currency. The highest amount depends on the currency: just below a hundred million major units.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    #[schema(minimum = 0, maximum = 999999999999i64, example = 3990)]
-    amount: i64,
-    currency: Currency,
-}
-
 /// What to change of a price. Where there is none yet, both.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +29,7 @@ pub struct PriceChange {
     currency: Option<Currency>,
 }
 
-/// A picture that lies elsewhere.
+/// A picture that lies elsewhere. Unlike those of answers, it may leave `alt` out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewImage {
@@ -49,114 +40,137 @@ pub struct NewImage {
     alt: Option<String>,
 }
 
-/// A product to create. Either it is plain, with a `price`, or it has `variants`. `compare_at_price` is what it cost before, or
-/// elsewhere; whether that is more than its price, as it has to be for a reduction, is the seller's affair.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewProduct {
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
-    name: String,
-    #[schema(max_length = 20000)]
-    description: Option<String>,
-    #[schema(max_length = 100, example = "Lighting")]
-    category: Option<String>,
-    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
-    tags: Option<Vec<String>>,
-    #[schema(max_length = 200)]
-    vendor: Option<String>,
-    /// `draft` unless it says otherwise.
-    status: Option<Status>,
-    /// Lower-case letters and digits with single hyphens between; unique per owner. If it is absent, one is derived from the name:
-    /// `desk-lamp`, then `desk-lamp-2` and so on.
-    #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
-    handle: Option<String>,
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
-    images: Option<Vec<Object<NewImage>>>,
-    #[schema(value_type = Option<Price>)]
-    price: Option<Object<Price>>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
-    /// Units on hand; 0 if it is absent.
-    #[schema(minimum = 0, maximum = 2147483647)]
-    stock: Option<i64>,
-    /// All have the same option names, and one currency.
-    #[schema(value_type = Option<Vec<NewVariant>>, min_items = 1, max_items = 100)]
-    variants: Option<Vec<Object<NewVariant>>>,
+/// A body that tells all of a product, by these docs of it, of its status and of its handle; and of its units on hand, if it may.
+macro_rules! product_body {
+    ($(#[$about:meta])* $name:ident of $variant:ident, $status:literal, $handle:literal $(, $stock:ident)?) => {
+        $(#[$about])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
+            name: String,
+            #[schema(max_length = 20000)]
+            description: Option<String>,
+            #[schema(max_length = 100, example = "Lighting")]
+            category: Option<String>,
+            #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
+            tags: Option<Vec<String>>,
+            #[schema(max_length = 200)]
+            vendor: Option<String>,
+            #[doc = $status]
+            status: Option<Status>,
+            #[doc = $handle]
+            #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
+            handle: Option<String>,
+            #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+            images: Option<Vec<Object<NewImage>>>,
+            #[schema(value_type = Option<Money>)]
+            price: Option<Object<Money>>,
+            #[schema(value_type = Option<Money>)]
+            compare_at_price: Option<Object<Money>>,
+            #[schema(min_length = 1, max_length = 255)]
+            sku: Option<String>,
+            #[schema(min_length = 1, max_length = 255)]
+            barcode: Option<String>,
+            $(/// Units on hand; 0 if it is absent.
+            #[schema(minimum = 0, maximum = 2147483647)]
+            $stock: Option<i64>,)?
+            /// All have the same option names, and one currency.
+            #[schema(value_type = Option<Vec<$variant>>, min_items = 1, max_items = 100)]
+            variants: Option<Vec<Object<$variant>>>,
+        }
+
+        impl From<$name> for Listing {
+            fn from(body: $name) -> Listing {
+                let plain = Offer {
+                    price: money(body.price),
+                    compare_at_price: money(body.compare_at_price),
+                    sku: body.sku,
+                    barcode: body.barcode,
+                    stock: None $(.or(body.$stock))?,
+                };
+                Listing {
+                    name: body.name,
+                    description: body.description,
+                    category: body.category,
+                    tags: body.tags.unwrap_or_default(),
+                    vendor: body.vendor,
+                    status: body.status,
+                    handle: body.handle,
+                    images: images(body.images),
+                    plain,
+                    variants: body.variants.map(|variants| variants.into_iter().map(|Object(v)| v.into()).collect()),
+                }
+            }
+        }
+    };
 }
 
-/// One thing that can be bought.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewVariant {
-    #[serde(default)]
-    options: Options,
-    #[schema(value_type = Price)]
-    price: Object<Price>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    /// Unique per owner, regardless of case.
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
-    /// Units on hand; 0 if it is absent.
-    #[schema(minimum = 0, maximum = 2147483647)]
-    stock: Option<i64>,
+/// As [`product_body`], of a variant; with its id or its units on hand.
+macro_rules! variant_body {
+    ($(#[$about:meta])* $name:ident $(, id: $id:ident)? $(, stock: $stock:ident)?) => {
+        $(#[$about])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($id: Option<Uuid>,)?
+            #[serde(default)]
+            options: Options,
+            #[schema(value_type = Money)]
+            price: Object<Money>,
+            #[schema(value_type = Option<Money>)]
+            compare_at_price: Option<Object<Money>>,
+            /// Unique per owner, regardless of case.
+            #[schema(min_length = 1, max_length = 255)]
+            sku: Option<String>,
+            #[schema(min_length = 1, max_length = 255)]
+            barcode: Option<String>,
+            $(/// Units on hand; 0 if it is absent.
+            #[schema(minimum = 0, maximum = 2147483647)]
+            $stock: Option<i64>,)?
+        }
+
+        impl From<$name> for ListedVariant {
+            fn from(body: $name) -> ListedVariant {
+                let offer = Offer {
+                    price: money(Some(body.price)),
+                    compare_at_price: money(body.compare_at_price),
+                    sku: body.sku,
+                    barcode: body.barcode,
+                    stock: None $(.or(body.$stock))?,
+                };
+                ListedVariant { id: None $(.or(body.$id))?, options: body.options.0, offer }
+            }
+        }
+    };
 }
 
-/// All that can be edited of a product: what is absent is cleared, but the status and the handle stay. Stock is changed by
-/// `stock-adjustments` only.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProductReplacement {
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
-    name: String,
-    #[schema(max_length = 20000)]
-    description: Option<String>,
-    #[schema(max_length = 100, example = "Lighting")]
-    category: Option<String>,
-    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
-    tags: Option<Vec<String>>,
-    #[schema(max_length = 200)]
-    vendor: Option<String>,
-    /// The present one stays unless it says otherwise.
-    status: Option<Status>,
-    /// The present one stays if it is absent.
-    #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
-    handle: Option<String>,
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
-    images: Option<Vec<Object<NewImage>>>,
-    #[schema(value_type = Option<Price>)]
-    price: Option<Object<Price>>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
-    #[schema(value_type = Option<Vec<VariantReplacement>>, min_items = 1, max_items = 100)]
-    variants: Option<Vec<Object<VariantReplacement>>>,
+product_body! {
+    /// A product to create. Either it is plain, with a `price`, or it has `variants`. `compare_at_price` is what it cost before, or
+    /// elsewhere; whether that is more than its price, as it has to be for a reduction, is the seller's affair.
+    NewProduct of NewVariant,
+    "`draft` unless it says otherwise.",
+    "Lower-case letters and digits with single hyphens between; unique per owner. If it is absent, one is derived from the name: \
+     `desk-lamp`, then `desk-lamp-2` and so on.",
+    stock
 }
 
-/// A variant with the `id` or the options of a present one stays that one, with its stock. Another is new, without any units.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VariantReplacement {
-    id: Option<Uuid>,
-    #[serde(default)]
-    options: Options,
-    #[schema(value_type = Price)]
-    price: Object<Price>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
+variant_body! {
+    /// One thing that can be bought.
+    NewVariant, stock: stock
+}
+
+product_body! {
+    /// All that can be edited of a product: what is absent is cleared, but the status and the handle stay. Stock is changed by
+    /// `stock-adjustments` only.
+    ProductReplacement of VariantReplacement,
+    "The present one stays unless it says otherwise.",
+    "As of a new product; the present one stays if it is absent."
+}
+
+variant_body! {
+    /// A variant with the `id` or the options of a present one stays that one, with its stock. Another is new, without any units.
+    VariantReplacement, id: id
 }
 
 /// The fields of a product to change (RFC 7396): lists are replaced, prices merged with the present ones. `null` clears a field
@@ -302,91 +316,13 @@ impl PartialSchema for Tag {
 
 impl ToSchema for Tag {}
 
-impl From<Price> for Money {
-    fn from(price: Price) -> Money {
-        Money { amount: price.amount, currency: price.currency }
-    }
-}
-
-fn money(price: Option<Object<Price>>) -> Option<Money> {
-    price.map(|Object(price)| price.into())
+fn money(price: Option<Object<Money>>) -> Option<Money> {
+    price.map(|Object(price)| price)
 }
 
 fn images(images: Option<Vec<Object<NewImage>>>) -> Vec<Image> {
     let image = |Object(image): Object<NewImage>| Image { url: image.url, alt: image.alt };
     images.unwrap_or_default().into_iter().map(image).collect()
-}
-
-impl From<NewProduct> for Listing {
-    fn from(new: NewProduct) -> Listing {
-        Listing {
-            name: new.name,
-            description: new.description,
-            category: new.category,
-            tags: new.tags.unwrap_or_default(),
-            vendor: new.vendor,
-            status: new.status,
-            handle: new.handle,
-            images: images(new.images),
-            plain: Offer {
-                price: money(new.price),
-                compare_at_price: money(new.compare_at_price),
-                sku: new.sku,
-                barcode: new.barcode,
-                stock: new.stock,
-            },
-            variants: new.variants.map(|variants| variants.into_iter().map(|Object(variant)| variant.into()).collect()),
-        }
-    }
-}
-
-impl From<NewVariant> for ListedVariant {
-    fn from(new: NewVariant) -> ListedVariant {
-        let offer = Offer {
-            price: Some(new.price.0.into()),
-            compare_at_price: money(new.compare_at_price),
-            sku: new.sku,
-            barcode: new.barcode,
-            stock: new.stock,
-        };
-        ListedVariant { id: None, options: new.options.0, offer }
-    }
-}
-
-impl From<ProductReplacement> for Listing {
-    fn from(new: ProductReplacement) -> Listing {
-        Listing {
-            name: new.name,
-            description: new.description,
-            category: new.category,
-            tags: new.tags.unwrap_or_default(),
-            vendor: new.vendor,
-            status: new.status,
-            handle: new.handle,
-            images: images(new.images),
-            plain: Offer {
-                price: money(new.price),
-                compare_at_price: money(new.compare_at_price),
-                sku: new.sku,
-                barcode: new.barcode,
-                stock: None,
-            },
-            variants: new.variants.map(|variants| variants.into_iter().map(|Object(variant)| variant.into()).collect()),
-        }
-    }
-}
-
-impl From<VariantReplacement> for ListedVariant {
-    fn from(new: VariantReplacement) -> ListedVariant {
-        let offer = Offer {
-            price: Some(new.price.0.into()),
-            compare_at_price: money(new.compare_at_price),
-            sku: new.sku,
-            barcode: new.barcode,
-            stock: None,
-        };
-        ListedVariant { id: new.id, options: new.options.0, offer }
-    }
 }
 
 impl From<Object<PriceChange>> for PricePatch {
