@@ -23,7 +23,7 @@ use platform::tasks::WriteTasks;
 use self::turns::Turns;
 use crate::events;
 use crate::model::{Product, Status, Stocked};
-use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
+use crate::store::{self, HANDLE_RULE, LIMIT_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -127,7 +127,8 @@ fn refused(error: StoreError) -> Error {
             HANDLE_RULE => "Another product of the same owner has this handle",
             SKU_RULE => "Another variant of the same owner has this SKU",
             OPTIONS_RULE => "Another variant of the product has these options",
-            RESERVED_RULE => "The stock would fall below what is reserved, or rise beyond its limit",
+            RESERVED_RULE => "The stock would fall below zero, or below what is reserved",
+            LIMIT_RULE => "The stock would rise beyond 2147483647 units",
             _ => return claimed(error),
         },
         _ => return error.into(),

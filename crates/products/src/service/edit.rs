@@ -114,7 +114,7 @@ impl Products {
     /// Deletes a product that the caller manages.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`, `Overloaded` when edits keep coming between, `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` while units of it are reserved; `Overloaded` when edits keep coming between, `Unavailable`.
     pub async fn delete(&self, caller: Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
         let this = self.clone();
         self.tasks.run(async move { this.delete_once(&caller, id, based_on).await }).await
@@ -128,8 +128,11 @@ impl Products {
             based_on(expected)?;
             deleted.product.version += 1;
             let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
-            if self.store.delete(id, expected, effects).await? {
-                return Ok(());
+            match self.store.delete(id, expected, effects).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => continue,
+                Err(error) if error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(contended())

@@ -46,7 +46,7 @@ async fn created(products: &Products, content: Content) -> Stocked {
 const RESERVE: &str = "update variants set reserved = 1, available = on_hand - 1";
 
 #[test]
-fn a_variant_stays_while_units_of_it_are_reserved() {
+fn what_is_reserved_stays() {
     on_both(async |f| {
         let products = process(&f);
         let before = created(&products, shirt()).await;
@@ -68,6 +68,8 @@ fn a_variant_stays_while_units_of_it_are_reserved() {
         let refused = on_hand(0).await;
         assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
         assert_eq!(on_hand(1).await.unwrap().body, "1 0");
+        let deleted = products.delete(caller(), id, |_| Ok(())).await;
+        assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
         // What stays as it is may be edited all the same.
         let mut renamed = shirt();
         renamed.name = "Blouse".into();

@@ -46,6 +46,8 @@ pub const SKU_RULE: &str = "variants.owner_id, variants.sku_key";
 pub const OPTIONS_RULE: &str = "variants.product_id, variants.option_values";
 /// The rule that stock on hand covers what is reserved.
 pub const RESERVED_RULE: &str = "variants.reserved";
+/// The rule that a stock is not higher than it can be.
+pub const LIMIT_RULE: &str = "variants.on_hand";
 
 /// A page by number, as v1 asks for it.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +136,7 @@ pub trait Store: Send + Sync {
         effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes if the product still has version `expected`; tells whether it had.
+    /// Deletes if the product still has version `expected`; tells whether it had. `Conflict` while units of it are reserved.
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError>;
 
     /// One row: what everyone may see of a product.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
-use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
@@ -64,6 +64,7 @@ impl Store for SqliteStore {
 
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
+            rows::none_reserved(known_variants(c, id)?.iter())?;
             if c.prepare_cached(rows::DELETE_PRODUCT)?.execute(params![id.as_bytes(), expected])? == 0 {
                 return Ok(false);
             }
@@ -235,7 +236,7 @@ fn set_or_adjust(c: &Connection, variant: Uuid, change: StockChange) -> Result<C
     let (sql, number) = rows::statement(change);
     let changed =
         c.prepare_cached(sql)?.query_row(params![number, variant.as_bytes()], |row| Ok(rows::changed_stock(row)));
-    changed.optional()?.ok_or_else(|| StoreError::Conflict(RESERVED_RULE.into()))?
+    changed.optional()?.ok_or_else(|| StoreError::Conflict(rows::broken_rule(change).into()))?
 }
 
 fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {

@@ -9,7 +9,7 @@ use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
-use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
+use super::{HANDLE_RULE, Insert, LIMIT_RULE, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
 use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant, handle};
 
@@ -359,7 +359,7 @@ fn stock_is_set_and_adjusted_and_the_product_shows_it() {
         assert_eq!((changed.stock.on_hand, changed.version), (7, 2), "a refused change is not counted");
         assert!(shown().await);
         let refused = f.change_stock(small, StockChange::Adjust(crate::model::MAX_STOCK)).await.unwrap_err();
-        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        assert!(refused.is_conflict_on(LIMIT_RULE), "{refused}");
         assert_eq!(f.change_stock(product, StockChange::Set(1)).await.unwrap(), None);
         assert_eq!(f.store.get(product).await.unwrap().unwrap().version, 1, "stock is not an edit");
         for version in 1..=2 {
@@ -446,6 +446,24 @@ fn a_deleted_product_is_gone_with_its_variants() {
         assert_eq!(f.store.get(id).await.unwrap(), None);
         assert_eq!(f.store.stock_of(&[id]).await.unwrap(), []);
         f.insert(&f.product("desk")).await.unwrap();
+    });
+}
+
+#[test]
+fn a_product_stays_while_units_of_it_are_reserved() {
+    on_both(async |f| {
+        let mut desk = f.product("desk");
+        let id = desk.product.id;
+        f.insert(&desk).await.unwrap();
+        f.execute("update variants set reserved = 1, available = available - 1 where on_hand = 3").await;
+        desk.product.version = 2;
+        let delete = async || f.store.delete(id, 1, f.effects(events::DELETED, &desk)).await;
+        let refused = delete().await.unwrap_err();
+        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        assert_eq!(f.store.get_stocked(id).await.unwrap().unwrap().stock.len(), 2);
+        assert_eq!(log::at_version(&f.database, &events::subject(id), 2).await.unwrap(), None);
+        f.execute("update variants set reserved = 0, available = on_hand").await;
+        assert!(delete().await.unwrap());
     });
 }
 

@@ -17,7 +17,7 @@ use tokio_postgres::types::ToSql;
 use self::columns::{ProductColumns, VariantColumns};
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
-use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
@@ -77,7 +77,7 @@ impl Store for PostgresStore {
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
         let deleted = async {
-            transaction.query(LOCK_KEYS_OF, &[&id]).await?;
+            rows::none_reserved(lock_variants(&mut transaction, id).await?.iter())?;
             if transaction.execute(rows::DELETE_PRODUCT, &[&id, &expected]).await? == 0 {
                 return Ok(false);
             }
@@ -225,6 +225,10 @@ impl WriteGroup for Inserts {
     }
 }
 
+async fn lock_variants(t: &mut Transaction<'_>, product: Uuid) -> Result<Vec<Known>, StoreError> {
+    t.query(LOCK_KEYS_OF, &[&product]).await?.iter().map(Known::read).collect()
+}
+
 async fn update(
     t: &mut Transaction<'_>,
     stocked: Stocked,
@@ -232,8 +236,7 @@ async fn update(
     set_stock: bool,
     effects: EffectsOf<Vec<ChangedStock>>,
 ) -> Result<bool, StoreError> {
-    let known = t.query(LOCK_KEYS_OF, &[&stocked.product.id]).await?;
-    let known = known.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
+    let known = lock_variants(t, stocked.product.id).await?;
     let edited = rows::with_known_stock(stocked, &known, set_stock);
     let row = ProductRow::new(&edited.product);
     let values: Params<'_> = &rows::edited_values!(row, &edited.product.id, &expected);
@@ -286,7 +289,7 @@ async fn set_or_adjust(
 ) -> Result<ChangedStock, StoreError> {
     let (sql, number) = rows::statement(change);
     let changed = t.query(sql, &[&number, &variant]).await?;
-    rows::changed_stock(changed.first().ok_or_else(|| StoreError::Conflict(RESERVED_RULE.into()))?)
+    rows::changed_stock(changed.first().ok_or_else(|| StoreError::Conflict(rows::broken_rule(change).into()))?)
 }
 
 async fn change_stock(
