@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use testkit::{Client, Response, Server, Topology};
 
 use crate::people::PASSWORD;
-use crate::selling::{change, usd};
-use crate::v2::open;
+use crate::selling::usd;
+use crate::v2::{change, open};
 
 const STEPS: usize = 120;
 

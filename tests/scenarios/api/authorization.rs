@@ -195,7 +195,7 @@ impl<'a> Cast<'a> {
     }
 
     /// A draft of two variants.
-    fn shirt(&self) -> Value {
+    fn draft(&self) -> Value {
         let variant = |size: &str| json!({ "options": { "Size": size }, "price": usd(1) });
         let shirt = json!({ "name": "asked for", "variants": [variant("S"), variant("L")] });
         create(&v2::log_in(self.server, &self.owner.email), &shirt)
@@ -214,8 +214,8 @@ impl<'a> Cast<'a> {
                 let items = sessions["items"].as_array().expect("sessions");
                 text(&items.iter().find(|session| session["current"] == true).expect("this session")["id"])
             }
-            "/api/v2/products" => text(&self.shirt()["id"]),
-            "/api/v2/variants" => text(&self.shirt()["variants"][0]["id"]),
+            "/api/v2/products" => text(&self.draft()["id"]),
+            "/api/v2/variants" => text(&self.draft()["variants"][0]["id"]),
             "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),
             other => panic!("no object for {other}/{{id}}: say here how the owner gets one"),
         };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Client, Server, Topology, on_both};
 
-use crate::selling::{self, administrator, assert_broken, change, create, path, plain, seller, tag, usd, variant_path};
+use crate::selling::{administrator, create, path, plain, seller, shirt, tag, usd, variant_path};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_invalid, assert_problem, delete, etag, patch};
 
@@ -21,7 +21,7 @@ on_both!(
     only_those_who_manage_a_product_change_its_variants,
 );
 
-fn shirt(api: &Client) -> Value {
+fn two_sizes(api: &Client) -> Value {
     create(
         api,
         &json!({ "name": "Shirt", "variants": [
@@ -42,7 +42,7 @@ fn adjustments(variant: &Value) -> String {
 fn a_variant_is_added(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = shirt(&api);
+    let product = two_sizes(&api);
     let body = json!({ "options": { "Size": "M" }, "price": usd(500), "compare_at_price": usd(600), "sku": "M",
         "barcode": "1", "stock": 3 });
     let answer = api.post(&variants(&product), &body).expect(201);
@@ -62,7 +62,7 @@ fn a_variant_is_added(topology: Topology) {
 fn a_variant_is_seen_where_its_product_is(topology: Topology) {
     let server = Server::start(topology);
     let (ada, bob, admin, public) = (seller(&server), seller(&server), administrator(&server), server.client());
-    let product = shirt(&ada);
+    let product = two_sizes(&ada);
     let sold = &product["variants"][1];
     let at = variant_path(sold);
     for manager in [&ada, &admin] {
@@ -98,18 +98,30 @@ fn a_variant_is_seen_where_its_product_is(topology: Topology) {
 fn added_variants_follow_the_rules(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let at = variants(&shirt(&api));
-    for (body, pointers) in [
-        (json!({ "options": { "Size": "M" } }), &["/price"][..]),
-        (json!({ "price": usd(1) }), &["/options/Size"]),
-        (json!({ "options": { "Color": "M" }, "price": usd(1) }), &["/options/Size", "/options/Color"]),
-        (json!({ "options": { "Size": "M" }, "price": { "amount": 1, "currency": "EUR" } }), &["/price/currency"]),
-        (json!({ "options": { "Size": "M" }, "price": usd(-1), "stock": -1 }), &["/price/amount", "/stock"]),
-        (json!({ "options": { "Size": 1 }, "price": usd(1) }), &["/options/Size"]),
-        (json!({ "options": { "Size": "M" }, "price": usd(1), "id": NOBODY }), &["/id"]),
-        (json!({ "options": { "Size": "M" }, "price": usd(1), "product_id": NOBODY }), &["/product_id"]),
+    let at = variants(&two_sizes(&api));
+    for (body, errors) in [
+        (json!({ "options": { "Size": "M" } }), &[("/price", "required")][..]),
+        (json!({ "price": usd(1) }), &[("/options/Size", "required")]),
+        (
+            json!({ "options": { "Color": "M" }, "price": usd(1) }),
+            &[("/options/Size", "required"), ("/options/Color", "unknown-option")],
+        ),
+        (
+            json!({ "options": { "Size": "M" }, "price": { "amount": 1, "currency": "EUR" } }),
+            &[("/price/currency", "currency")],
+        ),
+        (
+            json!({ "options": { "Size": "M" }, "price": usd(-1), "stock": -1 }),
+            &[("/price/amount", "range"), ("/stock", "range")],
+        ),
+        (json!({ "options": { "Size": 1 }, "price": usd(1) }), &[("/options/Size", "type")]),
+        (json!({ "options": { "Size": "M" }, "price": usd(1), "id": NOBODY }), &[("/id", "unknown-field")]),
+        (
+            json!({ "options": { "Size": "M" }, "price": usd(1), "product_id": NOBODY }),
+            &[("/product_id", "unknown-field")],
+        ),
     ] {
-        assert_broken(&api.post(&at, &body), pointers);
+        assert_invalid(&api.post(&at, &body), errors);
     }
     for taken in [
         json!({ "options": { "Size": "S" }, "price": usd(1) }),
@@ -128,34 +140,34 @@ fn added_variants_follow_the_rules(topology: Topology) {
 fn a_variant_is_patched(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = shirt(&api);
+    let product = two_sizes(&api);
     let small = &product["variants"][0];
     let at = variant_path(small);
-    let patch = json!({ "options": { "Size": "XS" }, "price": usd(1), "compare_at_price": usd(2), "sku": null,
+    let new = json!({ "options": { "Size": "XS" }, "price": usd(1), "compare_at_price": usd(2), "sku": null,
         "barcode": "b" });
-    let answer = change(&api, "PATCH", &at, &tag(1), &patch).expect(200);
+    let answer = patch(&api, &at, &tag(1), &new).expect(200);
     assert_eq!(answer.header("etag"), Some(tag(2).as_str()));
     let patched = answer.json();
     for field in ["options", "price", "compare_at_price", "sku", "barcode"] {
-        assert_eq!(patched[field], patch[field], "{field}");
+        assert_eq!(patched[field], new[field], "{field}");
     }
     assert_eq!((&patched["id"], &patched["stock"]), (&small["id"], &small["stock"]));
     assert_eq!(api.get(&path(&product)).json()["variants"][0], patched);
-    let same = change(&api, "PATCH", &at, &tag(2), &patch).expect(200);
+    let same = patch(&api, &at, &tag(2), &new).expect(200);
     assert_eq!(same.header("etag"), Some(tag(2).as_str()), "nothing changed");
-    for (patch, pointer) in [
-        (json!({ "price": null }), "/price"),
-        (json!({ "options": null }), "/options"),
-        (json!({ "price": { "amount": 1, "currency": "EUR" } }), "/price/currency"),
-        (json!({ "sku": "" }), "/sku"),
-        (json!({ "stock": 1 }), "/stock"),
-        (json!({ "stock": { "reserved": 0 } }), "/stock"),
-        (json!({ "id": NOBODY }), "/id"),
+    for (change, pointer, code) in [
+        (json!({ "price": null }), "/price", "type"),
+        (json!({ "options": null }), "/options", "type"),
+        (json!({ "price": { "amount": 1, "currency": "EUR" } }), "/price/currency", "currency"),
+        (json!({ "sku": "" }), "/sku", "length"),
+        (json!({ "stock": 1 }), "/stock", "unknown-field"),
+        (json!({ "stock": { "reserved": 0 } }), "/stock", "unknown-field"),
+        (json!({ "id": NOBODY }), "/id", "unknown-field"),
     ] {
-        assert_broken(&change(&api, "PATCH", &at, "*", &patch), &[pointer]);
+        assert_invalid(&patch(&api, &at, "*", &change), &[(pointer, code)]);
     }
-    for patch in [json!({ "options": { "Size": "L" } }), json!({ "sku": "l" })] {
-        assert_problem(&change(&api, "PATCH", &at, "*", &patch), 409, "conflict");
+    for taken in [json!({ "options": { "Size": "L" } }), json!({ "sku": "l" })] {
+        assert_problem(&patch(&api, &at, "*", &taken), 409, "conflict");
     }
 }
 
@@ -190,7 +202,7 @@ fn options_are_merged_with_the_present_ones(topology: Topology) {
 fn a_variant_is_deleted(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = create(&api, &selling::shirt());
+    let product = create(&api, &shirt());
     let [first, second, third] = [0, 1, 2].map(|position| variant_path(&product["variants"][position]));
     // Each answer names the version that the next change is based on.
     let deleted = delete(&api, &second, &tag(1)).expect(204);
@@ -205,22 +217,22 @@ fn a_variant_is_deleted(topology: Topology) {
 fn variants_have_the_version_of_their_product(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = shirt(&api);
+    let product = two_sizes(&api);
     let at = variant_path(&product["variants"][0]);
     let body = Some(&br#"{"sku":"x"}"#[..]);
     let json_type = ("content-type", "application/json");
     assert_problem(&api.send("PATCH", &at, &[json_type], body), 428, "precondition-required");
     assert_problem(&api.delete(&at), 428, "precondition-required");
-    change(&api, "PATCH", &path(&product), &tag(1), &json!({ "name": "Blouse" })).expect(200);
-    assert_problem(&change(&api, "PATCH", &at, &tag(1), &json!({ "sku": "x" })), 412, "stale-version");
+    patch(&api, &path(&product), &tag(1), &json!({ "name": "Blouse" })).expect(200);
+    assert_problem(&patch(&api, &at, &tag(1), &json!({ "sku": "x" })), 412, "stale-version");
     assert_problem(&delete(&api, &at, &tag(1)), 412, "stale-version");
-    change(&api, "PATCH", &at, &tag(2), &json!({ "sku": "x" })).expect(200);
+    patch(&api, &at, &tag(2), &json!({ "sku": "x" })).expect(200);
 }
 
 fn stock_is_adjusted(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = shirt(&api);
+    let product = two_sizes(&api);
     let small = &product["variants"][0];
     let adjust = |body: Value| api.post(&adjustments(small), &body).expect(201).json();
     let expected = |on_hand: i64| {
@@ -239,31 +251,31 @@ fn stock_is_adjusted(topology: Topology) {
         assert!(text(&refused.json()["detail"]).contains(told), "{}", refused.text());
     }
     // An edit leaves the units as they are.
-    change(&api, "PATCH", &variant_path(small), &tag(1), &json!({ "sku": "x" })).expect(200);
+    patch(&api, &variant_path(small), &tag(1), &json!({ "sku": "x" })).expect(200);
     assert_eq!(api.get(&path(&product)).json()["variants"][0]["stock"]["on_hand"], 7);
 }
 
 fn adjustments_follow_the_rules(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let at = adjustments(&shirt(&api)["variants"][0]);
-    for (body, pointers) in [
-        (json!({ "delta": 1 }), &["/reason"][..]),
-        (json!({ "reason": "r" }), &["/delta"]),
-        (json!({ "delta": 1, "on_hand": 1, "reason": "r" }), &["/on_hand"]),
-        (json!({ "on_hand": -1, "reason": "r" }), &["/on_hand"]),
-        (json!({ "on_hand": 2_147_483_648_i64, "reason": "r" }), &["/on_hand"]),
-        (json!({ "delta": -2_147_483_648_i64, "reason": "r" }), &["/delta"]),
-        (json!({ "delta": 1.5, "reason": "r" }), &["/delta"]),
-        (json!({ "delta": "1", "reason": "r" }), &["/delta"]),
-        (json!({ "delta": 2_147_483_648_i64, "reason": "" }), &["/reason", "/delta"]),
-        (json!({ "delta": 0, "reason": "r" }), &["/delta"]),
-        (json!({ "delta": 1, "reason": " \n" }), &["/reason"]),
-        (json!({ "delta": 1, "reason": "r".repeat(201) }), &["/reason"]),
-        (json!({ "delta": 1, "reason": "\u{0}" }), &["/reason"]),
-        (json!({ "delta": 1, "reason": "r", "reserved": 1 }), &["/reserved"]),
+    let at = adjustments(&two_sizes(&api)["variants"][0]);
+    for (body, errors) in [
+        (json!({ "delta": 1 }), &[("/reason", "required")][..]),
+        (json!({ "reason": "r" }), &[("/delta", "required")]),
+        (json!({ "delta": 1, "on_hand": 1, "reason": "r" }), &[("/on_hand", "exclusive")]),
+        (json!({ "on_hand": -1, "reason": "r" }), &[("/on_hand", "range")]),
+        (json!({ "on_hand": 2_147_483_648_i64, "reason": "r" }), &[("/on_hand", "range")]),
+        (json!({ "delta": -2_147_483_648_i64, "reason": "r" }), &[("/delta", "range")]),
+        (json!({ "delta": 1.5, "reason": "r" }), &[("/delta", "type")]),
+        (json!({ "delta": "1", "reason": "r" }), &[("/delta", "type")]),
+        (json!({ "delta": 2_147_483_648_i64, "reason": "" }), &[("/reason", "length"), ("/delta", "range")]),
+        (json!({ "delta": 0, "reason": "r" }), &[("/delta", "range")]),
+        (json!({ "delta": 1, "reason": " \n" }), &[("/reason", "length")]),
+        (json!({ "delta": 1, "reason": "r".repeat(201) }), &[("/reason", "length")]),
+        (json!({ "delta": 1, "reason": "\u{0}" }), &[("/reason", "character")]),
+        (json!({ "delta": 1, "reason": "r", "reserved": 1 }), &[("/reserved", "unknown-field")]),
     ] {
-        assert_broken(&api.post(&at, &body), pointers);
+        assert_invalid(&api.post(&at, &body), errors);
     }
     api.post(&at, &json!({ "delta": 1, "reason": "é".repeat(200) })).expect(201);
 }
@@ -271,7 +283,7 @@ fn adjustments_follow_the_rules(topology: Topology) {
 fn adjustments_at_once_are_all_counted(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
-    let product = shirt(&api);
+    let product = two_sizes(&api);
     let at = adjustments(&product["variants"][0]);
     std::thread::scope(|scope| {
         for _ in 0..20 {
@@ -284,12 +296,12 @@ fn adjustments_at_once_are_all_counted(topology: Topology) {
 fn only_those_who_manage_a_product_change_its_variants(topology: Topology) {
     let server = Server::start(topology);
     let (ada, bob, admin) = (seller(&server), seller(&server), administrator(&server));
-    let product = shirt(&ada);
+    let product = two_sizes(&ada);
     let tries = |api: &Client, product: &str, variant: &str, status: u16, code: &str| {
         let body = json!({ "options": { "Size": "M" }, "price": usd(1) });
         assert_problem(&api.post(&format!("/api/v2/products/{product}/variants"), &body), status, code);
         let at = format!("/api/v2/variants/{variant}");
-        assert_problem(&change(api, "PATCH", &at, "*", &json!({ "sku": "x" })), status, code);
+        assert_problem(&patch(api, &at, "*", &json!({ "sku": "x" })), status, code);
         assert_problem(&delete(api, &at, "*"), status, code);
         let adjustment = json!({ "delta": 1, "reason": "r" });
         assert_problem(&api.post(&format!("{at}/stock-adjustments"), &adjustment), status, code);
@@ -300,10 +312,10 @@ fn only_those_who_manage_a_product_change_its_variants(topology: Topology) {
     tries(&ada, NOBODY, NOBODY, 404, "not-found");
     tries(&ada, "1", "%00", 404, "not-found");
     assert_eq!(ada.get(&path(&product)).json(), product);
-    change(&ada, "PATCH", &path(&product), "*", &json!({ "status": "active" })).expect(200);
+    patch(&ada, &path(&product), "*", &json!({ "status": "active" })).expect(200);
     tries(&bob, &id, &small, 403, "forbidden");
     let at = format!("/api/v2/variants/{small}");
-    change(&admin, "PATCH", &at, &tag(2), &json!({ "sku": "by admin" })).expect(200);
+    patch(&admin, &at, &tag(2), &json!({ "sku": "by admin" })).expect(200);
     admin.post(&format!("{at}/stock-adjustments"), &json!({ "delta": 1, "reason": "by admin" })).expect(201);
     let body = json!({ "options": { "Size": "M" }, "price": usd(1) });
     admin.post(&variants(&product), &body).expect(201);
