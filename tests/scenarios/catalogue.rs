@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use testkit::{Client, Deployment, Outcome};
 
-use crate::v1::text;
+use crate::v2::walk;
 
 /// Sample files of Shopify: 20 products each.
 pub const APPAREL: &str = "shopify/apparel.csv";
@@ -30,16 +30,7 @@ pub fn page(client: &Client, query: &str) -> Value {
 /// Every active product, in the order of the list.
 #[track_caller]
 pub fn all_active(client: &Client) -> Vec<Value> {
-    let mut products = Vec::new();
-    let mut query = "limit=100".to_owned();
-    loop {
-        let page = page(client, &query);
-        products.extend(page["items"].as_array().expect("items").iter().cloned());
-        match &page["next_cursor"] {
-            Value::Null => return products,
-            next => query = format!("limit=100&cursor={}", text(next)),
-        }
-    }
+    walk(client, "/api/v2/products?", 100)
 }
 
 /// A product to import.

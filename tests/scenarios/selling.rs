@@ -5,7 +5,7 @@ use testkit::{Client, Response, Server};
 
 use crate::people;
 use crate::v1::text;
-use crate::v2::{assert_problem, log_in, register};
+use crate::v2::{log_in, register};
 
 pub const PRODUCTS: &str = "/api/v2/products";
 pub const REPLAYED: &str = "idempotent-replayed";
@@ -20,16 +20,6 @@ pub fn seller(server: &Server) -> Client {
 #[track_caller]
 pub fn administrator(server: &Server) -> Client {
     log_in(server, &people::administrator(server).email)
-}
-
-/// Asserts that the input is refused for exactly these fields, in this order.
-#[track_caller]
-pub fn assert_broken(response: &Response, pointers: &[&str]) {
-    assert_problem(response, 422, "validation-failed");
-    let problem = response.json();
-    let errors = problem["errors"].as_array().expect("errors");
-    let told: Vec<&str> = errors.iter().filter_map(|error| error["pointer"].as_str()).collect();
-    assert_eq!(told, pointers, "{problem}");
 }
 
 /// US dollars, in cents.
@@ -68,14 +58,6 @@ pub fn variant_path(variant: &Value) -> String {
 /// The validator of what a manager sees of a product in this version.
 pub fn tag(version: i64) -> String {
     format!("\"{version}-managed\"")
-}
-
-/// Sends JSON that changes what has this validator.
-#[track_caller]
-pub fn change(api: &Client, method: &str, path: &str, etag: &str, body: &Value) -> Response {
-    let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-    let headers = [("content-type", media_type), ("if-match", etag)];
-    api.send(method, path, &headers, Some(body.to_string().as_bytes()))
 }
 
 /// Posts with an `Idempotency-Key`.

@@ -37,11 +37,18 @@ pub fn etag(response: &Response) -> String {
     response.header("etag").expect("an ETag").to_owned()
 }
 
+/// Sends JSON that changes what has this validator.
+#[track_caller]
+pub fn change(client: &Client, method: &str, path: &str, etag: &str, body: &Value) -> Response {
+    let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let headers = [("content-type", media_type), ("if-match", etag)];
+    client.send(method, path, &headers, Some(body.to_string().as_bytes()))
+}
+
 /// Sends a merge patch under `If-Match`.
 #[track_caller]
-pub fn patch(client: &Client, path: &str, etag: &str, change: &Value) -> Response {
-    let headers = [("content-type", "application/merge-patch+json"), ("if-match", etag)];
-    client.send("PATCH", path, &headers, Some(change.to_string().as_bytes()))
+pub fn patch(client: &Client, path: &str, etag: &str, body: &Value) -> Response {
+    change(client, "PATCH", path, etag, body)
 }
 
 /// Deletes under `If-Match`.
@@ -85,19 +92,25 @@ pub fn assert_invalid(response: &Response, errors: &[(&str, &str)]) {
     assert_eq!(told, expected, "{problem}");
 }
 
-/// All items of a list, page by page. `path` has a query, at least its question mark. Pages may be short, but none is too long.
+/// All pages of a list. `path` has a query, at least its question mark. Pages may be short, but none is too long.
 #[track_caller]
-pub fn walk(client: &Client, path: &str, limit: usize) -> Vec<Value> {
-    let mut items = Vec::new();
+pub fn pages(client: &Client, path: &str, limit: usize) -> Vec<Vec<Value>> {
+    let mut pages = Vec::new();
     let mut cursor = String::new();
     loop {
         let page = client.get(&format!("{path}&limit={limit}{cursor}")).expect(200).json();
-        let found = page["items"].as_array().expect("items");
-        assert!(found.len() <= limit, "{path}");
-        items.extend(found.iter().cloned());
+        let items = page["items"].as_array().expect("items");
+        assert!(items.len() <= limit, "{path}");
+        pages.push(items.clone());
         match &page["next_cursor"] {
-            Value::Null => return items,
+            Value::Null => return pages,
             next => cursor = format!("&cursor={}", text(next)),
         }
     }
+}
+
+/// All items of a list, as [`pages`] has them.
+#[track_caller]
+pub fn walk(client: &Client, path: &str, limit: usize) -> Vec<Value> {
+    pages(client, path, limit).concat()
 }

@@ -90,12 +90,12 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
-/// An amount in minor units.
+/// An amount in minor units. The highest depends on the currency: just below a hundred million major units.
 #[derive(ToSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
     /// Minor units of the currency: cents of a dollar.
-    #[schema(example = 3990)]
+    #[schema(minimum = 0, maximum = 999999999999i64, example = 3990)]
     pub amount: i64,
     pub currency: Currency,
 }

@@ -67,11 +67,11 @@ impl Products {
         Ok(stocked)
     }
 
-    /// Categories of active products behind `after`, by name.
+    /// Categories of active products behind `after`, or all, by name.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub async fn categories(&self, after: &str, limit: usize) -> Result<Vec<Category>, Error> {
+    pub async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<Category>, Error> {
         let found = self.store.categories(after, limit).await?;
         Ok(found.into_iter().map(|(name, count)| Category { name, count }).collect())
     }

@@ -2,6 +2,7 @@
 
 mod adjustment;
 mod broken;
+pub mod handle;
 mod listing;
 mod patch;
 mod replace;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, stored_bytes};
-pub use patch::{Patch, VariantPatch, added, removed};
+pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
@@ -55,6 +56,8 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 3] = [Status::Draft, Status::Active, Status::Archived];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Draft => "draft",
@@ -64,12 +67,7 @@ impl Status {
     }
 
     pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "draft" => Some(Status::Draft),
-            "active" => Some(Status::Active),
-            "archived" => Some(Status::Archived),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
 

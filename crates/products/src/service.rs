@@ -6,6 +6,7 @@ mod edit;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod variants;
 
 use std::collections::HashMap;
@@ -19,9 +20,10 @@ use platform::db::{Database, StoreError};
 use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
 
+use self::turns::Turns;
 use crate::events;
 use crate::model::{Product, Status, Stocked};
-use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
+use crate::store::{self, HANDLE_RULE, LIMIT_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -32,6 +34,7 @@ pub struct Products {
     pub(crate) currency: Currency,
     tasks: WriteTasks,
     keys: Keys,
+    turns: Turns,
 }
 
 /// Who acts, and under which request.
@@ -49,7 +52,8 @@ pub type Render<T = Stocked> = fn(&T) -> Bytes;
 impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
         let (store, keys) = (store::open(&database), Keys::new(database.clone()));
-        Self { store, database, context, currency, tasks, keys }
+        let turns = Turns::new(context.clone());
+        Self { store, database, context, currency, tasks, keys, turns }
     }
 
     /// The currency of clients and files that name none.
@@ -123,7 +127,8 @@ fn refused(error: StoreError) -> Error {
             HANDLE_RULE => "Another product of the same owner has this handle",
             SKU_RULE => "Another variant of the same owner has this SKU",
             OPTIONS_RULE => "Another variant of the product has these options",
-            RESERVED_RULE => "The stock would fall below what is reserved, or rise beyond its limit",
+            RESERVED_RULE => "The stock would fall below zero, or below what is reserved",
+            LIMIT_RULE => "The stock would rise beyond 2147483647 units",
             _ => return claimed(error),
         },
         _ => return error.into(),

@@ -53,7 +53,7 @@ impl Products {
             None => {
                 let (id, now) = (self.context.id_for(owner)?, self.context.now());
                 let effects = Effects::event(events::event(CREATED, id, &merged, actor, now, None)?);
-                self.store.insert(Insert { stocked: merged, effects, otherwise: None }).await?;
+                self.store.insert(Insert::new(merged, effects)).await?;
             }
             Some(version) => {
                 let effects = self.update_effects(&merged, actor, None, None)?;

@@ -73,6 +73,7 @@ const ROWS: &[(&str, Allowed, &str)] = &[
         OwnerAndAdmins,
         r#"{"options":{"Size":"$NEW"},"price":{"amount":1,"currency":"USD"}}"#,
     ),
+    ("GET /api/v2/variants/{id}", Everyone, ""),
     ("PATCH /api/v2/variants/{id}", OwnerAndAdmins, r#"{"barcode":"$NEW"}"#),
     ("DELETE /api/v2/variants/{id}", OwnerAndAdmins, ""),
     ("POST /api/v2/variants/{id}/stock-adjustments", OwnerAndAdmins, r#"{"delta":1,"reason":"$NEW"}"#),
@@ -144,14 +145,14 @@ struct Cast<'a> {
     stranger: Person,
     admin: Person,
     /// An active product of the owner's.
-    active: String,
+    active: Value,
 }
 
 impl<'a> Cast<'a> {
     fn new(server: &'a Server) -> Self {
         let owner = register(server);
         import(server, HOME, &owner.email).expect_code(0);
-        let active = text(&all_active(&server.client()).first().expect("an active product")["id"]);
+        let active = all_active(&server.client()).swap_remove(0);
         Self { server, owner, stranger: register(server), admin: administrator(server), active }
     }
 
@@ -194,7 +195,7 @@ impl<'a> Cast<'a> {
     }
 
     /// A draft of two variants.
-    fn shirt(&self) -> Value {
+    fn draft(&self) -> Value {
         let variant = |size: &str| json!({ "options": { "Size": size }, "price": usd(1) });
         let shirt = json!({ "name": "asked for", "variants": [variant("S"), variant("L")] });
         create(&v2::log_in(self.server, &self.owner.email), &shirt)
@@ -205,15 +206,16 @@ impl<'a> Cast<'a> {
         let Some((collection, _)) = template.split_once("/{") else { return template.to_owned() };
         let id = match collection {
             "/api/v1/products" => text(&create_named(&self.owner.api, "asked for")["id"]),
-            "/api/v2/products" if method == "GET" => self.active.clone(),
+            "/api/v2/products" if method == "GET" => text(&self.active["id"]),
+            "/api/v2/variants" if method == "GET" => text(&self.active["variants"][0]["id"]),
             "/api/v2/sessions" => {
                 let token = text(&self.session()["access_token"]);
                 let sessions = self.server.client().with_token(&token).get("/api/v2/sessions").json();
                 let items = sessions["items"].as_array().expect("sessions");
                 text(&items.iter().find(|session| session["current"] == true).expect("this session")["id"])
             }
-            "/api/v2/products" => text(&self.shirt()["id"]),
-            "/api/v2/variants" => text(&self.shirt()["variants"][0]["id"]),
+            "/api/v2/products" => text(&self.draft()["id"]),
+            "/api/v2/variants" => text(&self.draft()["variants"][0]["id"]),
             "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),
             other => panic!("no object for {other}/{{id}}: say here how the owner gets one"),
         };

@@ -19,8 +19,13 @@ impl Adjustment {
     /// `Invalid` with every broken rule.
     pub fn check(delta: Option<i64>, on_hand: Option<i64>, reason: String) -> Result<Self, Error> {
         let mut broken = Broken::default();
+        let reason = reason.trim().to_owned();
         broken.text("reason", &reason, 1..=MAX_REASON);
         let change = match (delta, on_hand) {
+            (Some(0), None) => {
+                broken.refuse("delta", "range", "must not be 0, which changes nothing");
+                StockChange::Adjust(0)
+            }
             (Some(delta), None) => {
                 broken.range("delta", delta, -MAX_STOCK..=MAX_STOCK);
                 StockChange::Adjust(delta)

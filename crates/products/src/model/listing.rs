@@ -51,7 +51,8 @@ pub struct Content {
     pub category: Option<String>,
     pub tags: Vec<String>,
     pub vendor: Option<String>,
-    pub status: Status,
+    /// `None`: the present one stays, or it is a draft.
+    pub status: Option<Status>,
     /// `None`: the present one stays, or one is derived from the name.
     pub handle: Option<String>,
     pub images: Vec<Image>,
@@ -91,7 +92,7 @@ impl Content {
             category: None,
             tags: Vec::new(),
             vendor: None,
-            status: Status::Draft,
+            status: None,
             handle: None,
             images: Vec::new(),
             currency: price.currency,
@@ -134,7 +135,7 @@ impl Listing {
             category: self.category,
             tags: self.tags,
             vendor: self.vendor,
-            status: self.status.unwrap_or(Status::Draft),
+            status: self.status,
             handle: self.handle,
             images: self.images,
             // Without one, the price was missing, and we are not here.
@@ -272,7 +273,13 @@ pub fn check_texts(
 
 pub fn check_tags(broken: &mut Broken, tags: &[String]) {
     broken.count("tags", tags.len(), 0..=MAX_TAGS, "tags");
-    tags.iter().enumerate().for_each(|(n, tag)| broken.text(&format!("tags/{n}"), tag, 1..=MAX_TAG));
+    for (n, tag) in tags.iter().enumerate() {
+        let field = format!("tags/{n}");
+        broken.text(&field, tag, 1..=MAX_TAG);
+        if tags[..n].contains(tag) {
+            broken.refuse(field, "duplicate", "is there twice");
+        }
+    }
 }
 
 pub fn check_images(broken: &mut Broken, images: &[Image]) {

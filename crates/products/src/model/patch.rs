@@ -1,4 +1,7 @@
-//! Changes of single fields (RFC 7396), of a product or of one of its variants; `None` leaves a field as it is.
+//! Changes of single fields, of a product or of one of its variants; `None` leaves a field as it is.
+//!
+//! They are merge patches (RFC 7396): lists are replaced, objects (a price, options) are merged with the present ones, and what is
+//! there afterwards has to hold the rules.
 
 use kernel::{Currency, Error, Money, Uuid};
 
@@ -23,12 +26,32 @@ pub struct Patch {
 
 #[derive(Debug, Clone, Default)]
 pub struct VariantPatch {
-    pub price: Option<Money>,
-    pub compare_at_price: Option<Option<Money>>,
+    pub price: Option<PricePatch>,
+    pub compare_at_price: Option<Option<PricePatch>>,
     pub sku: Option<Option<String>>,
     pub barcode: Option<Option<String>>,
-    /// All of them, names with values.
-    pub options: Option<Vec<(String, String)>>,
+    /// Names with values; without one, the option is to go.
+    pub options: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PricePatch {
+    pub amount: Option<i64>,
+    pub currency: Option<Currency>,
+}
+
+impl PricePatch {
+    /// The price with the change; `None` when there is no present one and the change is not a whole one, which is then told.
+    fn merged(self, broken: &mut Broken, field: &str, present: Option<Money>) -> Option<Money> {
+        let amount = self.amount.or(present.map(|price| price.amount));
+        let currency = self.currency.or(present.map(|price| price.currency));
+        for (part, missing) in [("amount", amount.is_none()), ("currency", currency.is_none())] {
+            if missing {
+                broken.refuse(format!("{field}/{part}"), "required", "there is no present one to keep");
+            }
+        }
+        Some(Money { amount: amount?, currency: currency? })
+    }
 }
 
 impl Patch {
@@ -61,15 +84,14 @@ impl Patch {
         match product.variants.as_mut_slice() {
             [variant] => {
                 // All its prices are this variant's, so they may come into another currency.
-                if let Some(price) = patch.plain.price {
-                    product.currency = price.currency;
-                }
+                set(&mut product.currency, patch.plain.price.and_then(|price| price.currency));
                 let unsaid = product.currency != before.product.currency && patch.plain.compare_at_price.is_none();
                 if unsaid && variant.compare_at_price.is_some() {
                     let detail = "goes into the other currency too: say it, or null";
                     broken.refuse("compare_at_price", "currency", detail);
                 }
-                patch.plain.apply(&mut broken, variant, &product.option_names, product.currency);
+                let currencies = (before.product.currency, product.currency);
+                patch.plain.apply(&mut broken, variant, &product.option_names, currencies);
             }
             _ => patch.plain.given().into_iter().for_each(|field| {
                 let detail = format!("A product of several variants has no single {field}: change its variants");
@@ -101,28 +123,52 @@ impl VariantPatch {
         let Product { variants, option_names, currency, .. } = &mut after.product;
         let variant = variants.iter_mut().find(|variant| variant.id == id).ok_or(Error::NotFound)?;
         let mut broken = Broken::default();
-        self.clone().apply(&mut broken, variant, option_names, *currency);
+        self.clone().apply(&mut broken, variant, option_names, (*currency, *currency));
         broken.finish()?;
         let values = variant.option_values.clone();
         distinct(before.product.variants.iter().filter(|other| other.id != id), &values)?;
         Ok(after)
     }
 
-    fn apply(self, broken: &mut Broken, variant: &mut Variant, option_names: &[String], currency: Currency) {
-        let compared = self.compare_at_price.flatten().map(|price| ("compare_at_price", price));
-        for (field, price) in self.price.map(|price| ("price", price)).into_iter().chain(compared) {
-            broken.price(field, price, currency);
+    /// `was`, `is`: the currency of the present prices, and of those that the product has afterwards.
+    fn apply(
+        self,
+        broken: &mut Broken,
+        variant: &mut Variant,
+        option_names: &[String],
+        (was, is): (Currency, Currency),
+    ) {
+        let mut merged = |field, patch: PricePatch, present: Option<i64>| {
+            let present = present.map(|amount| Money { amount, currency: was });
+            let price = patch.merged(broken, field, present)?;
+            broken.price(field, price, is);
+            Some(price.amount)
+        };
+        if let Some(patch) = self.price {
+            let price = merged("price", patch, Some(variant.price));
+            set(&mut variant.price, price);
+        }
+        if let Some(patch) = self.compare_at_price {
+            variant.compare_at_price =
+                patch.and_then(|patch| merged("compare_at_price", patch, variant.compare_at_price));
         }
         let sent = |field: &Option<Option<String>>| field.clone().flatten();
         check_codes(broken, "", sent(&self.sku).as_deref(), sent(&self.barcode).as_deref());
-        if let Some(options) = self.options {
+        if !self.options.is_empty() {
+            let options = merged_options(self.options, option_names, &variant.option_values);
             variant.option_values = check_options(broken, "", options, option_names);
         }
-        set(&mut variant.price, self.price.map(|price| price.amount));
-        set(&mut variant.compare_at_price, self.compare_at_price.map(|price| price.map(|price| price.amount)));
         set(&mut variant.sku, self.sku);
         set(&mut variant.barcode, self.barcode);
     }
+}
+
+/// The present options with the change. Those that the change names come as it sent them, so that the rules see repeated names.
+fn merged_options(patch: Vec<(String, Option<String>)>, names: &[String], values: &[String]) -> Vec<(String, String)> {
+    let present = names.iter().zip(values).filter(|(name, _)| patch.iter().all(|(changed, _)| changed != *name));
+    let mut options: Vec<_> = present.map(|(name, value)| (name.clone(), value.clone())).collect();
+    options.extend(patch.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    options
 }
 
 /// The product with one more variant.

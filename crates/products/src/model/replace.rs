@@ -57,7 +57,7 @@ impl Content {
             category: self.category,
             tags: self.tags,
             vendor: self.vendor,
-            status: self.status,
+            status: self.status.unwrap_or(present.status),
             handle: self.handle.unwrap_or_else(|| present.handle.clone()),
             images: self.images,
             currency: self.currency,
@@ -102,7 +102,7 @@ impl Stocked {
     }
 }
 
-/// The refusal to lose a variant of which units are reserved.
+/// The refusal to lose a variant, or all of them, of which units are reserved.
 pub fn reserved() -> Error {
-    Error::Conflict("Units of the variant are reserved: it stays until they are sold or released".into())
+    Error::Conflict("Units of it are reserved: it stays until they are sold or released".into())
 }

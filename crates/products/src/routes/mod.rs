@@ -41,7 +41,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::list::handle, v2::create::handle))
         .routes(routes!(v2::get::handle, v2::replace::handle, v2::patch::handle, v2::delete::handle))
         .routes(routes!(v2::create_variant::handle))
-        .routes(routes!(v2::patch_variant::handle, v2::delete_variant::handle))
+        .routes(routes!(v2::get_variant::handle, v2::patch_variant::handle, v2::delete_variant::handle))
         .routes(routes!(v2::adjust_stock::handle))
         .routes(routes!(v2::mine::handle))
         .routes(routes!(v2::categories::handle));

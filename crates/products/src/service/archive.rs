@@ -8,8 +8,6 @@ use crate::store::{ListQuery, SCAN, Shelf, Sort};
 
 /// Products that are read at a time.
 const PAGE: usize = 100;
-/// An edit of the owner's, sent before they went, may still come between.
-const TRIES: usize = 16;
 
 impl Products {
     /// Archives all products of a seller; what was sold stays in the log. It can be run again after it was cut short.
@@ -48,7 +46,9 @@ impl Products {
     }
 
     async fn archive(&self, id: Uuid) -> Result<(), Error> {
-        for _ in 0..TRIES {
+        // An edit of the owner's, sent before they went, may still come between.
+        let mut turn = self.turns.take(id).await;
+        while turn.goes_on().await {
             // Deleted meanwhile is as good.
             let Some(mut product) = self.store.get_stocked(id).await? else { return Ok(()) };
             if product.product.status == Status::Archived {

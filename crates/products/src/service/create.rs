@@ -1,13 +1,13 @@
 //! New products.
 
 use bytes::Bytes;
-use kernel::{Error, Principal, text};
+use kernel::{Error, Principal};
 use platform::db::{Effects, StoreError, events as log};
 use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
 use super::{Caller, Products, Render, refused};
 use crate::events::{self, CREATED};
-use crate::model::{Content, MAX_HANDLE, Product, Stock, Stocked};
+use crate::model::{Content, Product, Status, Stock, Stocked, handle};
 use crate::store::Insert;
 
 impl Products {
@@ -41,14 +41,13 @@ impl Products {
         let draft = self.draft(&caller.principal, content)?;
         let effects = self.creation(&draft, caller, claim.clone(), render)?;
         let (this, caller) = (self.clone(), caller.clone());
-        let otherwise = move |draft: &mut Stocked| {
-            draft.product.handle = distinct_handle(&draft.product);
-            let effects = this.creation(draft, &caller, claim, render);
+        let renamed = move |draft: &Stocked| {
+            let effects = this.creation(draft, &caller, claim.clone(), render);
             effects.map_err(|error| StoreError::Statement(error.to_string()))
         };
-        let mut insert = Insert { stocked: draft, effects, otherwise: None };
+        let mut insert = Insert::new(draft, effects);
         if derived {
-            insert.otherwise = Some(Box::new(otherwise));
+            insert = insert.or_renamed(Box::new(renamed));
         }
         let created = self.store.insert(insert).await.map_err(refused)?;
         Ok(answer(&created, render))
@@ -77,13 +76,13 @@ impl Products {
         let mut product = Product {
             id: self.context.id_for(owner.account_id)?,
             owner_id: owner.account_id,
-            handle: content.handle.unwrap_or_else(|| text::slug(&content.name, MAX_HANDLE - 40)),
+            handle: content.handle.unwrap_or_else(|| handle::derived(&content.name)),
             name: content.name,
             description: content.description,
             category: content.category,
             tags: content.tags,
             vendor: content.vendor,
-            status: content.status,
+            status: content.status.unwrap_or(Status::Draft),
             currency: content.currency,
             option_names: content.option_names,
             images: content.images,
@@ -101,9 +100,6 @@ impl Products {
             product.variants.push(variant);
             stock.push(units);
         }
-        if product.handle.is_empty() {
-            product.handle = distinct_handle(&product);
-        }
         Ok(Stocked { product, stock })
     }
 }
@@ -111,11 +107,4 @@ impl Products {
 fn answer(created: &Stocked, render: Render) -> Answer {
     let Product { id, version, .. } = created.product;
     Answer::new(201, render(created), events::subject(id), version)
-}
-
-fn distinct_handle(product: &Product) -> String {
-    match product.handle.as_str() {
-        "" => product.id.to_string(),
-        handle => format!("{handle}-{}", product.id),
-    }
 }

@@ -11,9 +11,6 @@ use crate::events::{self, DELETED, UPDATED};
 use crate::model::{ChangedStock, Content, Edit, Patch, Stocked, reserved};
 use crate::store::RESERVED_RULE;
 
-/// An edit that meets other edits of the same product starts over this often before it gives up.
-const EDIT_TRIES: usize = 16;
-
 /// Refuses versions on which a change is not based: `Stale`.
 pub trait BasedOn: Fn(i64) -> Result<(), Error> + Send + Sync + 'static {}
 
@@ -32,7 +29,7 @@ impl Products {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
-    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting others; `Unavailable`.
+    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting those of other processes; `Unavailable`.
     pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         let this = self.clone();
         let apply = move |before: &Stocked| {
@@ -89,7 +86,8 @@ impl Products {
         based_on: impl BasedOn,
         apply: impl Fn(&Stocked) -> Result<Edited, Error>,
     ) -> Result<Stocked, Error> {
-        for _ in 0..EDIT_TRIES {
+        let mut turn = self.turns.take(id).await;
+        while turn.goes_on().await {
             let before = self.changeable(caller, id).await?;
             let expected = before.product.version;
             based_on(expected)?;
@@ -116,21 +114,26 @@ impl Products {
     /// Deletes a product that the caller manages.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`, `Overloaded` when edits keep coming between, `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` while units of it are reserved; `Overloaded` when edits of other processes keep
+    /// coming between; `Unavailable`.
     pub async fn delete(&self, caller: Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
         let this = self.clone();
         self.tasks.run(async move { this.delete_once(&caller, id, based_on).await }).await
     }
 
     async fn delete_once(&self, caller: &Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
-        for _ in 0..EDIT_TRIES {
+        let mut turn = self.turns.take(id).await;
+        while turn.goes_on().await {
             let mut deleted = self.changeable(caller, id).await?;
             let expected = deleted.product.version;
             based_on(expected)?;
             deleted.product.version += 1;
             let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
-            if self.store.delete(id, expected, effects).await? {
-                return Ok(());
+            match self.store.delete(id, expected, effects).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => continue,
+                Err(error) if error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(contended())

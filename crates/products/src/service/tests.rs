@@ -1,16 +1,14 @@
-//! What no client can bring about yet: units that are reserved.
+//! What no client can bring about yet: units that are reserved, and several processes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{Currency, Error, Money, Principal, Role, SystemClock, Uuid};
-use platform::Context;
-use platform::db::{Database, DatabaseUrl, Limits};
+use futures_util::future::join_all;
+use kernel::{Currency, Error, Money, Principal, Role, Uuid};
 use platform::tasks::WriteTasks;
 
 use super::{Caller, Products};
-use crate::MIGRATIONS;
-use crate::model::{Adjustment, Content, VariantContent};
+use crate::model::{Adjustment, Content, Patch, Stock, Stocked, VariantContent};
+use crate::store::suite::{Fixture, on_both};
 
 fn caller() -> Caller {
     let principal = Principal {
@@ -32,39 +30,66 @@ fn shirt() -> Content {
     shirt
 }
 
-#[tokio::test]
-async fn a_variant_stays_while_units_of_it_are_reserved() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = DatabaseUrl::Sqlite(folder.path().to_owned());
-    let limits = Limits { pool_size: 2, shared_connections: 1 };
-    let database = Database::open(&url, "products", limits).await.unwrap();
-    database.migrate(&MIGRATIONS).await.unwrap();
-    let Database::Sqlite(db) = database.clone() else { unreachable!("a folder") };
-    let tasks = WriteTasks::new(8, Duration::from_secs(30));
-    let products = Products::new(database, Context::new(Arc::new(SystemClock)), tasks, Currency::USD);
-    let created = products.create(caller(), shirt(), None, |created| created.product.id.to_string().into()).await;
-    let id: Uuid = std::str::from_utf8(&created.unwrap().body).unwrap().parse().unwrap();
-    db.write(|c| Ok(c.execute("update variants set reserved = 1, available = 1", [])?)).await.unwrap();
-    let before = products.managed(&caller().principal, id).await.unwrap();
-    let [small, large] = &before.stock[..] else { panic!("two variants") };
+/// The catalogue as one process has it.
+fn process(f: &Fixture) -> Products {
+    let tasks = WriteTasks::new(100, Duration::from_secs(30));
+    Products::new(f.database.clone(), f.context.clone(), tasks, Currency::USD)
+}
 
-    let mut without_large = shirt();
-    without_large.variants.truncate(1);
-    let replaced = products.replace(caller(), id, |_| Ok(()), without_large).await;
-    assert!(matches!(replaced, Err(Error::Conflict(_))), "{replaced:?}");
-    let deleted = products.delete_variant(caller(), large.variant_id, |_| Ok(())).await;
-    assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
-    let on_hand = async |units| {
-        let adjustment = Adjustment::check(None, Some(units), "counted".into()).unwrap();
-        let render = |stock: &crate::model::Stock| format!("{} {}", stock.on_hand, stock.available()).into();
-        products.change_stock(caller(), small.variant_id, adjustment, None, render).await
-    };
-    let refused = on_hand(0).await;
-    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
-    assert_eq!(on_hand(1).await.unwrap().body, "1 0");
-    // What stays as it is may be edited all the same.
-    let mut renamed = shirt();
-    renamed.name = "Blouse".into();
-    let renamed = products.replace(caller(), id, |_| Ok(()), renamed).await.unwrap();
-    assert_eq!((renamed.product.version, renamed.stock[1].reserved), (2, 1));
+async fn created(products: &Products, content: Content) -> Stocked {
+    let answer = products.create(caller(), content, None, |created| created.product.id.to_string().into()).await;
+    let id = std::str::from_utf8(&answer.unwrap().body).unwrap().parse().unwrap();
+    products.managed(&caller().principal, id).await.unwrap()
+}
+
+/// Reserves one unit of each variant.
+const RESERVE: &str = "update variants set reserved = 1, available = on_hand - 1";
+
+#[test]
+fn what_is_reserved_stays() {
+    on_both(async |f| {
+        let products = process(&f);
+        let before = created(&products, shirt()).await;
+        let id = before.product.id;
+        let [small, large] = &before.stock[..] else { panic!("two variants") };
+        f.execute(RESERVE).await;
+
+        let mut without_large = shirt();
+        without_large.variants.truncate(1);
+        let replaced = products.replace(caller(), id, |_| Ok(()), without_large).await;
+        assert!(matches!(replaced, Err(Error::Conflict(_))), "{replaced:?}");
+        let deleted = products.delete_variant(caller(), large.variant_id, |_| Ok(())).await;
+        assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
+        let on_hand = async |units| {
+            let adjustment = Adjustment::check(None, Some(units), "counted".into()).unwrap();
+            let render = |stock: &Stock| format!("{} {}", stock.on_hand, stock.available()).into();
+            products.change_stock(caller(), small.variant_id, adjustment, None, render).await
+        };
+        let refused = on_hand(0).await;
+        assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+        assert_eq!(on_hand(1).await.unwrap().body, "1 0");
+        let deleted = products.delete(caller(), id, |_| Ok(())).await;
+        assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
+        // What stays as it is may be edited all the same.
+        let mut renamed = shirt();
+        renamed.name = "Blouse".into();
+        let renamed = products.replace(caller(), id, |_| Ok(()), renamed).await.unwrap();
+        assert_eq!((renamed.product.version, renamed.stock[1].reserved), (2, 1));
+    });
+}
+
+#[test]
+fn editors_of_one_product_are_all_served_in_whatever_process() {
+    on_both(async |f| {
+        let processes = [process(&f), process(&f), process(&f)];
+        let id = created(&processes[0], shirt()).await.product.id;
+        let edits = (0..60).map(|n| {
+            let patch = Patch { vendor: Some(Some(n.to_string())), ..Patch::default() };
+            processes[n % 3].patch(caller(), id, |_| Ok(()), patch)
+        });
+        for edited in join_all(edits).await {
+            edited.unwrap();
+        }
+        assert_eq!(processes[0].managed(&caller().principal, id).await.unwrap().product.version, 61);
+    });
 }

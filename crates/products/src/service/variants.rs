@@ -1,18 +1,27 @@
 //! Single variants of products. They have no version of their own: a change of one is an edit of its product.
 
 use bytes::Bytes;
-use kernel::{Error, Uuid};
+use kernel::{Error, Principal, Uuid};
 use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
 use super::edit::{BasedOn, Edited};
 use super::{Caller, Products};
 use crate::events;
-use crate::model::{ListedVariant, Stocked, VariantPatch, added, removed};
+use crate::model::{ListedVariant, Product, Stocked, VariantPatch, added, removed};
 
-/// How the variant at a position of a product is answered, where it was added.
-pub type RenderVariant = fn(&Stocked, usize) -> Bytes;
+/// How a variant of this id that was added to a product is answered.
+pub type RenderVariant = fn(&Stocked, Uuid) -> Bytes;
 
 impl Products {
+    /// The product that has this variant, as far as the caller may see it.
+    ///
+    /// # Errors
+    /// As [`Products::visible`].
+    pub async fn visible_with_variant(&self, caller: Option<&Principal>, variant: Uuid) -> Result<Product, Error> {
+        let product = self.store.product_of(variant).await?.ok_or(Error::NotFound)?;
+        self.visible(caller, product).await
+    }
+
     /// Adds a variant to a product, as its last one, at most once per key.
     ///
     /// # Errors
@@ -43,9 +52,9 @@ impl Products {
         render: RenderVariant,
     ) -> Result<Answer, Error> {
         let answer = |after: &Stocked| {
-            let last = after.product.variants.len().saturating_sub(1);
-            let subject = after.product.variants.last().map(|variant| events::variant_subject(variant.id));
-            Answer::new(201, render(after, last), subject.unwrap_or_default(), after.product.version)
+            // It was added as the last one.
+            let id = after.product.variants.last().map_or(Uuid::nil(), |variant| variant.id);
+            Answer::new(201, render(after, id), events::variant_subject(id), after.product.version)
         };
         let apply = |before: &Stocked| {
             let after = added(before, listed.clone(), self.context.id_for(before.product.owner_id)?)?;
@@ -69,13 +78,18 @@ impl Products {
         self.edit_variant(caller, variant, based_on, move |before| patch.apply_to(before, variant)).await
     }
 
-    /// Takes a variant away.
+    /// Takes a variant away; returns its product.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Stale`; `Conflict` when it is the last of its product, or units of it are reserved;
     /// `Overloaded`, `Unavailable`.
-    pub async fn delete_variant(&self, caller: Caller, variant: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
-        self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await.map(drop)
+    pub async fn delete_variant(
+        &self,
+        caller: Caller,
+        variant: Uuid,
+        based_on: impl BasedOn,
+    ) -> Result<Stocked, Error> {
+        self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await
     }
 
     async fn edit_variant(

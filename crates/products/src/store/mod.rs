@@ -5,7 +5,7 @@ mod postgres;
 mod rows;
 mod sqlite;
 #[cfg(test)]
-mod suite;
+pub(crate) mod suite;
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migration
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
 pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
-use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
+use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked, handle};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
@@ -46,6 +46,8 @@ pub const SKU_RULE: &str = "variants.owner_id, variants.sku_key";
 pub const OPTIONS_RULE: &str = "variants.product_id, variants.option_values";
 /// The rule that stock on hand covers what is reserved.
 pub const RESERVED_RULE: &str = "variants.reserved";
+/// The rule that a stock is not higher than it can be.
+pub const LIMIT_RULE: &str = "variants.on_hand";
 
 /// A page by number, as v1 asks for it.
 #[derive(Debug, Clone, Default)]
@@ -62,22 +64,57 @@ pub struct PageQuery {
 
 /// A product to insert, with what is written with it.
 pub struct Insert {
-    pub stocked: Stocked,
-    pub effects: Effects,
-    /// Gives the product another handle, for when its own is taken; returns what is written with it then.
-    pub otherwise: Option<Box<Otherwise>>,
+    stocked: Stocked,
+    effects: Effects,
+    derived: Option<Derived>,
+    /// Whether it was prepared to be written before, in vain.
+    tried: bool,
 }
 
-type Otherwise = dyn FnOnce(&mut Stocked) -> Result<Effects, StoreError> + Send + Sync;
+/// A handle that nobody asked for, so that the product may as well have another.
+struct Derived {
+    handle: String,
+    effects: Box<EffectsAsNamed>,
+}
+
+type EffectsAsNamed = dyn Fn(&Stocked) -> Result<Effects, StoreError> + Send + Sync;
 
 impl Insert {
-    /// Takes the other handle.
+    pub fn new(stocked: Stocked, effects: Effects) -> Self {
+        Self { stocked, effects, derived: None, tried: false }
+    }
+
+    /// The product's handle is derived from its name: if it is taken, the product gets another one, and `effects` says what is
+    /// written with it then.
+    pub fn or_renamed(self, effects: Box<EffectsAsNamed>) -> Self {
+        let handle = self.stocked.product.handle.clone();
+        Self { derived: Some(Derived { handle, effects }), ..self }
+    }
+
+    /// Handles that the product may have instead of its own.
+    fn numbered(&self) -> impl Iterator<Item = String> {
+        self.derived.iter().flat_map(|derived| handle::numbered(&derived.handle))
+    }
+
+    /// Gives the product the first handle with a number that is not taken, else its distinct one.
     ///
     /// # Errors
-    /// `Conflict` on [`HANDLE_RULE`] when there is none.
-    fn rename(&mut self) -> Result<(), StoreError> {
-        let otherwise = self.otherwise.take().ok_or_else(|| StoreError::Conflict(HANDLE_RULE.into()))?;
-        self.effects = otherwise(&mut self.stocked)?;
+    /// `Conflict` on [`HANDLE_RULE`] when it has that one already, or may have no other; as `is_taken`.
+    fn rename(&mut self, is_taken: impl Fn(&str) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        let conflict = || StoreError::Conflict(HANDLE_RULE.into());
+        let derived = self.derived.as_ref().ok_or_else(conflict)?;
+        let mut name = handle::distinct(&derived.handle, self.stocked.product.id);
+        if self.stocked.product.handle == name {
+            return Err(conflict());
+        }
+        for numbered in self.numbered() {
+            if !is_taken(&numbered)? {
+                name = numbered;
+                break;
+            }
+        }
+        self.stocked.product.handle = name;
+        self.effects = (derived.effects)(&self.stocked)?;
         Ok(())
     }
 }
@@ -99,7 +136,7 @@ pub trait Store: Send + Sync {
         effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes if the product still has version `expected`; tells whether it had.
+    /// Deletes if the product still has version `expected`; tells whether it had. `Conflict` while units of it are reserved.
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError>;
 
     /// One row: what everyone may see of a product.
@@ -136,8 +173,8 @@ pub trait Store: Send + Sync {
     /// As [`Store::count`], exact while it is low, and then told by a sample, whatever the list's length.
     async fn estimate(&self, query: &ListQuery) -> Result<i64, StoreError>;
 
-    /// Categories of active products behind `after`, by name, with how many each has.
-    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
+    /// Categories of active products behind `after`, or all, by name, with how many each has.
+    async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
 }
 
 /// The store for the database that was chosen.

@@ -214,9 +214,7 @@ impl<'a> VariantChanges<'a> {
     pub fn plan(edited: &'a Stocked, known: &[Known], set_stock: bool) -> Result<Self, StoreError> {
         let kept = |known: &&Known| edited.product.variants.iter().any(|variant| variant.id == known.id());
         let lost = || known.iter().filter(|known| !kept(known));
-        if lost().any(|known| known.stock.reserved > 0) {
-            return Err(StoreError::Conflict(super::RESERVED_RULE.into()));
-        }
+        none_reserved(lost())?;
         let delete = lost().map(Known::id).collect();
         let (update, insert): (Vec<_>, Vec<_>) =
             VariantRow::all(edited).partition(|row| known.iter().any(|known| known.id() == row.variant.id));
@@ -323,6 +321,23 @@ pub fn statement(change: StockChange) -> (&'static str, i64) {
     match change {
         StockChange::Set(on_hand) => (SET_STOCK, on_hand),
         StockChange::Adjust(delta) => (ADJUST_STOCK, delta),
+    }
+}
+
+/// What a change breaks that is not made: less can only be too little, and more too much.
+pub fn broken_rule(change: StockChange) -> &'static str {
+    match change {
+        StockChange::Adjust(1..) => super::LIMIT_RULE,
+        StockChange::Adjust(_) | StockChange::Set(_) => super::RESERVED_RULE,
+    }
+}
+
+/// # Errors
+/// `Conflict` when units of any are reserved.
+pub fn none_reserved<'a>(mut lost: impl Iterator<Item = &'a Known>) -> Result<(), StoreError> {
+    match lost.any(|known| known.stock.reserved > 0) {
+        true => Err(StoreError::Conflict(super::RESERVED_RULE.into())),
+        false => Ok(()),
     }
 }
 

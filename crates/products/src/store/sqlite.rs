@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
-use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
@@ -24,15 +24,13 @@ pub struct SqliteStore(pub Arc<Sqlite>);
 #[async_trait]
 impl Store for SqliteStore {
     async fn insert(&self, mut insert: Insert) -> Result<Stocked, StoreError> {
-        let product = &insert.stocked.product;
-        if self.0.read_point(|c| is_taken(c, product))? {
-            // Known before it is written, the other handle is given here and not by the one writer.
-            insert.rename()?;
-        }
+        // Known before it is written, another handle is given here and not by the one writer.
+        self.0.read_point(|c| rename_if_taken(c, &mut insert))?;
         let write = move |c: &Connection| {
             match insert_product(c, &insert.stocked.product) {
                 Err(error) if error.is_conflict_on(HANDLE_RULE) => {
-                    insert.rename()?;
+                    // Nobody else writes meanwhile.
+                    rename_if_taken(c, &mut insert)?;
                     insert_product(c, &insert.stocked.product)?;
                 }
                 inserted => inserted?,
@@ -66,6 +64,7 @@ impl Store for SqliteStore {
 
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
+            rows::none_reserved(known_variants(c, id)?.iter())?;
             if c.prepare_cached(rows::DELETE_PRODUCT)?.execute(params![id.as_bytes(), expected])? == 0 {
                 return Ok(false);
             }
@@ -159,14 +158,18 @@ impl Store for SqliteStore {
         list::sqlite::estimate(&self.0, query).await
     }
 
-    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::sqlite::categories(&self.0, after, limit).await
     }
 }
 
-fn is_taken(c: &Connection, product: &Product) -> Result<bool, StoreError> {
-    let mut statement = c.prepare_cached("select 1 from products where owner_id = $1 and handle = $2")?;
-    Ok(statement.exists(params![product.owner_id.as_bytes(), product.handle])?)
+fn rename_if_taken(c: &Connection, insert: &mut Insert) -> Result<(), StoreError> {
+    let owner = insert.stocked.product.owner_id;
+    let is_taken = |handle: &str| {
+        let mut statement = c.prepare_cached("select 1 from products where owner_id = $1 and handle = $2")?;
+        Ok(statement.exists(params![owner.as_bytes(), handle])?)
+    };
+    if is_taken(&insert.stocked.product.handle)? { insert.rename(is_taken) } else { Ok(()) }
 }
 
 fn insert_product(c: &Connection, product: &Product) -> Result<(), StoreError> {
@@ -233,7 +236,7 @@ fn set_or_adjust(c: &Connection, variant: Uuid, change: StockChange) -> Result<C
     let (sql, number) = rows::statement(change);
     let changed =
         c.prepare_cached(sql)?.query_row(params![number, variant.as_bytes()], |row| Ok(rows::changed_stock(row)));
-    changed.optional()?.ok_or_else(|| StoreError::Conflict(RESERVED_RULE.into()))?
+    changed.optional()?.ok_or_else(|| StoreError::Conflict(rows::broken_rule(change).into()))?
 }
 
 fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {

@@ -9,12 +9,12 @@ use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
-use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
+use super::{HANDLE_RULE, Insert, LIMIT_RULE, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
-use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant};
+use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant, handle};
 
 /// Runs the test on an empty store of each kind.
-pub(super) fn on_both(test: impl AsyncFn(Fixture)) {
+pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -30,7 +30,7 @@ pub(super) fn on_both(test: impl AsyncFn(Fixture)) {
     });
 }
 
-pub(super) struct Fixture {
+pub(crate) struct Fixture {
     pub store: Arc<dyn Store>,
     pub database: Database,
     pub context: Context,
@@ -83,7 +83,7 @@ impl Fixture {
     }
 
     async fn insert_with(&self, stocked: &Stocked, effects: Effects) -> Result<Stocked, StoreError> {
-        self.store.insert(Insert { stocked: stocked.clone(), effects, otherwise: None }).await
+        self.store.insert(Insert::new(stocked.clone(), effects)).await
     }
 
     async fn update(&self, edited: &Stocked, expected: i64, set_stock: bool) -> Result<bool, StoreError> {
@@ -209,23 +209,32 @@ fn groups_of_two_processes_do_not_lock_each_other_out() {
 }
 
 #[test]
-fn a_product_whose_handle_is_taken_is_inserted_under_its_other_one() {
+fn a_product_whose_derived_handle_is_taken_gets_another() {
     on_both(async |f| {
-        let desks: Vec<Stocked> = (0..20).map(|_| f.product("desk")).collect();
-        let inserts = desks.into_iter().enumerate().map(|(n, mut desk)| {
+        let derived = || {
             let id = f.context.id().unwrap();
-            desk.product.variants.iter_mut().for_each(|variant| variant.sku = Some(format!("{n} {}", variant.id)));
+            let mut desk = f.product("desk");
+            desk.product.variants.iter_mut().for_each(|variant| variant.sku = None);
             let event = move |stocked: &Stocked| {
                 let event = events::event(events::CREATED, id, stocked, Actor::System, Timestamp(0), None);
                 Effects::event(event.unwrap())
             };
             let effects = event(&desk);
-            let otherwise = move |stocked: &mut Stocked| {
-                stocked.product.handle = format!("desk-{n}");
-                Ok(event(stocked))
-            };
-            f.store.insert(Insert { stocked: desk, effects, otherwise: Some(Box::new(otherwise)) })
-        });
+            Insert::new(desk, effects).or_renamed(Box::new(move |stocked| Ok(event(stocked))))
+        };
+        // One after the other.
+        for n in 1..=12 {
+            let Product { handle, id, .. } = f.store.insert(derived()).await.unwrap().product;
+            match n {
+                1 => assert_eq!(handle, "desk"),
+                2..=9 => assert_eq!(handle, format!("desk-{n}")),
+                _ => assert_eq!(handle, handle::distinct("desk", id)),
+            }
+        }
+        // Many at once, in several processes.
+        f.execute("delete from products").await;
+        let processes = [0, 1, 2].map(|_| open(&f.database));
+        let inserts = (0..60).map(|n| processes[n % 3].insert(derived()));
         let mut handles = HashSet::new();
         for inserted in futures_util::future::join_all(inserts).await {
             let inserted = inserted.unwrap();
@@ -234,7 +243,7 @@ fn a_product_whose_handle_is_taken_is_inserted_under_its_other_one() {
             assert_eq!(f.store.get(inserted.product.id).await.unwrap().as_ref(), Some(&inserted.product));
             handles.insert(inserted.product.handle);
         }
-        assert!(handles.len() == 20 && handles.contains("desk"), "{handles:?}");
+        assert!(handles.len() == 60 && handles.contains("desk"), "{handles:?}");
     });
 }
 
@@ -350,7 +359,7 @@ fn stock_is_set_and_adjusted_and_the_product_shows_it() {
         assert_eq!((changed.stock.on_hand, changed.version), (7, 2), "a refused change is not counted");
         assert!(shown().await);
         let refused = f.change_stock(small, StockChange::Adjust(crate::model::MAX_STOCK)).await.unwrap_err();
-        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        assert!(refused.is_conflict_on(LIMIT_RULE), "{refused}");
         assert_eq!(f.change_stock(product, StockChange::Set(1)).await.unwrap(), None);
         assert_eq!(f.store.get(product).await.unwrap().unwrap().version, 1, "stock is not an edit");
         for version in 1..=2 {
@@ -437,6 +446,24 @@ fn a_deleted_product_is_gone_with_its_variants() {
         assert_eq!(f.store.get(id).await.unwrap(), None);
         assert_eq!(f.store.stock_of(&[id]).await.unwrap(), []);
         f.insert(&f.product("desk")).await.unwrap();
+    });
+}
+
+#[test]
+fn a_product_stays_while_units_of_it_are_reserved() {
+    on_both(async |f| {
+        let mut desk = f.product("desk");
+        let id = desk.product.id;
+        f.insert(&desk).await.unwrap();
+        f.execute("update variants set reserved = 1, available = available - 1 where on_hand = 3").await;
+        desk.product.version = 2;
+        let delete = async || f.store.delete(id, 1, f.effects(events::DELETED, &desk)).await;
+        let refused = delete().await.unwrap_err();
+        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
+        assert_eq!(f.store.get_stocked(id).await.unwrap().unwrap().stock.len(), 2);
+        assert_eq!(log::at_version(&f.database, &events::subject(id), 2).await.unwrap(), None);
+        f.execute("update variants set reserved = 0, available = on_hand").await;
+        assert!(delete().await.unwrap());
     });
 }
 

@@ -53,6 +53,8 @@ fn every_operation_of_v1_has_its_examples(topology: Topology) {
     // As if somebody held all of them until they are paid.
     walk.server.sql("products", "update variants set reserved = on_hand, available = 0");
     walk.ask(&ada, "v1_update_product", &lamp, json!({ "stock": 1 }));
+    walk.ask(&ada, "v1_delete_product", &lamp, None);
+    walk.server.sql("products", "update variants set reserved = 0, available = on_hand");
     walk.hold(&root, &bob, &[]);
     walk.ask(&ada, "v1_delete_product", &lamp, None);
     walk.end(topology);

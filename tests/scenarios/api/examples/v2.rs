@@ -55,9 +55,9 @@ fn accounts(walk: &mut Walk, nobody: &Client, mails: &Mails) -> Client {
     walk.ask(nobody, "verify_email", "", json!({ "token": mailed }));
     walk.ask(&ada, "request_email_verification", "", None);
     walk.ask(&ada, "get_me", "", None);
-    walk.ask(&ada, "change_me", "", json!({ "username": "bob" }));
-    walk.ask(&ada, "change_me", "", json!({ "username": "ada!" }));
-    walk.ask(&ada, "change_me", "", json!({ "username": "ada_l" }));
+    walk.ask(&ada, "update_me", "", json!({ "username": "bob" }));
+    walk.ask(&ada, "update_me", "", json!({ "username": "ada!" }));
+    walk.ask(&ada, "update_me", "", json!({ "username": "ada_l" }));
     walk.ask(&ada, "list_sessions", "", None);
     walk.ask(&ada, "list_sessions", "?limit=1", None);
     ada
@@ -92,9 +92,9 @@ fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) 
     }
     walk.ask(ada, "list_my_products", "?limit=1", None);
     walk.ask(ada, "list_my_products", "?status=sold", None);
-    walk.ask(ada, "patch_product", &lamp, json!({ "price": usd(4_990) }));
-    walk.ask(ada, "patch_product", &lamp, json!({ "price": null }));
-    walk.ask(ada, "patch_product", &lamp, json!({ "handle": "floor-lamp" }));
+    walk.ask(ada, "update_product", &lamp, json!({ "price": usd(4_990) }));
+    walk.ask(ada, "update_product", &lamp, json!({ "price": null }));
+    walk.ask(ada, "update_product", &lamp, json!({ "handle": "floor-lamp" }));
     let variant = |color: &str, sku: &str| json!({ "options": { "Color": color }, "price": usd(4_990), "sku": sku });
     let replacement = json!({
         "name": "Desk lamp", "category": "Lighting", "status": "active",
@@ -108,17 +108,22 @@ fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) 
 
 fn variants(walk: &mut Walk, ada: &Client, lamp: &str, variant: &str) {
     let brass = json!({ "options": { "Color": "Brass" }, "price": usd(5_990), "sku": "LAMP-1-B", "stock": 2 });
-    walk.ask(ada, "create_variant", lamp, brass.clone());
+    let made = walk.ask(ada, "create_variant", lamp, brass.clone());
+    walk.ask(ada, "get_variant", &text(&made["id"]), None);
     walk.ask(ada, "create_variant", lamp, brass);
     walk.ask(ada, "create_variant", lamp, json!({ "options": { "Size": "S" }, "price": usd(5_990) }));
-    walk.ask(ada, "patch_variant", variant, json!({ "compare_at_price": usd(5_490) }));
-    walk.ask(ada, "patch_variant", variant, json!({ "options": { "Color": "Brass" } }));
-    walk.ask(ada, "patch_variant", variant, json!({ "stock": 7 }));
+    walk.ask(ada, "update_variant", variant, json!({ "compare_at_price": usd(5_490) }));
+    walk.ask(ada, "update_variant", variant, json!({ "options": { "Color": "Brass" } }));
+    walk.ask(ada, "update_variant", variant, json!({ "stock": 7 }));
     walk.ask(ada, "adjust_stock", variant, json!({ "on_hand": 5, "reason": "Counted" }));
     walk.ask(ada, "adjust_stock", variant, json!({ "delta": -6, "reason": "Broken in the shop" }));
     walk.ask(ada, "adjust_stock", variant, json!({ "delta": 1, "on_hand": 6, "reason": "Found" }));
     let plain = ada.get("/api/v2/me/products").json();
     let plain = plain["items"].as_array().expect("items").iter().find(|product| product["handle"] == "floor-lamp");
+    // As if somebody held all of them until they are paid.
+    walk.server.sql("products", "update variants set reserved = on_hand, available = 0");
+    walk.ask(ada, "delete_product", lamp, None);
+    walk.server.sql("products", "update variants set reserved = 0, available = on_hand");
     walk.ask(ada, "delete_variant", &text(&plain.expect("the floor lamp")["variants"][0]["id"]), None);
 }
 
@@ -133,9 +138,9 @@ fn administration(walk: &mut Walk, root: &Client, ada: &Client) -> String {
     walk.ask(root, "list_user_sessions", &me, None);
     walk.ask(root, "list_user_sessions", &format!("{me}?limit=1"), None);
     walk.ask(root, "erase_me", "", None);
-    walk.ask(root, "change_user", &boss, json!({ "active": false }));
-    walk.ask(root, "change_user", &boss, json!({ "role": "queen" }));
-    walk.ask(root, "change_user", &text(&users["items"][1]["id"]), json!({ "role": "admin" }));
+    walk.ask(root, "update_user", &boss, json!({ "active": false }));
+    walk.ask(root, "update_user", &boss, json!({ "role": "queen" }));
+    walk.ask(root, "update_user", &text(&users["items"][1]["id"]), json!({ "role": "admin" }));
     me
 }
 

@@ -5,8 +5,9 @@ use testkit::{Server, Topology, on_both};
 
 use crate::catalogue::{Row, import_rows};
 use crate::people::register;
+use crate::selling::{create, usd};
 use crate::v1::text;
-use crate::v2::{assert_invalid, walk};
+use crate::v2::{assert_invalid, log_in, walk};
 
 on_both!(categories_come_with_the_number_of_their_active_products, bad_queries_of_categories_are_refused);
 
@@ -27,13 +28,16 @@ fn categories_come_with_the_number_of_their_active_products(topology: Topology) 
         Row { handle: "g", ..PLAIN },
     ];
     import_rows(&server, &ada.email, "USD", &rows);
+    // No text is a category too, other than none.
+    let unnamed = json!({ "name": "a", "price": usd(1), "status": "active", "category": "" });
+    create(&log_in(&server, &ada.email), &unnamed);
     let expected = json!([
-        { "name": "Light", "count": 2 }, { "name": "Möbel", "count": 1 }, { "name": "light", "count": 1 },
+        { "name": "", "count": 1 }, { "name": "Light", "count": 2 }, { "name": "Möbel", "count": 1 }, { "name": "light", "count": 1 },
     ]);
     let answer = client.get("/api/v2/categories").expect(200);
     assert_eq!(answer.header("cache-control"), Some("public, max-age=0, must-revalidate"));
     assert_eq!(answer.json(), json!({ "items": expected, "next_cursor": null }));
-    for limit in [1, 2, 3, 100] {
+    for limit in [1, 2, 3, 4, 100] {
         assert_eq!(json!(walk(&client, "/api/v2/categories?", limit)), expected, "{limit} at a time");
     }
     let first = client.get("/api/v2/categories?limit=1").json();

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use testkit::{Client, Response, Server, Topology, on_both};
 
-use crate::selling::{PRODUCTS, administrator, assert_broken, change, create, path, plain, seller, shirt, tag, usd};
+use crate::selling::{PRODUCTS, administrator, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::NOBODY;
-use crate::v2::{assert_problem, delete};
+use crate::v2::{assert_invalid, assert_problem, change, delete, patch};
 
 on_both!(
     what_is_not_a_products_is_refused,
@@ -14,10 +14,12 @@ on_both!(
     fields_are_patched,
     a_patch_without_effect_makes_no_version,
     null_clears_what_may_be_without,
+    prices_are_merged_with_the_present_ones,
     a_product_of_several_variants_has_no_price_of_its_own,
     a_product_is_deleted,
     changes_name_the_version_that_they_are_based_on,
     of_many_edits_of_one_version_one_succeeds,
+    of_many_edits_of_whatever_version_all_succeed,
     only_those_who_manage_a_product_change_it,
 );
 
@@ -37,20 +39,20 @@ fn what_is_not_a_products_is_refused(topology: Topology) {
         let mut body = plain("own");
         body[field] = value.clone();
         let pointer = format!("/{field}");
-        assert_broken(&api.post(PRODUCTS, &body), &[&pointer]);
-        assert_broken(&change(&api, "PUT", &path(&product), "*", &body), &[&pointer]);
-        assert_broken(&change(&api, "PATCH", &path(&product), "*", &json!({ field: value })), &[&pointer]);
+        assert_invalid(&api.post(PRODUCTS, &body), &[(&pointer, "unknown-field")]);
+        assert_invalid(&change(&api, "PUT", &path(&product), "*", &body), &[(&pointer, "unknown-field")]);
+        assert_invalid(&patch(&api, &path(&product), "*", &json!({ field: value })), &[(&pointer, "unknown-field")]);
     }
     // Units are changed by stock adjustments only.
     for method in ["PUT", "PATCH"] {
         let mut body = plain("own");
         body["stock"] = json!(5);
-        assert_broken(&change(&api, method, &path(&product), "*", &body), &["/stock"]);
+        assert_invalid(&change(&api, method, &path(&product), "*", &body), &[("/stock", "unknown-field")]);
     }
     let reserved = json!({ "name": "a", "variants": [{ "price": usd(1), "stock": { "on_hand": 1, "reserved": 0 } }] });
-    assert_broken(&api.post(PRODUCTS, &reserved), &["/variants/0/stock"]);
+    assert_invalid(&api.post(PRODUCTS, &reserved), &[("/variants/0/stock", "type")]);
     let with_id = json!({ "name": "a", "variants": [{ "id": NOBODY, "price": usd(1) }] });
-    assert_broken(&api.post(PRODUCTS, &with_id), &["/variants/0/id"]);
+    assert_invalid(&api.post(PRODUCTS, &with_id), &[("/variants/0/id", "unknown-field")]);
     assert_eq!(api.get(&path(&product)).expect(200).json(), product);
 }
 
@@ -81,7 +83,7 @@ fn a_product_is_replaced(topology: Topology) {
         ("category", Value::Null),
         ("tags", json!([])),
         ("vendor", Value::Null),
-        ("status", json!("draft")),
+        ("status", json!("active")),
         ("images", json!([])),
         ("name", json!("Torch")),
         ("handle", json!("lamp")),
@@ -93,12 +95,13 @@ fn a_product_is_replaced(topology: Topology) {
     assert_eq!((&is["sku"], &is["compare_at_price"]), (&Value::Null, &Value::Null));
     assert_eq!((&is["id"], &is["stock"]), (&was["id"], &was["stock"]), "the same variant, with its stock");
     assert_eq!(api.get(&path(&before)).json(), after);
+    full["status"] = json!("archived");
     change(&api, "PUT", &path(&before), &tag(2), &full).expect(200);
     // What is so already makes no version.
     let same = change(&api, "PUT", &path(&before), &tag(3), &full).expect(200);
     assert_eq!(same.header("etag"), Some(tag(3).as_str()));
-    assert_broken(&change(&api, "PUT", &path(&before), "*", &json!({ "name": "x" })), &["/price"]);
-    assert_broken(&change(&api, "PUT", &path(&before), "*", &json!({ "price": usd(1) })), &["/name"]);
+    assert_invalid(&change(&api, "PUT", &path(&before), "*", &json!({ "name": "x" })), &[("/price", "required")]);
+    assert_invalid(&change(&api, "PUT", &path(&before), "*", &json!({ "price": usd(1) })), &[("/name", "required")]);
 }
 
 fn a_replacement_keeps_variants_and_their_stock(topology: Topology) {
@@ -120,14 +123,14 @@ fn a_replacement_keeps_variants_and_their_stock(topology: Topology) {
     assert_eq!(variants[2]["stock"]["on_hand"], 0);
     assert!((0..3).all(|known| variants[2]["id"] != id(known)), "new");
     assert_eq!(api.get(&path(&before)).json(), after);
-    for (variants, pointer) in [
-        (json!([{ "id": NOBODY, "price": usd(1) }]), "/variants/0/id"),
-        (json!([{ "id": id(2), "price": usd(1) }]), "/variants/0/id"),
-        (json!([{ "price": usd(1) }, { "price": usd(1) }]), "/variants/1/options"),
-        (json!([{ "price": usd(1), "stock": 1 }]), "/variants/0/stock"),
+    for (variants, pointer, code) in [
+        (json!([{ "id": NOBODY, "price": usd(1) }]), "/variants/0/id", "unknown-variant"),
+        (json!([{ "id": id(2), "price": usd(1) }]), "/variants/0/id", "unknown-variant"),
+        (json!([{ "price": usd(1) }, { "price": usd(1) }]), "/variants/1/options", "duplicate"),
+        (json!([{ "price": usd(1), "stock": 1 }]), "/variants/0/stock", "unknown-field"),
     ] {
         let body = json!({ "name": "Shirt", "variants": variants });
-        assert_broken(&change(&api, "PUT", &path(&before), "*", &body), &[pointer]);
+        assert_invalid(&change(&api, "PUT", &path(&before), "*", &body), &[(pointer, code)]);
     }
 }
 
@@ -147,22 +150,25 @@ fn fields_are_patched(topology: Topology) {
         ("images", json!([{ "url": "https://a", "alt": null }])),
         ("price", usd(5)),
     ] {
-        let answer = change(&api, "PATCH", &path(&product), &tag(version), &json!({ field: value })).expect(200);
+        let answer = patch(&api, &path(&product), &tag(version), &json!({ field: value })).expect(200);
         version += 1;
         assert_eq!(answer.header("etag"), Some(tag(version).as_str()));
         assert_eq!((&answer.json()[field], &answer.json()["version"]), (&value, &json!(version)), "{field}");
     }
     for (field, value) in [("compare_at_price", usd(9)), ("sku", json!("s")), ("barcode", json!("b"))] {
-        let answer = change(&api, "PATCH", &path(&product), "*", &json!({ field: value })).expect(200);
+        let answer = patch(&api, &path(&product), "*", &json!({ field: value })).expect(200);
         assert_eq!(answer.json()["variants"][0][field], value, "{field}");
     }
     // All prices of a product are of one currency.
     let euros = json!({ "price": { "amount": 4, "currency": "EUR" } });
-    assert_broken(&change(&api, "PATCH", &path(&product), "*", &euros), &["/compare_at_price"]);
+    assert_invalid(&patch(&api, &path(&product), "*", &euros), &[("/compare_at_price", "currency")]);
     let both = json!({ "price": { "amount": 4, "currency": "EUR" }, "compare_at_price": null });
-    change(&api, "PATCH", &path(&product), "*", &both).expect(200);
+    patch(&api, &path(&product), "*", &both).expect(200);
     let broken = json!({ "name": "", "tags": [""], "price": { "amount": -1, "currency": "EUR" } });
-    assert_broken(&change(&api, "PATCH", &path(&product), "*", &broken), &["/name", "/tags/0", "/price/amount"]);
+    assert_invalid(
+        &patch(&api, &path(&product), "*", &broken),
+        &[("/name", "length"), ("/tags/0", "length"), ("/price/amount", "range")],
+    );
     let json_too = [("content-type", "application/json"), ("if-match", "*")];
     api.send("PATCH", &path(&product), &json_too, Some(br#"{"name":"Plain JSON"}"#)).expect(200);
 }
@@ -171,8 +177,8 @@ fn a_patch_without_effect_makes_no_version(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
     let product = create(&api, &plain("Lamp"));
-    for patch in [json!({}), json!({ "name": " Lamp " }), json!({ "price": usd(1_000), "category": null })] {
-        let answer = change(&api, "PATCH", &path(&product), &tag(1), &patch).expect(200);
+    for merged in [json!({}), json!({ "name": " Lamp " }), json!({ "price": usd(1_000), "category": null })] {
+        let answer = patch(&api, &path(&product), &tag(1), &merged).expect(200);
         assert_eq!((answer.json(), answer.header("etag")), (product.clone(), Some(tag(1).as_str())));
     }
 }
@@ -185,15 +191,50 @@ fn null_clears_what_may_be_without(topology: Topology) {
     clearable.iter().for_each(|field| body[field] = json!("x"));
     let product = create(&api, &body);
     let nulls: Value = clearable.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
-    let cleared = change(&api, "PATCH", &path(&product), "*", &nulls).expect(200).json();
+    let cleared = patch(&api, &path(&product), "*", &nulls).expect(200).json();
     for field in clearable {
         let holder = if ["sku", "barcode"].contains(&field) { &cleared["variants"][0] } else { &cleared };
         assert_eq!(holder[field], Value::Null, "{field}");
     }
-    for field in ["name", "tags", "status", "handle", "images", "price"] {
+    // A list is without items then.
+    let lists = json!({ "tags": ["t"], "images": [{ "url": "https://a" }] });
+    patch(&api, &path(&product), "*", &lists).expect(200);
+    let emptied = patch(&api, &path(&product), "*", &json!({ "tags": null, "images": null })).expect(200).json();
+    assert_eq!((&emptied["tags"], &emptied["images"]), (&json!([]), &json!([])));
+    for (field, code) in [("name", "type"), ("status", "value"), ("handle", "type"), ("price", "type")] {
         let pointer = format!("/{field}");
-        let answer = change(&api, "PATCH", &path(&product), "*", &json!({ field: null }));
-        assert_broken(&answer, &[&pointer]);
+        let answer = patch(&api, &path(&product), "*", &json!({ field: null }));
+        assert_invalid(&answer, &[(&pointer, code)]);
+    }
+}
+
+fn prices_are_merged_with_the_present_ones(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let at = path(&create(&api, &plain("Lamp")));
+    let merge = |change: Value| patch(&api, &at, "*", &change);
+    let merged = merge(json!({ "price": { "amount": 150 } })).expect(200).json();
+    assert_eq!(merged["price"], usd(150));
+    let merged = merge(json!({ "price": { "currency": "EUR" } })).expect(200).json();
+    assert_eq!(merged["price"], json!({ "amount": 150, "currency": "EUR" }));
+    assert_eq!(merge(json!({ "price": {} })).expect(200).json(), merged);
+    // What is not there cannot be kept.
+    for (part, missing) in [(json!({ "amount": 200 }), "currency"), (json!({ "currency": "EUR" }), "amount")] {
+        let pointer = format!("/compare_at_price/{missing}");
+        assert_invalid(&merge(json!({ "compare_at_price": part })), &[(&pointer, "required")]);
+    }
+    merge(json!({ "compare_at_price": { "amount": 200, "currency": "EUR" } })).expect(200);
+    let merged = merge(json!({ "compare_at_price": { "amount": 300 } })).expect(200).json();
+    assert_eq!(merged["variants"][0]["compare_at_price"], json!({ "amount": 300, "currency": "EUR" }));
+    for (change, pointer, code) in [
+        (json!({ "price": { "amount": null } }), "/price/amount", "type"),
+        (json!({ "price": { "currency": null } }), "/price/currency", "type"),
+        (json!({ "price": { "cents": 1 } }), "/price/cents", "unknown-field"),
+        (json!({ "compare_at_price": { "amount": null } }), "/compare_at_price/amount", "type"),
+        (json!({ "compare_at_price": { "currency": "USD" } }), "/compare_at_price/currency", "currency"),
+        (json!({ "price": { "amount": -1 } }), "/price/amount", "range"),
+    ] {
+        assert_invalid(&merge(change), &[(pointer, code)]);
     }
 }
 
@@ -201,13 +242,11 @@ fn a_product_of_several_variants_has_no_price_of_its_own(topology: Topology) {
     let server = Server::start(topology);
     let api = seller(&server);
     let product = create(&api, &shirt());
-    let patch = json!({ "price": usd(1), "compare_at_price": null, "sku": "x", "barcode": "y" });
-    let answer = change(&api, "PATCH", &path(&product), "*", &patch);
-    assert_broken(&answer, &["/price", "/compare_at_price", "/sku", "/barcode"]);
-    let problem = answer.json();
-    let errors = problem["errors"].as_array().expect("errors");
-    assert!(errors.iter().all(|error| error["code"] == "several-variants"), "{errors:?}");
-    change(&api, "PATCH", &path(&product), "*", &json!({ "name": "Blouse" })).expect(200);
+    let merged = json!({ "price": usd(1), "compare_at_price": null, "sku": "x", "barcode": "y" });
+    let answer = patch(&api, &path(&product), "*", &merged);
+    let fields = ["/price", "/compare_at_price", "/sku", "/barcode"];
+    assert_invalid(&answer, &fields.map(|field| (field, "several-variants")));
+    patch(&api, &path(&product), "*", &json!({ "name": "Blouse" })).expect(200);
 }
 
 fn a_product_is_deleted(topology: Topology) {
@@ -238,10 +277,10 @@ fn changes_name_the_version_that_they_are_based_on(topology: Topology) {
     }
     assert_eq!(api.get(&at).json(), product);
     // The validator of what the public sees names the same version.
-    change(&api, "PATCH", &at, "*", &json!({ "status": "active" })).expect(200);
+    patch(&api, &at, "*", &json!({ "status": "active" })).expect(200);
     let public = server.client().get(&at).expect(200).header("etag").expect("an ETag").to_owned();
-    change(&api, "PATCH", &at, &format!("\"7-x\", {public}"), &json!({ "name": "y" })).expect(200);
-    assert_problem(&change(&api, "PATCH", &at, &public, &json!({ "name": "z" })), 412, "stale-version");
+    patch(&api, &at, &format!("\"7-x\", {public}"), &json!({ "name": "y" })).expect(200);
+    assert_problem(&patch(&api, &at, &public, &json!({ "name": "z" })), 412, "stale-version");
 }
 
 fn of_many_edits_of_one_version_one_succeeds(topology: Topology) {
@@ -249,20 +288,26 @@ fn of_many_edits_of_one_version_one_succeeds(topology: Topology) {
     let api = seller(&server);
     let at = path(&create(&api, &plain("Lamp")));
     for version in 1..=3 {
-        let race = |n: usize| change(&api, "PATCH", &at, &tag(version), &json!({ "name": format!("{version}-{n}") }));
+        let race = |n: usize| patch(&api, &at, &tag(version), &json!({ "name": format!("{version}-{n}") }));
         let answers = at_once(20, race);
         assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
         answers.iter().filter(|answer| answer.status != 200).for_each(|a| assert_problem(a, 412, "stale-version"));
         assert_eq!(api.get(&at).json()["version"], version + 1);
     }
-    // Who does not care for the version is served in turn.
-    let fields = ["description", "category", "vendor", "sku", "barcode"];
-    at_once(5, |n| change(&api, "PATCH", &at, "*", &json!({ fields[n]: "x" })).expect(200));
+}
+
+/// Who does not care for the version is served in turn.
+fn of_many_edits_of_whatever_version_all_succeed(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let at = path(&create(&api, &shirt()));
+    let sized = |size: usize| json!({ "options": { "Color": "Red", "Size": size.to_string() }, "price": usd(1) });
+    at_once(40, |n| match n % 2 {
+        0 => patch(&api, &at, "*", &json!({ "vendor": n.to_string() })).expect(200),
+        _ => api.post(&format!("{at}/variants"), &sized(n)).expect(201),
+    });
     let after = api.get(&at).json();
-    assert_eq!(
-        (&after["version"], &after["vendor"], &after["variants"][0]["sku"]),
-        (&json!(9), &json!("x"), &json!("x"))
-    );
+    assert_eq!((&after["version"], after["variants"].as_array().map(Vec::len)), (&json!(41), Some(23)));
 }
 
 fn at_once(number: usize, ask: impl Fn(usize) -> Response + Sync) -> Vec<Response> {
@@ -279,7 +324,7 @@ fn only_those_who_manage_a_product_change_it(topology: Topology) {
     assert_problem(&server.client().post(PRODUCTS, &plain("x")), 401, "unauthenticated");
     let tries = |api: &Client, at: &str, status: u16, code: &str| {
         assert_problem(&change(api, "PUT", at, "*", &plain("x")), status, code);
-        assert_problem(&change(api, "PATCH", at, "*", &json!({ "name": "x" })), status, code);
+        assert_problem(&patch(api, at, "*", &json!({ "name": "x" })), status, code);
         assert_problem(&delete(api, at, "*"), status, code);
     };
     for status in ["draft", "active", "archived"] {
@@ -293,7 +338,7 @@ fn only_those_who_manage_a_product_change_it(topology: Topology) {
             _ => tries(&bob, &at, 404, "not-found"),
         }
         assert_eq!(ada.get(&at).json(), product);
-        let changed = change(&admin, "PATCH", &at, &tag(1), &json!({ "name": "by admin" })).expect(200).json();
+        let changed = patch(&admin, &at, &tag(1), &json!({ "name": "by admin" })).expect(200).json();
         assert_eq!((&changed["owner_id"], &changed["name"]), (&product["owner_id"], &json!("by admin")));
         delete(&admin, &at, &tag(2)).expect(204);
     }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use testkit::{Server, Topology, on_both};
 
 use crate::people::register;
-use crate::selling::{PRODUCTS, assert_broken, change, create, path, plain, seller, shirt, tag, usd};
+use crate::selling::{PRODUCTS, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::text;
-use crate::v2::{assert_problem, log_in};
+use crate::v2::{assert_invalid, assert_problem, change, log_in, patch};
 
 on_both!(
     a_plain_product_is_created,
@@ -89,22 +89,22 @@ fn every_broken_rule_is_told_at_once(topology: Topology) {
         ]
     });
     let expected = [
-        "/name",
-        "/tags/0",
-        "/tags/1",
-        "/images/0/url",
-        "/handle",
-        "/sku",
-        "/variants/0/price/amount",
-        "/variants/1/price/currency",
-        "/variants/1/stock",
-        "/variants/1/options/Size",
-        "/variants/1/options/A~1b",
-        "/variants/1/sku",
+        ("/name", "length"),
+        ("/tags/0", "length"),
+        ("/tags/1", "character"),
+        ("/images/0/url", "url"),
+        ("/handle", "handle"),
+        ("/sku", "several-variants"),
+        ("/variants/0/price/amount", "range"),
+        ("/variants/1/price/currency", "currency"),
+        ("/variants/1/stock", "range"),
+        ("/variants/1/options/Size", "required"),
+        ("/variants/1/options/A~1b", "unknown-option"),
+        ("/variants/1/sku", "duplicate"),
     ];
-    assert_broken(&api.post(PRODUCTS, &body), &expected);
+    assert_invalid(&api.post(PRODUCTS, &body), &expected);
     // Neither a price nor variants.
-    assert_broken(&api.post(PRODUCTS, &json!({ "name": "" })), &["/name", "/price"]);
+    assert_invalid(&api.post(PRODUCTS, &json!({ "name": "" })), &[("/name", "length"), ("/price", "required")]);
 }
 
 fn each_field_has_its_bounds(topology: Topology) {
@@ -113,49 +113,66 @@ fn each_field_has_its_bounds(topology: Topology) {
     let long = |length: usize| json!("é".repeat(length));
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
     let image = |url: &str| json!([{ "url": url }]);
-    let bounds: Vec<(&str, Value, Value, &str)> = vec![
-        ("name", long(200), long(201), "/name"),
-        ("description", long(20_000), long(20_001), "/description"),
-        ("category", long(100), long(101), "/category"),
-        ("vendor", long(200), long(201), "/vendor"),
-        ("tags", many(50, json!("t")), many(51, json!("t")), "/tags"),
-        ("tags", json!([long(100)]), json!([long(101)]), "/tags/0"),
-        ("handle", json!("ab-cd-3"), json!("ab--cd"), "/handle"),
-        ("handle", json!("größe-7"), json!("-a"), "/handle"),
-        ("images", many(50, json!({ "url": "http://a/b" })), many(51, json!({ "url": "http://a/b" })), "/images"),
-        ("images", image("https://a"), image("ftp://a"), "/images/0/url"),
-        ("images", image("https://a/b?c#d"), image("https://a b"), "/images/0/url"),
-        ("price", usd(0), usd(-1), "/price/amount"),
-        ("price", usd(9_999_999_999), usd(10_000_000_000), "/price/amount"),
-        ("compare_at_price", usd(1), json!({ "amount": 1, "currency": "EUR" }), "/compare_at_price/currency"),
-        ("sku", long(255), long(256), "/sku"),
-        ("sku", Value::Null, json!(""), "/sku"),
-        ("barcode", long(255), long(256), "/barcode"),
-        ("barcode", json!("1"), json!("1\u{0}"), "/barcode"),
-        ("stock", json!(i32::MAX), json!(i64::from(i32::MAX) + 1), "/stock"),
-        ("stock", json!(0), json!(-1), "/stock"),
-        ("status", json!("archived"), json!("sold"), "/status"),
+    let tags = |count: usize| (0..count).map(|n| n.to_string()).collect::<Value>();
+    let bounds: Vec<(&str, Value, Value, &str, &str)> = vec![
+        ("name", long(200), long(201), "/name", "length"),
+        ("description", long(20_000), long(20_001), "/description", "length"),
+        ("category", long(100), long(101), "/category", "length"),
+        ("vendor", long(200), long(201), "/vendor", "length"),
+        ("tags", tags(50), tags(51), "/tags", "count"),
+        ("tags", json!(["a", "A"]), json!(["a", "b", "a"]), "/tags/2", "duplicate"),
+        ("tags", json!([long(100)]), json!([long(101)]), "/tags/0", "length"),
+        ("handle", json!("ab-cd-3"), json!("ab--cd"), "/handle", "handle"),
+        ("handle", json!("größe-7"), json!("-a"), "/handle", "handle"),
+        (
+            "images",
+            many(50, json!({ "url": "http://a/b" })),
+            many(51, json!({ "url": "http://a/b" })),
+            "/images",
+            "count",
+        ),
+        ("images", image("https://a"), image("ftp://a"), "/images/0/url", "url"),
+        ("images", image("https://a/b?c#d"), image("https://a b"), "/images/0/url", "url"),
+        ("price", usd(0), usd(-1), "/price/amount", "range"),
+        ("price", usd(9_999_999_999), usd(10_000_000_000), "/price/amount", "range"),
+        (
+            "compare_at_price",
+            usd(1),
+            json!({ "amount": 1, "currency": "EUR" }),
+            "/compare_at_price/currency",
+            "currency",
+        ),
+        ("sku", long(255), long(256), "/sku", "length"),
+        ("sku", Value::Null, json!(""), "/sku", "length"),
+        ("barcode", long(255), long(256), "/barcode", "length"),
+        ("barcode", json!("1"), json!("1\u{0}"), "/barcode", "character"),
+        ("stock", json!(i32::MAX), json!(i64::from(i32::MAX) + 1), "/stock", "range"),
+        ("stock", json!(0), json!(-1), "/stock", "range"),
+        ("status", json!("archived"), json!("sold"), "/status", "value"),
     ];
-    for (field, good, bad, pointer) in bounds {
+    for (field, good, bad, pointer, code) in bounds {
         let mut body = plain("bounded");
         body[field] = good;
         create(&api, &body);
         body[field] = bad;
-        assert_broken(&api.post(PRODUCTS, &body), &[pointer]);
+        assert_invalid(&api.post(PRODUCTS, &body), &[(pointer, code)]);
     }
     let variant = |n: usize| json!({ "options": { "N": n.to_string() }, "price": usd(1) });
     let variants = |count| json!({ "name": "many", "variants": (0..count).map(variant).collect::<Vec<_>>() });
     create(&api, &variants(100));
-    assert_broken(&api.post(PRODUCTS, &variants(101)), &["/variants"]);
-    assert_broken(&api.post(PRODUCTS, &variants(0)), &["/variants", "/price"][..1]);
+    assert_invalid(&api.post(PRODUCTS, &variants(101)), &[("/variants", "count")]);
+    assert_invalid(&api.post(PRODUCTS, &variants(0)), &[("/variants", "count")]);
     let options = |options: Value| json!({ "name": "one", "variants": [{ "options": options, "price": usd(1) }] });
     create(&api, &options(json!({ "A": "1", "B": "2", "C": "3" })));
     let four = options(json!({ "A": "1", "B": "2", "C": "3", "D": "4" }));
-    assert_broken(&api.post(PRODUCTS, &four), &["/variants/0/options"]);
-    assert_broken(&api.post(PRODUCTS, &options(json!({ "A": "" }))), &["/variants/0/options/A"]);
+    assert_invalid(&api.post(PRODUCTS, &four), &[("/variants/0/options", "count")]);
+    assert_invalid(&api.post(PRODUCTS, &options(json!({ "A": "" }))), &[("/variants/0/options/A", "length")]);
     // Control characters take six bytes each where they are stored, and an index bounds those.
     create(&api, &options(json!({ "A": "\u{1}".repeat(249) })));
-    assert_broken(&api.post(PRODUCTS, &options(json!({ "A": "\u{1}".repeat(250) }))), &["/variants/0/options"]);
+    assert_invalid(
+        &api.post(PRODUCTS, &options(json!({ "A": "\u{1}".repeat(250) }))),
+        &[("/variants/0/options", "length")],
+    );
 }
 
 fn bodies_must_be_json_objects(topology: Topology) {
@@ -206,9 +223,12 @@ fn handles_and_skus_are_unique_per_owner(topology: Topology) {
     assert_problem(&ada.post(PRODUCTS, &taken), 409, "conflict");
     // One that is derived from the name steps aside.
     let second = create(&ada, &plain("Lamp"));
-    assert_eq!(second["handle"], format!("lamp-{}", text(&second["id"])));
-    for patch in [json!({ "handle": "lamp" }), json!({ "sku": "lamp-1" })] {
-        assert_problem(&change(&ada, "PATCH", &path(&second), "*", &patch), 409, "conflict");
+    assert_eq!(second["handle"], "lamp-2");
+    assert_eq!(create(&ada, &plain("Lamp!"))["handle"], "lamp-3");
+    assert_eq!(create(&ada, &plain("★"))["handle"], "product");
+    assert_eq!(create(&ada, &plain("☆"))["handle"], "product-2");
+    for merged in [json!({ "handle": "lamp" }), json!({ "sku": "lamp-1" })] {
+        assert_problem(&patch(&ada, &path(&second), "*", &merged), 409, "conflict");
     }
     assert_problem(&change(&ada, "PUT", &path(&second), "*", &lamp), 409, "conflict");
     assert_eq!(ada.get(&path(&second)).json(), second);

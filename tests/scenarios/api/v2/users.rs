@@ -1,11 +1,11 @@
 //! /api/v2/users
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::{Server, Topology, on_both};
 
 use crate::people::{administrator, register};
 use crate::v1::{NOBODY, text};
-use crate::v2::{assert_invalid, assert_problem, etag, log_in, patch};
+use crate::v2::{assert_invalid, assert_problem, etag, log_in, patch, walk};
 
 on_both!(
     administrators_list_and_read_accounts,
@@ -25,16 +25,7 @@ fn administrators_list_and_read_accounts(topology: Topology) {
     let admin = administrator(&server);
     let people: Vec<String> = (0..5).map(|_| register(&server).id).collect();
     let api = log_in(&server, &admin.email);
-    let mut seen = Vec::new();
-    let mut query = "limit=2".to_owned();
-    loop {
-        let page = api.get(&format!("/api/v2/users?{query}")).expect(200).json();
-        seen.extend(page["items"].as_array().expect("items").iter().map(|item| text(&item["id"])));
-        match &page["next_cursor"] {
-            Value::Null => break,
-            cursor => query = format!("limit=2&cursor={}", text(cursor)),
-        }
-    }
+    let seen: Vec<String> = walk(&api, "/api/v2/users?", 2).iter().map(|item| text(&item["id"])).collect();
     let mut expected = people.clone();
     expected.reverse();
     expected.push(admin.id);

@@ -21,7 +21,7 @@ const WORDS: Words = Words {
 /// Delete a product
 #[utoipa::path(delete, path = "/api/v1/products/{id}", operation_id = "v1_delete_product", tag = "products",
     security(("bearer" = [])), params(IdInPath),
-    responses((status = 200, body = Done), (status = 403, body = FailureBody)))]
+    responses((status = 200, body = Done), (status = 403, body = FailureBody), (status = 409, body = FailureBody)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V1User(principal): V1User,

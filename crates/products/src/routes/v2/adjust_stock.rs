@@ -22,14 +22,14 @@ use crate::routes::Endpoints;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockAdjustment {
-    /// So many more, or fewer.
+    /// So many more, or fewer; not 0.
     #[schema(minimum = -2147483647, maximum = 2147483647, example = -1)]
     delta: Option<i64>,
     /// So many, reserved ones among them.
     #[schema(minimum = 0, maximum = 2147483647)]
     on_hand: Option<i64>,
     /// Why, for those who read the stock's history.
-    #[schema(min_length = 1, max_length = 200, example = "Broken in the shop")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Broken in the shop")]
     reason: String,
 }
 

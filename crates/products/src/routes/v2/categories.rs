@@ -49,7 +49,7 @@ pub async fn handle(
     let mut query = Query::read(query.as_deref(), &["limit", "cursor"]);
     let (limit, after) = (query.limit(), query.cursor(SCOPE, Position::text));
     query.finish()?;
-    let found = endpoints.products.categories(after.as_deref().unwrap_or_default(), limit + 1).await?;
+    let found = endpoints.products.categories(after.as_deref(), limit + 1).await?;
     // Names are distinct: there is no need for an id beside them.
     let position = |category: &Category| Position { key: Key::Text(category.name.clone()), id: Uuid::nil() };
     let show = |Category { name, count }| V2Category { name, count };

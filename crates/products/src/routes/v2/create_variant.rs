@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use kernel::Uuid;
 use platform::http::caller::V2User;
 use platform::http::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
 use platform::http::path::PathId;
@@ -36,6 +37,6 @@ pub async fn handle(
     Ok(v2::repeat::response(answer, created))
 }
 
-fn render(product: &Stocked, position: usize) -> Bytes {
-    v2::bytes(&V2Variant::managed(product, position))
+fn render(product: &Stocked, id: Uuid) -> Bytes {
+    v2::bytes(&V2Variant::managed(product, id))
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
-use platform::http::openapi::{IdInPath, IfMatchHeader, NotTheirs};
+use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
 use platform::http::path::PathId;
 use platform::http::v2::{self, Refusal};
 
@@ -14,9 +14,11 @@ use super::caller;
 use crate::routes::Endpoints;
 
 /// Delete a product with its variants
+///
+/// Not while units of one are reserved.
 #[utoipa::path(delete, path = "/api/v2/products/{id}", operation_id = "delete_product", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader),
-    responses((status = 204, description = "It is gone"), NotTheirs))]
+    responses((status = 204, description = "It is gone"), NotTheirs, InConflict))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,

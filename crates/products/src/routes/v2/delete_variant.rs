@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::header;
 use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
@@ -10,7 +11,7 @@ use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
 use platform::http::path::PathId;
 use platform::http::v2::{self, Refusal};
 
-use super::caller;
+use super::{caller, managed_etag};
 use crate::routes::Endpoints;
 
 /// Delete a variant
@@ -18,7 +19,8 @@ use crate::routes::Endpoints;
 /// Neither the last one of a product, nor one of which units are reserved. `If-Match` takes the ETag of its product.
 #[utoipa::path(delete, path = "/api/v2/variants/{id}", operation_id = "delete_variant", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader),
-    responses((status = 204, description = "It is gone"), NotTheirs, InConflict))]
+    responses((status = 204, description = "It is gone",
+        headers(("ETag" = String, description = "The product's version, for If-Match"))), NotTheirs, InConflict))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
@@ -26,6 +28,9 @@ pub async fn handle(
     if_match: IfMatch,
 ) -> Result<Response, Refusal> {
     let based_on = move |version| if_match.check(version);
-    endpoints.products.delete_variant(caller(user), id.unwrap_or_default(), based_on).await?;
-    Ok(v2::done())
+    let left = endpoints.products.delete_variant(caller(user), id.unwrap_or_default(), based_on).await?;
+    let mut response = v2::done();
+    // So the next change of the product need not read it first.
+    response.headers_mut().insert(header::ETAG, managed_etag(left.product.version));
+    Ok(response)
 }

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::response::Response;
 use platform::http::caller::V2Caller;
-use platform::http::conditional::etag;
 use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
 use platform::http::path::PathId;
 use platform::http::v2::{self, Refusal};
 
-use super::{V2Product, managed};
-use crate::model::Product;
+use super::{V2Product, managed, public_etag};
 use crate::routes::Endpoints;
 
 /// A product: active ones for everyone, others for those who manage them
@@ -33,13 +30,4 @@ pub async fn handle(
         Some(manager) => managed(&products.managed(&manager, product.id).await?),
         None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),
     })
-}
-
-/// Sales change what is shown of a version only when a variant comes into stock or goes out of it.
-fn public_etag(product: &Product) -> HeaderValue {
-    // FNV-1a over the flags, in the variants' order.
-    let in_stock = product.variants.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, variant| {
-        (hash ^ u64::from(variant.in_stock)).wrapping_mul(0x0100_0000_01b3)
-    });
-    etag(product.version, &format!("{in_stock:016x}"))
 }

@@ -2,27 +2,34 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use kernel::{Currency, Money, Uuid};
 use platform::http::v2::{self, Object};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
 use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::{Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, Status, VariantPatch};
+use crate::model::{
+    Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, PricePatch, Status, VariantPatch,
+};
 
-/// An amount in minor units of a currency. The highest amount depends on the currency: just below a hundred million major units.
+/// What to change of a price. Where there is none yet, both.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Price {
-    #[schema(minimum = 0, maximum = 999999999999i64, example = 3990)]
-    amount: i64,
-    currency: Currency,
+#[schema(as = PricePatch)]
+pub struct PriceChange {
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(minimum = 0, maximum = 999999999999i64, nullable = false, example = 3990)]
+    amount: Option<i64>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    currency: Option<Currency>,
 }
 
-/// A picture that lies elsewhere.
+/// A picture that lies elsewhere. Unlike those of answers, it may leave `alt` out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewImage {
@@ -33,115 +40,141 @@ pub struct NewImage {
     alt: Option<String>,
 }
 
-/// A product to create. Either it is plain, with a `price`, or it has `variants`.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewProduct {
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
-    name: String,
-    #[schema(max_length = 20000)]
-    description: Option<String>,
-    #[schema(max_length = 100, example = "Lighting")]
-    category: Option<String>,
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
-    tags: Option<Vec<String>>,
-    #[schema(max_length = 200)]
-    vendor: Option<String>,
-    /// `draft` unless it says otherwise.
-    status: Option<Status>,
-    /// Lower-case letters and digits with single hyphens between; unique per owner. Derived from the name if it is absent.
-    #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
-    handle: Option<String>,
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
-    images: Option<Vec<Object<NewImage>>>,
-    #[schema(value_type = Option<Price>)]
-    price: Option<Object<Price>>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
-    /// Units on hand; 0 if it is absent.
-    #[schema(minimum = 0, maximum = 2147483647)]
-    stock: Option<i64>,
-    /// All have the same option names, and one currency.
-    #[schema(value_type = Option<Vec<NewVariant>>, min_items = 1, max_items = 100)]
-    variants: Option<Vec<Object<NewVariant>>>,
+/// A body that tells all of a product, by these docs of it, of its status and of its handle; and of its units on hand, if it may.
+macro_rules! product_body {
+    ($(#[$about:meta])* $name:ident of $variant:ident, $status:literal, $handle:literal $(, $stock:ident)?) => {
+        $(#[$about])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
+            name: String,
+            #[schema(max_length = 20000)]
+            description: Option<String>,
+            #[schema(max_length = 100, example = "Lighting")]
+            category: Option<String>,
+            #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
+            tags: Option<Vec<String>>,
+            #[schema(max_length = 200)]
+            vendor: Option<String>,
+            #[doc = $status]
+            status: Option<Status>,
+            #[doc = $handle]
+            #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
+            handle: Option<String>,
+            #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+            images: Option<Vec<Object<NewImage>>>,
+            #[schema(value_type = Option<Money>)]
+            price: Option<Object<Money>>,
+            #[schema(value_type = Option<Money>)]
+            compare_at_price: Option<Object<Money>>,
+            #[schema(min_length = 1, max_length = 255)]
+            sku: Option<String>,
+            #[schema(min_length = 1, max_length = 255)]
+            barcode: Option<String>,
+            $(/// Units on hand; 0 if it is absent.
+            #[schema(minimum = 0, maximum = 2147483647)]
+            $stock: Option<i64>,)?
+            /// All have the same option names, and one currency.
+            #[schema(value_type = Option<Vec<$variant>>, min_items = 1, max_items = 100)]
+            variants: Option<Vec<Object<$variant>>>,
+        }
+
+        impl From<$name> for Listing {
+            fn from(body: $name) -> Listing {
+                let plain = Offer {
+                    price: money(body.price),
+                    compare_at_price: money(body.compare_at_price),
+                    sku: body.sku,
+                    barcode: body.barcode,
+                    stock: None $(.or(body.$stock))?,
+                };
+                Listing {
+                    name: body.name,
+                    description: body.description,
+                    category: body.category,
+                    tags: body.tags.unwrap_or_default(),
+                    vendor: body.vendor,
+                    status: body.status,
+                    handle: body.handle,
+                    images: images(body.images),
+                    plain,
+                    variants: body.variants.map(|variants| variants.into_iter().map(|Object(v)| v.into()).collect()),
+                }
+            }
+        }
+    };
 }
 
-/// One thing that can be bought.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewVariant {
-    #[serde(default)]
-    options: Options,
-    #[schema(value_type = Price)]
-    price: Object<Price>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    /// Unique per owner, regardless of case.
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
-    /// Units on hand; 0 if it is absent.
-    #[schema(minimum = 0, maximum = 2147483647)]
-    stock: Option<i64>,
+/// As [`product_body`], of a variant; with its id or its units on hand.
+macro_rules! variant_body {
+    ($(#[$about:meta])* $name:ident $(, id: $id:ident)? $(, stock: $stock:ident)?) => {
+        $(#[$about])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($id: Option<Uuid>,)?
+            #[serde(default)]
+            options: Options,
+            #[schema(value_type = Money)]
+            price: Object<Money>,
+            #[schema(value_type = Option<Money>)]
+            compare_at_price: Option<Object<Money>>,
+            /// Unique per owner, regardless of case.
+            #[schema(min_length = 1, max_length = 255)]
+            sku: Option<String>,
+            #[schema(min_length = 1, max_length = 255)]
+            barcode: Option<String>,
+            $(/// Units on hand; 0 if it is absent.
+            #[schema(minimum = 0, maximum = 2147483647)]
+            $stock: Option<i64>,)?
+        }
+
+        impl From<$name> for ListedVariant {
+            fn from(body: $name) -> ListedVariant {
+                let offer = Offer {
+                    price: money(Some(body.price)),
+                    compare_at_price: money(body.compare_at_price),
+                    sku: body.sku,
+                    barcode: body.barcode,
+                    stock: None $(.or(body.$stock))?,
+                };
+                ListedVariant { id: None $(.or(body.$id))?, options: body.options.0, offer }
+            }
+        }
+    };
 }
 
-/// All that can be edited of a product: what is absent is cleared, but the handle stays, and `status` is `draft` as for a new
-/// product. Stock is changed by `stock-adjustments` only.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProductReplacement {
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
-    name: String,
-    #[schema(max_length = 20000)]
-    description: Option<String>,
-    #[schema(max_length = 100, example = "Lighting")]
-    category: Option<String>,
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50)]
-    tags: Option<Vec<String>>,
-    #[schema(max_length = 200)]
-    vendor: Option<String>,
-    status: Option<Status>,
-    /// As of a new product.
-    #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
-    handle: Option<String>,
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
-    images: Option<Vec<Object<NewImage>>>,
-    #[schema(value_type = Option<Price>)]
-    price: Option<Object<Price>>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
-    #[schema(value_type = Option<Vec<VariantReplacement>>, min_items = 1, max_items = 100)]
-    variants: Option<Vec<Object<VariantReplacement>>>,
+product_body! {
+    /// A product to create. Either it is plain, with a `price`, or it has `variants`. `compare_at_price` is what it cost before, or
+    /// elsewhere; whether that is more than its price, as it has to be for a reduction, is the seller's affair.
+    NewProduct of NewVariant,
+    "`draft` unless it says otherwise.",
+    "Lower-case letters and digits with single hyphens between; unique per owner. If it is absent, one is derived from the name: \
+     `desk-lamp`, then `desk-lamp-2` and so on.",
+    stock
 }
 
-/// A variant with the `id` or the options of a present one stays that one, with its stock. Another is new, without any units.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VariantReplacement {
-    id: Option<Uuid>,
-    #[serde(default)]
-    options: Options,
-    #[schema(value_type = Price)]
-    price: Object<Price>,
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Object<Price>>,
-    #[schema(min_length = 1, max_length = 255)]
-    sku: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
-    barcode: Option<String>,
+variant_body! {
+    /// One thing that can be bought.
+    NewVariant, stock: stock
 }
 
-/// The fields of a product to change (RFC 7396). `null` clears a field that can be without a value. A price and what follows it
-/// belong to plain products: of others, change the variants.
+product_body! {
+    /// All that can be edited of a product: what is absent is cleared, but the status and the handle stay. Stock is changed by
+    /// `stock-adjustments` only.
+    ProductReplacement of VariantReplacement,
+    "The present one stays unless it says otherwise.",
+    "As of a new product; the present one stays if it is absent."
+}
+
+variant_body! {
+    /// A variant with the `id` or the options of a present one stays that one, with its stock. Another is new, without any units.
+    VariantReplacement, id: id
+}
+
+/// The fields of a product to change (RFC 7396): lists are replaced, prices merged with the present ones. `null` clears a field
+/// that can be without a value. A price and what follows it belong to plain products: of others, change the variants.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductPatch {
@@ -155,8 +188,8 @@ pub struct ProductPatch {
     #[schema(value_type = Option<String>, max_length = 100)]
     category: Option<Option<String>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Vec<Tag>>, max_items = 50, nullable = false)]
-    tags: Option<Vec<String>>,
+    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
+    tags: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, max_length = 200)]
     vendor: Option<Option<String>>,
@@ -167,14 +200,14 @@ pub struct ProductPatch {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     handle: Option<String>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50, nullable = false)]
-    images: Option<Vec<Object<NewImage>>>,
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+    images: Option<Option<Vec<Object<NewImage>>>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>, nullable = false)]
-    price: Option<Object<Price>>,
+    #[schema(value_type = Option<PriceChange>, nullable = false)]
+    price: Option<Object<PriceChange>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Option<Object<Price>>>,
+    #[schema(value_type = Option<PriceChange>)]
+    compare_at_price: Option<Option<Object<PriceChange>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     sku: Option<Option<String>>,
@@ -183,20 +216,20 @@ pub struct ProductPatch {
     barcode: Option<Option<String>>,
 }
 
-/// The fields of a variant to change (RFC 7396); `options` as a whole.
+/// The fields of a variant to change (RFC 7396): prices and options are merged with the present ones.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = VariantPatch)]
 pub struct VariantChange {
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Options>, nullable = false)]
-    options: Option<Options>,
+    #[schema(value_type = Option<OptionsPatch>, nullable = false)]
+    options: Option<OptionsPatch>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>, nullable = false)]
-    price: Option<Object<Price>>,
+    #[schema(value_type = Option<PriceChange>, nullable = false)]
+    price: Option<Object<PriceChange>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Price>)]
-    compare_at_price: Option<Option<Object<Price>>>,
+    #[schema(value_type = Option<PriceChange>)]
+    compare_at_price: Option<Option<Object<PriceChange>>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     sku: Option<Option<String>>,
@@ -207,20 +240,20 @@ pub struct VariantChange {
 
 /// Names with values, in the order sent, repeated names among them: the rules tell of those.
 #[derive(Debug, Clone, Default)]
-pub struct Options(Vec<(String, String)>);
+pub struct Options<T = String>(Vec<(String, T)>);
 
-impl<'de> Deserialize<'de> for Options {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Options<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
+        struct Pairs<T>(PhantomData<T>);
 
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Options;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Pairs<T> {
+            type Value = Options<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of texts")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Options, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Options<T>, M::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
@@ -229,26 +262,46 @@ impl<'de> Deserialize<'de> for Options {
             }
         }
 
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(Pairs(PhantomData))
     }
 }
 
 impl PartialSchema for Options {
     fn schema() -> RefOr<Schema> {
-        let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_OPTION));
-        let options = ObjectBuilder::new()
-            .description(Some("`{\"Size\": \"Small\"}`: all variants of a product have the same names"))
-            .property_names(Some(Schema::from(text())))
-            .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::from(text())))))
-            .max_properties(Some(MAX_OPTIONS));
-        RefOr::T(Schema::from(options))
+        options(Type::String.into(), "`{\"Size\": \"Small\"}`: all variants of a product have the same names")
     }
 }
 
 impl ToSchema for Options {
     fn name() -> Cow<'static, str> {
-        Cow::Borrowed("VariantOptions")
+        "VariantOptions".into()
     }
+}
+
+/// What is null is to go.
+type OptionsPatch = Options<Option<String>>;
+
+impl PartialSchema for OptionsPatch {
+    fn schema() -> RefOr<Schema> {
+        options(SchemaType::from_iter([Type::String, Type::Null]), "`{\"Size\": \"Small\"}`: others stay as they are")
+    }
+}
+
+impl ToSchema for OptionsPatch {
+    fn name() -> Cow<'static, str> {
+        "VariantOptionsPatch".into()
+    }
+}
+
+fn options(values: SchemaType, about: &str) -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().min_length(Some(1)).max_length(Some(MAX_OPTION));
+    let value = text().schema_type(values);
+    let options = ObjectBuilder::new()
+        .description(Some(about))
+        .property_names(Some(Schema::from(text().schema_type(Type::String))))
+        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::from(value)))))
+        .max_properties(Some(MAX_OPTIONS));
+    RefOr::T(Schema::from(options))
 }
 
 /// Only described.
@@ -263,14 +316,8 @@ impl PartialSchema for Tag {
 
 impl ToSchema for Tag {}
 
-impl From<Price> for Money {
-    fn from(price: Price) -> Money {
-        Money { amount: price.amount, currency: price.currency }
-    }
-}
-
-fn money(price: Option<Object<Price>>) -> Option<Money> {
-    price.map(|Object(price)| price.into())
+fn money(price: Option<Object<Money>>) -> Option<Money> {
+    price.map(|Object(price)| price)
 }
 
 fn images(images: Option<Vec<Object<NewImage>>>) -> Vec<Image> {
@@ -278,75 +325,9 @@ fn images(images: Option<Vec<Object<NewImage>>>) -> Vec<Image> {
     images.unwrap_or_default().into_iter().map(image).collect()
 }
 
-impl From<NewProduct> for Listing {
-    fn from(new: NewProduct) -> Listing {
-        Listing {
-            name: new.name,
-            description: new.description,
-            category: new.category,
-            tags: new.tags.unwrap_or_default(),
-            vendor: new.vendor,
-            status: new.status,
-            handle: new.handle,
-            images: images(new.images),
-            plain: Offer {
-                price: money(new.price),
-                compare_at_price: money(new.compare_at_price),
-                sku: new.sku,
-                barcode: new.barcode,
-                stock: new.stock,
-            },
-            variants: new.variants.map(|variants| variants.into_iter().map(|Object(variant)| variant.into()).collect()),
-        }
-    }
-}
-
-impl From<NewVariant> for ListedVariant {
-    fn from(new: NewVariant) -> ListedVariant {
-        let offer = Offer {
-            price: Some(new.price.0.into()),
-            compare_at_price: money(new.compare_at_price),
-            sku: new.sku,
-            barcode: new.barcode,
-            stock: new.stock,
-        };
-        ListedVariant { id: None, options: new.options.0, offer }
-    }
-}
-
-impl From<ProductReplacement> for Listing {
-    fn from(new: ProductReplacement) -> Listing {
-        Listing {
-            name: new.name,
-            description: new.description,
-            category: new.category,
-            tags: new.tags.unwrap_or_default(),
-            vendor: new.vendor,
-            status: new.status,
-            handle: new.handle,
-            images: images(new.images),
-            plain: Offer {
-                price: money(new.price),
-                compare_at_price: money(new.compare_at_price),
-                sku: new.sku,
-                barcode: new.barcode,
-                stock: None,
-            },
-            variants: new.variants.map(|variants| variants.into_iter().map(|Object(variant)| variant.into()).collect()),
-        }
-    }
-}
-
-impl From<VariantReplacement> for ListedVariant {
-    fn from(new: VariantReplacement) -> ListedVariant {
-        let offer = Offer {
-            price: Some(new.price.0.into()),
-            compare_at_price: money(new.compare_at_price),
-            sku: new.sku,
-            barcode: new.barcode,
-            stock: None,
-        };
-        ListedVariant { id: new.id, options: new.options.0, offer }
+impl From<Object<PriceChange>> for PricePatch {
+    fn from(Object(PriceChange { amount, currency }): Object<PriceChange>) -> PricePatch {
+        PricePatch { amount, currency }
     }
 }
 
@@ -356,17 +337,17 @@ impl From<ProductPatch> for Patch {
             name: patch.name,
             description: patch.description,
             category: patch.category,
-            tags: patch.tags,
+            tags: patch.tags.map(Option::unwrap_or_default),
             vendor: patch.vendor,
             status: patch.status,
             handle: patch.handle,
-            images: patch.images.map(|sent| images(Some(sent))),
+            images: patch.images.map(images),
             plain: VariantPatch {
-                price: money(patch.price),
-                compare_at_price: patch.compare_at_price.map(money),
+                price: patch.price.map(PricePatch::from),
+                compare_at_price: patch.compare_at_price.map(|price| price.map(PricePatch::from)),
                 sku: patch.sku,
                 barcode: patch.barcode,
-                options: None,
+                options: Vec::new(),
             },
         }
     }
@@ -375,11 +356,11 @@ impl From<ProductPatch> for Patch {
 impl From<VariantChange> for VariantPatch {
     fn from(patch: VariantChange) -> VariantPatch {
         VariantPatch {
-            price: money(patch.price),
-            compare_at_price: patch.compare_at_price.map(money),
+            price: patch.price.map(PricePatch::from),
+            compare_at_price: patch.compare_at_price.map(|price| price.map(PricePatch::from)),
             sku: patch.sku,
             barcode: patch.barcode,
-            options: patch.options.map(|Options(options)| options),
+            options: patch.options.map(|Options(options)| options).unwrap_or_default(),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What lists of products are asked with and answered by, here and where other services list them.
 
+use std::sync::LazyLock;
+
 use axum::response::Response;
 use kernel::{Currency, Error, Uuid};
 use platform::http::v2::page::Key;
 use platform::http::v2::{self, Page, Position, Query, Refusal};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::V2Product;
 use crate::lists::Count;
@@ -16,16 +19,15 @@ use crate::store::{ListQuery, Listed, Shelf, Sort};
 /// The highest price of any currency, in its minor units.
 const HIGHEST_PRICE: i64 = 999_999_999_999;
 
-const PUBLIC: &[&str] =
-    &["category", "owner_id", "in_stock", "currency", "price_min", "price_max", "sort", "limit", "cursor", "count"];
-const OWN: &[&str] =
-    &["category", "status", "in_stock", "currency", "price_min", "price_max", "sort", "limit", "cursor", "count"];
+/// The parameters that a list takes are those that are described.
+static PUBLIC: LazyLock<Vec<String>> =
+    LazyLock::new(|| names([ListParameters::into_params, OwnerParameter::into_params]));
+static OWN: LazyLock<Vec<String>> =
+    LazyLock::new(|| names([ListParameters::into_params, StatusParameter::into_params]));
 
 const SORTS: &[(&str, Sort)] =
     &[("newest", Sort::Newest), ("price", Sort::Price), ("-price", Sort::PriceDown), ("name", Sort::Name)];
 const COUNTS: &[(&str, Count)] = &[("exact", Count::Exact), ("estimated", Count::Estimated)];
-const STATUSES: &[(&str, Status)] =
-    &[("draft", Status::Draft), ("active", Status::Active), ("archived", Status::Archived)];
 
 /// What every list of products takes.
 #[derive(IntoParams)]
@@ -48,7 +50,7 @@ pub struct ListParameters {
     price_max: Option<i64>,
     /// Sorted by price, the list has only products of the currency.
     #[param(inline)]
-    sort: Option<SortWord>,
+    sort: Option<Sort>,
     /// How many products a page has at most. It may have fewer: only a `next_cursor` of null is the end.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<i64>,
@@ -58,7 +60,7 @@ pub struct ListParameters {
     /// Tells in `count` how many products the whole list has: `estimated` takes the same short time for every list, `exact` the
     /// longer, the longer the list.
     #[param(inline)]
-    count: Option<CountWord>,
+    count: Option<Count>,
 }
 
 /// What the public list takes besides.
@@ -79,22 +81,37 @@ pub struct StatusParameter {
     status: Option<Status>,
 }
 
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(default = "newest")]
-enum SortWord {
-    Newest,
-    Price,
-    #[serde(rename = "-price")]
-    PriceDown,
-    Name,
+impl PartialSchema for Sort {
+    fn schema() -> RefOr<Schema> {
+        let default = SORTS.iter().find(|(_, sort)| *sort == Sort::default());
+        words(SORTS).default(default.map(|(word, _)| (*word).into())).into()
+    }
 }
 
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum CountWord {
-    Exact,
-    Estimated,
+impl ToSchema for Sort {}
+
+impl PartialSchema for Count {
+    fn schema() -> RefOr<Schema> {
+        words(COUNTS).into()
+    }
+}
+
+impl ToSchema for Count {}
+
+/// One of these words.
+fn words<T>(choices: &[(&str, T)]) -> ObjectBuilder {
+    let words = choices.iter().map(|(word, _)| *word);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
+}
+
+type Described = fn(fn() -> Option<ParameterIn>) -> Vec<Parameter>;
+
+fn names(parameters: [Described; 2]) -> Vec<String> {
+    parameters.iter().flat_map(|described| described(|| None)).map(|parameter| parameter.name).collect()
+}
+
+fn known(names: &'static [String]) -> Vec<&'static str> {
+    names.iter().map(String::as_str).collect()
 }
 
 /// A list that was asked for.
@@ -112,7 +129,7 @@ impl Asked {
     /// # Errors
     /// `Invalid` with every parameter that is wrong.
     pub fn public(raw: Option<&str>, currency: Currency) -> Result<Self, Error> {
-        let mut query = Query::read(raw, PUBLIC);
+        let mut query = Query::read(raw, &known(&PUBLIC));
         let owner = query.id("owner_id");
         Self::parse(query, ListQuery::new(Shelf::Public(owner), currency))
     }
@@ -122,8 +139,8 @@ impl Asked {
     /// # Errors
     /// As [`Asked::public`].
     pub fn own(raw: Option<&str>, owner: Uuid, currency: Currency) -> Result<Self, Error> {
-        let mut query = Query::read(raw, OWN);
-        let status = query.choice("status", STATUSES);
+        let mut query = Query::read(raw, &known(&OWN));
+        let status = query.choice("status", &Status::ALL.map(|status| (status.as_str(), status)));
         Self::parse(query, ListQuery { status, ..ListQuery::new(Shelf::Own(owner), currency) })
     }
 

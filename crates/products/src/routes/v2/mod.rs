@@ -7,6 +7,7 @@ pub mod create_variant;
 pub mod delete;
 pub mod delete_variant;
 pub mod get;
+pub mod get_variant;
 mod input;
 pub mod list;
 pub mod listing;
@@ -18,10 +19,10 @@ pub mod ways;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use kernel::{Money, Timestamp, Uuid};
+use kernel::{Error, Money, Timestamp, Uuid};
 use platform::http::caller::V2User;
 use platform::http::conditional::etag;
-use platform::http::v2::{self, Page};
+use platform::http::v2::{self, Page, Refusal};
 use platform::idempotency::Answer;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -39,9 +40,25 @@ fn managed_etag(version: i64) -> HeaderValue {
     etag(version, "managed")
 }
 
+/// The validator of what everyone sees of a product or of one of its variants. Sales change what is shown of a version only when a
+/// variant comes into stock or goes out of it.
+fn public_etag(product: &Product) -> HeaderValue {
+    // FNV-1a over the flags, in the variants' order.
+    let in_stock = product.variants.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, variant| {
+        (hash ^ u64::from(variant.in_stock)).wrapping_mul(0x0100_0000_01b3)
+    });
+    etag(product.version, &format!("{in_stock:016x}"))
+}
+
 /// A product, for those who manage it.
 fn managed(stocked: &Stocked) -> Response {
     v2::private_with_etag(managed_etag(stocked.product.version), &V2Product::managed(stocked))
+}
+
+/// A variant, for those who manage its product.
+fn managed_variant(stocked: &Stocked, id: Uuid) -> Result<Response, Refusal> {
+    let variant = V2Variant::managed(stocked, id).ok_or(Error::NotFound)?;
+    Ok(v2::private_with_etag(managed_etag(stocked.product.version), &variant))
 }
 
 /// What was created lies at the path of its subject.
@@ -164,9 +181,10 @@ impl<'a> V2Product<'a> {
 }
 
 impl<'a> V2Variant<'a> {
-    /// The variant at a position of its product, as those see it who manage it.
-    fn managed(stocked: &'a Stocked, position: usize) -> Option<Self> {
-        let (variant, stock) = (stocked.product.variants.get(position)?, stocked.stock.get(position)?);
+    /// The variant of this id, as those see it who manage its product.
+    fn managed(stocked: &'a Stocked, id: Uuid) -> Option<Self> {
+        let mut pairs = stocked.product.variants.iter().zip(&stocked.stock);
+        let (variant, stock) = pairs.find(|(variant, _)| variant.id == id)?;
         Some(Self::new(&stocked.product, variant, Some(stock.into())))
     }
 

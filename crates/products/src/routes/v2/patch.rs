@@ -17,7 +17,7 @@ use crate::routes::Endpoints;
 /// Change fields of a product
 ///
 /// A patch that changes nothing makes no new version.
-#[utoipa::path(patch, path = "/api/v2/products/{id}", operation_id = "patch_product", tag = "products",
+#[utoipa::path(patch, path = "/api/v2/products/{id}", operation_id = "update_product", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader),
     request_body(content((ProductPatch = "application/merge-patch+json"), (ProductPatch = "application/json"))),
     responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match"))),

@@ -8,16 +8,16 @@ use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
 use platform::http::path::PathId;
-use platform::http::v2::{self, JsonBody, Refusal};
+use platform::http::v2::{JsonBody, Refusal};
 
 use super::input::VariantChange;
-use super::{V2Variant, caller, managed_etag};
+use super::{V2Variant, caller, managed_variant};
 use crate::routes::Endpoints;
 
 /// Change fields of a variant
 ///
 /// A variant has the version of its product: `If-Match` takes the ETag of either.
-#[utoipa::path(patch, path = "/api/v2/variants/{id}", operation_id = "patch_variant", tag = "products",
+#[utoipa::path(patch, path = "/api/v2/variants/{id}", operation_id = "update_variant", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader),
     request_body(content((VariantChange = "application/merge-patch+json"), (VariantChange = "application/json"))),
     responses((status = 200, body = V2Variant, headers(("ETag" = String, description = "The product's version, for If-Match"))),
@@ -32,6 +32,5 @@ pub async fn handle(
     let id = id.unwrap_or_default();
     let based_on = move |version| if_match.check(version);
     let patched = endpoints.products.patch_variant(caller(user), id, based_on, value.into()).await?;
-    let position = patched.product.variants.iter().position(|variant| variant.id == id).unwrap_or_default();
-    Ok(v2::private_with_etag(managed_etag(patched.product.version), &V2Variant::managed(&patched, position)))
+    managed_variant(&patched, id)
 }

@@ -17,8 +17,7 @@ use crate::routes::Endpoints;
 
 /// Replace all that can be edited of a product
 ///
-/// What is absent is cleared, but the handle and the stock stay. `status` is `draft` unless it says otherwise, as for a new
-/// product.
+/// What is absent is cleared, but the status, the handle and the stock stay.
 #[utoipa::path(put, path = "/api/v2/products/{id}", operation_id = "replace_product", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader), request_body = ProductReplacement,
     responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match"))),

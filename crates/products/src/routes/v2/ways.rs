@@ -7,17 +7,17 @@ use utoipa::openapi::OpenApi;
 /// Adds to the document what in a request excludes what; `null` is as if it were absent. Said by what is not, because clients that
 /// are generated would turn "null only" into a type of its own.
 pub fn describe(document: &mut OpenApi) {
-    let price = json!({ "$ref": "#/components/schemas/Price" });
-    let varied = |fields: &[&str]| {
+    let price = json!({ "$ref": "#/components/schemas/Money" });
+    let varied = |variant: &str, fields: &[&str]| {
         let plain = json!({ "required": ["price"], "properties": { "price": price }, "not": sent("variants") });
         let others: Vec<_> = fields.iter().map(|field| sent(field)).collect();
-        let variants = json!({ "type": "array", "items": { "$ref": "#/components/schemas/NewVariant" } });
+        let variants = json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{variant}") } });
         let varied =
             json!({ "required": ["variants"], "properties": { "variants": variants }, "not": { "anyOf": others } });
         json!([plain, varied])
     };
-    openapi::one_of(document, "ProductReplacement", varied(&PLAIN[1..]));
-    openapi::one_of(document, "NewProduct", varied(&PLAIN));
+    openapi::one_of(document, "ProductReplacement", varied("VariantReplacement", &PLAIN[1..]));
+    openapi::one_of(document, "NewProduct", varied("NewVariant", &PLAIN));
     let number = json!({ "type": "integer" });
     let either =
         |one: &str, other: &str| json!({ "required": [one], "properties": { one: number }, "not": sent(other) });

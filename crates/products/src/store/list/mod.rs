@@ -33,9 +33,10 @@ pub enum Shelf {
     Own(Uuid),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
     /// Latest creation first.
+    #[default]
     Newest,
     /// Lowest price first.
     Price,
@@ -122,7 +123,7 @@ impl ListQuery {
             currency,
             only_currency: false,
             price: None,
-            sort: Sort::Newest,
+            sort: Sort::default(),
             after: None,
             limit: 20,
             scan: SCAN,

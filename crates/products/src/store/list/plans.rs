@@ -6,7 +6,7 @@ use rusqlite::params_from_iter;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::suite::{Fixture, on_both};
-use super::sql::{CATEGORIES, Dialect, Param, Sql};
+use super::sql::{self, Dialect, Param, Sql};
 use super::suite::{owner, queries};
 use super::{ListQuery, Shelf, Sort};
 
@@ -156,8 +156,13 @@ fn counts_and_categories_stay_in_indexes() {
         if let Database::Postgres(db) = &f.database {
             db.connection().await.unwrap().batch_execute("vacuum analyze products").await.unwrap();
         }
-        let categories =
-            plan(&f, &Sql { text: CATEGORIES.to_owned(), params: vec![Param::Text(""), Param::Number(20)] }).await;
+        for after in [None, Some("c1")] {
+            let (statement, after) = sql::categories(after);
+            let categories = Sql { text: statement.to_owned(), params: vec![Param::Text(after), Param::Number(20)] };
+            let categories = plan(&f, &categories).await;
+            assert!(categories.contains("products_active_category"), "{categories}");
+            assert!(!categories.contains("TEMP B-TREE") && !categories.contains("Sort"), "{categories}");
+        }
         for (query, index) in [
             (ListQuery::new(Shelf::Public(None), Currency::USD), "products_active_"),
             (
@@ -170,8 +175,6 @@ fn counts_and_categories_stay_in_indexes() {
             assert!(plan.contains(index), "{plan}");
             assert!(plan.contains("COVERING INDEX") || plan.contains("Index Only Scan"), "{plan}");
         }
-        assert!(categories.contains("products_active_category"), "{categories}");
-        assert!(!categories.contains("TEMP B-TREE") && !categories.contains("Sort"), "{categories}");
         let sample = ListQuery { in_stock: Some(true), ..ListQuery::new(Shelf::Public(None), Currency::USD) };
         let sample = plan(&f, &sample.sample()).await;
         assert!(sample.contains("products_newest") && !sample.contains("TEMP B-TREE"), "{sample}");

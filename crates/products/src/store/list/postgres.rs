@@ -6,7 +6,7 @@ use platform::db::row::Columns;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::sql::{CATEGORIES, Dialect, NUMBER, Param, SAMPLE, Sql};
+use super::sql::{self, Dialect, NUMBER, Param, SAMPLE, Sql};
 use super::{ListQuery, Looked, POINT_ROWS, fits};
 
 /// Statistics of the table: below zero when there are none yet.
@@ -48,9 +48,10 @@ pub async fn estimate(db: &Postgres, query: &ListQuery) -> Result<i64, StoreErro
 }
 
 /// Planned anew: it reads every entry of the index for these categories, so that a plan costs little beside it.
-pub async fn categories(db: &Postgres, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn categories(db: &Postgres, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    let (statement, after) = sql::categories(after);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = db.query_once(CATEGORIES, &[&after, &limit]).await?;
+    let rows = db.query_once(statement, &[&after, &limit]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 

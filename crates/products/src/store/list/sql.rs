@@ -326,12 +326,28 @@ impl Bounds {
     }
 }
 
-/// Each category of active products behind $1, with how many it has: one step in the index from category to category, and a
-/// count of each of the first $2 in the index.
-pub const CATEGORIES: &str = "with recursive found (name) as (\
-    select (select category from products where status = 'active' and category > $1 order by category limit 1) \
-    union all \
-    select (select category from products where status = 'active' and category > found.name order by category limit 1) \
-    from found where found.name is not null) \
-    select name, (select count(*) from products where status = 'active' and category = found.name) \
-    from found where name is not null limit $2";
+macro_rules! categories {
+    ($begins:literal) => {
+        concat!(
+            "with recursive found (name) as (\
+             select (select category from products where status = 'active' and category ",
+            $begins,
+            " $1 order by category limit 1) \
+             union all \
+             select (select category from products where status = 'active' and category > found.name \
+             order by category limit 1) from found where found.name is not null) \
+             select name, (select count(*) from products where status = 'active' and category = found.name) \
+             from found where name is not null limit $2"
+        )
+    };
+}
+
+/// Each category of active products behind `after`, or from the start, with how many it has: one step in the index from category
+/// to category, and a count of each of the first $2 in the index. Returns the statement and its $1.
+pub fn categories(after: Option<&str>) -> (&'static str, &str) {
+    match after {
+        // No text comes before the empty one, which is a category too.
+        None => (categories!(">="), ""),
+        Some(after) => (categories!(">"), after),
+    }
+}

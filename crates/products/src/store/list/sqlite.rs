@@ -7,7 +7,7 @@ use platform::db::sqlite::Sqlite;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 
-use super::sql::{CATEGORIES, Dialect, Param, SAMPLE, Sql};
+use super::sql::{self, Dialect, Param, SAMPLE, Sql};
 use super::{ListQuery, Looked, POINT_ROWS, fits};
 
 impl ToSql for Param<'_> {
@@ -65,10 +65,11 @@ pub async fn estimate(db: &Arc<Sqlite>, query: &ListQuery) -> Result<i64, StoreE
     db.read(read).await
 }
 
-pub async fn categories(db: &Arc<Sqlite>, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn categories(db: &Arc<Sqlite>, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    let (statement, after) = sql::categories(after);
     let after = after.to_owned();
     let read = move |c: &Connection| {
-        let mut statement = c.prepare_cached(CATEGORIES)?;
+        let mut statement = c.prepare_cached(statement)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = statement.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(found.collect::<Result<_, _>>()?)

@@ -17,7 +17,7 @@ use tokio_postgres::types::ToSql;
 use self::columns::{ProductColumns, VariantColumns};
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
-use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, Store};
 use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
@@ -77,7 +77,7 @@ impl Store for PostgresStore {
     async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
         let deleted = async {
-            transaction.query(LOCK_KEYS_OF, &[&id]).await?;
+            rows::none_reserved(lock_variants(&mut transaction, id).await?.iter())?;
             if transaction.execute(rows::DELETE_PRODUCT, &[&id, &expected]).await? == 0 {
                 return Ok(false);
             }
@@ -156,7 +156,7 @@ impl Store for PostgresStore {
         list::postgres::estimate(&self.db, query).await
     }
 
-    async fn categories(&self, after: &str, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
+    async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::postgres::categories(&self.db, after, limit).await
     }
 }
@@ -166,6 +166,21 @@ fn products(rows: &[Row]) -> Result<Vec<Product>, StoreError> {
 }
 
 struct Inserts(Arc<Postgres>);
+
+impl Inserts {
+    /// Which of these handles their owners have already.
+    async fn taken(
+        &self,
+        handles: impl Iterator<Item = (Uuid, String)>,
+    ) -> Result<HashSet<(Uuid, String)>, StoreError> {
+        let (owners, handles): (Vec<_>, Vec<_>) = handles.unzip();
+        if handles.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+}
 
 #[async_trait]
 impl WriteGroup for Inserts {
@@ -183,14 +198,21 @@ impl WriteGroup for Inserts {
 
     /// Sellers reuse names, and handles follow names.
     async fn prepare(&self, group: &mut [Insert]) -> Result<Vec<Option<StoreError>>, StoreError> {
-        let (owners, handles): (Vec<_>, Vec<_>) = group.iter().map(Self::key).unzip();
-        let rows = self.0.query(TAKEN, &[&owners, &handles]).await?;
-        let mut taken: HashSet<(Uuid, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let refuse = |insert: &mut Insert| match taken.insert(Self::key(insert)) {
-            true => None,
-            false => insert.rename().err(),
-        };
-        Ok(group.iter_mut().map(refuse).collect())
+        let mut taken = self.taken(group.iter().map(Self::key)).await?;
+        let meet: Vec<bool> = group.iter().map(|insert| !taken.insert(Self::key(insert))).collect();
+        let others = group.iter().zip(&meet).filter(|(insert, meets)| **meets && !insert.tried);
+        let others = others.flat_map(|(insert, _)| insert.numbered().map(|handle| (Self::key(insert).0, handle)));
+        taken.extend(self.taken(others).await?);
+        let mut refused = Vec::with_capacity(group.len());
+        for (insert, meets) in group.iter_mut().zip(meet) {
+            // Somebody else may take a number as fast as we do, once, but not again and again.
+            let tried = std::mem::replace(&mut insert.tried, true);
+            let owner = insert.stocked.product.owner_id;
+            let is_taken = |handle: &str| Ok(tried || taken.contains(&(owner, handle.to_owned())));
+            refused.push(if meets { insert.rename(is_taken).err() } else { None });
+            taken.insert(Self::key(insert));
+        }
+        Ok(refused)
     }
 
     async fn write(&self, group: &[Insert]) -> Result<(), StoreError> {
@@ -203,6 +225,10 @@ impl WriteGroup for Inserts {
     }
 }
 
+async fn lock_variants(t: &mut Transaction<'_>, product: Uuid) -> Result<Vec<Known>, StoreError> {
+    t.query(LOCK_KEYS_OF, &[&product]).await?.iter().map(Known::read).collect()
+}
+
 async fn update(
     t: &mut Transaction<'_>,
     stocked: Stocked,
@@ -210,8 +236,7 @@ async fn update(
     set_stock: bool,
     effects: EffectsOf<Vec<ChangedStock>>,
 ) -> Result<bool, StoreError> {
-    let known = t.query(LOCK_KEYS_OF, &[&stocked.product.id]).await?;
-    let known = known.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
+    let known = lock_variants(t, stocked.product.id).await?;
     let edited = rows::with_known_stock(stocked, &known, set_stock);
     let row = ProductRow::new(&edited.product);
     let values: Params<'_> = &rows::edited_values!(row, &edited.product.id, &expected);
@@ -264,7 +289,7 @@ async fn set_or_adjust(
 ) -> Result<ChangedStock, StoreError> {
     let (sql, number) = rows::statement(change);
     let changed = t.query(sql, &[&number, &variant]).await?;
-    rows::changed_stock(changed.first().ok_or_else(|| StoreError::Conflict(RESERVED_RULE.into()))?)
+    rows::changed_stock(changed.first().ok_or_else(|| StoreError::Conflict(rows::broken_rule(change).into()))?)
 }
 
 async fn change_stock(

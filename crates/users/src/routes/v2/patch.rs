@@ -33,7 +33,7 @@ pub struct UserChange {
 /// Change an account's role, or whether it is active
 ///
 /// The last active administrator stays one.
-#[utoipa::path(patch, path = "/api/v2/users/{id}", operation_id = "change_user", tag = "users", security(("bearer" = [])),
+#[utoipa::path(patch, path = "/api/v2/users/{id}", operation_id = "update_user", tag = "users", security(("bearer" = [])),
     params(IdInPath, IfMatchHeader),
     request_body(content((UserChange = "application/merge-patch+json"), (UserChange = "application/json"))),
     responses((status = 200, body = V2Account, headers(("ETag" = String))),

@@ -31,7 +31,7 @@ pub struct ProfileChange {
 }
 
 /// Change one's own names
-#[utoipa::path(patch, path = "/api/v2/me", operation_id = "change_me", tag = "me", security(("bearer" = [])),
+#[utoipa::path(patch, path = "/api/v2/me", operation_id = "update_me", tag = "me", security(("bearer" = [])),
     params(IfMatchHeader), request_body(content((ProfileChange = "application/merge-patch+json"), (ProfileChange = "application/json"))),
     responses((status = 200, body = V2Account, headers(("ETag" = String))),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "A name is taken"),

@@ -1,0 +1,37 @@
+//! `GET /api/v2/variants/{id}`: where its product is visible, so is it.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use kernel::Error;
+use platform::http::caller::V2Caller;
+use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
+use platform::http::path::PathId;
+use platform::http::v2::{self, Refusal};
+
+use super::{V2Variant, managed_variant, public_etag};
+use crate::routes::Endpoints;
+
+/// A variant: those of active products for everyone, others for those who manage them
+///
+/// A variant has the version of its product: its ETag is good for `If-Match` of either.
+#[utoipa::path(get, path = "/api/v2/variants/{id}", operation_id = "get_variant", tag = "products",
+    security((), ("bearer" = [])), params(IdInPath, IfNoneMatchHeader),
+    responses((status = 200, body = V2Variant, headers(("ETag" = String, description = "Its version, for If-Match and If-None-Match"))),
+        (status = 304, description = "The client has it")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    PathId(id): PathId,
+    V2Caller(caller): V2Caller,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let (products, id) = (&endpoints.products, id.unwrap_or_default());
+    let product = products.visible_with_variant(caller.as_ref(), id).await?;
+    if let Some(manager) = caller.filter(|caller| caller.may_manage(product.owner_id)) {
+        return managed_variant(&products.managed(&manager, product.id).await?, id);
+    }
+    let variant = product.variants.iter().find(|variant| variant.id == id).ok_or(Error::NotFound)?;
+    Ok(v2::public_with_etag(&parts, public_etag(&product), || V2Variant::new(&product, variant, None)))
+}
