@@ -114,7 +114,8 @@ impl Products {
     /// Deletes a product that the caller manages.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` while units of it are reserved; `Overloaded` when edits keep coming between, `Unavailable`.
+    /// `NotFound`, `Forbidden`, `Stale`; `Conflict` while units of it are reserved; `Overloaded` when edits of other processes keep
+    /// coming between; `Unavailable`.
     pub async fn delete(&self, caller: Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
         let this = self.clone();
         self.tasks.run(async move { this.delete_once(&caller, id, based_on).await }).await
