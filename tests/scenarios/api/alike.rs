@@ -191,7 +191,7 @@ fn call(random: &mut Random) -> Call {
     let etags = ["*", "*", "*", "\"1-managed\"", "\"2-managed\"", "W/\"1-managed\"", "x"];
     let if_match = (random.below(8) > 0).then(|| random.of(&etags).to_owned());
     let key = (random.below(3) == 0).then(|| format!("key-{}", random.below(6)));
-    let (method, path, body, if_match) = match random.below(18) {
+    let (method, path, body, if_match) = match random.below(17) {
         0..=2 => ("POST", "/api/v2/products".to_owned(), Some(product(random)), None),
         3 => {
             let price = random.of(&["1", "39.90", "x", "-1", "5.005"]);
@@ -207,7 +207,11 @@ fn call(random: &mut Random) -> Call {
             ("POST", format!("/api/v2/products/{{product}}{id}/variants"), Some(body), None)
         }
         9 => {
-            let body = json!({ "price": usd(random.below(99) as i64), "sku": random.of(&["B-1", "B-2"]) });
+            let body = match random.below(3) {
+                0 => json!({ "price": usd(random.below(99) as i64), "sku": random.of(&["B-1", "B-2"]) }),
+                1 => json!({ "price": { "amount": random.below(99) }, "options": { "Size": null } }),
+                _ => json!({ "options": { "Size": random.of(&["S", "XXL"]) } }),
+            };
             ("PATCH", format!("/api/v2/variants/{{variant}}{id}"), Some(body), if_match)
         }
         10 => {
@@ -218,20 +222,11 @@ fn call(random: &mut Random) -> Call {
             };
             ("POST", format!("/api/v2/variants/{{variant}}{id}/stock-adjustments"), Some(body), None)
         }
-        11 => {
-            let size = [json!("S"), json!("XXL"), json!(null)][random.below(3)].clone();
-            (
-                "PATCH",
-                format!("/api/v2/variants/{{variant}}{id}"),
-                Some(json!({ "options": { "Size": size } })),
-                if_match,
-            )
-        }
-        12 => ("GET", format!("/api/v2/products/{{product}}{id}"), None, None),
-        13 => ("GET", format!("/api/v1/products/{{product}}{id}"), None, None),
-        14 => ("GET", format!("/api/v2/products?{}", list(random)), None, None),
-        15 => ("GET", format!("/api/v2/me/products?{}", list(random)), None, None),
-        16 => (["GET", "GET", "DELETE"][random.below(3)], format!("/api/v2/variants/{{variant}}{id}"), None, if_match),
+        11 => ("GET", format!("/api/v2/products/{{product}}{id}"), None, None),
+        12 => ("GET", format!("/api/v1/products/{{product}}{id}"), None, None),
+        13 => ("GET", format!("/api/v2/products?{}", list(random)), None, None),
+        14 => ("GET", format!("/api/v2/me/products?{}", list(random)), None, None),
+        15 => (["GET", "GET", "DELETE"][random.below(3)], format!("/api/v2/variants/{{variant}}{id}"), None, if_match),
         _ => {
             ("GET", random.of(&["/api/v2/categories", "/api/v2/me", "/api/v1/products?limit=3"]).to_owned(), None, None)
         }
