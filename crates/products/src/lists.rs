@@ -36,10 +36,10 @@ impl Products {
     /// # Errors
     /// `Unavailable` also when counting takes too long; `Overloaded`.
     pub async fn count(&self, query: &ListQuery, how: Count) -> Result<i64, Error> {
-        Ok(match how {
-            Count::Exact => self.store.count(query).await?,
-            Count::Estimated => self.store.estimate(query).await?,
-        })
+        match how {
+            Count::Exact => self.counted(self.store.count(query)).await,
+            Count::Estimated => self.counted(self.store.estimate(query)).await,
+        }
     }
 
     /// The products with their stock. One that was deleted since it was read is left out.
@@ -72,7 +72,7 @@ impl Products {
     /// # Errors
     /// `Unavailable`, `Overloaded`.
     pub async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<Category>, Error> {
-        let found = self.store.categories(after, limit).await?;
+        let found = self.counted(self.store.categories(after, limit)).await?;
         Ok(found.into_iter().map(|(name, count)| Category { name, count }).collect())
     }
 }

@@ -185,6 +185,15 @@ impl Stocked {
 }
 
 impl Product {
+    /// Bytes of its longer texts, roughly: what a page of it may weigh.
+    pub fn text_bytes(&self) -> usize {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let images: usize = self.images.iter().map(|image| image.url.len() + of(&image.alt)).sum();
+        let options = |variant: &Variant| variant.option_values.iter().map(String::len).sum::<usize>();
+        let variants = self.variants.iter().map(|variant| options(variant) + of(&variant.sku) + of(&variant.barcode));
+        of(&self.description) + images + variants.sum::<usize>()
+    }
+
     /// The lowest price of its variants, minor units.
     pub fn lowest_price(&self) -> i64 {
         self.variants.iter().map(|variant| variant.price).min().unwrap_or(0)

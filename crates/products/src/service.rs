@@ -11,6 +11,7 @@ mod variants;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::error::Error;
@@ -19,6 +20,7 @@ use platform::Context;
 use platform::db::{Database, StoreError};
 use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
+use tokio::sync::Semaphore;
 
 use self::turns::Turns;
 use crate::events;
@@ -35,7 +37,13 @@ pub struct Products {
     tasks: WriteTasks,
     keys: Keys,
     turns: Turns,
+    counting: Arc<Semaphore>,
 }
+
+/// Counts that run at a time, and how long others wait for one to end: they read every entry of an index, and must leave the
+/// database to those who change something.
+const COUNTS: usize = 2;
+const COUNT_WAIT: Duration = Duration::from_secs(1);
 
 /// Who acts, and under which request.
 #[derive(Debug, Clone)]
@@ -53,7 +61,8 @@ impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
         let (store, keys) = (store::open(&database), Keys::new(database.clone()));
         let turns = Turns::new(context.clone());
-        Self { store, database, context, currency, tasks, keys, turns }
+        let counting = Arc::new(Semaphore::new(COUNTS));
+        Self { store, database, context, currency, tasks, keys, turns, counting }
     }
 
     /// The currency of clients and files that name none.
@@ -96,6 +105,17 @@ impl Products {
             (product, units)
         };
         Ok((products.into_iter().map(with_units).collect(), total))
+    }
+
+    /// Counts in turn with others.
+    ///
+    /// # Errors
+    /// `Overloaded` when it is not one's turn for too long; what the count gives.
+    pub(crate) async fn counted<T>(&self, count: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+        let overloaded = || Error::Overloaded { what: "counts", retry_after: COUNT_WAIT };
+        let turn = tokio::time::timeout(COUNT_WAIT, self.counting.acquire()).await;
+        let _turn = turn.map_err(|_| overloaded())?.map_err(|_| overloaded())?;
+        Ok(count.await?)
     }
 
     /// The product with its stock, for a change.

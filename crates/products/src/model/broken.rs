@@ -6,13 +6,18 @@ use kernel::{Currency, Error, Money, Violation};
 
 use super::{Image, MAX_ALT, MAX_URL, highest_price};
 
+/// More of them tell nobody more.
+const MAX_TOLD: usize = 50;
+
 /// What is wrong with an input, by the way to it.
 #[derive(Debug, Default)]
 pub struct Broken(Vec<Violation>);
 
 impl Broken {
     pub fn refuse(&mut self, field: impl Into<String>, code: &'static str, detail: impl Into<String>) {
-        self.0.push(Violation::new(field.into(), code, detail));
+        if self.0.len() < MAX_TOLD {
+            self.0.push(Violation::new(field.into(), code, detail));
+        }
     }
 
     /// Text of so many characters.

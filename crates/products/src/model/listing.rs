@@ -162,7 +162,8 @@ fn listed(broken: &mut Broken, plain: Offer, variants: Option<Vec<ListedVariant>
         broken.refuse(field, "several-variants", "say it of each of the variants, or leave variants out");
     }
     broken.count("variants", variants.len(), 1..=MAX_VARIANTS, "variants");
-    variants.into_iter().enumerate().map(|(n, variant)| (format!("variants/{n}"), variant)).collect()
+    // Each is compared with all before it: too many are too many, whatever they are.
+    variants.into_iter().take(MAX_VARIANTS).enumerate().map(|(n, variant)| (format!("variants/{n}"), variant)).collect()
 }
 
 /// A variant of a product with these option names, in this currency.
@@ -220,6 +221,13 @@ pub fn check_options(
     option_names: &[String],
 ) -> Vec<String> {
     let field = way(field, "options");
+    // The names were told to be too many already; so many are not worth comparing.
+    if options.len().max(option_names.len()) > MAX_OPTIONS {
+        if option_names.len() <= MAX_OPTIONS {
+            broken.count(&field, options.len(), 0..=MAX_OPTIONS, "options");
+        }
+        return Vec::new();
+    }
     let mut values = Vec::with_capacity(option_names.len());
     for name in option_names {
         match options.iter().find(|(other, _)| other == name) {
@@ -253,7 +261,10 @@ pub fn stored_bytes(values: &[String]) -> usize {
 fn check_names(broken: &mut Broken, field: &str, names: &[String]) {
     let field = way(field, "options");
     broken.count(&field, names.len(), 0..=MAX_OPTIONS, "options");
-    names.iter().for_each(|name| broken.text(&format!("{field}/{}", key(name)), name, 1..=MAX_OPTION));
+    names
+        .iter()
+        .take(MAX_OPTIONS)
+        .for_each(|name| broken.text(&format!("{field}/{}", key(name)), name, 1..=MAX_OPTION));
 }
 
 pub fn check_name(broken: &mut Broken, trimmed: &str) {

@@ -6,7 +6,7 @@ use testkit::{Server, Topology, on_both};
 use crate::people::register;
 use crate::selling::{PRODUCTS, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::text;
-use crate::v2::{assert_invalid, assert_problem, change, log_in, patch};
+use crate::v2::{assert_invalid, assert_problem, change, log_in, patch, walk};
 
 on_both!(
     a_plain_product_is_created,
@@ -14,6 +14,8 @@ on_both!(
     options_keep_the_order_in_which_they_were_sent,
     every_broken_rule_is_told_at_once,
     each_field_has_its_bounds,
+    what_is_far_beyond_the_rules_is_refused_briefly,
+    a_page_of_large_products_is_short,
     bodies_must_be_json_objects,
     handles_and_skus_are_unique_per_owner,
     v1_sees_what_v2_wrote,
@@ -173,6 +175,45 @@ fn each_field_has_its_bounds(topology: Topology) {
         &api.post(PRODUCTS, &options(json!({ "A": "\u{1}".repeat(250) }))),
         &[("/variants/0/options", "length")],
     );
+}
+
+fn what_is_far_beyond_the_rules_is_refused_briefly(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let many = |count: usize, one: &dyn Fn(usize) -> Value| (0..count).map(one).collect::<Value>();
+    let options: Value = (0..60_000).map(|n| (format!("{n}"), json!("a"))).collect::<serde_json::Map<_, _>>().into();
+    let variant = |n: usize| json!({ "options": { "Size": n.to_string() }, "price": usd(1), "sku": n.to_string() });
+    for (body, code) in [
+        (json!({ "name": "Many", "variants": [{ "options": options, "price": usd(1) }] }), "count"),
+        (json!({ "name": "Many", "variants": many(9_000, &variant) }), "count"),
+        (json!({ "name": "Many", "price": usd(1), "tags": many(200_000, &|_| json!("")) }), "count"),
+    ] {
+        let answer = api.post(PRODUCTS, &body);
+        assert_problem(&answer, 422, "validation-failed");
+        let errors = answer.json()["errors"].clone();
+        assert!(errors.as_array().is_some_and(|errors| errors.iter().any(|error| error["code"] == code)), "{errors}");
+        assert!(answer.body.len() < 20_000, "{} bytes", answer.body.len());
+    }
+    let query: Vec<String> = (0..2_000).map(|n| format!("q{n}=1")).collect();
+    let answer = server.client().get(&format!("{PRODUCTS}?{}", query.join("&")));
+    assert_problem(&answer, 422, "validation-failed");
+    assert!(answer.body.len() < 20_000, "{} bytes", answer.body.len());
+}
+
+fn a_page_of_large_products_is_short(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    let seller = log_in(&server, &ada.email);
+    for n in 0..6 {
+        let large = json!({ "name": format!("Large {n}"), "price": 1, "description": "a".repeat(900_000) });
+        let made = ada.api.post("/api/v1/products", &large).expect(201).json();
+        let path = path(&made["data"]["product"]);
+        patch(&seller, &path, "*", &json!({ "status": "active" })).expect(200);
+    }
+    let first = server.client().get(PRODUCTS).expect(200);
+    assert!(first.body.len() < 3_000_000, "{} bytes", first.body.len());
+    let all = walk(&server.client(), "/api/v2/products?sort=newest", 100);
+    assert_eq!(all.len(), 6);
 }
 
 fn bodies_must_be_json_objects(topology: Topology) {

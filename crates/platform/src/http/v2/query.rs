@@ -7,6 +7,8 @@ use kernel::{Error, Uuid, Violation};
 use super::{Position, pointer};
 use crate::http::query::pairs;
 
+/// More than any list knows; each is compared with those before it, and told when it is wrong.
+const MAX_PARAMETERS: usize = 50;
 const DEFAULT_LIMIT: i64 = 20;
 const LIMITS: RangeInclusive<i64> = 1..=100;
 
@@ -19,8 +21,12 @@ pub struct Query {
 impl Query {
     /// `known`: the parameters that there are.
     pub fn read(raw: Option<&str>, known: &[&'static str]) -> Self {
-        let pairs = pairs(raw);
+        let mut pairs = pairs(raw);
         let mut broken = Vec::new();
+        if pairs.len() > MAX_PARAMETERS {
+            broken.push(Violation::new("", "count", format!("at most {MAX_PARAMETERS} query parameters")));
+            pairs.truncate(MAX_PARAMETERS);
+        }
         for (position, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

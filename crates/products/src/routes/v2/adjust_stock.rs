@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kernel::Uuid;
 use platform::http::caller::V2User;
 use platform::http::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, JsonBody, Refusal, Repeatable};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,11 +48,11 @@ struct AdjustedStock {
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<StockAdjustment>,
 ) -> Result<Response, Refusal> {
-    let (products, id) = (&endpoints.products, id.unwrap_or_default());
+    let products = &endpoints.products;
     let adjustment = Adjustment::check(value.delta, value.on_hand, value.reason)?;
     let path = format!("/api/v2/variants/{id}/stock-adjustments");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;

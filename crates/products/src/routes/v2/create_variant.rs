@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kernel::Uuid;
 use platform::http::caller::V2User;
 use platform::http::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, JsonBody, Refusal, Repeatable};
 
 use super::input::NewVariant;
@@ -26,11 +26,11 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<NewVariant>,
 ) -> Result<Response, Refusal> {
-    let (products, id) = (&endpoints.products, id.unwrap_or_default());
+    let products = &endpoints.products;
     let path = format!("/api/v2/products/{id}/variants");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
     let answer = products.add_variant(caller(user), id, value.into(), repeat, render).await?;

@@ -7,7 +7,7 @@ use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, Refusal};
 
 use super::caller;
@@ -22,10 +22,10 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     if_match: IfMatch,
 ) -> Result<Response, Refusal> {
     let based_on = move |version| if_match.check(version);
-    endpoints.products.delete(caller(user), id.unwrap_or_default(), based_on).await?;
+    endpoints.products.delete(caller(user), id, based_on).await?;
     Ok(v2::done())
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, Refusal};
 
 use super::{caller, managed_etag};
@@ -24,11 +24,11 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     if_match: IfMatch,
 ) -> Result<Response, Refusal> {
     let based_on = move |version| if_match.check(version);
-    let left = endpoints.products.delete_variant(caller(user), id.unwrap_or_default(), based_on).await?;
+    let left = endpoints.products.delete_variant(caller(user), id, based_on).await?;
     let mut response = v2::done();
     // So the next change of the product need not read it first.
     response.headers_mut().insert(header::ETAG, managed_etag(left.product.version));

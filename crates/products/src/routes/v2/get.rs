@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use platform::http::caller::V2Caller;
 use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, Refusal};
 
 use super::{V2Product, managed, public_etag};
@@ -19,13 +19,13 @@ use crate::routes::Endpoints;
         (status = 304, description = "The client has it")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     V2Caller(caller): V2Caller,
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let products = &endpoints.products;
-    let product = products.visible(caller.as_ref(), id.unwrap_or_default()).await?;
+    let product = products.visible(caller.as_ref(), id).await?;
     Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
         Some(manager) => managed(&products.managed(&manager, product.id).await?),
         None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),

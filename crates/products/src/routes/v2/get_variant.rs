@@ -7,7 +7,7 @@ use axum::response::Response;
 use kernel::Error;
 use platform::http::caller::V2Caller;
 use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, Refusal};
 
 use super::{V2Variant, managed_variant, public_etag};
@@ -22,12 +22,12 @@ use crate::routes::Endpoints;
         (status = 304, description = "The client has it")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     V2Caller(caller): V2Caller,
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
-    let (products, id) = (&endpoints.products, id.unwrap_or_default());
+    let products = &endpoints.products;
     let product = products.visible_with_variant(caller.as_ref(), id).await?;
     if let Some(manager) = caller.filter(|caller| caller.may_manage(product.owner_id)) {
         return managed_variant(&products.managed(&manager, product.id).await?, id);

@@ -7,7 +7,7 @@ use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{JsonBody, Refusal};
 
 use super::input::VariantChange;
@@ -25,11 +25,10 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     if_match: IfMatch,
     JsonBody { value, .. }: JsonBody<VariantChange>,
 ) -> Result<Response, Refusal> {
-    let id = id.unwrap_or_default();
     let based_on = move |version| if_match.check(version);
     let patched = endpoints.products.patch_variant(caller(user), id, based_on, value.into()).await?;
     managed_variant(&patched, id)

@@ -21,6 +21,8 @@ use crate::model::{Product, Status};
 
 /// Rows that one request looks at, at most.
 pub const SCAN: usize = 2_000;
+/// Text of one page: products may be as large as a request, and a page holds a hundred.
+const PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// So many rows are read along with other readers' work; more, on a connection or thread of their own.
 pub const POINT_ROWS: usize = 101;
 
@@ -98,8 +100,9 @@ pub async fn page(store: &dyn Store, mut query: ListQuery) -> Result<Listed, Sto
     let next = loop {
         let looked = store.look(&query, look, wanted - found.len()).await?;
         found.extend(looked.found);
-        if found.len() == wanted {
-            found.truncate(query.limit);
+        let fitting = fitting(&found);
+        if found.len() == wanted || fitting < found.len() {
+            found.truncate(fitting.min(query.limit));
             break found.last().map(|(product, key)| Position { key: key.clone(), id: product.id });
         }
         left -= look;
@@ -111,6 +114,16 @@ pub async fn page(store: &dyn Store, mut query: ListQuery) -> Result<Listed, Sto
         look = left;
     };
     Ok(Listed { products: found.into_iter().map(|(product, _)| product).collect(), next })
+}
+
+/// How many of the products an answer takes: one at least.
+fn fitting(found: &[(Product, Key)]) -> usize {
+    let mut bytes = 0;
+    let fits = found.iter().take_while(|(product, _)| {
+        bytes += product.text_bytes();
+        bytes <= PAGE_BYTES
+    });
+    fits.count().max(1)
 }
 
 impl ListQuery {

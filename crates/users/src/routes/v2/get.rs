@@ -8,7 +8,7 @@ use axum::response::Response;
 use kernel::Error;
 use platform::http::caller::V2Admin;
 use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, Refusal};
 
@@ -21,8 +21,8 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Admin(_): V2Admin,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    let account = endpoints.accounts.get(id.unwrap_or_default()).await?.ok_or(Error::NotFound)?;
+    let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }

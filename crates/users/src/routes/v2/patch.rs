@@ -10,7 +10,7 @@ use kernel::Role;
 use platform::http::caller::V2Admin;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader};
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, JsonBody, Refusal, sent};
 use serde::Deserialize;
@@ -42,12 +42,12 @@ pub struct UserChange {
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Admin(admin): V2Admin,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     if_match: IfMatch,
     JsonBody { value, .. }: JsonBody<UserChange>,
 ) -> Result<Response, Refusal> {
     let cause = Cause::of(admin.principal.account_id, admin.request_id());
     let change = Administration { role: value.role, active: value.active };
-    let account = endpoints.accounts.administer(id.unwrap_or_default(), &if_match, change, &cause).await?;
+    let account = endpoints.accounts.administer(id, &if_match, change, &cause).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use kernel::Error;
 use platform::http::caller::V2Admin;
 use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::Refusal;
 use platform::http::v2::refusal::Problem;
 use products::routes::v2::V2ProductPage;
@@ -23,10 +23,9 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Admin(_): V2Admin,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let id = id.ok_or(Error::NotFound)?;
     let products = &endpoints.products;
     endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
     listing::managed(products, Asked::own(query.as_deref(), id, products.currency())?).await

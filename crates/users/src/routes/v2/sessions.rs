@@ -8,7 +8,7 @@ use axum::response::Response;
 use kernel::Error;
 use platform::http::caller::V2Admin;
 use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, Page, Query, Refusal};
 
@@ -24,11 +24,11 @@ use crate::routes::Endpoints;
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Admin(admin): V2Admin,
-    PathId(id): PathId,
+    ResourceId(id): ResourceId,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     Query::read(query.as_deref(), &[]).finish()?;
-    let account = endpoints.accounts.get(id.unwrap_or_default()).await?.ok_or(Error::NotFound)?;
+    let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
     let sessions = endpoints.accounts.sessions_of(account.id).await?;
     let current = Some(admin.principal.session_id);
     let items = sessions.into_iter().map(|session| V2Session::new(session, current)).collect();

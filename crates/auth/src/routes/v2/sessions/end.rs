@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
+use platform::http::path::ResourceId;
 use platform::http::v2::{self, Refusal};
 
 use super::super::cause;
@@ -15,7 +15,11 @@ use crate::Auth;
 /// End one of the caller's sessions
 #[utoipa::path(delete, path = "/api/v2/sessions/{id}", operation_id = "end_session", tag = "sessions",
     security(("bearer" = [])), params(IdInPath), responses((status = 204, description = "Its tokens are dead from now on")))]
-pub async fn handle(State(auth): State<Arc<Auth>>, caller: V2User, PathId(id): PathId) -> Result<Response, Refusal> {
-    auth.end_session(caller.principal.account_id, id.unwrap_or_default(), &cause(&caller)).await?;
+pub async fn handle(
+    State(auth): State<Arc<Auth>>,
+    caller: V2User,
+    ResourceId(id): ResourceId,
+) -> Result<Response, Refusal> {
+    auth.end_session(caller.principal.account_id, id, &cause(&caller)).await?;
     Ok(v2::done())
 }
