@@ -9,7 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+/// Bytes of a request's head that every connection may send.
+const HEAD: usize = 32 * 1024;
+/// Connections that may send more at a time, so that a head with a token beyond all measure can be answered, and memory stays bounded.
+pub const HEADS: usize = 64;
 
 /// How long a connection may wait for its client.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,16 +26,24 @@ pub struct Activity {
     last: AtomicU64,
     /// A request is being answered; that has time limits of its own.
     answering: AtomicBool,
+    /// Requests whose heads arrived.
+    requests: AtomicU64,
 }
 
 impl Activity {
     pub fn start() -> Self {
-        Self { started: Instant::now(), last: AtomicU64::new(0), answering: AtomicBool::new(false) }
+        Self {
+            started: Instant::now(),
+            last: AtomicU64::new(0),
+            answering: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// Watches one request on its way to its answer. A connection has one request at a time.
     pub fn during<F: Future>(self: &Arc<Self>, answer: F) -> impl Future<Output = F::Output> + use<F> {
         let activity = Arc::clone(self);
+        activity.requests.fetch_add(1, Ordering::Relaxed);
         activity.answering.store(true, Ordering::Relaxed);
         async move {
             let answered = answer.await;
@@ -63,11 +77,33 @@ impl Activity {
 pub struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
+    heads: Arc<Semaphore>,
+    /// Bytes read behind so many requests, and the place that they need.
+    head: usize,
+    behind: u64,
+    large: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Watched<S> {
-    pub fn new(stream: S, activity: &Arc<Activity>) -> Self {
-        Self { stream, activity: Arc::clone(activity) }
+    pub fn new(stream: S, activity: &Arc<Activity>, heads: &Arc<Semaphore>) -> Self {
+        Self { stream, activity: Arc::clone(activity), heads: Arc::clone(heads), head: 0, behind: 0, large: None }
+    }
+
+    /// Counts what was read of a head.
+    fn read(&mut self, bytes: usize) -> io::Result<()> {
+        let requests = self.activity.requests.load(Ordering::Relaxed);
+        if self.behind != requests {
+            (self.behind, self.head, self.large) = (requests, 0, None);
+        }
+        // Else it is of a body, which has bounds of its own.
+        if !self.activity.answering.load(Ordering::Relaxed) {
+            self.head += bytes;
+        }
+        if self.head > HEAD && self.large.is_none() {
+            let place = Arc::clone(&self.heads).try_acquire_owned();
+            self.large = Some(place.map_err(|_| io::Error::other("too many large heads"))?);
+        }
+        Ok(())
     }
 
     fn taken(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -80,7 +116,12 @@ impl<S> Watched<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match self.read(buffer.filled().len() - before) {
+            Ok(()) => polled,
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 }
 
@@ -132,6 +173,35 @@ mod tests {
     }
 
     #[test]
+    fn few_connections_may_send_large_heads_and_all_of_them_many_small_ones() {
+        paused(async {
+            let heads = Arc::new(Semaphore::new(1));
+            let connection = || {
+                let activity = Arc::new(Activity::start());
+                let (server, client) = tokio::io::duplex(4 * HEAD);
+                (Watched::new(server, &activity, &heads), activity, client)
+            };
+            let (mut first, first_activity, mut first_client) = connection();
+            let (mut second, _, mut second_client) = connection();
+            let mut buffer = vec![0; HEAD];
+            for _ in 0..10 {
+                first_client.write_all(&buffer).await.unwrap();
+                first.read_exact(&mut buffer).await.unwrap();
+                first_activity.during(async {}).await;
+            }
+            assert_eq!(heads.available_permits(), 1);
+            first_client.write_all(&vec![0; 2 * HEAD]).await.unwrap();
+            first.read_exact(&mut vec![0; 2 * HEAD]).await.unwrap();
+            second_client.write_all(&vec![0; 2 * HEAD]).await.unwrap();
+            assert!(second.read_exact(&mut vec![0; 2 * HEAD]).await.is_err(), "there is one place");
+            first_activity.during(async {}).await;
+            first_client.write_all(b"x").await.unwrap();
+            first.read_exact(&mut [0]).await.unwrap();
+            assert_eq!(heads.available_permits(), 1, "given back with the next request");
+        });
+    }
+
+    #[test]
     fn a_running_request_keeps_a_connection() {
         paused(async {
             let began = Instant::now();
@@ -151,7 +221,7 @@ mod tests {
         paused(async {
             let activity = Arc::new(Activity::start());
             let (server, mut client) = tokio::io::duplex(1_000);
-            let mut server = Watched::new(server, &activity);
+            let mut server = Watched::new(server, &activity, &Arc::new(Semaphore::new(1)));
             let answer = async { server.write_all(&[7; 10_000]).await };
             let reading = async {
                 let mut part = [0; 500];

@@ -16,10 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 
 use super::ClientAddress;
-use super::activity::{Activity, Watched};
+use super::activity::{self, Activity, Watched};
 
-/// Read buffer of a connection at most: request line and headers must fit.
-const BUFFER: usize = 32 * 1024;
+/// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
+const BUFFER: usize = 1_280 * 1024;
 /// How long running requests may take after shutdown began.
 const FINISH_TIME: Duration = Duration::from_secs(30);
 
@@ -37,6 +37,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves until `stop` turns true, then finishes what runs.
 pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(max_connections));
+    let heads = Arc::new(Semaphore::new(activity::HEADS));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
@@ -62,7 +63,8 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
             let answer = router.clone().call(request);
             seen.during(answer)
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(Watched::new(stream, &activity)), service));
+        let connection =
+            graceful.watch(http.serve_connection(TokioIo::new(Watched::new(stream, &activity, &heads)), service));
         tokio::spawn(async move {
             let _place = place;
             tokio::select! {
