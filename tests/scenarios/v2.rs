@@ -85,6 +85,18 @@ pub fn assert_problem(response: &Response, status: u16, code: &str) {
 #[track_caller]
 pub fn assert_invalid(response: &Response, errors: &[(&str, &str)]) {
     assert_problem(response, 422, "validation-failed");
+    assert_errors(response, errors);
+}
+
+/// Asserts a conflict about a field of which only one may have the value.
+#[track_caller]
+pub fn assert_taken(response: &Response, pointer: &str) {
+    assert_problem(response, 409, "conflict");
+    assert_errors(response, &[(pointer, "taken")]);
+}
+
+#[track_caller]
+fn assert_errors(response: &Response, errors: &[(&str, &str)]) {
     let problem = response.json();
     let told = problem["errors"].as_array().expect("errors").iter();
     let told: Vec<_> = told.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();

@@ -127,6 +127,7 @@ impl Auth {
                 username: account.username,
                 email: account.email,
                 role: account.role,
+                logged_in_at: session.created_at,
             })
             .ok_or(Error::Unauthenticated(Unauthenticated::Ended))
     }
@@ -386,9 +387,9 @@ pub(crate) fn invalid(broken: Vec<&'static Rule>) -> Error {
 
 pub(crate) fn taken(error: StoreError) -> Error {
     if error.is_conflict_on("accounts.username") {
-        Error::Conflict("the username is taken".into())
+        Error::taken("username", "The username is taken.")
     } else if error.is_conflict_on("accounts.email_key") {
-        Error::Conflict("the e-mail address is taken".into())
+        Error::taken("email", "The e-mail address is taken.")
     } else {
         error.into()
     }

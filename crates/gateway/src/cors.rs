@@ -41,7 +41,8 @@ pub async fn cross_origin(
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         return next(request).await;
     };
-    let preflight = request.method() == Method::OPTIONS;
+    let asks_first = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let preflight = asks_first && request.method() == Method::OPTIONS;
     let (asked, answer) = if preflight {
         (request, Response::default())
     } else {

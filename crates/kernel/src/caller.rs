@@ -1,8 +1,13 @@
 //! Who is asking.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::error::{Error, Unauthenticated};
+use crate::time::Timestamp;
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -38,9 +43,22 @@ pub struct Principal {
     pub username: String,
     pub email: String,
     pub role: Role,
+    pub logged_in_at: Timestamp,
 }
 
+/// How long after a log-in its session may change what a stolen token must not.
+const RECENT: Duration = Duration::from_secs(10 * 60);
+
 impl Principal {
+    /// # Errors
+    /// `Unauthenticated` (`TooLongAgo`) when the log-in is no proof any more that the owner is there.
+    pub fn logged_in_recently(&self, now: Timestamp) -> Result<(), Error> {
+        match now <= self.logged_in_at.after(RECENT) {
+            true => Ok(()),
+            false => Err(Error::Unauthenticated(Unauthenticated::TooLongAgo)),
+        }
+    }
+
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
     }

@@ -33,6 +33,8 @@ pub enum Unauthenticated {
     Expired,
     /// The session ended, or the account is deactivated or gone.
     Ended,
+    /// The token is good, but what is asked for needs a recent log-in.
+    TooLongAgo,
     /// The credentials presented at log-in do not match an account.
     WrongCredentials,
     /// The credentials are right, and the account is deactivated.
@@ -52,9 +54,9 @@ pub enum Error {
     /// Absent, or invisible to the caller.
     #[error("not found")]
     NotFound,
-    /// In conflict with the present state; the sentence says with what.
-    #[error("conflict: {0}")]
-    Conflict(String),
+    /// In conflict with the present state; the sentence says with what. The field is empty when there is no one field to change.
+    #[error("conflict: {}", .0.detail)]
+    Conflict(Violation),
     /// The caller acts on a version that is not the present one.
     #[error("stale version")]
     Stale,
@@ -81,5 +83,14 @@ pub enum Error {
 impl Error {
     pub fn invalid(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
         Error::Invalid(vec![Violation::new(field, code, detail)])
+    }
+
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Error::Conflict(Violation::new("", "conflict", detail))
+    }
+
+    /// A conflict about what only one may have.
+    pub fn taken(field: &'static str, detail: impl Into<String>) -> Self {
+        Error::Conflict(Violation::new(field, "taken", detail))
     }
 }

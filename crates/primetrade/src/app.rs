@@ -78,7 +78,7 @@ impl App {
     pub fn router(&self, config: &Config) -> Router {
         let services = auth::api(Arc::clone(&self.auth))
             .merge(products::api(self.products.clone(), self.auth.clone()))
-            .merge(users::api(self.auth.clone(), self.products.clone()));
+            .merge(users::api(self.auth.clone(), self.products.clone(), self.context.clone()));
         let settings = EdgeSettings {
             body_limit: config.http.body_limit,
             request_timeout: config.http.request_timeout,

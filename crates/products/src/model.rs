@@ -42,7 +42,7 @@ pub const MAX_URL: usize = 2_000;
 pub const MAX_ALT: usize = 500;
 pub const MAX_REASON: usize = 200;
 
-/// Who sees a product.
+/// Who sees a product: `active` everyone; `draft` and `archived` its owner and administrators, before it is on sale and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ProductStatus)]

@@ -144,14 +144,14 @@ impl Caller {
 fn refused(error: StoreError) -> Error {
     let why = match &error {
         StoreError::Conflict(rule) => match rule.as_str() {
-            HANDLE_RULE => "Another product of the same owner has this handle",
-            SKU_RULE => "Another variant of the same owner has this SKU",
-            OPTIONS_RULE => "Another variant of the product has these options",
-            RESERVED_RULE => "The stock would fall below zero, or below what is reserved",
-            LIMIT_RULE => "The stock would rise beyond 2147483647 units",
+            HANDLE_RULE => return Error::taken("handle", "Another product of the same owner has this handle."),
+            SKU_RULE => "Another variant of the same owner has this SKU.",
+            OPTIONS_RULE => "Another variant of the product has these options.",
+            RESERVED_RULE => "The stock would fall below zero, or below what is reserved.",
+            LIMIT_RULE => "The stock would rise beyond 2147483647 units.",
             _ => return claimed(error),
         },
         _ => return error.into(),
     };
-    Error::Conflict(why.into())
+    Error::conflict(why)
 }

@@ -58,7 +58,7 @@ impl Products {
             Some(version) => {
                 let effects = self.update_effects(&merged, actor, None, None)?;
                 if !self.store.update(merged, version, true, effects).await? {
-                    return Err(Error::Conflict("the product was edited during the import; run it again".into()));
+                    return Err(Error::conflict("the product was edited during the import; run it again."));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Role, Uuid};
+use kernel::{Error, Principal, Role, Uuid};
 use platform::db::{Effects, StoreError};
 
 use super::recovery::not_good;
@@ -39,7 +39,7 @@ impl Auth {
         cause: &Cause,
     ) -> Result<Account, Error> {
         if self.store.username_taken(registration.username()).await? {
-            return Err(Error::Conflict("the username is taken".into()));
+            return Err(Error::taken("username", "The username is taken."));
         }
         let stored = self.new_account(registration, Role::User).await?;
         let account = stored.account.clone();
@@ -88,20 +88,20 @@ impl Auth {
         }
     }
 
-    /// Renames an account. Another address has to be verified anew, and the one before is told.
+    /// Renames the caller's account. Another address has to be verified anew, and the one before is told.
     ///
     /// # Errors
-    /// `NotFound`; what `check` says of the version; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
+    /// `Unauthenticated` when another address needs a more recent log-in; what `check` says of the version; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
     pub async fn change_profile(
         &self,
-        id: Uuid,
+        caller: &Principal,
         check: impl Fn(i64) -> Result<(), Error> + Send,
         profile: Profile,
         address: Option<IpAddr>,
         cause: &Cause,
     ) -> Result<Account, Error> {
         for _ in 0..ATTEMPTS {
-            let before = self.active(id).await?;
+            let before = self.active(caller.account_id).await?;
             check(before.version)?;
             let mut after = profile.clone().apply(&before);
             if after == before {
@@ -111,6 +111,8 @@ impl Auth {
             let mut changed = vec![events::profile_changed(&self.context, &after, cause)?];
             let mut change = AccountChange::to(after.clone());
             if email_key(&after.email) != email_key(&before.email) {
+                // Who has the address has the account: a token that was stolen must not be enough.
+                caller.logged_in_recently(self.context.now())?;
                 self.may_mail(&after.email, address)?;
                 let token = self.one_time_token(&after, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
                 let template = Template::VerifyEmail;
@@ -199,7 +201,7 @@ impl Auth {
             let before = self.store.account(id).await?.ok_or(Error::NotFound)?;
             check(before.version)?;
             if before.is_erased() {
-                return Err(Error::Conflict("The account is erased.".into()));
+                return Err(Error::conflict("The account is erased."));
             }
             let mut after = before.clone();
             after.role = administration.role.unwrap_or(before.role);
@@ -305,7 +307,7 @@ impl Auth {
                 Err(StoreError::Undone(_)) => Ok(false),
                 Err(error) if error.is_conflict_on(TOKEN_RULE) => Err(not_good()),
                 Err(error) if error.is_conflict_on(LAST_ADMIN_RULE) => {
-                    Err(Error::Conflict("This is the last administrator.".into()))
+                    Err(Error::conflict("This is the last administrator."))
                 }
                 written => written.map_err(taken),
             }

@@ -80,7 +80,7 @@ impl Auth {
     pub async fn request_verification(&self, id: Uuid, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
         let account = self.active(id).await?;
         if account.email_verified_at.is_some() {
-            return Err(Error::Conflict("The e-mail address is verified.".into()));
+            return Err(Error::conflict("The e-mail address is verified."));
         }
         self.may_mail(&account.email, address)?;
         let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;

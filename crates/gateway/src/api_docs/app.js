@@ -21,6 +21,13 @@ function resolve(part) {
   return found;
 }
 
+/** What a field is when it is not null. */
+function present(part) {
+  const found = resolve(part);
+  const choices = (found.oneOf ?? found.anyOf ?? []).filter((one) => resolve(one).type !== "null");
+  return choices.length === 1 ? resolve(choices[0]) : found;
+}
+
 /** "string | null, 1–200 characters" */
 function described(schema) {
   const part = resolve(schema);
@@ -56,7 +63,7 @@ const prose = (text = "") => make("span", {}, ...text.split("`").map((part, inde
 function fields(schema, prefix = "", depth = 0) {
   const part = resolve(schema);
   return Object.entries(part.properties ?? {}).flatMap(([name, field]) => {
-    const inner = resolve(field);
+    const inner = present(field);
     const items = resolve(inner.items);
     const must = part.required?.includes(name) ? "required" : "";
     const row = [code(prefix + name), soft([described(field), must].filter(Boolean).join(", ")), prose(inner.description)];
@@ -83,7 +90,9 @@ function form(method, path, operation, body) {
   const label = (text, input) => make("label", {}, text, input);
   const fieldsOf = (operation.parameters ?? []).map((parameter) => {
     const { name, required } = resolve(parameter);
-    const input = make("input", { required: Boolean(required), spellcheck: false, autocomplete: "off" });
+    // Whoever tries things out rarely minds which version it is.
+    const value = name === "If-Match" ? "*" : "";
+    const input = make("input", { value, required: Boolean(required), spellcheck: false, autocomplete: "off" });
     inputs.push([resolve(parameter), input]);
     return label(`${name} (${resolve(parameter).in}${required ? ", required" : ""})`, input);
   });
@@ -149,7 +158,7 @@ function operationNode(method, path, operation) {
       ...(operation.security ? [soft(operation.security.some((one) => !Object.keys(one).length) ? "A token may be sent." : "Needs a token.")] : []),
       ...(parameters.length ? part("Parameters", table(parameters.map((one) => [code(one.name),
         soft([one.in, described(one.schema), one.required ? "required" : ""].filter(Boolean).join(", ")), prose(one.description)]))) : []),
-      ...(schema ? part("Body", table(fields(schema))) : []),
+      ...(schema ? part("Body", make("div", {}, prose(resolve(schema).description), table(fields(schema)))) : []),
       ...part("Try it", form(method, path, operation, body)),
       ...part("Answers", table(answers(operation.responses)))));
   });

@@ -45,7 +45,7 @@ impl StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(on) => Error::Conflict(format!("conflicts with a stored value of {on}")),
+            StoreError::Conflict(on) => Error::conflict(format!("conflicts with a stored value of {on}")),
             StoreError::Unavailable(detail) | StoreError::Undone(detail) => Error::Unavailable(detail),
             StoreError::Overloaded(what) => Error::Overloaded { what, retry_after: Duration::from_secs(1) },
             other => Error::Internal(other.to_string()),

@@ -28,6 +28,8 @@ pub struct Activity {
     answering: AtomicBool,
     /// Requests whose heads arrived.
     requests: AtomicU64,
+    /// Whether the last head may be larger than [`HEAD`].
+    large: AtomicBool,
 }
 
 impl Activity {
@@ -37,6 +39,7 @@ impl Activity {
             last: AtomicU64::new(0),
             answering: AtomicBool::new(false),
             requests: AtomicU64::new(0),
+            large: AtomicBool::new(false),
         }
     }
 
@@ -51,6 +54,11 @@ impl Activity {
             activity.answering.store(false, Ordering::Relaxed);
             answered
         }
+    }
+
+    /// Whether a head, so many bytes of it counted, is larger than most may be.
+    pub fn is_too_large(&self, head: impl FnOnce() -> usize) -> bool {
+        self.large.load(Ordering::Relaxed) && head() > HEAD
     }
 
     /// Returns when the connection has waited for too long.
@@ -94,6 +102,7 @@ impl<S> Watched<S> {
         let requests = self.activity.requests.load(Ordering::Relaxed);
         if self.behind != requests {
             (self.behind, self.head, self.large) = (requests, 0, None);
+            self.activity.large.store(false, Ordering::Relaxed);
         }
         // Else it is of a body, which has bounds of its own.
         if !self.activity.answering.load(Ordering::Relaxed) {
@@ -102,6 +111,7 @@ impl<S> Watched<S> {
         if self.head > HEAD && self.large.is_none() {
             let place = Arc::clone(&self.heads).try_acquire_owned();
             self.large = Some(place.map_err(|_| io::Error::other("too many large heads"))?);
+            self.activity.large.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

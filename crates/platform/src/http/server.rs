@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::{Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -60,8 +61,9 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
         let (router, seen) = (router.clone(), Arc::clone(&activity));
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(address);
-            let answer = router.clone().call(request);
-            seen.during(answer)
+            let mut router = router.clone();
+            let too_large = seen.is_too_large(|| head_beside_token(&request));
+            seen.during(async move { if too_large { Ok(refuse_head()) } else { router.call(request).await } })
         });
         let connection =
             graceful.watch(http.serve_connection(TokioIo::new(Watched::new(stream, &activity, &heads)), service));
@@ -79,6 +81,17 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     if tokio::time::timeout(FINISH_TIME, graceful.shutdown()).await.is_err() {
         tracing::warn!(event = "http.shutdown.cut", "some requests did not finish before shutdown");
     }
+}
+
+/// Bytes of a head but for the token, whose size is for the check of tokens to judge.
+fn head_beside_token(request: &Request<Incoming>) -> usize {
+    let headers = request.headers().iter().filter(|(name, _)| *name != header::AUTHORIZATION);
+    let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+    headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
+}
+
+fn refuse_head() -> Response {
+    (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
 }
 
 async fn accept(

@@ -221,8 +221,8 @@ impl Words {
             Error::Unauthenticated(reason) => (StatusCode::UNAUTHORIZED, unauthenticated(reason)),
             Error::Forbidden => (StatusCode::FORBIDDEN, self.forbidden),
             Error::NotFound => (StatusCode::NOT_FOUND, self.not_found),
-            Error::Conflict(detail) => {
-                return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(detail, str::to_owned));
+            Error::Conflict(violation) => {
+                return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(violation.detail, str::to_owned));
             }
             Error::Stale => (StatusCode::CONFLICT, "It was changed by others meanwhile"),
             Error::IdempotencyInFlight => (StatusCode::CONFLICT, "A request with this Idempotency-Key is in progress"),
@@ -258,7 +258,8 @@ fn unauthenticated(reason: Unauthenticated) -> &'static str {
         }
         Unauthenticated::Invalid => "Invalid token.",
         Unauthenticated::Expired => "Token has expired. Please login again.",
-        Unauthenticated::Ended => "Invalid or inactive user token.",
+        // v1 asks for no recent log-in.
+        Unauthenticated::Ended | Unauthenticated::TooLongAgo => "Invalid or inactive user token.",
         Unauthenticated::WrongCredentials => "Invalid email or password",
         Unauthenticated::Deactivated => "Account is deactivated. Please contact administrator.",
     }

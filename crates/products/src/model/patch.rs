@@ -43,11 +43,13 @@ pub struct PricePatch {
 impl PricePatch {
     /// The price with the change; `None` when there is no present one and the change is not a whole one, which is then told.
     fn merged(self, broken: &mut Broken, field: &str, present: Option<Money>) -> Option<Money> {
-        let amount = self.amount.or(present.map(|price| price.amount));
+        // In another currency the same number is another price.
+        let kept = present.filter(|price| self.currency.is_none_or(|currency| currency == price.currency));
+        let amount = self.amount.or(kept.map(|price| price.amount));
         let currency = self.currency.or(present.map(|price| price.currency));
         for (part, missing) in [("amount", amount.is_none()), ("currency", currency.is_none())] {
             if missing {
-                broken.refuse(format!("{field}/{part}"), "required", "there is no present one to keep");
+                broken.refuse(format!("{field}/{part}"), "required", "there is none in this currency to keep");
             }
         }
         Some(Money { amount: amount?, currency: currency? })
@@ -182,8 +184,8 @@ pub fn added(before: &Stocked, listed: ListedVariant, id: Uuid) -> Result<Stocke
     broken.finish()?;
     distinct(product.variants.iter(), &content.option_values)?;
     if product.variants.len() >= MAX_VARIANTS {
-        return Err(Error::Conflict(format!(
-            "The product has {MAX_VARIANTS} variants already, as many as it can have"
+        return Err(Error::conflict(format!(
+            "The product has {MAX_VARIANTS} variants already, as many as it can have."
         )));
     }
     let stock = Stock { variant_id: id, on_hand: content.stock, reserved: 0 };
@@ -203,7 +205,7 @@ pub fn removed(before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
     match variants.iter().any(|variant| variant.id == id) {
         false => return Err(Error::NotFound),
         true if variants.len() == 1 => {
-            return Err(Error::Conflict("A product has at least one variant: delete the product instead".into()));
+            return Err(Error::conflict("A product has at least one variant: delete the product instead."));
         }
         true => {}
     }
@@ -216,7 +218,7 @@ pub fn removed(before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
 
 fn distinct<'a>(mut others: impl Iterator<Item = &'a Variant>, values: &[String]) -> Result<(), Error> {
     match others.any(|other| other.option_values == values) {
-        true => Err(Error::Conflict("Another variant of the product has these options".into())),
+        true => Err(Error::conflict("Another variant of the product has these options.")),
         false => Ok(()),
     }
 }

@@ -104,5 +104,5 @@ impl Stocked {
 
 /// The refusal to lose a variant, or all of them, of which units are reserved.
 pub fn reserved() -> Error {
-    Error::Conflict("Units of it are reserved: it stays until they are sold or released".into())
+    Error::conflict("Units of it are reserved: it stays until they are sold or released.")
 }

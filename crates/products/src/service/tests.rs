@@ -12,6 +12,7 @@ use crate::store::suite::{Fixture, on_both};
 
 fn caller() -> Caller {
     let principal = Principal {
+        logged_in_at: kernel::Timestamp(0),
         account_id: Uuid::from_u128(1),
         session_id: Uuid::nil(),
         username: String::new(),

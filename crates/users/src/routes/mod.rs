@@ -6,6 +6,7 @@ pub mod v2;
 use std::sync::Arc;
 
 use auth::Accounts;
+use platform::Context;
 use platform::http::openapi::Api;
 use platform::http::v1::V1Routes;
 use products::Products;
@@ -16,11 +17,12 @@ use utoipa_axum::routes;
 pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
     pub products: Products,
+    pub context: Context,
 }
 
 /// Every endpoint of user administration.
-pub fn api(accounts: Arc<dyn Accounts>, products: Products) -> Api {
-    endpoints().with_state(Arc::new(Endpoints { accounts, products }))
+pub fn api(accounts: Arc<dyn Accounts>, products: Products, context: Context) -> Api {
+    endpoints().with_state(Arc::new(Endpoints { accounts, products, context }))
 }
 
 /// What describes them.

@@ -5,7 +5,7 @@ use testkit::{Server, Topology, on_both};
 
 use crate::people::{PASSWORD, register, unique};
 use crate::v1::keys;
-use crate::v2::{assert_invalid, assert_problem, log_in, open};
+use crate::v2::{assert_invalid, assert_problem, assert_taken, log_in, open};
 
 on_both!(
     an_account_is_made,
@@ -99,7 +99,7 @@ fn a_taken_username_is_a_conflict(topology: Topology) {
     let ada = register(&server);
     for email in ["new@example.com", &ada.email] {
         let answer = server.client().post("/api/v2/accounts", &account(&ada.username, email, PASSWORD));
-        assert_problem(&answer, 409, "conflict");
+        assert_taken(&answer, "/username");
     }
 }
 

@@ -5,11 +5,12 @@ use testkit::{Server, Topology, on_both};
 
 use crate::people::{PASSWORD, register};
 use crate::v1::text;
-use crate::v2::{assert_invalid, assert_problem, etag, log_in, open, patch};
+use crate::v2::{assert_invalid, assert_problem, assert_taken, delete, etag, log_in, open, patch};
 
 on_both!(
     names_are_changed_under_their_version,
     taken_names_conflict,
+    what_a_stolen_token_must_not_do_needs_a_recent_log_in,
     what_is_not_ones_own_is_unknown,
     a_new_password_ends_the_other_sessions,
     a_new_password_needs_the_present_one,
@@ -36,13 +37,29 @@ fn names_are_changed_under_their_version(topology: Topology) {
     assert_problem(&bare, 428, "precondition-required");
 }
 
+fn what_a_stolen_token_must_not_do_needs_a_recent_log_in(topology: Topology) {
+    let server = Server::start(topology);
+    let eve = register(&server);
+    let api = log_in(&server, &eve.email);
+    server.sql("auth", "update sessions set created_at = created_at - 601000000");
+    let moved = json!({ "email": "elsewhere@example.com" });
+    for refused in [patch(&api, ME, "*", &moved), delete(&api, ME, "*")] {
+        assert_problem(&refused, 401, "unauthenticated");
+        let challenge = refused.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains("insufficient_user_authentication"), "{challenge}");
+    }
+    patch(&api, ME, "*", &json!({ "username": "renamed", "email": eve.email })).expect(200);
+    let api = log_in(&server, &eve.email);
+    patch(&api, ME, "*", &moved).expect(200);
+    delete(&api, ME, "*").expect(204);
+}
+
 fn taken_names_conflict(topology: Topology) {
     let server = Server::start(topology);
     let (ada, eve) = (register(&server), register(&server));
     let api = log_in(&server, &eve.email);
-    for change in [json!({ "username": ada.username }), json!({ "email": ada.email.to_uppercase() })] {
-        assert_problem(&patch(&api, ME, "*", &change), 409, "conflict");
-    }
+    assert_taken(&patch(&api, ME, "*", &json!({ "username": ada.username })), "/username");
+    assert_taken(&patch(&api, ME, "*", &json!({ "email": ada.email.to_uppercase() })), "/email");
     // Writing one's own address in another way is no conflict.
     let answer = patch(&api, ME, "*", &json!({ "email": eve.email.to_uppercase() })).expect(200).json();
     assert_eq!(answer["email"], eve.email.to_uppercase());

@@ -6,7 +6,7 @@ use testkit::{Server, Topology, on_both};
 use crate::people::register;
 use crate::selling::{PRODUCTS, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::text;
-use crate::v2::{assert_invalid, assert_problem, change, log_in, patch, walk};
+use crate::v2::{assert_invalid, assert_problem, assert_taken, change, log_in, patch, walk};
 
 on_both!(
     a_plain_product_is_created,
@@ -258,7 +258,7 @@ fn handles_and_skus_are_unique_per_owner(topology: Topology) {
     create(&bob, &lamp);
     let mut taken = plain("Other");
     taken["handle"] = json!("lamp");
-    assert_problem(&ada.post(PRODUCTS, &taken), 409, "conflict");
+    assert_taken(&ada.post(PRODUCTS, &taken), "/handle");
     taken["handle"] = Value::Null;
     taken["sku"] = json!("LAMP-1");
     assert_problem(&ada.post(PRODUCTS, &taken), 409, "conflict");

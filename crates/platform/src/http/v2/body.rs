@@ -119,7 +119,10 @@ fn in_json_words(told: &str) -> String {
         ("expected i64", "expected an integer"),
         ("expected u64", "expected an integer"),
         ("expected a sequence", "expected an array"),
+        ("invalid type: sequence", "invalid type: array"),
+        ("invalid type: map", "invalid type: object"),
         ("a map", "an object"),
+        ("unknown variant", "unknown value"),
     ];
     words.iter().fold(told.to_owned(), |told, (rust, json)| told.replace(rust, json))
 }

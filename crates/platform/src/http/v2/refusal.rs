@@ -72,7 +72,9 @@ pub struct Problem<'a> {
     detail: &'a str,
     /// The path that was asked.
     instance: &'a str,
-    /// A stable word for the kind of problem.
+    /// A stable word for the kind of problem: `malformed-body`, `unauthenticated`, `forbidden`, `not-found`, `method-not-allowed`,
+    /// `conflict`, `idempotency-in-flight`, `stale-version`, `payload-too-large`, `unsupported-media-type`, `validation-failed`,
+    /// `idempotency-key-reused`, `precondition-required`, `rate-limited`, `internal`, `overloaded`, `unavailable`. There may be more.
     #[schema(value_type = String, example = "not-found")]
     code: &'static str,
     /// The request's id, as in `X-Request-Id` and the server's log.
@@ -93,7 +95,7 @@ pub struct InputError<'a> {
     #[schema(example = "/variants/0/price")]
     pointer: String,
     detail: &'a str,
-    /// A stable word for the kind of error.
+    /// A stable word for the kind of error: `required`, `type`, `unknown-field`, `length`, `range`, `format`, `taken` and others.
     code: &'a str,
 }
 
@@ -158,13 +160,16 @@ impl Refusal {
                     }
                     Unauthenticated::Expired => "The token is over; refresh the session or log in again.",
                     Unauthenticated::Ended => "The session has ended; log in again.",
+                    Unauthenticated::TooLongAgo => "This needs a log-in of the last ten minutes; log in again.",
                     Unauthenticated::WrongCredentials => "The e-mail address or the password is wrong.",
                     Unauthenticated::Deactivated => "The account is deactivated; ask an administrator.",
                 },
                 Error::Forbidden => "You are not allowed to do this.",
                 Error::NotFound => "There is nothing here that you may see.",
-                Error::Conflict(detail) => return detail.clone(),
-                Error::Stale => "It was changed since you read it: read it again, and repeat your change.",
+                Error::Conflict(violation) => return violation.detail.clone(),
+                Error::Stale => {
+                    "If-Match has no ETag of the present version: it was changed since you read it. Read it again, and repeat your change."
+                }
                 Error::IdempotencyInFlight => "A request with this Idempotency-Key is in progress; repeat it later.",
                 Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",
                 Error::Overloaded { .. } => "The server is busy; repeat the request later.",
@@ -205,13 +210,17 @@ impl Refusal {
         take: impl FnOnce(&Problem<'_>) -> T,
     ) -> T {
         let Kind { status, code, title } = self.kind();
-        let errors = match self {
-            Refusal::Because(Error::Invalid(violations)) => violations
-                .iter()
-                .map(|v| InputError { pointer: pointer::to(&v.field), detail: &v.detail, code: v.code })
-                .collect(),
-            _ => Vec::new(),
+        let violations = match self {
+            Refusal::Because(Error::Invalid(violations)) => violations.as_slice(),
+            Refusal::Because(Error::Conflict(violation)) if !violation.field.is_empty() => {
+                std::slice::from_ref(violation)
+            }
+            _ => &[],
         };
+        let errors = violations
+            .iter()
+            .map(|v| InputError { pointer: pointer::to(&v.field), detail: &v.detail, code: v.code })
+            .collect();
         take(&Problem {
             r#type: format!("urn:primetrade:problem:{code}"),
             title,
@@ -259,13 +268,14 @@ impl Refusal {
     }
 }
 
-/// What to prove (RFC 6750 §3): whether the token was no good, and how, is for programs to tell apart.
+/// What to prove (RFC 6750 §3, RFC 9470): whether the token was no good, and how, is for programs to tell apart.
 fn challenge(reason: Unauthenticated) -> &'static str {
     use Unauthenticated as U;
     match reason {
         U::Missing | U::WrongCredentials | U::Deactivated => "Bearer",
         U::Malformed | U::Invalid => r#"Bearer error="invalid_token", error_description="invalid""#,
         U::Expired => r#"Bearer error="invalid_token", error_description="expired""#,
+        U::TooLongAgo => r#"Bearer error="insufficient_user_authentication", max_age="600""#,
         U::Ended => r#"Bearer error="invalid_token", error_description="ended""#,
     }
 }

@@ -28,7 +28,7 @@ pub struct StockAdjustment {
     /// So many, reserved ones among them.
     #[schema(minimum = 0, maximum = 2147483647)]
     on_hand: Option<i64>,
-    /// Why, for those who read the stock's history.
+    /// Why, for the record.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Broken in the shop")]
     reason: String,
 }

@@ -17,7 +17,8 @@ use crate::routes::Endpoints;
 
 /// Replace all that can be edited of a product
 ///
-/// What is absent is cleared, but the status, the handle and the stock stay.
+/// What is absent is cleared, but the status and the handle stay, and the stock of variants that do. Others go with theirs, unless units
+/// are reserved.
 #[utoipa::path(put, path = "/api/v2/products/{id}", operation_id = "replace_product", tag = "products",
     security(("bearer" = [])), params(IdInPath, IfMatchHeader), request_body = ProductReplacement,
     responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match"))),

@@ -24,13 +24,15 @@ pub struct ProfileChange {
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada_l")]
     username: Option<String>,
-    /// Another address has to be verified anew; the one before is told by mail.
+    /// The address before is told by mail.
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, format = "email", max_length = 100)]
     email: Option<String>,
 }
 
-/// Change one's own names
+/// Change one's own name or address
+///
+/// Another address needs a log-in of the last ten minutes, has to be verified, and is where passwords are reset from then on.
 #[utoipa::path(patch, path = "/api/v2/me", operation_id = "update_me", tag = "me", security(("bearer" = [])),
     params(IfMatchHeader), request_body(content((ProfileChange = "application/merge-patch+json"), (ProfileChange = "application/json"))),
     responses((status = 200, body = V2Account, headers(("ETag" = String))),
@@ -46,7 +48,7 @@ pub async fn handle(
 ) -> Result<Response, Refusal> {
     let profile = Profile::new(value.username.as_deref(), value.email.as_deref()).map_err(invalid)?;
     let check = |version| if_match.check(version);
-    let id = caller.principal.account_id;
-    let account = auth.change_profile(id, check, profile, used_by.address, &cause(&caller)).await?;
+    let cause = cause(&caller);
+    let account = auth.change_profile(&caller.principal, check, profile, used_by.address, &cause).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }

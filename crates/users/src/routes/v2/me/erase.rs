@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Erase one's own account
 ///
-/// Nobody can log in to it any more, what is personal is gone, and its products are archived. It cannot be undone.
+/// Nobody can log in to it any more, what is personal is gone, and its products are archived. It cannot be undone, and needs a log-in
+/// of the last ten minutes.
 #[utoipa::path(delete, path = "/api/v2/me", operation_id = "erase_me", tag = "me", security(("bearer" = [])),
     params(IfMatchHeader), responses((status = 204, description = "Erased"), InConflict))]
 pub async fn handle(
@@ -26,6 +27,8 @@ pub async fn handle(
     caller: V2User,
     if_match: IfMatch,
 ) -> Result<Response, Refusal> {
+    // It cannot be undone: a token that was stolen must not be enough.
+    caller.principal.logged_in_recently(endpoints.context.now())?;
     let id = caller.principal.account_id;
     let cause = Cause::of(id, caller.request_id());
     endpoints.accounts.erase(id, &if_match, &cause).await?;

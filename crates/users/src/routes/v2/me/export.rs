@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::routes::Endpoints;
 
-/// Everything that is kept about an account.
+/// What an account is and has.
 #[derive(ToSchema)]
 #[schema(as = AccountExport)]
 #[expect(dead_code, reason = "only described: it is written piece by piece")]
