@@ -1,7 +1,7 @@
 //! primetrade import csv
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Deployment, Server, Topology, on_both};
 
 use crate::catalogue::{APPAREL, HOME, all_active, file, import};
 use crate::people::{log_in, register};
@@ -11,6 +11,7 @@ on_both!(
     running_it_twice_changes_nothing,
     a_dry_run_writes_nothing,
     unknown_owners_and_files_are_failures,
+    a_store_that_is_not_there_is_not_made,
     refused_rows_are_a_finding_and_the_rest_arrives,
     owners_see_imported_products_through_v1,
     columns_without_a_home_are_reported,
@@ -63,6 +64,15 @@ fn unknown_owners_and_files_are_failures(topology: Topology) {
     let outcome = import(&server, "shopify/missing.csv", &ada.email).expect_code(1);
     assert!(outcome.stderr.contains("missing.csv"), "{}", outcome.stderr);
     assert!(all_active(&server.client()).is_empty());
+}
+
+fn a_store_that_is_not_there_is_not_made(topology: Topology) {
+    let deployment = Deployment::new(topology);
+    let outcome = import(&deployment, HOME, "ada@example.com").expect_code(1);
+    // A database is always there; then it is the owner who is not.
+    let missing = if topology == Topology::Sqlite { "there is no store /" } else { "ada@example.com" };
+    assert!(outcome.stderr.contains(missing), "{}", outcome.stderr);
+    assert!(!deployment.data_folder().exists());
 }
 
 fn refused_rows_are_a_finding_and_the_rest_arrives(topology: Topology) {

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testkit::{Server, Topology, eventually, on_both};
+use testkit::{Deployment, Server, Topology, eventually, on_both};
 
 use crate::people::{log_in, register};
 use crate::v1::{keys, text};
 
-on_both!(keys_are_rotated_without_a_failed_request,);
+on_both!(keys_are_rotated_without_a_failed_request, a_ring_that_nobody_signs_with_is_not_made);
 
 fn kids(server: &Server) -> Vec<String> {
     let set = server.client().get("/.well-known/jwks.json").expect(200);
@@ -45,4 +45,11 @@ fn keys_are_rotated_without_a_failed_request(topology: Topology) {
         });
         done.store(true, Ordering::Relaxed);
     });
+}
+
+fn a_ring_that_nobody_signs_with_is_not_made(topology: Topology) {
+    let deployment = Deployment::new(topology);
+    let rotated = deployment.run(&["keys", "rotate"]).expect_code(1);
+    assert!(rotated.stderr.contains("there is no key ring /"), "{}", rotated.stderr);
+    assert!(!deployment.data_folder().exists());
 }

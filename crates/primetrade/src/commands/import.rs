@@ -9,9 +9,11 @@ use auth::Accounts;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernel::{Currency, Error};
+use platform::db::DatabaseUrl;
 use products::Outcome as Upserted;
 use products::import::{ImportError, ImportedProduct, ProductRows, Report};
 
+use super::{IN_ITS_FOLDER, absolute};
 use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
@@ -41,6 +43,11 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     let file = File::open(&import.file).map_err(|error| format!("cannot open {}: {error}", import.file.display()))?;
     let path = import.file;
     let bar = progress_bar(file.metadata().map_or(0, |metadata| metadata.len()));
+    if let DatabaseUrl::Sqlite(folder) = config.auth_database()
+        && !folder.exists()
+    {
+        return Err(format!("there is no store {}: {IN_ITS_FOLDER}", absolute(folder)).into());
+    }
     let app = App::open(config, Purpose::Command).await?;
     let owner = app.auth.by_email(&import.owner).await?;
     let owner = owner.ok_or_else(|| format!("no account has the e-mail address {}", import.owner))?;

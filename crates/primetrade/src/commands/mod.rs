@@ -10,6 +10,7 @@ pub use demo::{print_demo_credentials, seed_demo};
 pub use import::{Import, import_csv};
 pub use openapi::openapi;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use auth::KeyRing;
@@ -19,6 +20,13 @@ use platform::Context;
 use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
+
+/// What to do about a store that is not where a command looks for it.
+const IN_ITS_FOLDER: &str = "run this where the server runs, or set database.url";
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
 
 /// `primetrade migrate`.
 pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
@@ -30,6 +38,10 @@ pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
 /// `primetrade keys rotate`.
 pub fn keys_rotate(config: &Config) -> Result<Outcome, Failure> {
     let (file, context) = (config.key_file(), Context::new(Arc::new(SystemClock)));
+    if !file.exists() {
+        // A new ring would be nobody's, and whoever rotates a leaked key would believe that it is replaced.
+        return Err(format!("there is no key ring {}: {IN_ITS_FOLDER}", absolute(&file)).into());
+    }
     let older =
         KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime))?;
     say!("a new key in {} signs from now on; {older} older ones verify until their tokens are over", file.display());
