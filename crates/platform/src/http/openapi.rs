@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{self, Components, ContentBuilder, Info, License, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -158,6 +159,19 @@ const EXAMPLE_ID: &str = "0195ea1b-3d02-8c11-a411-9be1d2c4f7a0";
 /// The bearer token's name among the security schemes.
 const BEARER: &str = "bearer";
 
+/// What v2's operations are about, in the order in which a newcomer meets it.
+const TAGS: [(&str, &str); 5] = [
+    ("accounts", "Becoming somebody: an account, its address verified, its password chosen anew."),
+    ("sessions", "Logging in and out. A session gives access tokens, and refresh tokens that are good once."),
+    ("me", "The caller's own account."),
+    ("products", "The catalogue: everyone sees what is active, sellers change what is theirs."),
+    ("users", "Accounts, for administrators."),
+];
+
+fn tag(name: &str, about: &str) -> Tag {
+    TagBuilder::new().name(name).description(Some(about)).build()
+}
+
 /// Completes the document of one API version.
 pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
     let (title, about) = match version {
@@ -172,6 +186,7 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
     document.info = Info::new(title, env!("CARGO_PKG_VERSION"));
     document.info.description = Some(about.to_owned());
     document.info.license = Some(License::new("MIT OR Apache-2.0"));
+    document.tags = (version == Version::V2).then(|| TAGS.map(|(name, about)| tag(name, about)).to_vec());
     let components = document.components.get_or_insert_with(Components::new);
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(scheme).into());
