@@ -17,9 +17,8 @@ mod tokens;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{Error, Timestamp, Uuid};
+use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
-use platform::http::conditional::IfMatch;
 
 pub use events::Cause;
 pub use keys::{Key, KeyError, KeyRing};
@@ -59,14 +58,14 @@ pub trait Accounts: Send + Sync {
     /// Newest first, by key: those after the given place, at most `limit`.
     async fn list(&self, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Account>, Error>;
 
-    /// Changes role and activity of an account whose version is one that `if_match` takes.
+    /// Changes role and activity of an account whose version is one that is `expected`.
     ///
     /// # Errors
     /// `NotFound`; `Stale`; `Conflict` when no administrator would be left.
     async fn administer(
         &self,
         id: Uuid,
-        if_match: &IfMatch,
+        expected: &Expected,
         administration: Administration,
         cause: &Cause,
     ) -> Result<Account, Error>;
@@ -78,7 +77,7 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// As [`Accounts::administer`].
-    async fn erase(&self, id: Uuid, if_match: &IfMatch, cause: &Cause) -> Result<(), Error>;
+    async fn erase(&self, id: Uuid, expected: &Expected, cause: &Cause) -> Result<(), Error>;
 
     /// Erased accounts whose products are not known to be archived, by id, those after the given one; and when they were erased.
     async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, Error>;

@@ -1,8 +1,7 @@
 //! What other services ask of auth, answered in this process.
 
 use async_trait::async_trait;
-use kernel::{Error, Timestamp, Uuid};
-use platform::http::conditional::IfMatch;
+use kernel::{Error, Expected, Timestamp, Uuid};
 
 use crate::Accounts;
 use crate::events::Cause;
@@ -41,19 +40,19 @@ impl Accounts for Auth {
     async fn administer(
         &self,
         id: Uuid,
-        if_match: &IfMatch,
+        expected: &Expected,
         administration: Administration,
         cause: &Cause,
     ) -> Result<Account, Error> {
-        self.change_administration(id, |version| if_match.check(version), administration, cause).await
+        self.change_administration(id, expected, administration, cause).await
     }
 
     async fn sessions_of(&self, id: Uuid) -> Result<Vec<Session>, Error> {
         self.sessions(id).await
     }
 
-    async fn erase(&self, id: Uuid, if_match: &IfMatch, cause: &Cause) -> Result<(), Error> {
-        self.erase_account(id, |version| if_match.check(version), cause).await
+    async fn erase(&self, id: Uuid, expected: &Expected, cause: &Cause) -> Result<(), Error> {
+        self.erase_account(id, expected, cause).await
     }
 
     async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, Error> {

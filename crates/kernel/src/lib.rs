@@ -9,6 +9,7 @@ pub mod id;
 pub mod money;
 pub mod text;
 pub mod time;
+pub mod version;
 
 pub use caller::{Principal, Role};
 pub use error::{Error, Violation};
@@ -17,3 +18,4 @@ pub use id::{IdGenerator, slot_of};
 pub use money::{Currency, Money, parse_whole};
 pub use time::{Clock, SystemClock, Timestamp};
 pub use uuid::Uuid;
+pub use version::Expected;

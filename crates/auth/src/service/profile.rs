@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Principal, Role, Uuid};
+use kernel::{Error, Expected, Principal, Role, Uuid};
 use platform::db::{Effects, StoreError};
 
 use super::recovery::not_good;
@@ -91,18 +91,18 @@ impl Auth {
     /// Renames the caller's account. Another address has to be verified anew, and the one before is told.
     ///
     /// # Errors
-    /// `Unauthenticated` when another address needs a more recent log-in; what `check` says of the version; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
+    /// `Unauthenticated` when another address needs a more recent log-in; `Stale`; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
     pub async fn change_profile(
         &self,
         caller: &Principal,
-        check: impl Fn(i64) -> Result<(), Error> + Send,
+        expected: &Expected,
         profile: Profile,
         address: Option<IpAddr>,
         cause: &Cause,
     ) -> Result<Account, Error> {
         for _ in 0..ATTEMPTS {
             let before = self.active(caller.account_id).await?;
-            check(before.version)?;
+            expected.check(before.version)?;
             let mut after = profile.clone().apply(&before);
             if after == before {
                 return Ok(before);
@@ -188,18 +188,18 @@ impl Auth {
     /// Changes role and activity, for administrators. Deactivation ends all sessions. Saying what already holds changes nothing.
     ///
     /// # Errors
-    /// `NotFound`; what `check` says of the version; `Conflict` when no administrator would be left; `Unavailable`; `Overloaded`
+    /// `NotFound`; `Stale`; `Conflict` when no administrator would be left; `Unavailable`; `Overloaded`
     /// also when others keep changing the account.
     pub(crate) async fn change_administration(
         &self,
         id: Uuid,
-        check: impl Fn(i64) -> Result<(), Error> + Send,
+        expected: &Expected,
         administration: Administration,
         cause: &Cause,
     ) -> Result<Account, Error> {
         for _ in 0..ATTEMPTS {
             let before = self.store.account(id).await?.ok_or(Error::NotFound)?;
-            check(before.version)?;
+            expected.check(before.version)?;
             if before.is_erased() {
                 return Err(Error::conflict("The account is erased."));
             }
@@ -237,15 +237,10 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::change_administration`].
-    pub(crate) async fn erase_account(
-        &self,
-        id: Uuid,
-        check: impl Fn(i64) -> Result<(), Error> + Send,
-        cause: &Cause,
-    ) -> Result<(), Error> {
+    pub(crate) async fn erase_account(&self, id: Uuid, expected: &Expected, cause: &Cause) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let before = self.store.account(id).await?.filter(|account| !account.is_erased()).ok_or(Error::NotFound)?;
-            check(before.version)?;
+            expected.check(before.version)?;
             let after = before.erased(self.context.now());
             let ended = events::sessions_ended(&self.context, &after, None, after.updated_at, cause)?;
             let effects =

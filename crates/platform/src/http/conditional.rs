@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use kernel::Error;
+use kernel::Expected;
 
 use super::v2::Refusal;
 
@@ -25,23 +25,9 @@ pub fn has_current(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 
 /// `If-Match`: the versions of a resource on which the client's change is based.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IfMatch {
-    /// `*`: whatever it is, as long as it is there.
-    Any,
-    Versions(Vec<i64>),
-}
+pub struct IfMatch(pub Expected);
 
 impl IfMatch {
-    /// # Errors
-    /// `Stale` when the present version is another one.
-    pub fn check(&self, present: i64) -> Result<(), Error> {
-        match self {
-            IfMatch::Any => Ok(()),
-            IfMatch::Versions(versions) if versions.contains(&present) => Ok(()),
-            IfMatch::Versions(_) => Err(Error::Stale),
-        }
-    }
-
     /// Weak validators and those of others match no version (RFC 9110 §13.1.1).
     fn parse(headers: &HeaderMap) -> Option<Self> {
         let mut sent = headers.get_all(header::IF_MATCH).iter().peekable();
@@ -49,13 +35,13 @@ impl IfMatch {
         let tags: Vec<&str> =
             sent.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim).collect();
         if tags.contains(&"*") {
-            return Some(IfMatch::Any);
+            return Some(IfMatch(Expected::Any));
         }
         let version = |tag: &str| {
             let (version, _) = tag.strip_prefix('"')?.strip_suffix('"')?.split_once('-')?;
             version.parse().ok()
         };
-        Some(IfMatch::Versions(tags.into_iter().filter_map(version).collect()))
+        Some(IfMatch(Expected::OneOf(tags.into_iter().filter_map(version).collect())))
     }
 }
 
@@ -98,11 +84,11 @@ mod tests {
             IfMatch::parse(&headers)
         };
         assert_eq!(IfMatch::parse(&HeaderMap::new()), None);
-        assert_eq!(parse("*"), Some(IfMatch::Any));
-        assert!(parse("\"3-managed\"").unwrap().check(3).is_ok());
-        assert!(parse("\"2-x\", \"3-y\"").unwrap().check(3).is_ok());
+        assert_eq!(parse("*"), Some(IfMatch(Expected::Any)));
+        assert!(parse("\"3-managed\"").unwrap().0.check(3).is_ok());
+        assert!(parse("\"2-x\", \"3-y\"").unwrap().0.check(3).is_ok());
         for stale in ["\"2-x\"", "W/\"3-x\"", "3", "\"3\"", "\"x-3\"", ""] {
-            assert!(parse(stale).unwrap().check(3).is_err(), "{stale}");
+            assert!(parse(stale).unwrap().0.check(3).is_err(), "{stale}");
         }
     }
 }

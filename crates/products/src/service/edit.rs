@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::{Actor, Error, Uuid};
+use kernel::{Actor, Error, Expected, Uuid};
 use platform::db::{Effects, EffectsOf, StoreError};
 use platform::idempotency::Answered;
 
@@ -10,11 +10,6 @@ use super::{Caller, Products, refused};
 use crate::events::{self, DELETED, UPDATED};
 use crate::model::{ChangedStock, Content, Edit, Patch, Stocked, reserved};
 use crate::store::RESERVED_RULE;
-
-/// Refuses versions on which a change is not based: `Stale`.
-pub trait BasedOn: Fn(i64) -> Result<(), Error> + Send + Sync + 'static {}
-
-impl<F: Fn(i64) -> Result<(), Error> + Send + Sync + 'static> BasedOn for F {}
 
 /// What an edit makes of a product.
 pub(super) struct Edited {
@@ -39,7 +34,7 @@ impl Products {
             })?;
             Ok(Edited { after, set_stock, answered: None })
         };
-        self.tasks.run(async move { this.edit_once(&caller, id, |_| Ok(()), apply).await }).await
+        self.tasks.run(async move { this.edit_once(&caller, id, Expected::Any, apply).await }).await
     }
 
     /// Changes the fields of a product that the patch names.
@@ -47,16 +42,10 @@ impl Products {
     /// # Errors
     /// `NotFound`, `Forbidden`, `Stale`, `Invalid`; `Conflict` when its handle or SKU is taken; `Overloaded` when edits keep
     /// meeting others; `Unavailable`.
-    pub async fn patch(
-        &self,
-        caller: Caller,
-        id: Uuid,
-        based_on: impl BasedOn,
-        patch: Patch,
-    ) -> Result<Stocked, Error> {
+    pub async fn patch(&self, caller: Caller, id: Uuid, expected: Expected, patch: Patch) -> Result<Stocked, Error> {
         let this = self.clone();
         let apply = move |before: &Stocked| patch.apply(before).map(Edited::from);
-        self.tasks.run(async move { this.edit_once(&caller, id, based_on, apply).await }).await
+        self.tasks.run(async move { this.edit_once(&caller, id, expected, apply).await }).await
     }
 
     /// Gives a product other content. Its stock stays.
@@ -67,7 +56,7 @@ impl Products {
         &self,
         caller: Caller,
         id: Uuid,
-        based_on: impl BasedOn,
+        expected: Expected,
         content: Content,
     ) -> Result<Stocked, Error> {
         let (this, context) = (self.clone(), self.context.clone());
@@ -75,7 +64,7 @@ impl Products {
             let mint = || context.id_for(before.product.owner_id);
             content.clone().replace(before, mint).map(Edited::from)
         };
-        self.tasks.run(async move { this.edit_once(&caller, id, based_on, apply).await }).await
+        self.tasks.run(async move { this.edit_once(&caller, id, expected, apply).await }).await
     }
 
     /// Applies an edit to the product as it is, which may change meanwhile. An edit without effect makes no version.
@@ -83,24 +72,24 @@ impl Products {
         &self,
         caller: &Caller,
         id: Uuid,
-        based_on: impl BasedOn,
+        expected: Expected,
         apply: impl Fn(&Stocked) -> Result<Edited, Error>,
     ) -> Result<Stocked, Error> {
         let mut turn = self.turns.take(id).await;
         while turn.goes_on().await {
             let before = self.changeable(caller, id).await?;
-            let expected = before.product.version;
-            based_on(expected)?;
+            let version = before.product.version;
+            expected.check(version)?;
             // As it is if there is a difference, which the answer tells.
             let mut next = before.clone();
-            next.product.version = expected + 1;
+            next.product.version = version + 1;
             next.product.updated_at = self.context.now();
             let Edited { after, set_stock, answered } = apply(&next)?;
             if after == next {
                 return Ok(before);
             }
             let effects = self.update_effects(&after, caller.actor(), caller.request_id.clone(), answered)?;
-            match self.store.update(after.clone(), expected, set_stock, effects).await {
+            match self.store.update(after.clone(), version, set_stock, effects).await {
                 Ok(true) => return Ok(after),
                 Ok(false) => continue,
                 // Somebody reserved units of a variant that would vanish.
@@ -116,20 +105,20 @@ impl Products {
     /// # Errors
     /// `NotFound`, `Forbidden`, `Stale`; `Conflict` while units of it are reserved; `Overloaded` when edits of other processes keep
     /// coming between; `Unavailable`.
-    pub async fn delete(&self, caller: Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
+    pub async fn delete(&self, caller: Caller, id: Uuid, expected: Expected) -> Result<(), Error> {
         let this = self.clone();
-        self.tasks.run(async move { this.delete_once(&caller, id, based_on).await }).await
+        self.tasks.run(async move { this.delete_once(&caller, id, expected).await }).await
     }
 
-    async fn delete_once(&self, caller: &Caller, id: Uuid, based_on: impl BasedOn) -> Result<(), Error> {
+    async fn delete_once(&self, caller: &Caller, id: Uuid, expected: Expected) -> Result<(), Error> {
         let mut turn = self.turns.take(id).await;
         while turn.goes_on().await {
             let mut deleted = self.changeable(caller, id).await?;
-            let expected = deleted.product.version;
-            based_on(expected)?;
+            let version = deleted.product.version;
+            expected.check(version)?;
             deleted.product.version += 1;
             let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
-            match self.store.delete(id, expected, effects).await {
+            match self.store.delete(id, version, effects).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => continue,
                 Err(error) if error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),

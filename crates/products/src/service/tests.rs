@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use kernel::{Currency, Error, Money, Principal, Role, Uuid};
+use kernel::{Currency, Error, Expected, Money, Principal, Role, Uuid};
 use platform::tasks::WriteTasks;
 
 use super::{Caller, Products};
@@ -57,9 +57,9 @@ fn what_is_reserved_stays() {
 
         let mut without_large = shirt();
         without_large.variants.truncate(1);
-        let replaced = products.replace(caller(), id, |_| Ok(()), without_large).await;
+        let replaced = products.replace(caller(), id, Expected::Any, without_large).await;
         assert!(matches!(replaced, Err(Error::Conflict(_))), "{replaced:?}");
-        let deleted = products.delete_variant(caller(), large.variant_id, |_| Ok(())).await;
+        let deleted = products.delete_variant(caller(), large.variant_id, Expected::Any).await;
         assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
         let on_hand = async |units| {
             let adjustment = Adjustment::check(None, Some(units), "counted".into()).unwrap();
@@ -69,12 +69,12 @@ fn what_is_reserved_stays() {
         let refused = on_hand(0).await;
         assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
         assert_eq!(on_hand(1).await.unwrap().body, "1 0");
-        let deleted = products.delete(caller(), id, |_| Ok(())).await;
+        let deleted = products.delete(caller(), id, Expected::Any).await;
         assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
         // What stays as it is may be edited all the same.
         let mut renamed = shirt();
         renamed.name = "Blouse".into();
-        let renamed = products.replace(caller(), id, |_| Ok(()), renamed).await.unwrap();
+        let renamed = products.replace(caller(), id, Expected::Any, renamed).await.unwrap();
         assert_eq!((renamed.product.version, renamed.stock[1].reserved), (2, 1));
     });
 }
@@ -86,7 +86,7 @@ fn editors_of_one_product_are_all_served_in_whatever_process() {
         let id = created(&processes[0], shirt()).await.product.id;
         let edits = (0..60).map(|n| {
             let patch = Patch { vendor: Some(Some(n.to_string())), ..Patch::default() };
-            processes[n % 3].patch(caller(), id, |_| Ok(()), patch)
+            processes[n % 3].patch(caller(), id, Expected::Any, patch)
         });
         for edited in join_all(edits).await {
             edited.unwrap();

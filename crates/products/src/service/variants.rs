@@ -1,10 +1,10 @@
 //! Single variants of products. They have no version of their own: a change of one is an edit of its product.
 
 use bytes::Bytes;
-use kernel::{Error, Principal, Uuid};
+use kernel::{Error, Expected, Principal, Uuid};
 use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
-use super::edit::{BasedOn, Edited};
+use super::edit::Edited;
 use super::{Caller, Products};
 use crate::events;
 use crate::model::{ListedVariant, Product, Stocked, VariantPatch, added, removed};
@@ -61,7 +61,7 @@ impl Products {
             let answered = claim.clone().map(|claim| answer(&after).under(claim));
             Ok(Edited { answered, ..Edited::from(after) })
         };
-        Ok(answer(&self.edit_once(caller, product, |_| Ok(()), apply).await?))
+        Ok(answer(&self.edit_once(caller, product, Expected::Any, apply).await?))
     }
 
     /// Changes the fields of a variant that the patch names; returns its product.
@@ -72,10 +72,10 @@ impl Products {
         &self,
         caller: Caller,
         variant: Uuid,
-        based_on: impl BasedOn,
+        expected: Expected,
         patch: VariantPatch,
     ) -> Result<Stocked, Error> {
-        self.edit_variant(caller, variant, based_on, move |before| patch.apply_to(before, variant)).await
+        self.edit_variant(caller, variant, expected, move |before| patch.apply_to(before, variant)).await
     }
 
     /// Takes a variant away; returns its product.
@@ -83,26 +83,21 @@ impl Products {
     /// # Errors
     /// `NotFound`, `Forbidden`, `Stale`; `Conflict` when it is the last of its product, or units of it are reserved;
     /// `Overloaded`, `Unavailable`.
-    pub async fn delete_variant(
-        &self,
-        caller: Caller,
-        variant: Uuid,
-        based_on: impl BasedOn,
-    ) -> Result<Stocked, Error> {
-        self.edit_variant(caller, variant, based_on, move |before| removed(before, variant)).await
+    pub async fn delete_variant(&self, caller: Caller, variant: Uuid, expected: Expected) -> Result<Stocked, Error> {
+        self.edit_variant(caller, variant, expected, move |before| removed(before, variant)).await
     }
 
     async fn edit_variant(
         &self,
         caller: Caller,
         variant: Uuid,
-        based_on: impl BasedOn,
+        expected: Expected,
         apply: impl Fn(&Stocked) -> Result<Stocked, Error> + Send + Sync + 'static,
     ) -> Result<Stocked, Error> {
         let this = self.clone();
         let edit = async move {
             let product = this.store.product_of(variant).await?.ok_or(Error::NotFound)?;
-            this.edit_once(&caller, product, based_on, |before| apply(before).map(Edited::from)).await
+            this.edit_once(&caller, product, expected, |before| apply(before).map(Edited::from)).await
         };
         self.tasks.run(edit).await
     }

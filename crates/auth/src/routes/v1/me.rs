@@ -36,10 +36,9 @@ mod tests {
     use std::time::Duration;
 
     use axum::http::StatusCode;
-    use kernel::{Role, Uuid};
+    use kernel::{Expected, Role, Uuid};
 
     use super::super::testing::App;
-    use platform::http::conditional::IfMatch;
 
     use crate::{Accounts, Administration, Audience, Cause};
 
@@ -69,10 +68,10 @@ mod tests {
         let (token, id) = (ada["token"].as_str().unwrap(), ada["user"]["id"].as_str().unwrap());
         let id: Uuid = id.parse().unwrap();
         let set = |active| Administration { active: Some(active), role: None };
-        let after = app.auth.administer(id, &IfMatch::Any, set(false), &Cause::SYSTEM).await.unwrap();
+        let after = app.auth.administer(id, &Expected::Any, set(false), &Cause::SYSTEM).await.unwrap();
         assert_eq!(app.auth.get(id).await.unwrap(), Some(after));
         assert_eq!(app.me(token).await.1["message"], "Invalid or inactive user token.");
-        app.auth.administer(id, &IfMatch::Any, set(true), &Cause::SYSTEM).await.unwrap();
+        app.auth.administer(id, &Expected::Any, set(true), &Cause::SYSTEM).await.unwrap();
         assert_eq!(app.me(token).await.0, StatusCode::UNAUTHORIZED);
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use kernel::Expected;
 use platform::http::caller::V1User;
 use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
@@ -29,7 +30,7 @@ pub async fn handle(
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, _) = request.into_parts();
-    let deleted = endpoints.products.delete(caller(principal, &parts), id.unwrap_or_default(), |_| Ok(())).await;
+    let deleted = endpoints.products.delete(caller(principal, &parts), id.unwrap_or_default(), Expected::Any).await;
     deleted.map_err(|error| WORDS.failure(error))?;
     Ok(Success::message("Product deleted successfully").into_response())
 }

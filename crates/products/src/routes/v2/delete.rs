@@ -23,9 +23,8 @@ pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
     ResourceId(id): ResourceId,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
 ) -> Result<Response, Refusal> {
-    let based_on = move |version| if_match.check(version);
-    endpoints.products.delete(caller(user), id, based_on).await?;
+    endpoints.products.delete(caller(user), id, expected).await?;
     Ok(v2::done())
 }

@@ -25,10 +25,9 @@ pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
     ResourceId(id): ResourceId,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
 ) -> Result<Response, Refusal> {
-    let based_on = move |version| if_match.check(version);
-    let left = endpoints.products.delete_variant(caller(user), id, based_on).await?;
+    let left = endpoints.products.delete_variant(caller(user), id, expected).await?;
     let mut response = v2::done();
     // So the next change of the product need not read it first.
     response.headers_mut().insert(header::ETAG, managed_etag(left.product.version));

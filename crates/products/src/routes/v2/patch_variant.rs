@@ -26,10 +26,9 @@ pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
     ResourceId(id): ResourceId,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<VariantChange>,
 ) -> Result<Response, Refusal> {
-    let based_on = move |version| if_match.check(version);
-    let patched = endpoints.products.patch_variant(caller(user), id, based_on, value.into()).await?;
+    let patched = endpoints.products.patch_variant(caller(user), id, expected, value.into()).await?;
     managed_variant(&patched, id)
 }

@@ -27,11 +27,10 @@ pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     user: V2User,
     ResourceId(id): ResourceId,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<ProductReplacement>,
 ) -> Result<Response, Refusal> {
     let content = Listing::from(value).check(false)?;
-    let based_on = move |version| if_match.check(version);
-    let replaced = endpoints.products.replace(caller(user), id, based_on, content).await?;
+    let replaced = endpoints.products.replace(caller(user), id, expected, content).await?;
     Ok(managed(&replaced))
 }

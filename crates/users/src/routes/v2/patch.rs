@@ -43,11 +43,11 @@ pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Admin(admin): V2Admin,
     ResourceId(id): ResourceId,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<UserChange>,
 ) -> Result<Response, Refusal> {
     let cause = Cause::of(admin.principal.account_id, admin.request_id());
     let change = Administration { role: value.role, active: value.active };
-    let account = endpoints.accounts.administer(id, &if_match, change, &cause).await?;
+    let account = endpoints.accounts.administer(id, &expected, change, &cause).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }

@@ -43,12 +43,11 @@ pub async fn handle(
     State(auth): State<Arc<Auth>>,
     caller: V2User,
     Client(used_by): Client,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<ProfileChange>,
 ) -> Result<Response, Refusal> {
     let profile = Profile::new(value.username.as_deref(), value.email.as_deref()).map_err(invalid)?;
-    let check = |version| if_match.check(version);
     let cause = cause(&caller);
-    let account = auth.change_profile(&caller.principal, check, profile, used_by.address, &cause).await?;
+    let account = auth.change_profile(&caller.principal, &expected, profile, used_by.address, &cause).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }

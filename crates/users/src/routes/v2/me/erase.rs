@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     caller: V2User,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
 ) -> Result<Response, Refusal> {
     // It cannot be undone: a token that was stolen must not be enough.
     caller.principal.logged_in_recently(endpoints.context.now())?;
     let id = caller.principal.account_id;
     let cause = Cause::of(id, caller.request_id());
-    endpoints.accounts.erase(id, &if_match, &cause).await?;
+    endpoints.accounts.erase(id, &expected, &cause).await?;
     // On a task of its own: a client that hangs up does not cut it short.
     let rest = tokio::spawn(async move { endpoints.products.archive_all(id).await });
     // Whatever hinders it: the account is erased, and the rest is taken up again.
