@@ -9,7 +9,7 @@ use gateway::EdgeSettings;
 use kernel::SystemClock;
 use platform::Context;
 use platform::db::{Database, DatabaseUrl, Limits, StoreError, sequencer};
-use platform::http::openapi::{self, Documented};
+use platform::http::openapi::Documents;
 use platform::tasks::WriteTasks;
 use products::Products;
 
@@ -29,9 +29,9 @@ pub struct App {
 }
 
 /// The documents of every endpoint. Nothing is opened for them.
-pub fn documents() -> Documented {
+pub fn documents() -> Documents {
     let services = auth::described().merge(products::described()).merge(users::described());
-    openapi::documented(gateway::api(services))
+    Documents::of(gateway::api(services))
 }
 
 /// Whether to bring the schema up to date, or to refuse one that is not.
