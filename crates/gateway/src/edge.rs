@@ -21,6 +21,7 @@ use platform::db::stats::{self, QueryStats};
 use platform::http::caller::Caller;
 use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
+use platform::telemetry::metrics::{self, metrics};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
@@ -128,9 +129,10 @@ where
     }
 }
 
-/// Gives the request its id, counts its queries, logs it once, and marks every answer.
+/// Gives the request its id, counts it and its queries, logs it once, and marks every answer.
 async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
+    let _active = metrics().http.begin();
     let id = request_id(&request, context);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -138,14 +140,16 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
     request.extensions_mut().insert(id.clone());
     let counted = Arc::new(QueryStats::default());
     let mut response = stats::scope(Arc::clone(&counted), next(request)).await;
+    let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
+    metrics().http.record(&method, route, response.status(), took);
     tracing::info!(
         event = "http.request",
         request_id = id.as_str(),
         http.request.method = method.as_str(),
-        http.route = route.as_ref().map_or("unmatched", |route| route.as_str().trim_end_matches('/')),
+        http.route = route,
         url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
         http.response.status_code = response.status().as_u16(),
-        duration_ms = millis(started.elapsed()),
+        duration_ms = millis(took),
         db.queries = counted.queries(),
         db.time_ms = millis(counted.time()),
         user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
