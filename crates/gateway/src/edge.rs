@@ -19,6 +19,7 @@ use kernel::error::Unauthenticated;
 use platform::Context;
 use platform::db::stats::{self, QueryStats};
 use platform::http::caller::Caller;
+use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
 use platform::telemetry::metrics::{self, metrics};
@@ -215,6 +216,9 @@ impl Bounds {
 
 /// Takes the request in, sheds what is too much, bounds the rest in time and body.
 async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    if request.extensions().get::<HeadTooLarge>().is_some() {
+        return server::refuse_head();
+    }
     let has_body = !request.body().is_end_stream();
     let answer = async {
         let (request, held) = bounds.intake.take(request).await?;
@@ -301,6 +305,19 @@ mod tests {
     #[test]
     fn a_panic_is_a_500() {
         assert_eq!(answer(&settings(), "/api/v1/defect"), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn a_panic_is_counted_as_the_answer_that_it_became() {
+        let context = Context::new(Arc::new(kernel::SystemClock));
+        let request = Request::get("/api/v1/defect").body(Body::empty()).unwrap();
+        let answer = observe(&context, request, async |request| rescue(request, routes).await);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(answer).status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let labels = r#"http_request_method="GET",http_response_status_code="500",http_route="unmatched""#;
+        let text = metrics().text();
+        assert!(text.contains(&format!("http_server_request_duration_seconds_count{{{labels}}} 1\n")), "{text}");
+        assert!(text.contains("http_server_active_requests 0\n"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `primetrade serve`: opens, listens, drains.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -19,6 +20,8 @@ use crate::{Failure, Outcome};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;
+/// How long `/metrics` waits for the databases.
+const MEASURE_TIME: Duration = Duration::from_secs(1);
 
 pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcome, Failure> {
     metrics().describe(env!("CARGO_PKG_VERSION"), env!("PRIMETRADE_REVISION"));
@@ -103,6 +106,8 @@ async fn readyz(State(state): State<Probes>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn tell() -> impl IntoResponse {
+async fn tell(State(state): State<Probes>) -> impl IntoResponse {
+    // A database that hangs must not hide the rest, least of all then.
+    let _ = tokio::time::timeout(MEASURE_TIME, state.app.measure()).await;
     ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics().text())
 }
