@@ -1,6 +1,7 @@
 //! The use cases. HTTP, commands and other services all come through here.
 
 mod mail;
+mod outcomes;
 mod profile;
 mod recovery;
 mod sessions;
@@ -15,6 +16,7 @@ use kernel::{Error, Event, Principal, Role, Uuid};
 use platform::Context;
 use platform::db::{Database, Effects, StoreError};
 use platform::tasks::WriteTasks;
+use platform::telemetry::metrics;
 use tokio::sync::Semaphore;
 
 use crate::Accounts;
@@ -169,33 +171,6 @@ impl Auth {
         self.logged_in(account, &session)
     }
 
-    /// Checks credentials and opens a session. `device` is one on which an account is known to have logged in.
-    ///
-    /// # Errors
-    /// As [`Auth::check_credentials`].
-    pub(crate) async fn prove(
-        &self,
-        credentials: &Credentials,
-        api: Audience,
-        used_by: UsedBy,
-        device: Option<(Uuid, Uuid)>,
-        request_id: Option<String>,
-    ) -> Result<(Account, Session), Error> {
-        for _ in 0..ATTEMPTS {
-            let account = self.check_credentials(credentials, used_by.address, device).await?;
-            let session = self.new_session(account.id, api, used_by.clone())?;
-            let cause = Cause::of(account.id, request_id.clone());
-            let effects = Effects::event(events::session_opened(&self.context, &session, &cause)?);
-            let (store, opening, version) = (Arc::clone(&self.store), session.clone(), account.version);
-            let open = async move { Ok(store.create_session(opening, version, effects).await?) };
-            if self.tasks.run(open).await? {
-                return Ok((account, session));
-            }
-            // The account changed after its password was read, which may hold no longer.
-        }
-        Err(others_change_it())
-    }
-
     /// The account that these credentials prove. `device` is one on which this account is known to have logged in: it has an
     /// allowance of failures to itself.
     ///
@@ -217,8 +192,9 @@ impl Auth {
                 // A device that failed too often is as good as any other.
                 let attempt = known.map_or_else(|| attempt(From::Address(address)), Ok).inspect_err(|_| {
                     tracing::warn!(event = "rate_limit.exceeded", policy = "log-in", "too many failed log-ins");
-                })?;
-                Some(attempt)
+                });
+                metrics().rate_limits.log_in.count(outcomes::decision(&attempt));
+                Some(attempt?)
             }
             None => None,
         };

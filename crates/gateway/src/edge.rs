@@ -19,8 +19,10 @@ use kernel::error::Unauthenticated;
 use platform::Context;
 use platform::db::stats::{self, QueryStats};
 use platform::http::caller::Caller;
+use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
+use platform::telemetry::metrics::{self, metrics};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
@@ -128,9 +130,10 @@ where
     }
 }
 
-/// Gives the request its id, counts its queries, logs it once, and marks every answer.
+/// Gives the request its id, counts it and its queries, logs it once, and marks every answer.
 async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
+    let _active = metrics().http.begin();
     let id = request_id(&request, context);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -138,14 +141,16 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
     request.extensions_mut().insert(id.clone());
     let counted = Arc::new(QueryStats::default());
     let mut response = stats::scope(Arc::clone(&counted), next(request)).await;
+    let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
+    metrics().http.record(&method, route, response.status(), took);
     tracing::info!(
         event = "http.request",
         request_id = id.as_str(),
         http.request.method = method.as_str(),
-        http.route = route.as_ref().map_or("unmatched", |route| route.as_str().trim_end_matches('/')),
+        http.route = route,
         url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
         http.response.status_code = response.status().as_u16(),
-        duration_ms = millis(started.elapsed()),
+        duration_ms = millis(took),
         db.queries = counted.queries(),
         db.time_ms = millis(counted.time()),
         user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
@@ -211,6 +216,9 @@ impl Bounds {
 
 /// Takes the request in, sheds what is too much, bounds the rest in time and body.
 async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    if request.extensions().get::<HeadTooLarge>().is_some() {
+        return server::refuse_head();
+    }
     let has_body = !request.body().is_end_stream();
     let answer = async {
         let (request, held) = bounds.intake.take(request).await?;
@@ -297,6 +305,19 @@ mod tests {
     #[test]
     fn a_panic_is_a_500() {
         assert_eq!(answer(&settings(), "/api/v1/defect"), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn a_panic_is_counted_as_the_answer_that_it_became() {
+        let context = Context::new(Arc::new(kernel::SystemClock));
+        let request = Request::get("/api/v1/defect").body(Body::empty()).unwrap();
+        let answer = observe(&context, request, async |request| rescue(request, routes).await);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(answer).status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let labels = r#"http_request_method="GET",http_response_status_code="500",http_route="unmatched""#;
+        let text = metrics().text();
+        assert!(text.contains(&format!("http_server_request_duration_seconds_count{{{labels}}} 1\n")), "{text}");
+        assert!(text.contains("http_server_active_requests 0\n"), "{text}");
     }
 
     #[test]

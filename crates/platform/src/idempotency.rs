@@ -10,6 +10,7 @@ use kernel::{Error, Timestamp, Uuid};
 use sha2::{Digest, Sha256};
 
 use crate::db::{Database, StoreError, idempotency as claims};
+use crate::telemetry::metrics::{Idempotency, metrics};
 
 /// How long a key is kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -159,7 +160,28 @@ impl Keys {
         W: Future<Output = Result<Answer, Error>>,
         A: Future<Output = Result<Bytes, Error>>,
     {
-        let Some(Repeat { claim, refusal }) = repeat else { return write(None).await };
+        let Some(repeat) = repeat else { return write(None).await };
+        let result = self.once_per_key(repeat, write, again).await;
+        metrics().idempotency.count(match &result {
+            Ok(answer) if answer.replayed => Idempotency::Replayed,
+            Ok(_) => Idempotency::Stored,
+            Err(Error::IdempotencyInFlight) => Idempotency::InFlight,
+            Err(Error::IdempotencyKeyReused) => Idempotency::KeyReused,
+            Err(_) => Idempotency::NotKept,
+        });
+        result
+    }
+
+    async fn once_per_key<W, A>(
+        &self,
+        Repeat { claim, refusal }: Repeat,
+        write: impl FnOnce(Option<Claim>) -> W,
+        again: impl FnOnce(Stored) -> A,
+    ) -> Result<Answer, Error>
+    where
+        W: Future<Output = Result<Answer, Error>>,
+        A: Future<Output = Result<Bytes, Error>>,
+    {
         let _held = self.in_flight.hold(&claim)?;
         if let Some(stored) = self.database.answered(&claim).await? {
             let mut stored = stored.check(&claim)?;

@@ -11,6 +11,7 @@ use platform::Context;
 use platform::db::{Database, DatabaseUrl, Limits, StoreError, sequencer};
 use platform::http::openapi::Documents;
 use platform::tasks::WriteTasks;
+use platform::telemetry::metrics;
 use products::Products;
 
 use crate::Failure;
@@ -112,6 +113,28 @@ impl App {
                 tracing::warn!(event = "db.close.failed", error = %error, "the write-ahead log was not emptied");
             }
         }
+    }
+
+    /// Tells the metrics what only a look shows.
+    pub async fn measure(&self) {
+        let (mut waiting, mut oldest) = (0, None);
+        for database in &self.databases {
+            match database.measure().await {
+                Ok((events, since)) => {
+                    waiting += events;
+                    oldest = oldest.into_iter().chain(since).min();
+                }
+                // The figures of before stay.
+                Err(error) => {
+                    tracing::warn!(event = "metrics.failed", error = %error, "a database could not be measured");
+                    return;
+                }
+            }
+        }
+        let age = oldest.map_or(0, |oldest| self.context.now().0.saturating_sub(oldest.0).max(0));
+        let outbox = &metrics().databases.outbox;
+        outbox.pending_events.set(waiting);
+        outbox.oldest_age_seconds.set(age as f64 / 1e6);
     }
 
     /// Whether every database answers.

@@ -1,12 +1,15 @@
 //! `primetrade serve`: opens, listens, drains.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use platform::http::server;
+use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -17,8 +20,11 @@ use crate::{Failure, Outcome};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;
+/// How long `/metrics` waits for the databases.
+const MEASURE_TIME: Duration = Duration::from_secs(1);
 
 pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcome, Failure> {
+    metrics().describe(env!("CARGO_PKG_VERSION"), env!("PRIMETRADE_REVISION"));
     let schema = if no_migrate { Schema::Require } else { Schema::Migrate };
     let app = Arc::new(App::open(config, Purpose::Serve(schema)).await?);
     app.start_background(config);
@@ -81,7 +87,9 @@ fn probes(state: Probes) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        // Nobody listens before the start is over, see above.
+        .route("/startupz", get(async || "ok\n"))
+        .route("/metrics", get(tell))
         .with_state(state)
 }
 
@@ -98,10 +106,8 @@ async fn readyz(State(state): State<Probes>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn metrics() -> String {
-    format!(
-        "# HELP primetrade_panics_total Panics that were caught.\n# TYPE primetrade_panics_total counter\n\
-         primetrade_panics_total {}\n",
-        platform::telemetry::panics()
-    )
+async fn tell(State(state): State<Probes>) -> impl IntoResponse {
+    // A database that hangs must not hide the rest, least of all then.
+    let _ = tokio::time::timeout(MEASURE_TIME, state.app.measure()).await;
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics().text())
 }

@@ -3,5 +3,6 @@
 mod disk_full;
 mod durability;
 mod logs;
+mod metrics;
 mod probes;
 mod shutdown;

@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod contract;
+pub mod metrics;
 mod output;
 pub mod postgres;
 pub mod server;

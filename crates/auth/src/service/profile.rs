@@ -7,9 +7,10 @@ use std::time::Duration;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Principal, Role, Uuid};
 use platform::db::{Effects, StoreError};
+use platform::telemetry::metrics;
 
 use super::recovery::not_good;
-use super::{Auth, taken};
+use super::{Auth, outcomes, taken};
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
 use crate::store::{AccountChange, EndSessions, LAST_ADMIN_RULE, TOKEN_RULE};
@@ -82,7 +83,9 @@ impl Auth {
         match self.mail_throttle.as_ref().zip(from) {
             // Never taken back.
             Some((throttle, address)) => {
-                throttle.attempt(email_key(email), From::Address(address), self.context.now()).map(drop)
+                let attempt = throttle.attempt(email_key(email), From::Address(address), self.context.now());
+                metrics().rate_limits.mail.count(outcomes::decision(&attempt));
+                attempt.map(drop)
             }
             None => Ok(()),
         }

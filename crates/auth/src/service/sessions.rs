@@ -6,10 +6,11 @@ use std::time::Duration;
 use kernel::error::Unauthenticated;
 use kernel::{Actor, Error, Timestamp, Uuid};
 use platform::db::Effects;
+use platform::telemetry::metrics;
 
-use super::Auth;
+use super::{ATTEMPTS, Auth, others_change_it, outcomes};
 use crate::events::{self, Cause, Ended};
-use crate::model::{Credentials, Session, UsedBy};
+use crate::model::{Account, Credentials, Session, UsedBy};
 use crate::store::{Refresh, Refreshed};
 use crate::tickets::Ticket;
 use crate::tokens::{Audience, Claims};
@@ -55,6 +56,46 @@ impl Auth {
         Ok(Opened { device: Some(device), ..self.tokens_of(account.id, session.id, 0, session.created_at)? })
     }
 
+    /// Checks credentials and opens a session. `device` is one on which an account is known to have logged in.
+    ///
+    /// # Errors
+    /// As [`Auth::check_credentials`].
+    pub(super) async fn prove(
+        &self,
+        credentials: &Credentials,
+        api: Audience,
+        used_by: UsedBy,
+        device: Option<(Uuid, Uuid)>,
+        request_id: Option<String>,
+    ) -> Result<(Account, Session), Error> {
+        let proved = self.try_to_prove(credentials, api, used_by, device, request_id).await;
+        metrics().log_ins.count(outcomes::log_in(&proved));
+        proved
+    }
+
+    async fn try_to_prove(
+        &self,
+        credentials: &Credentials,
+        api: Audience,
+        used_by: UsedBy,
+        device: Option<(Uuid, Uuid)>,
+        request_id: Option<String>,
+    ) -> Result<(Account, Session), Error> {
+        for _ in 0..ATTEMPTS {
+            let account = self.check_credentials(credentials, used_by.address, device).await?;
+            let session = self.new_session(account.id, api, used_by.clone())?;
+            let cause = Cause::of(account.id, request_id.clone());
+            let effects = Effects::event(events::session_opened(&self.context, &session, &cause)?);
+            let (store, opening, version) = (Arc::clone(&self.store), session.clone(), account.version);
+            let open = async move { Ok(store.create_session(opening, version, effects).await?) };
+            if self.tasks.run(open).await? {
+                return Ok((account, session));
+            }
+            // The account changed after its password was read, which may hold no longer.
+        }
+        Err(others_change_it())
+    }
+
     /// Exchanges a refresh token for the next one. The same token again, within ten seconds, gives the same successor; an older
     /// one ends the session, because somebody else has it.
     ///
@@ -66,6 +107,18 @@ impl Auth {
         used_by: UsedBy,
         request_id: Option<String>,
     ) -> Result<Opened, Error> {
+        let exchanged = self.exchange(refresh_token, used_by, request_id).await;
+        metrics().refreshes.count(outcomes::refresh(&exchanged));
+        exchanged?.ok_or(Error::Unauthenticated(Unauthenticated::Ended))
+    }
+
+    /// `None` when the token came twice.
+    async fn exchange(
+        &self,
+        refresh_token: &str,
+        used_by: UsedBy,
+        request_id: Option<String>,
+    ) -> Result<Option<Opened>, Error> {
         let Some(Ticket::Refresh { session, generation }) = self.tokens.read_ticket(refresh_token) else {
             return Err(Error::Unauthenticated(Unauthenticated::Invalid));
         };
@@ -88,11 +141,11 @@ impl Auth {
                 let (_, account) = found
                     .filter(|(session, account)| session.is_live(now) && account.active)
                     .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
-                self.tokens_of(account.id, session, generation, now)
+                self.tokens_of(account.id, session, generation, now).map(Some)
             }
             Refreshed::Replayed(_) => {
                 tracing::warn!(event = "auth.refresh.reused", session.id = %session, "a refresh token came twice");
-                Err(Error::Unauthenticated(Unauthenticated::Ended))
+                Ok(None)
             }
             Refreshed::Ended => Err(Error::Unauthenticated(Unauthenticated::Ended)),
         }

@@ -65,7 +65,8 @@ impl<W: Send + Sync + 'static> Groups<W> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send((write, reply)).map_err(|_| StoreError::Overloaded("database writes"))?;
         let result = answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the write was dropped".into())));
-        stats::record(started);
+        // The queries of its group are counted by themselves.
+        stats::record_wait(started.elapsed());
         result
     }
 }

@@ -104,6 +104,25 @@ impl Database {
         }
     }
 
+    /// Tells the metrics what only a look shows, and returns how many events wait for their position (at most 10,000 are counted)
+    /// and when the oldest of them happened.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn measure(&self) -> Result<(i64, Option<kernel::Timestamp>), StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => {
+                sqlite.measure();
+                // They have it from their own transaction.
+                Ok((0, None))
+            }
+            Database::Postgres(postgres) => {
+                postgres.measure();
+                sequencer::waiting(postgres).await
+            }
+        }
+    }
+
     /// Events after `position`, oldest first, at most `limit`.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::Timestamp;
+
 use super::StoreError;
 use super::postgres::Postgres;
 
@@ -59,6 +61,14 @@ impl Sequencer {
         self.epoch = Some(epoch);
         Ok(u64::try_from(moved).unwrap_or(0))
     }
+}
+
+/// How many events have no position yet, and when the oldest of them happened.
+pub(super) async fn waiting(db: &Postgres) -> Result<(i64, Option<Timestamp>), StoreError> {
+    let counted = "select count(*), min(time) from \
+        (select time from events_inbox order by sequence limit 10000) as oldest";
+    let rows = db.query(counted, &[]).await?;
+    Ok(rows.first().map_or((0, None), |row| (row.get(0), row.get::<_, Option<i64>>(1).map(Timestamp))))
 }
 
 /// Advances for as long as the process lives.

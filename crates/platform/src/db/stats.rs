@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use prometheus::Histogram;
+
 /// Counters of one request.
 #[derive(Debug, Default)]
 pub struct QueryStats {
@@ -37,9 +39,16 @@ pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(stats, future)
 }
 
-/// Counts one query that began at `started`.
-pub(crate) fn record(started: Instant) {
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+/// Counts one query that began at `started`, for its request and among its kind.
+pub(crate) fn record(started: Instant, kind: &Histogram) {
+    let took = started.elapsed();
+    kind.observe(took.as_secs_f64());
+    record_wait(took);
+}
+
+/// Counts as a query of the request what others do for it.
+pub(crate) fn record_wait(took: Duration) {
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     // Outside a request nobody asks.
     let _ = CURRENT.try_with(|stats| {
         stats.queries.fetch_add(1, Ordering::Relaxed);

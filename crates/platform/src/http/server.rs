@@ -61,9 +61,11 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
         let (router, seen) = (router.clone(), Arc::clone(&activity));
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(address);
+            if seen.is_too_large(|| head_beside_token(&request)) {
+                request.extensions_mut().insert(HeadTooLarge);
+            }
             let mut router = router.clone();
-            let too_large = seen.is_too_large(|| head_beside_token(&request));
-            seen.during(async move { if too_large { Ok(refuse_head()) } else { router.call(request).await } })
+            seen.during(async move { router.call(request).await })
         });
         let connection =
             graceful.watch(http.serve_connection(TokioIo::new(Watched::new(stream, &activity, &heads)), service));
@@ -90,7 +92,11 @@ fn head_beside_token(request: &Request<Incoming>) -> usize {
     headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
 }
 
-fn refuse_head() -> Response {
+/// Marks a request whose head is larger than most may be: it is for the edge to refuse, which counts and logs it.
+#[derive(Clone, Copy)]
+pub struct HeadTooLarge;
+
+pub fn refuse_head() -> Response {
     (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
 }
 

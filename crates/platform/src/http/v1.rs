@@ -14,6 +14,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::body::{self, BodyError};
 use super::seconds;
+use crate::telemetry::metrics;
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
 pub trait V1Routes<S> {
@@ -143,8 +144,15 @@ pub struct Failure {
     errors: Vec<FieldError>,
     path: Option<String>,
     retry_after: Option<u64>,
-    /// What the operator should know; never sent.
-    cause: Option<String>,
+    cause: Option<Cause>,
+}
+
+/// What the operator should know; never sent.
+#[derive(Debug)]
+enum Cause {
+    Failed(String),
+    /// There was too much of this.
+    Shed(&'static str),
 }
 
 impl Failure {
@@ -185,8 +193,12 @@ impl From<BodyError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        if let Some(cause) = &self.cause {
-            tracing::error!(event = "request.failed", error = %cause, "a request failed");
+        match &self.cause {
+            Some(Cause::Failed(cause)) => {
+                tracing::error!(event = "request.failed", error = %cause, "a request failed");
+            }
+            Some(Cause::Shed(what)) => metrics().shed(what),
+            None => {}
         }
         let (status, retry_after) = (self.status, self.retry_after);
         let mut response = json(status, serde_json::to_vec(&self.body()).unwrap_or_default().into());
@@ -229,9 +241,13 @@ impl Words {
             Error::IdempotencyKeyReused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another request")
             }
-            Error::Overloaded { retry_after, .. } => {
+            Error::Overloaded { what, retry_after } => {
                 let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Please try again.");
-                return Failure { retry_after: Some(seconds(retry_after, None)), ..failure };
+                return Failure {
+                    retry_after: Some(seconds(retry_after, None)),
+                    cause: Some(Cause::Shed(what)),
+                    ..failure
+                };
             }
             Error::RateLimited { retry_after, .. } => {
                 let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Please try again later.");
@@ -240,11 +256,11 @@ impl Words {
             Error::Unavailable(cause) => {
                 let failure =
                     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable. Please try again.");
-                return Failure { retry_after: Some(1), cause: Some(cause), ..failure };
+                return Failure { retry_after: Some(1), cause: Some(Cause::Failed(cause)), ..failure };
             }
             Error::Internal(cause) => {
                 let failure = Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
-                return Failure { cause: Some(cause), ..failure };
+                return Failure { cause: Some(Cause::Failed(cause)), ..failure };
             }
         };
         Failure::new(status, message)

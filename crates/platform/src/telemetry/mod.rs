@@ -1,24 +1,17 @@
 //! Logs: one JSON object a line for machines, or readable lines for a terminal. To stderr, through a bounded buffer, so that a
-//! slow reader of the logs never slows a request.
+//! slow reader of the logs never slows a request. Beside them, metrics.
 
 mod json;
+pub mod metrics;
 mod writer;
-
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use metrics::metrics;
 pub use writer::Flush;
-
-static PANICS: AtomicU64 = AtomicU64::new(0);
-
-/// Panics since the process started. None of them ended it.
-pub fn panics() -> u64 {
-    PANICS.load(Ordering::Relaxed)
-}
 
 /// Starts logging. Keep the result until the end: dropping it writes out what is buffered.
 pub fn init(pretty: bool, level: Level) -> Flush {
@@ -36,7 +29,7 @@ pub fn init(pretty: bool, level: Level) -> Flush {
 /// A panic is logged without its payload, which could hold personal data, and counted.
 fn count_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        PANICS.fetch_add(1, Ordering::Relaxed);
+        metrics().panics.inc();
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(event = "panic", location, "a task panicked");
     }));

@@ -1,5 +1,6 @@
 //! PostgreSQL: point reads pipelined over a few shared connections that reconnect by themselves; transactions from a pool.
 
+mod pooled;
 mod transaction;
 
 use std::collections::HashMap;
@@ -8,15 +9,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use prometheus::Histogram;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 
+pub use self::pooled::Pooled;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
 use super::migrate::{self, Migration};
 use super::{Limits, StoreError, stats};
+use crate::telemetry::metrics::{self, metrics};
 
 /// How long a connection attempt, and the wait for a pooled connection, may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -40,8 +44,18 @@ pub struct Postgres {
     shared: Vec<Shared>,
     turn: AtomicUsize,
     pool: Pool,
+    measured: Arc<metrics::Pool>,
+    operations: Operations,
     /// Rung after each commit that may have appended events; the sequencer listens.
     pub(super) committed: Notify,
+}
+
+/// How long they take. Those of a transaction are `write`, whatever they do.
+struct Operations {
+    read: Histogram,
+    scan: Histogram,
+    write: Histogram,
+    commit: Histogram,
 }
 
 /// A connection that many readers use at once: their queries go out back to back and are answered in order.
@@ -78,7 +92,23 @@ impl Postgres {
         let shared = (0..limits.shared_connections.max(1))
             .map(|_| Shared { current: Mutex::default(), connecting: AsyncMutex::default() })
             .collect();
-        let postgres = Self { service, config, shared, turn: AtomicUsize::new(0), pool, committed: Notify::new() };
+        let databases = &metrics().databases;
+        let operation = |name| databases.operation("postgresql", service, name);
+        let postgres = Self {
+            service,
+            config,
+            shared,
+            turn: AtomicUsize::new(0),
+            pool,
+            measured: databases.pool(service),
+            operations: Operations {
+                read: operation("read"),
+                scan: operation("scan"),
+                write: operation("write"),
+                commit: operation("commit"),
+            },
+            committed: Notify::new(),
+        };
         match postgres.connection().await {
             Ok(_) => Ok(postgres),
             Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", place(&postgres.config)))),
@@ -99,7 +129,7 @@ impl Postgres {
             // The connection was lost under the query. A read can safely be asked again, once, on a new one.
             result = shared.query(&self.config, sql, params).await;
         }
-        stats::record(started);
+        stats::record(started, &self.operations.read);
         Ok(result?)
     }
 
@@ -115,12 +145,21 @@ impl Postgres {
     ///
     /// # Errors
     /// `Unavailable`; `Overloaded` when none came free in time.
-    pub async fn connection(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| match error {
+    pub async fn connection(&self) -> Result<Pooled, StoreError> {
+        let waiting = self.measured.waiting();
+        let got = self.pool.get().await;
+        drop(waiting);
+        let object = got.map_err(|error| match error {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => StoreError::Overloaded("database connections"),
             PoolError::Backend(error) => StoreError::from(error),
             other => StoreError::Unavailable(other.to_string()),
-        })
+        })?;
+        Ok(Pooled::new(object, self.measured.used()))
+    }
+
+    /// Tells the metrics what only a look shows.
+    pub fn measure(&self) {
+        self.measured.idle.set(i64::try_from(self.pool.status().available).unwrap_or(i64::MAX));
     }
 
     /// A slow read on a connection of its own.
@@ -132,7 +171,7 @@ impl Postgres {
         let started = Instant::now();
         let statement = connection.prepare_cached(sql).await?;
         let rows = connection.query(&statement, params).await;
-        stats::record(started);
+        stats::record(started, &self.operations.scan);
         Ok(rows?)
     }
 
@@ -144,7 +183,7 @@ impl Postgres {
         let connection = self.connection().await?;
         let started = Instant::now();
         let rows = connection.query(sql, params).await;
-        stats::record(started);
+        stats::record(started, &self.operations.scan);
         Ok(rows?)
     }
 

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join3};
+use prometheus::Histogram;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{Params, Postgres};
+use super::{Params, Pooled, Postgres};
 use crate::db::error::describe;
 use crate::db::{StoreError, stats};
 
@@ -33,7 +33,8 @@ impl<'a> Statement<'a> {
 
 /// Runs what belongs into a transaction; the first time, its BEGIN travels ahead.
 async fn run_in<T>(
-    connection: &Object,
+    connection: &Pooled,
+    kind: &Histogram,
     begun: &mut bool,
     run: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, StoreError> {
@@ -45,13 +46,13 @@ async fn run_in<T>(
         let (begun, result) = join(connection.batch_execute("begin"), run).await;
         begun.and(result)
     };
-    stats::record(started);
+    stats::record(started, kind);
     Ok(result?)
 }
 
 type Prepared<'a> = Vec<(tokio_postgres::Statement, Params<'a>)>;
 
-async fn prepare_all<'a>(connection: &Object, statements: &'a [Statement<'_>]) -> Result<Prepared<'a>, StoreError> {
+async fn prepare_all<'a>(connection: &Pooled, statements: &'a [Statement<'_>]) -> Result<Prepared<'a>, StoreError> {
     let mut prepared = Vec::with_capacity(statements.len());
     for statement in statements {
         prepared.push((connection.prepare_cached(statement.sql).await?, &statement.params[..]));
@@ -74,13 +75,13 @@ fn check_all(
 
 /// A transaction that is either committed, rolled back, or dropped with its connection.
 pub struct Transaction<'a> {
-    connection: Option<Object>,
+    connection: Option<Pooled>,
     begun: bool,
     postgres: &'a Postgres,
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(connection: Object, postgres: &'a Postgres) -> Self {
+    pub(super) fn new(connection: Pooled, postgres: &'a Postgres) -> Self {
         Self { connection: Some(connection), begun: false, postgres }
     }
 
@@ -91,7 +92,7 @@ impl<'a> Transaction<'a> {
     pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
         let statement = connection.prepare_cached(sql).await?;
-        run_in(connection, &mut self.begun, connection.query(&statement, params)).await
+        run_in(connection, &self.postgres.operations.write, &mut self.begun, connection.query(&statement, params)).await
     }
 
     /// Runs one statement and returns how many rows it affected.
@@ -101,7 +102,8 @@ impl<'a> Transaction<'a> {
     pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
         let statement = connection.prepare_cached(sql).await?;
-        run_in(connection, &mut self.begun, connection.execute(&statement, params)).await
+        run_in(connection, &self.postgres.operations.write, &mut self.begun, connection.execute(&statement, params))
+            .await
     }
 
     /// Runs the statements in one round trip.
@@ -113,7 +115,8 @@ impl<'a> Transaction<'a> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
         let prepared = prepare_all(connection, statements).await?;
         let execute_all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
-        let executed = run_in(connection, &mut self.begun, execute_all.map(Ok)).await?;
+        let executed =
+            run_in(connection, &self.postgres.operations.write, &mut self.begun, execute_all.map(Ok)).await?;
         check_all(statements, executed)
     }
 
@@ -138,9 +141,9 @@ impl<'a> Transaction<'a> {
             connection.batch_execute("commit"),
         )
         .await;
-        stats::record(started);
+        stats::record(started, &self.postgres.operations.commit);
         if begun.is_err() || committed.is_err() {
-            drop(Object::take(connection));
+            connection.close();
         }
         begun?;
         if let Err(error) = committed {
@@ -173,9 +176,9 @@ impl<'a> Transaction<'a> {
             return Err(closed());
         };
         let result = connection.batch_execute("commit").await;
-        stats::record(started);
+        stats::record(started, &self.postgres.operations.commit);
         if let Err(error) = result {
-            drop(Object::take(connection));
+            connection.close();
             return Err(error.into());
         }
         self.postgres.committed.notify_one();
@@ -188,7 +191,7 @@ impl<'a> Transaction<'a> {
             && self.begun
             && connection.batch_execute("rollback").await.is_err()
         {
-            drop(Object::take(connection));
+            connection.close();
         }
     }
 }
@@ -199,7 +202,7 @@ impl Drop for Transaction<'_> {
         if let Some(connection) = self.connection.take()
             && self.begun
         {
-            drop(Object::take(connection));
+            connection.close();
         }
     }
 }

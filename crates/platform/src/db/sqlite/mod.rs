@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use prometheus::Histogram;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
@@ -16,6 +17,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::migrate::{self, Migration};
 use super::{Limits, StoreError, stats};
+use crate::telemetry::metrics::{Pool, metrics};
 
 /// A scan is cut off after this.
 const READ_TIME: Duration = Duration::from_secs(1);
@@ -28,6 +30,16 @@ pub struct Sqlite {
     readers: Arc<Readers>,
     slow_reads: Arc<Semaphore>,
     writer: Writer,
+    /// Of the threads that scan.
+    scans: Arc<Pool>,
+    operations: Operations,
+}
+
+/// How long they take.
+struct Operations {
+    read: Histogram,
+    scan: Histogram,
+    write: Histogram,
 }
 
 impl Sqlite {
@@ -41,7 +53,22 @@ impl Sqlite {
             .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", path.display())))?;
         let readers = Arc::new(Readers::new(path.clone()));
         let writer = Writer::start(service, &path, Arc::clone(&readers))?;
-        Ok(Self { path, readers, slow_reads: Arc::new(Semaphore::new(limits.pool_size)), writer })
+        let databases = &metrics().databases;
+        let operation = |name| databases.operation("sqlite", service, name);
+        Ok(Self {
+            path,
+            readers,
+            slow_reads: Arc::new(Semaphore::new(limits.pool_size)),
+            writer,
+            scans: databases.pool(&format!("{service}-readers")),
+            operations: Operations { read: operation("read"), scan: operation("scan"), write: operation("write") },
+        })
+    }
+
+    /// Tells the metrics what only a look shows.
+    pub fn measure(&self) {
+        self.scans.idle.set(self.readers.idle_count());
+        self.writer.measure();
     }
 
     /// Reads a few rows by key, on the calling thread: microseconds, so a hop to another thread would cost more. All statements
@@ -52,7 +79,7 @@ impl Sqlite {
     pub fn read_point<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = self.readers.read_shared(read);
-        stats::record(started);
+        stats::record(started, &self.operations.read);
         result
     }
 
@@ -65,18 +92,20 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let waiting = self.scans.waiting();
         let acquired = tokio::time::timeout(READ_TIME, Arc::clone(&self.slow_reads).acquire_owned()).await;
         let Ok(Ok(place)) = acquired else {
             return Err(StoreError::Overloaded("database reads"));
         };
-        let readers = Arc::clone(&self.readers);
+        drop(waiting);
+        let (readers, used) = (Arc::clone(&self.readers), self.scans.used());
         let started = Instant::now();
         let task = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _held = (place, used);
             readers.read_for(READ_TIME, read)
         });
         let result = task.await.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
-        stats::record(started);
+        stats::record(started, &self.operations.scan);
         result
     }
 
@@ -92,7 +121,7 @@ impl Sqlite {
     {
         let started = Instant::now();
         let result = self.writer.write(write).await;
-        stats::record(started);
+        stats::record(started, &self.operations.write);
         result
     }
 

@@ -48,6 +48,11 @@ impl Readers {
         self.idle().retain_mut(|reader| reader.end_snapshot().is_ok());
     }
 
+    /// Connections that nobody reads with at this moment.
+    pub fn idle_count(&self) -> i64 {
+        i64::try_from(self.idle().len()).unwrap_or(i64::MAX)
+    }
+
     /// Reads in the open snapshot, if it is still the latest state; else in a new one, which stays open.
     pub fn read_shared<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let header = self.index_header();

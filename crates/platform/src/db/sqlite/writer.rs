@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::connect;
 use super::readers::Readers;
 use crate::db::StoreError;
+use crate::telemetry::metrics::{Pool, Waiting, metrics};
 
 /// How long a batch may gather jobs before it commits.
 const BATCH_TIME: Duration = Duration::from_millis(5);
@@ -37,6 +38,7 @@ const RESTARTS: usize = 8;
 /// The way to the writer thread, which ends when this is dropped.
 pub struct Writer {
     jobs: SyncSender<Box<dyn Job>>,
+    pool: Arc<Pool>,
 }
 
 impl Writer {
@@ -49,11 +51,17 @@ impl Writer {
         )?;
         let checkpoints = Checkpoints::watch(&mut connection, path)?;
         let (jobs, queue) = sync_channel(QUEUE);
+        let pool = metrics().databases.pool(&format!("{service}-writer"));
+        let used = Arc::clone(&pool);
         std::thread::Builder::new()
             .name(format!("{service}-writer"))
-            .spawn(move || run(&connection, &queue, &readers, checkpoints))
+            .spawn(move || run(&connection, &queue, &readers, checkpoints, &used))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, pool })
+    }
+
+    pub fn measure(&self) {
+        self.pool.idle.set(1 - self.pool.used.get());
     }
 
     pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
@@ -62,7 +70,12 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(WriteJob { write: Some(write), outcome: None, reply: Some(reply) });
+        let job = Box::new(WriteJob {
+            waiting: Some(self.pool.waiting()),
+            write: Some(write),
+            outcome: None,
+            reply: Some(reply),
+        });
         let stopped = || StoreError::Unavailable("the database writer has stopped".into());
         self.jobs.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => StoreError::Overloaded("database writes"),
@@ -81,6 +94,7 @@ trait Job: Send {
 }
 
 struct WriteJob<T, F> {
+    waiting: Option<Waiting>,
     write: Option<F>,
     outcome: Option<Result<T, StoreError>>,
     reply: Option<oneshot::Sender<Result<T, StoreError>>>,
@@ -92,6 +106,7 @@ where
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
+        self.waiting = None;
         // Who has been told that it did not happen in time must not be told wrong.
         let gone = self.reply.as_ref().is_none_or(oneshot::Sender::is_closed);
         let Some(write) = self.write.take().filter(|_| !gone) else { return false };
@@ -122,7 +137,13 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-fn run(connection: &Connection, queue: &Receiver<Box<dyn Job>>, readers: &Readers, mut checkpoints: Checkpoints) {
+fn run(
+    connection: &Connection,
+    queue: &Receiver<Box<dyn Job>>,
+    readers: &Readers,
+    mut checkpoints: Checkpoints,
+    pool: &Arc<Pool>,
+) {
     let mut likely = 1;
     loop {
         let first = match queue.recv_timeout(IDLE_TIME) {
@@ -133,6 +154,7 @@ fn run(connection: &Connection, queue: &Receiver<Box<dyn Job>>, readers: &Reader
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        let used = pool.used();
         let mut jobs = vec![first];
         let result = run_batch(connection, &mut jobs, queue, likely);
         likely = jobs.len();
@@ -140,6 +162,7 @@ fn run(connection: &Connection, queue: &Receiver<Box<dyn Job>>, readers: &Reader
             // The connection is of no use inside a failed transaction; a second failure shows at the next BEGIN.
             let _ = connection.execute_batch("rollback");
         }
+        drop(used);
         // An open snapshot is of no more use, and would keep the log from being reused.
         readers.end_snapshots();
         let result = result.as_ref().copied().map_err(String::as_str);

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::pointer;
 use crate::http::{RequestId, seconds};
+use crate::telemetry::metrics;
 
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -243,6 +244,9 @@ impl Refusal {
         let document = self.document(path, request_id);
         if let Refusal::Because(Error::Internal(cause) | Error::Unavailable(cause)) = self {
             tracing::error!(event = "request.failed", error = %cause, "a request failed");
+        }
+        if let Refusal::Because(Error::Overloaded { what, .. }) = self {
+            metrics().shed(what);
         }
         let (parts, _) = bare.into_parts();
         let mut response = Response::from_parts(parts, Body::from(document));
