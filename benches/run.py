@@ -3,7 +3,7 @@
 
     python3 benches/run.py                 everything; writes benches/results/DATE.md and DATE.json
     python3 benches/run.py --quick         a smoke run of about a minute; prints, records nothing
-    python3 benches/run.py --lists         how long lists take on stores of growing size, alone; prints, records nothing
+    python3 benches/run.py --lists         how long lists take on stores of growing size, alone; prints, for results/DATE-lists.md
 """
 
 from __future__ import annotations

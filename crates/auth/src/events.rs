@@ -188,7 +188,7 @@ pub fn mail_requested(
 pub fn session_opened(context: &Context, session: &Session, cause: &Cause) -> Result<Event, Error> {
     let place = Place { device: session.used_by.device.as_deref(), address: session.used_by.address };
     let data = SessionOpened { account_id: session.account_id, api: session.api.api() };
-    let head = session_head(context, "session.opened", session.id, 1, session.created_at, cause)?;
+    let head = head_of(context, "session.opened", session_subject(session.id), (1, session.created_at), cause)?;
     personal(context, head, session.account_id, &place, data)
 }
 
@@ -203,7 +203,7 @@ pub fn session_ended(
     now: Timestamp,
     cause: &Cause,
 ) -> Result<Event, Error> {
-    let head = session_head(context, "session.ended", session, 2, now, cause)?;
+    let head = head_of(context, "session.ended", session_subject(session), (2, now), cause)?;
     Event::new(head, SessionEnded { account_id, reason }, None).map_err(unwritable)
 }
 
@@ -263,42 +263,30 @@ pub fn subject(account: Uuid) -> String {
     format!("accounts/{account}")
 }
 
+fn session_subject(session: Uuid) -> String {
+    format!("sessions/{session}")
+}
+
+/// Of an account as it is after the change.
 fn head<'a>(
     context: &Context,
     kind: &'static str,
     account: &Account,
     cause: &'a Cause,
 ) -> Result<EventHead<'a>, Error> {
-    Ok(EventHead {
-        id: context.id()?,
-        source: SOURCE,
-        kind,
-        subject: subject(account.id),
-        version: account.version,
-        time: account.updated_at,
-        actor: cause.actor,
-        request_id: cause.request_id.as_deref(),
-    })
+    head_of(context, kind, subject(account.id), (account.version, account.updated_at), cause)
 }
 
-fn session_head<'a>(
+fn head_of<'a>(
     context: &Context,
     kind: &'static str,
-    session: Uuid,
-    version: i64,
-    time: Timestamp,
+    subject: String,
+    (version, time): (i64, Timestamp),
     cause: &'a Cause,
 ) -> Result<EventHead<'a>, Error> {
-    Ok(EventHead {
-        id: context.id()?,
-        source: SOURCE,
-        kind,
-        subject: format!("sessions/{session}"),
-        version,
-        time,
-        actor: cause.actor,
-        request_id: cause.request_id.as_deref(),
-    })
+    let Cause { actor, request_id } = cause;
+    let (id, request_id) = (context.id()?, request_id.as_deref());
+    Ok(EventHead { id, source: SOURCE, kind, subject, version, time, actor: *actor, request_id })
 }
 
 fn unwritable(error: serde_json::Error) -> Error {

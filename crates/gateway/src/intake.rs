@@ -1,13 +1,14 @@
 //! A request is taken in whole before it gets a place and its caller is looked at: one whose body is held back keeps nobody out,
 //! and cannot use what its caller was allowed when it began.
 
+use std::time::Duration;
+
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::Error;
 use platform::http::body::{self, Arrived};
-use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bodies of at most so many bytes are bounded by the number of connections.

@@ -10,7 +10,7 @@ use platform::db::Effects;
 use super::Auth;
 use super::profile::{ATTEMPTS, VERIFICATION_LIFETIME, others_change_it};
 use crate::events::{self, Cause, Template};
-use crate::model::{OneTimeToken, Purpose, email_key};
+use crate::model::{Account, OneTimeToken, Purpose, email_key};
 use crate::store::{AccountChange, EndSessions};
 use crate::tickets::Ticket;
 
@@ -42,20 +42,16 @@ impl Auth {
     /// Sets another password by a mailed permission, and ends all sessions. Who could read the mail owns the address.
     ///
     /// # Errors
-    /// `Invalid` when the token is none of ours, used or over, or went to an earlier address, or the password breaks a rule; `Unavailable`, `Overloaded`.
+    /// `Invalid` when the token is none of ours, used or over, or went to an earlier address, or the password breaks a rule;
+    /// `Unavailable`, `Overloaded`.
     pub async fn reset_password(&self, ticket: &str, new: &str, request_id: Option<String>) -> Result<(), Error> {
         let token = self.mailed(ticket, Purpose::ResetPassword).await?;
-        let account_id = token.account_id.ok_or_else(not_good)?;
-        let account = self.store.account(account_id).await?.ok_or_else(not_good)?;
+        let account = self.permitted(&token).await?;
         self.check_new_password("password", new, &account)?;
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
-        let cause = Cause::of(account_id, request_id);
+        let cause = Cause::of(account.id, request_id);
         for _ in 0..ATTEMPTS {
-            let found = self.store.account(account_id).await?.filter(|account| account.active);
-            let mut after = found.ok_or_else(not_good)?;
-            if email_key(&after.email) != token.email_key {
-                return Err(not_good());
-            }
+            let mut after = self.permitted(&token).await?;
             self.next_version(&mut after);
             after.email_verified_at = after.email_verified_at.or(Some(after.updated_at));
             let effects = self.password_effects(&after, None, &cause)?;
@@ -98,11 +94,7 @@ impl Auth {
         let account_id = token.account_id.ok_or_else(not_good)?;
         let cause = Cause::of(account_id, request_id);
         for _ in 0..ATTEMPTS {
-            let found = self.store.account(account_id).await?.filter(|account| account.active);
-            let mut after = found.ok_or_else(not_good)?;
-            if email_key(&after.email) != token.email_key {
-                return Err(not_good());
-            }
+            let mut after = self.permitted(&token).await?;
             self.next_version(&mut after);
             after.email_verified_at = Some(after.updated_at);
             let effects = Effects::event(events::email_verified(&self.context, &after, &cause)?);
@@ -112,6 +104,13 @@ impl Auth {
             }
         }
         Err(others_change_it())
+    }
+
+    /// The account that a permission is for, while it has the address that the permission went to.
+    async fn permitted(&self, token: &OneTimeToken) -> Result<Account, Error> {
+        let id = token.account_id.ok_or_else(not_good)?;
+        let found = self.store.account(id).await?;
+        found.filter(|found| found.active && email_key(&found.email) == token.email_key).ok_or_else(not_good)
     }
 
     async fn mailed(&self, ticket: &str, expected: Purpose) -> Result<OneTimeToken, Error> {

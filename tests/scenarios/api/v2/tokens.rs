@@ -168,6 +168,10 @@ fn malformed_tokens_are_refused_and_never_logged(topology: Topology) {
         assert_problem(&answer, 401, "unauthenticated");
         assert!(answer.header("www-authenticate").is_some(), "{told}");
     }
+    // Before anything is said of what was asked for.
+    for path in ["/api/v2/products/none", "/api/v2/variants/none"] {
+        assert_problem(&server.client().with_token("nonsense").get(path), 401, "unauthenticated");
+    }
     let megabyte = format!(
         "GET {ME} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
         "a".repeat(1 << 20)

@@ -19,8 +19,8 @@ use crate::routes::Endpoints;
         (status = 304, description = "The client has it")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
-    ResourceId(id): ResourceId,
     V2Caller(caller): V2Caller,
+    ResourceId(id): ResourceId,
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
