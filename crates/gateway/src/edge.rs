@@ -17,11 +17,11 @@ use ipnet::IpNet;
 use kernel::Error;
 use kernel::error::Unauthenticated;
 use platform::Context;
-use platform::db::stats::{self, QueryStats};
 use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
+use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, metrics};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
@@ -139,8 +139,8 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
     let route = request.extensions().get::<MatchedPath>().cloned();
     let unmatched = route.is_none().then(|| request.uri().clone());
     request.extensions_mut().insert(id.clone());
-    let counted = Arc::new(QueryStats::default());
-    let mut response = stats::scope(Arc::clone(&counted), next(request)).await;
+    let scope = Arc::new(Scope::default());
+    let mut response = scope::within(Arc::clone(&scope), next(request)).await;
     let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
     metrics().http.record(&method, route, response.status(), took);
     tracing::info!(
@@ -151,8 +151,8 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
         url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
         http.response.status_code = response.status().as_u16(),
         duration_ms = millis(took),
-        db.queries = counted.queries(),
-        db.time_ms = millis(counted.time()),
+        db.queries = scope.queries(),
+        db.time_ms = millis(scope.query_time()),
         user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
         "request"
     );

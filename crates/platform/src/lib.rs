@@ -3,6 +3,7 @@
 pub mod db;
 pub mod http;
 pub mod idempotency;
+pub mod scope;
 pub mod tasks;
 pub mod telemetry;
 

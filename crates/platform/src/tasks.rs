@@ -7,7 +7,7 @@ use std::time::Duration;
 use kernel::Error;
 use tokio::sync::Semaphore;
 
-use crate::db::stats;
+use crate::scope;
 
 /// Runs writes on tasks of their own: a client that hangs up drops the answer, never the write. Bounded: when all places
 /// are taken, callers are refused rather than queued without end.
@@ -34,7 +34,7 @@ impl WriteTasks {
             return Err(Error::Overloaded { what: "writes", retry_after: Duration::from_secs(1) });
         };
         let deadline = self.deadline;
-        let task = tokio::spawn(stats::inherit(async move {
+        let task = tokio::spawn(scope::inherit(async move {
             let _place = place;
             match tokio::time::timeout(deadline, write).await {
                 Ok(result) => result,

@@ -7,7 +7,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::{StoreError, stats};
+use super::StoreError;
+use crate::scope;
 
 /// Transactions in progress at once. With two, the database works on one while the other gathers.
 const LANES: usize = 2;
@@ -66,7 +67,7 @@ impl<W: Send + Sync + 'static> Groups<W> {
         self.queue.try_send((write, reply)).map_err(|_| StoreError::Overloaded("database writes"))?;
         let result = answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the write was dropped".into())));
         // The queries of its group are counted by themselves.
-        stats::record_wait(started.elapsed());
+        scope::record_wait(started.elapsed());
         result
     }
 }

@@ -11,7 +11,7 @@ pub mod postgres;
 pub mod row;
 pub mod sequencer;
 pub mod sqlite;
-pub mod stats;
+
 #[cfg(test)]
 mod tests;
 mod url;

@@ -19,7 +19,8 @@ pub use self::pooled::Pooled;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
 use super::migrate::{self, Migration};
-use super::{Limits, StoreError, stats};
+use super::{Limits, StoreError};
+use crate::scope;
 use crate::telemetry::metrics::{self, metrics};
 
 /// How long a connection attempt, and the wait for a pooled connection, may take.
@@ -129,7 +130,7 @@ impl Postgres {
             // The connection was lost under the query. A read can safely be asked again, once, on a new one.
             result = shared.query(&self.config, sql, params).await;
         }
-        stats::record(started, &self.operations.read);
+        scope::record(started, &self.operations.read);
         Ok(result?)
     }
 
@@ -171,7 +172,7 @@ impl Postgres {
         let started = Instant::now();
         let statement = connection.prepare_cached(sql).await?;
         let rows = connection.query(&statement, params).await;
-        stats::record(started, &self.operations.scan);
+        scope::record(started, &self.operations.scan);
         Ok(rows?)
     }
 
@@ -183,7 +184,7 @@ impl Postgres {
         let connection = self.connection().await?;
         let started = Instant::now();
         let rows = connection.query(sql, params).await;
-        stats::record(started, &self.operations.scan);
+        scope::record(started, &self.operations.scan);
         Ok(rows?)
     }
 

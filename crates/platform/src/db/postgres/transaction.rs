@@ -9,8 +9,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::{Params, Pooled, Postgres};
+use crate::db::StoreError;
 use crate::db::error::describe;
-use crate::db::{StoreError, stats};
+use crate::scope;
 
 /// A statement among others that travel together.
 pub struct Statement<'a> {
@@ -46,7 +47,7 @@ async fn run_in<T>(
         let (begun, result) = join(connection.batch_execute("begin"), run).await;
         begun.and(result)
     };
-    stats::record(started, kind);
+    scope::record(started, kind);
     Ok(result?)
 }
 
@@ -141,7 +142,7 @@ impl<'a> Transaction<'a> {
             connection.batch_execute("commit"),
         )
         .await;
-        stats::record(started, &self.postgres.operations.commit);
+        scope::record(started, &self.postgres.operations.commit);
         if begun.is_err() || committed.is_err() {
             connection.close();
         }
@@ -176,7 +177,7 @@ impl<'a> Transaction<'a> {
             return Err(closed());
         };
         let result = connection.batch_execute("commit").await;
-        stats::record(started, &self.postgres.operations.commit);
+        scope::record(started, &self.postgres.operations.commit);
         if let Err(error) = result {
             connection.close();
             return Err(error.into());

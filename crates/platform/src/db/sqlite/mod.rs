@@ -16,7 +16,8 @@ use tokio::sync::Semaphore;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::migrate::{self, Migration};
-use super::{Limits, StoreError, stats};
+use super::{Limits, StoreError};
+use crate::scope;
 use crate::telemetry::metrics::{Pool, metrics};
 
 /// A scan is cut off after this.
@@ -79,7 +80,7 @@ impl Sqlite {
     pub fn read_point<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = self.readers.read_shared(read);
-        stats::record(started, &self.operations.read);
+        scope::record(started, &self.operations.read);
         result
     }
 
@@ -105,7 +106,7 @@ impl Sqlite {
             readers.read_for(READ_TIME, read)
         });
         let result = task.await.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
-        stats::record(started, &self.operations.scan);
+        scope::record(started, &self.operations.scan);
         result
     }
 
@@ -121,7 +122,7 @@ impl Sqlite {
     {
         let started = Instant::now();
         let result = self.writer.write(write).await;
-        stats::record(started, &self.operations.write);
+        scope::record(started, &self.operations.write);
         result
     }
 

@@ -1,4 +1,4 @@
-//! How many queries a request made and how long they took, for its log line.
+//! What belongs to one request, wherever in the process something is done for it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,36 +7,37 @@ use std::time::{Duration, Instant};
 
 use prometheus::Histogram;
 
-/// Counters of one request.
+/// One request's counts.
 #[derive(Debug, Default)]
-pub struct QueryStats {
+pub struct Scope {
     queries: AtomicU32,
     micros: AtomicU64,
 }
 
-impl QueryStats {
+impl Scope {
+    /// Database queries that were made for it, and how long they took.
     pub fn queries(&self) -> u32 {
         self.queries.load(Ordering::Relaxed)
     }
 
-    pub fn time(&self) -> Duration {
+    pub fn query_time(&self) -> Duration {
         Duration::from_micros(self.micros.load(Ordering::Relaxed))
     }
 }
 
 tokio::task_local! {
-    static CURRENT: Arc<QueryStats>;
+    static CURRENT: Arc<Scope>;
 }
 
-/// Counts the queries of `future` in `stats`.
-pub async fn scope<F: Future>(stats: Arc<QueryStats>, future: F) -> F::Output {
-    CURRENT.scope(stats, future).await
+/// Runs `future` as a part of this request.
+pub async fn within<F: Future>(scope: Arc<Scope>, future: F) -> F::Output {
+    CURRENT.scope(scope, future).await
 }
 
-/// Carries the caller's counters into a future that will run on another task.
+/// Carries the caller's request into a future that will run on another task.
 pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let stats = CURRENT.try_with(Arc::clone).unwrap_or_default();
-    CURRENT.scope(stats, future)
+    let scope = CURRENT.try_with(Arc::clone).unwrap_or_default();
+    CURRENT.scope(scope, future)
 }
 
 /// Counts one query that began at `started`, for its request and among its kind.
@@ -50,8 +51,8 @@ pub(crate) fn record(started: Instant, kind: &Histogram) {
 pub(crate) fn record_wait(took: Duration) {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     // Outside a request nobody asks.
-    let _ = CURRENT.try_with(|stats| {
-        stats.queries.fetch_add(1, Ordering::Relaxed);
-        stats.micros.fetch_add(micros, Ordering::Relaxed);
+    let _ = CURRENT.try_with(|scope| {
+        scope.queries.fetch_add(1, Ordering::Relaxed);
+        scope.micros.fetch_add(micros, Ordering::Relaxed);
     });
 }
