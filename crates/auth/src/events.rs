@@ -13,7 +13,7 @@ use crate::model::{Account, Session};
 const SOURCE: &str = "/auth";
 
 /// Who caused a change, and in which request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cause {
     pub actor: Actor,
     pub request_id: Option<String>,
@@ -263,7 +263,8 @@ pub fn subject(account: Uuid) -> String {
     format!("accounts/{account}")
 }
 
-fn session_subject(session: Uuid) -> String {
+/// The subject of a session's events.
+pub fn session_subject(session: Uuid) -> String {
     format!("sessions/{session}")
 }
 

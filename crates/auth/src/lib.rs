@@ -3,6 +3,7 @@
 //! Every check of a token reads its session and account, so log-out and deactivation hold at once, whoever wrote them.
 
 mod events;
+mod internal;
 mod keys;
 mod local;
 mod model;
@@ -20,11 +21,12 @@ use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 
-pub use events::Cause;
-pub use keys::{Key, KeyError, KeyRing};
+pub use events::{Cause, session_subject, subject as account_subject};
+pub use internal::{Remote, routes as internal_routes};
+pub use keys::KeyRing;
 pub use model::{Account, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict};
-pub use service::{Administration, Auth, AuthSettings, LoggedIn, Mail, Opened, StartError};
+pub use service::{Administration, Auth, AuthSettings, Authenticated, LoggedIn, Mail, Opened, StartError};
 pub use tokens::{Audience, Claims};
 
 /// The schema of the database that auth is started with.

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use kernel::{Role, Timestamp, Uuid, Violation};
+use serde::{Deserialize, Serialize};
 
 use crate::tokens::Audience;
 
 /// Someone who may log in. The password hash is not part of it, so it cannot leak with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub id: Uuid,
     pub username: String,
@@ -23,7 +24,7 @@ pub struct Account {
 }
 
 /// One log-in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub id: Uuid,
     pub account_id: Uuid,
@@ -38,7 +39,7 @@ pub struct Session {
 }
 
 /// What is known of who uses a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsedBy {
     /// How the device names itself (`User-Agent`).
     pub device: Option<String>,

@@ -12,16 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Event, Principal, Role, Uuid};
+use kernel::{Error, Event, Principal, Role, Timestamp, Uuid};
 use platform::Context;
 use platform::db::{Database, Effects, StoreError};
+use platform::feed::Source;
+use platform::keys::KeyError;
 use platform::tasks::WriteTasks;
 use platform::telemetry::metrics;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::Accounts;
 use crate::events::{self, Cause};
-use crate::keys::{KeyError, LiveRing};
+use crate::keys::LiveRing;
 use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
 use crate::store::{self, Store, StoredAccount};
@@ -64,10 +67,19 @@ pub struct LoggedIn {
     pub token: String,
 }
 
+/// Who a token speaks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Authenticated {
+    pub principal: Principal,
+    /// When the token or its session is over, if neither is ended before.
+    pub until: Timestamp,
+}
+
 /// The service. One per process, shared.
 pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) database: Database,
+    pub(crate) changes: Arc<Source>,
     pub(crate) context: Context,
     pub(crate) tasks: WriteTasks,
     pub(crate) hasher: PasswordHasher,
@@ -96,6 +108,7 @@ impl Auth {
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
             store: store::open(database.clone()),
+            changes: Source::start(database.clone()),
             database,
             tokens: Tokens::new(match settings.key_file {
                 Some(file) => LiveRing::open(&file, &context)?,
@@ -117,19 +130,22 @@ impl Auth {
     ///
     /// # Errors
     /// `Unauthenticated` (`Invalid`, `Expired`, `Ended`); `Unavailable`: a token is never accepted unseen.
-    pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Principal, Error> {
+    pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Authenticated, Error> {
         let now = self.context.now();
         let claims = self.tokens.verify(token, audience, now).map_err(Error::Unauthenticated)?;
         let found = self.store.session_with_account(claims.sid).await?;
         found
             .filter(|(session, account)| session.is_live(now) && account.active && account.id == claims.sub)
-            .map(|(session, account)| Principal {
-                account_id: account.id,
-                session_id: session.id,
-                username: account.username,
-                email: account.email,
-                role: account.role,
-                logged_in_at: session.created_at,
+            .map(|(session, account)| Authenticated {
+                until: session.expires_at.min(claims.expires_at()),
+                principal: Principal {
+                    account_id: account.id,
+                    session_id: session.id,
+                    username: account.username,
+                    email: account.email,
+                    role: account.role,
+                    logged_in_at: session.created_at,
+                },
             })
             .ok_or(Error::Unauthenticated(Unauthenticated::Ended))
     }

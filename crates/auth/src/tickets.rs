@@ -80,7 +80,7 @@ impl Tokens {
         let ring = self.ring.current();
         let key = ring.newest().ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
         let mut bytes = ticket.to_bytes();
-        let signature = key.signing().sign(&signed(&bytes));
+        let signature = key.key.signing().sign(&signed(&bytes));
         bytes.extend_from_slice(&signature.to_bytes());
         Ok(BASE64.encode(bytes))
     }
@@ -93,8 +93,9 @@ impl Tokens {
         let bytes = BASE64.decode(text).ok()?;
         let (said, signature) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE_LENGTH)?)?;
         let (signature, message) = (Signature::from_slice(signature).ok()?, signed(said));
-        let verifies =
-            |ring: &KeyRing| ring.keys().iter().any(|key| key.verifying().verify_strict(&message, &signature).is_ok());
+        let verifies = |ring: &KeyRing| {
+            ring.keys().iter().any(|key| key.key.verifying().verify_strict(&message, &signature).is_ok())
+        };
         let known = verifies(&self.ring.current()) || verifies(&self.ring.latest());
         known.then(|| Ticket::from_bytes(said)).flatten()
     }

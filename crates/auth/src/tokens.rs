@@ -26,8 +26,8 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 const MAX_REMEMBERED: usize = 10_000;
 
 /// Which API a token is for. One API's token is nothing to the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Audience {
     V1,
     V2,
@@ -123,7 +123,7 @@ impl Tokens {
         let key = ring.newest().ok_or_else(|| Error::Internal("the key ring is empty".into()))?;
         let header = Header { alg: ALGORITHM.into(), typ: TYPE.into(), kid: key.kid.clone() };
         let mut token = format!("{}.{}", segment(&header)?, segment(claims)?);
-        let signature = key.signing().sign(token.as_bytes());
+        let signature = key.key.signing().sign(token.as_bytes());
         token.push('.');
         BASE64.encode_string(signature.to_bytes(), &mut token);
         Ok(token)
@@ -168,7 +168,7 @@ impl Tokens {
         let ring = if known.find(&header.kid).is_some() { known } else { self.ring.latest() };
         let key = ring.find(&header.kid)?;
         let signature = Signature::from_slice(&BASE64.decode(signature).ok()?).ok()?;
-        key.verifying().verify_strict(signed.as_bytes(), &signature).ok()?;
+        key.key.verifying().verify_strict(signed.as_bytes(), &signature).ok()?;
         let claims: Claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
         (claims.iss == ISSUER).then_some(claims)
     }
@@ -180,7 +180,7 @@ impl Tokens {
             .keys()
             .iter()
             .map(|key| {
-                let x = BASE64.encode(key.verifying().as_bytes());
+                let x = BASE64.encode(key.key.verifying().as_bytes());
                 serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": ALGORITHM, "kid": key.kid, "x": x })
             })
             .collect();
@@ -231,7 +231,7 @@ pub mod tests {
     /// A token with a good signature over any header and claims.
     fn forge(tokens: &Tokens, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
-        let signature = tokens.ring.current().newest().unwrap().signing().sign(signed.as_bytes());
+        let signature = tokens.ring.current().newest().unwrap().key.signing().sign(signed.as_bytes());
         format!("{signed}.{}", BASE64.encode(signature.to_bytes()))
     }
 

@@ -10,14 +10,18 @@ use platform::http::ClientAddress;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// Marks a request that comes from a trusted proxy.
+#[derive(Clone, Copy)]
+pub struct Believed;
+
 /// Replaces the peer's address by the client's, if the peer is a trusted proxy that tells it.
 pub fn locate(request: &mut Request, trusted: &[IpNet]) {
-    if trusted.is_empty() {
-        return;
-    }
-    if let Some(ClientAddress(peer)) = request.extensions().get().copied() {
+    if let Some(ClientAddress(peer)) = request.extensions().get().copied()
+        && trusted.iter().any(|network| network.contains(&peer.to_canonical()))
+    {
         let client = client(peer, request.headers(), trusted);
         request.extensions_mut().insert(ClientAddress(client));
+        request.extensions_mut().insert(Believed);
     }
 }
 

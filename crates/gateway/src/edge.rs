@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use auth::{Audience, Auth};
+use auth::Audience;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -20,14 +20,17 @@ use platform::Context;
 use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
-use platform::http::{RequestId, bearer};
+use platform::http::{ClientAddress, RequestId, bearer};
+use platform::internal::{self, Envoy, Speaker};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, metrics};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
 
 use crate::EdgeSettings;
+use crate::callers::Callers;
 use crate::client;
 use crate::cors::{self, cross_origin};
 use crate::fallback;
@@ -44,17 +47,25 @@ pub struct Edge(Arc<Parts>);
 
 struct Parts {
     context: Context,
-    auth: Arc<Auth>,
+    door: Door,
     bounds: Bounds,
     origins: CorsLayer,
     proxies: Vec<IpNet>,
 }
 
+/// Whom a listener is for.
+pub enum Door {
+    /// Everyone; tokens tell who they are.
+    Public(Callers),
+    /// Our own processes; they vouch for whom they ask.
+    Internal(Arc<Envoy>),
+}
+
 impl Edge {
-    pub fn new(context: Context, auth: Arc<Auth>, settings: &EdgeSettings) -> Self {
+    pub fn new(context: Context, door: Door, settings: &EdgeSettings) -> Self {
         Edge(Arc::new(Parts {
             context,
-            auth,
+            door,
             bounds: Bounds::new(settings),
             origins: cors::rules(&settings.cors_origins),
             proxies: settings.trusted_proxies.clone(),
@@ -92,20 +103,25 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let Behind { edge: Edge(edge), inner } = self.clone();
         client::locate(&mut request, &edge.proxies);
+        let deadline = edge.deadline(&request);
         Box::pin(async move {
             // A request passes these from top to bottom, its answer from bottom to top. The steps are plain functions, so the
             // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
-            let answer = observe(&edge.context, request, async |request| {
+            let answer = observe(&edge, request, deadline, async |request| {
                 // Outside of what refuses: a page must be able to read why.
                 cross_origin(&edge.origins, request, async |request| {
                     // The one place that knows the words of both API versions.
                     explain(request, async |request| {
                         // Inside the log, so that a panic is logged as the 500 that the client gets.
                         rescue(request, async |request| {
-                            // Takes the body in, sheds before work begins, bounds the time.
-                            bound(&edge.bounds, request, async |request| {
-                                // Reads the caller's session once; endpoints decide whether they need one.
-                                check_token(&edge.auth, request, async |request| serve(inner, request).await).await
+                            // Lets nobody in who has no business here, before anything is read of them.
+                            admit(&edge.door, request, async |request| {
+                                // Takes the body in, sheds before work begins, bounds the time.
+                                bound(&edge.bounds, deadline, request, async |request| {
+                                    // Reads the caller's session once; endpoints decide whether they need one.
+                                    check_token(&edge.door, request, async |request| serve(inner, request).await).await
+                                })
+                                .await
                             })
                             .await
                         })
@@ -120,6 +136,18 @@ where
     }
 }
 
+impl Parts {
+    /// When the request has to be answered: after our own time, or that of one of our processes which asks.
+    fn deadline(&self, request: &Request) -> Instant {
+        let left = match &self.door {
+            Door::Public(_) => None,
+            Door::Internal(_) => request.headers().get(internal::TIMEOUT),
+        };
+        let left = left.and_then(|left| left.to_str().ok()?.parse().ok()).map(Duration::from_millis);
+        Instant::now() + left.map_or(self.bounds.timeout, |left| left.min(self.bounds.timeout))
+    }
+}
+
 async fn serve<S>(mut inner: S, request: Request) -> Response
 where
     S: Service<Request, Error = Infallible, Response: IntoResponse>,
@@ -131,15 +159,20 @@ where
 }
 
 /// Gives the request its id, counts it and its queries, logs it once, and marks every answer.
-async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+async fn observe(
+    edge: &Parts,
+    mut request: Request,
+    deadline: Instant,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let started = Instant::now();
     let _active = metrics().http.begin();
-    let id = request_id(&request, context);
+    let id = request_id(&request, &edge.context);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let unmatched = route.is_none().then(|| request.uri().clone());
     request.extensions_mut().insert(id.clone());
-    let scope = Arc::new(Scope::default());
+    let scope = Arc::new(Scope::new(id.clone(), deadline));
     let mut response = scope::within(Arc::clone(&scope), next(request)).await;
     let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
     metrics().http.record(&method, route, response.status(), took);
@@ -160,6 +193,13 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
     headers.insert(REQUEST_ID, id.into_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
+    if let Door::Internal(_) = edge.door
+        && let changed = scope.take_changed().join(" ")
+        && !changed.is_empty()
+        && let Ok(changed) = HeaderValue::from_str(&changed)
+    {
+        headers.insert(internal::CHANGED, changed);
+    }
     response
 }
 
@@ -215,7 +255,12 @@ impl Bounds {
 }
 
 /// Takes the request in, sheds what is too much, bounds the rest in time and body.
-async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+async fn bound(
+    bounds: &Bounds,
+    deadline: Instant,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     if request.extensions().get::<HeadTooLarge>().is_some() {
         return server::refuse_head();
     }
@@ -230,7 +275,7 @@ async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request
         held.release(&mut response);
         Ok(response)
     };
-    let answered = tokio::time::timeout(bounds.timeout, answer).await;
+    let answered = tokio::time::timeout_at(deadline, answer).await;
     match answered.unwrap_or_else(|_| Err(Error::Unavailable("the request ran out of time".into()))) {
         Ok(response) => response,
         Err(error) => {
@@ -244,25 +289,49 @@ async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request
     }
 }
 
+/// Turns away from an inner door who brings no statement of our own processes, and takes their word on whom they ask for.
+async fn admit(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    let Door::Internal(envoy) = door else { return next(request).await };
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let statement = request.headers().get(internal::STATEMENT);
+    let speaker = statement.and_then(|statement| envoy.verify(statement, request.method(), target));
+    let Some(speaker) = speaker else { return refuse(Error::Forbidden) };
+    let extensions = request.extensions_mut();
+    extensions.remove::<ClientAddress>();
+    if let Speaker::Gateway(outside) = &speaker {
+        outside.address.map(|address| extensions.insert(ClientAddress(address)));
+        outside.arrived().map(|arrived| extensions.insert(arrived));
+        outside.caller.clone().map(|caller| extensions.insert(caller));
+    }
+    extensions.insert(speaker);
+    next(request).await
+}
+
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
-async fn check_token(auth: &Auth, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+async fn check_token(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    let Door::Public(callers) = door else { return known(request, next).await };
     if !request.headers().contains_key(header::AUTHORIZATION) {
         return next(request).await;
     }
     let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
     let caller = match bearer(request.headers()) {
         None => Caller::Unknown(Unauthenticated::Malformed),
-        Some(token) => match auth.authenticate(token, audience).await {
+        Some(token) => match callers.find(token, audience).await {
             Ok(principal) => Caller::Known(principal),
             Err(Error::Unauthenticated(reason)) => Caller::Unknown(reason),
             Err(error) => Caller::Unchecked(error.to_string()),
         },
     };
-    let user = match &caller {
-        Caller::Known(principal) => Some(LoggedUser(principal.account_id)),
+    request.extensions_mut().insert(caller);
+    known(request, next).await
+}
+
+/// Tells the log who called.
+async fn known(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    let user = match request.extensions().get() {
+        Some(Caller::Known(principal)) => Some(LoggedUser(principal.account_id)),
         _ => None,
     };
-    request.extensions_mut().insert(caller);
     let mut response = next(request).await;
     if let Some(user) = user {
         response.extensions_mut().insert(user);

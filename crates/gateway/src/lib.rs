@@ -1,26 +1,30 @@
 //! The front door: what every request passes before a service sees it, and every answer on its way out.
 
 mod api_docs;
+mod callers;
 mod client;
 mod cors;
 mod edge;
 mod fallback;
 mod intake;
+pub mod proxy;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::Auth;
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::response::Redirect;
 use axum::routing::get;
-use edge::Edge;
+use edge::{Door, Edge};
 use ipnet::IpNet;
 use platform::Context;
 use platform::http::openapi::{self, Api, Documents};
+use platform::internal::Envoy;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use callers::{Callers, Remembered};
 
 /// What the edge needs to know.
 #[derive(Clone)]
@@ -37,15 +41,20 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<HeaderValue>,
 }
 
-/// Every endpoint that has a document: the services' and our own.
-pub fn api(services: Api) -> Api {
-    services.merge(Api { v1: OpenApiRouter::new().routes(routes!(fallback::health)), v2: OpenApiRouter::new() })
+/// What describes every endpoint that has a document: the services' and our own.
+pub fn described(services: Api) -> Api {
+    services.merge(own().described())
 }
 
-/// The public router: the services' endpoints behind the edge.
-pub fn router(services: Api, auth: Arc<Auth>, context: Context, settings: EdgeSettings) -> Router {
+fn own() -> Api {
+    Api { v1: OpenApiRouter::new().routes(routes!(fallback::health)), v2: OpenApiRouter::new() }
+}
+
+/// The public router: the services' endpoints, which are here or passed on, behind the edge.
+pub fn router(services: Router, callers: Callers, context: Context, settings: &EdgeSettings) -> Router {
     let Documents { v1, v2 } = Documents::COMMITTED;
-    Router::from(api(services))
+    services
+        .merge(Router::from(own()))
         .route("/openapi/v1.json", get(async || openapi::answer(v1)))
         .route("/openapi/v2.json", get(async || openapi::answer(v2)))
         .merge(api_docs::routes())
@@ -53,5 +62,14 @@ pub fn router(services: Api, auth: Arc<Auth>, context: Context, settings: EdgeSe
         .route("/", get(async || Redirect::temporary("/api-docs")))
         .fallback(fallback::not_found)
         .method_not_allowed_fallback(fallback::method_not_allowed)
-        .layer(Edge::new(context, auth, &settings))
+        .layer(Edge::new(context, Door::Public(callers), settings))
+}
+
+/// The router between our own processes: the same endpoints, and those that only they ask, behind the same edge.
+pub fn internal(services: Router, envoy: Arc<Envoy>, context: Context, settings: &EdgeSettings) -> Router {
+    services.fallback(fallback::not_found).method_not_allowed_fallback(fallback::method_not_allowed).layer(Edge::new(
+        context,
+        Door::Internal(envoy),
+        settings,
+    ))
 }

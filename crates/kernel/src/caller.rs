@@ -36,7 +36,7 @@ impl Role {
 }
 
 /// An authenticated caller: a live session of an active account, as of this request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Principal {
     pub account_id: Uuid,
     pub session_id: Uuid,

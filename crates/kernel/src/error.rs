@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// One broken input rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -21,7 +23,8 @@ impl Violation {
 }
 
 /// Why there is no authenticated caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unauthenticated {
     /// No credentials at all.
     Missing,

@@ -1,12 +1,12 @@
 //! What happened, as it is kept for ever: CloudEvents 1.0 in the JSON format, with our extension attributes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::time::Timestamp;
 
 /// Who caused an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Actor {
     Account(Uuid),
     /// A command run on the server's own machine, or the server itself.

@@ -1,11 +1,15 @@
 //! The outside world, one module each: databases, HTTP, idempotency, logs. Services build on it and never reach around it.
 
 pub mod db;
+pub mod feed;
 pub mod http;
 pub mod idempotency;
+pub mod internal;
+pub mod keys;
 pub mod scope;
 pub mod tasks;
 pub mod telemetry;
+pub mod upstream;
 
 mod context;
 

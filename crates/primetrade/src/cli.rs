@@ -11,6 +11,7 @@ use kernel::Currency;
 use platform::http::openapi::Version;
 
 use crate::config::{self, SETTINGS, Setting};
+use crate::roles::Roles;
 
 /// What the process was asked to do.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct Cli {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Serve the API. `demo` fills an example shop first; `no_migrate` leaves the schema as it is.
-    Serve { demo: bool, no_migrate: bool },
+    /// Serve the API, or some roles of a deployment. `demo` fills an example shop first; `no_migrate` leaves the schema as it is.
+    Serve { roles: Roles, demo: bool, no_migrate: bool },
     /// Bring the databases to the current schema.
     Migrate,
     /// Add a signing key, which is used from now on.
@@ -65,7 +66,11 @@ where
 
 fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
     Ok(match path(matches).as_slice() {
-        [("serve", serve)] => Command::Serve { demo: serve.get_flag("demo"), no_migrate: serve.get_flag("no-migrate") },
+        [("serve", serve)] => Command::Serve {
+            roles: serve.get_one("role").copied().unwrap_or(Roles::ALL),
+            demo: serve.get_flag("demo"),
+            no_migrate: serve.get_flag("no-migrate"),
+        },
         [("migrate", _)] => Command::Migrate,
         [("keys", _), ("rotate", _)] => Command::KeysRotate,
         [("admin", _), ("create", create)] => {
@@ -132,6 +137,11 @@ fn group(name: &'static str, about: &'static str) -> Clap {
 fn serve() -> Clap {
     Clap::new("serve")
         .about("Serve the API until told to stop")
+        .arg(
+            option("role", "ROLES", "all, or some of gateway, auth, products, users, notifications, joined by commas")
+                .default_value("all")
+                .value_parser(|roles: &str| roles.parse::<Roles>()),
+        )
         .arg(switch("demo", "Fill an example shop first and print how to log in; safe to repeat"))
         .arg(switch("no-migrate", "Leave the database schema as it is"))
 }
@@ -245,10 +255,13 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(cli("primetrade serve").command, Command::Serve { demo: false, no_migrate: false });
         assert_eq!(
-            cli("primetrade serve --demo --no-migrate").command,
-            Command::Serve { demo: true, no_migrate: true }
+            cli("primetrade serve").command,
+            Command::Serve { roles: Roles::ALL, demo: false, no_migrate: false }
+        );
+        assert_eq!(
+            cli("primetrade serve --role auth,users --demo --no-migrate").command,
+            Command::Serve { roles: "users,auth".parse().unwrap(), demo: true, no_migrate: true }
         );
         assert_eq!(cli("primetrade migrate").command, Command::Migrate);
         assert_eq!(cli("primetrade keys rotate").command, Command::KeysRotate);
@@ -298,6 +311,7 @@ mod tests {
             "primetrade admin create --username ada --email ada@shop.example",
             "primetrade admin create --username ada --email ada@shop.example --password-stdin=secret",
             "primetrade import csv --owner ada@shop.example",
+            "primetrade serve --role everything",
             "primetrade import csv a.csv --owner ada@shop.example --currency euro",
         ] {
             assert_eq!(refused(line).0, 2, "{line}");

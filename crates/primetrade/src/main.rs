@@ -22,6 +22,7 @@ mod cli;
 mod commands;
 mod config;
 mod mail_sink;
+mod roles;
 mod serve;
 
 use std::io::IsTerminal;
@@ -60,6 +61,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Command::Serve { roles, .. } = &cli.command {
+        let conflicts = roles.conflicts(&loaded.config);
+        if !conflicts.is_empty() {
+            complain!("{}", conflicts.join("\n"));
+            return ExitCode::from(2);
+        }
+    }
     let log = &loaded.config.log;
     let _flush = platform::telemetry::init(log.format.is_pretty(std::io::stderr().is_terminal()), log.level);
     match run(cli.command, &loaded) {
@@ -92,7 +100,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Serve { demo, no_migrate } => serve::run(config, demo, no_migrate).await,
+            Command::Serve { roles, demo, no_migrate } => serve::run(config, roles, demo, !no_migrate).await,
             Command::Migrate => commands::migrate(config).await,
             Command::KeysRotate => commands::keys_rotate(config),
             Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,

@@ -1,5 +1,6 @@
 //! `primetrade serve`: opens, listens, drains.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,16 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use futures_util::future::join_all;
 use platform::http::server;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::app::{App, Purpose, Schema};
+use crate::app::App;
 use crate::commands;
 use crate::config::Config;
+use crate::roles::{Purpose, Role, Roles};
 use crate::{Failure, Outcome};
 
 /// Connections of operators and probes at most.
@@ -23,31 +26,24 @@ const ADMIN_CONNECTIONS: usize = 256;
 /// How long `/metrics` waits for the databases.
 const MEASURE_TIME: Duration = Duration::from_secs(1);
 
-pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcome, Failure> {
+pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Result<Outcome, Failure> {
     metrics().describe(env!("CARGO_PKG_VERSION"), env!("PRIMETRADE_REVISION"));
-    let schema = if no_migrate { Schema::Require } else { Schema::Migrate };
-    let app = Arc::new(App::open(config, Purpose::Serve(schema)).await?);
-    app.start_background(config);
+    let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate }).await?);
     if demo {
         commands::seed_demo(&app).await?;
     }
-    // Only now: whoever gets a connection gets a server that is ready.
-    let public = bind(config.http.listen, "http.listen")?;
-    let admin = bind(config.admin.listen, "admin.listen")?;
-    say!("PrimeTrade is serving on http://{}", public.local_addr()?);
-    say!("Admin (health, metrics) on http://{}", admin.local_addr()?);
-    say!("Data: {:?}", config.database.url);
-    match demo {
-        true => commands::print_demo_credentials(),
-        false => {
-            say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin")
-        }
-    }
+    app.start();
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
-    let public = server::serve(public, app.router(config), config.http.max_connections, stopping.clone());
-    let probes = probes(Probes { app: Arc::clone(&app), ready: readiness });
-    let admin = server::serve(admin, probes, ADMIN_CONNECTIONS, stopping);
+    let probes = Probes { app: Arc::clone(&app), ready: readiness };
+    // Only now: whoever gets a connection gets a server that is ready.
+    let mut listeners = Vec::new();
+    for resource in resources(config, &app, probes)? {
+        let listener = bind(resource.address, resource.setting)?;
+        say!("{} on http://{}", resource.words, listener.local_addr()?);
+        listeners.push(server::serve(listener, resource.router, resource.connections, stopping.clone()));
+    }
+    tell_operator(config, roles, demo);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
         let asked = asked_to_stop().await;
@@ -58,12 +54,64 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
         let _ = stop.send(true);
         asked
     };
-    let ((), (), asked) = tokio::join!(public, admin, shutdown);
+    let (_, asked) = tokio::join!(join_all(listeners), shutdown);
     app.close().await;
     asked.map(|()| Outcome::Done).map_err(Into::into)
 }
 
-fn bind(address: std::net::SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {
+/// Something that is served.
+struct Resource {
+    /// What it is called to the operator.
+    words: &'static str,
+    setting: &'static str,
+    address: SocketAddr,
+    router: Router,
+    connections: usize,
+}
+
+fn resources(config: &Config, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
+    let connections = config.http.max_connections;
+    let public = ("PrimeTrade is serving", "http.listen", config.http.listen);
+    let (public, internal) = match (app.public()?, app.internal()) {
+        (Some(router), internal) => {
+            let beside =
+                config.internal.listen.map(|address| ("Services for other processes", "internal.listen", address));
+            (Some((public, router)), beside.zip(internal))
+        }
+        (None, internal) => (None, internal.map(|router| (public, router))),
+    };
+    // What tells gateways whether to go on asking needs no statement: it says nothing else.
+    let internal = internal.map(|(place, router)| (place, router.merge(health(probes.clone()))));
+    let mut resources: Vec<Resource> = [public, internal]
+        .into_iter()
+        .flatten()
+        .map(|((words, setting, address), router)| Resource { words, setting, address, router, connections })
+        .collect();
+    resources.push(Resource {
+        words: "Admin (health, metrics)",
+        setting: "admin.listen",
+        address: config.admin.listen,
+        router: admin(probes),
+        connections: ADMIN_CONNECTIONS,
+    });
+    Ok(resources)
+}
+
+fn tell_operator(config: &Config, roles: Roles, demo: bool) {
+    if !roles.is_all() {
+        say!("Roles: {roles}");
+    }
+    if roles.has(Role::Auth) || roles.has(Role::Products) {
+        say!("Data: {:?}", config.database.url);
+    }
+    if demo {
+        commands::print_demo_credentials();
+    } else if roles.has(Role::Auth) {
+        say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin");
+    }
+}
+
+fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {
     server::bind(address).map_err(|error| {
         format!("cannot listen on {address}: {error}; choose another address with the setting {setting}").into()
     })
@@ -83,7 +131,16 @@ struct Probes {
     ready: watch::Receiver<bool>,
 }
 
-fn probes(state: Probes) -> Router {
+/// Whether gateways may go on sending requests here.
+fn health(state: Probes) -> Router {
+    let draining = async |State(state): State<Probes>| match *state.ready.borrow() {
+        true => (StatusCode::OK, "ok\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    };
+    Router::new().route("/internal/health", get(draining)).with_state(state)
+}
+
+fn admin(state: Probes) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))

@@ -1,5 +1,6 @@
 //! The catalogue: products, their variants and stock. Owns the database `products`.
 
+mod catalogue;
 pub mod demo;
 mod events;
 pub mod import;
@@ -10,6 +11,7 @@ mod service;
 mod store;
 mod upsert;
 
+pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes};
 pub use lists::{Category, Count};
 pub use routes::{api, described};
 pub use service::{Caller, Products};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::Accounts;
 use kernel::{Error, Uuid};
 use platform::Context;
-use products::Products;
+use products::Catalogue;
 
 const PAUSE: Duration = Duration::from_secs(10);
 /// A request of the owner's, allowed just before they went, may still make a product after that; none takes so long.
@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(5 * 60);
 const BATCH: i64 = 100;
 
 /// Takes up erasures that were cut short, by a crash or a database that was away, and looks at all of them a last time.
-pub async fn run(accounts: Arc<dyn Accounts>, products: Products, context: Context) {
+pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, context: Context) {
     let mut pause = tokio::time::interval(PAUSE);
     let mut archived = HashSet::new();
     loop {
@@ -31,7 +31,7 @@ pub async fn run(accounts: Arc<dyn Accounts>, products: Products, context: Conte
                 if !over && archived.contains(&account_id) {
                     continue;
                 }
-                match finish(&*accounts, &products, account_id, over).await {
+                match finish(&*accounts, &*products, account_id, over).await {
                     Ok(()) if over => archived.remove(&account_id),
                     Ok(()) => archived.insert(account_id),
                     Err(error) => {
@@ -44,7 +44,7 @@ pub async fn run(accounts: Arc<dyn Accounts>, products: Products, context: Conte
     }
 }
 
-async fn finish(accounts: &dyn Accounts, products: &Products, account_id: Uuid, over: bool) -> Result<(), Error> {
+async fn finish(accounts: &dyn Accounts, products: &dyn Catalogue, account_id: Uuid, over: bool) -> Result<(), Error> {
     products.archive_all(account_id).await?;
     if over { accounts.erasure_done(account_id).await } else { Ok(()) }
 }

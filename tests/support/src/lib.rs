@@ -14,6 +14,7 @@ pub mod contract;
 pub mod metrics;
 mod output;
 pub mod postgres;
+mod process;
 pub mod server;
 pub mod store;
 pub mod wait;
@@ -24,7 +25,7 @@ pub use output::Outcome;
 pub use server::{Deployment, Server, Topology};
 pub use wait::eventually;
 
-/// Makes two tests of each scenario, one per topology: `on_sqlite::name` and `on_postgres::name`. A scenario is a function
+/// Makes two tests of each scenario, one per database: `on_sqlite::name` and `on_postgres::name`. A scenario is a function
 /// that takes a [`Topology`]; one that is not listed is reported by the compiler as never used.
 #[macro_export]
 macro_rules! on_both {
@@ -34,6 +35,17 @@ macro_rules! on_both {
         }
         mod on_postgres {
             $(#[test] fn $scenario() { super::$scenario($crate::Topology::Postgres) })+
+        }
+    };
+}
+
+/// As [`on_both`], and `on_split::name`, on a cluster.
+#[macro_export]
+macro_rules! on_each {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::on_both!($($scenario),+);
+        mod on_split {
+            $(#[test] fn $scenario() { super::$scenario($crate::Topology::Split) })+
         }
     };
 }

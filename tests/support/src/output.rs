@@ -69,8 +69,8 @@ pub fn wait(child: &mut Child) -> ExitStatus {
     eventually("the process ended", || child.try_wait().expect("our own child"))
 }
 
-/// Sends SIGTERM.
-pub fn terminate(child: &Child) {
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+/// Sends a signal by its name.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
 }

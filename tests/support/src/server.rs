@@ -3,16 +3,15 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::output::{self, Captured, Outcome};
-use crate::postgres;
-use crate::wait::eventually;
-use crate::watchdog::Watchdog;
+use crate::postgres::{self, free_ports};
+use crate::process::{self, Process};
 
 /// Which parts PrimeTrade runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +20,14 @@ pub enum Topology {
     Sqlite,
     /// One process, PostgreSQL.
     Postgres,
+    /// Two gateways and two processes of each service, on one PostgreSQL.
+    Split,
+}
+
+impl Topology {
+    pub fn is_sqlite(self) -> bool {
+        self == Topology::Sqlite
+    }
 }
 
 /// Settings and a store, on which servers and commands run.
@@ -41,7 +48,7 @@ impl Deployment {
         let folder = folder.expect("a temporary folder");
         let (database_url, keys) = match topology {
             Topology::Sqlite => (format!("sqlite:{}", folder.path().join("data").display()), None),
-            Topology::Postgres => (postgres::database(), Some(folder.path().join("keys.json"))),
+            Topology::Postgres | Topology::Split => (postgres::database(), Some(folder.path().join("keys.json"))),
         };
         let deployment =
             Self { topology, folder, database_url: database_url.clone(), settings: Vec::new(), arguments: Vec::new() };
@@ -51,6 +58,8 @@ impl Deployment {
             .set("DATABASE__URL", &database_url)
             .set("LIMITS__ENABLED", "false")
             .set("LOG__FORMAT", "json");
+        // There are many processes on one PostgreSQL, which has no connections without end.
+        let deployment = if topology == Topology::Split { deployment.set("DATABASE__POOL_SIZE", "4") } else { deployment };
         match keys {
             Some(file) => deployment.set("AUTH__KEY_FILE", &file.display().to_string()),
             None => deployment,
@@ -93,8 +102,10 @@ impl Deployment {
 
     /// Starts `primetrade serve` and waits until it serves.
     pub fn start(self) -> Server {
-        let process = Process::start(&self);
-        Server { deployment: self, process: Some(process) }
+        let members = members(self.topology, &self.arguments);
+        let mut server = Server { deployment: self, members };
+        server.run_all();
+        server
     }
 
     /// Runs a command to its end.
@@ -122,8 +133,8 @@ impl Deployment {
     }
 
     /// The binary, with these settings and nothing of the tester's own.
-    fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(process::binary());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PRIMETRADE_") {
                 command.env_remove(name);
@@ -139,9 +150,16 @@ impl Deployment {
     }
 }
 
-/// A running (or killed) server and its deployment. Dropping it kills it.
+/// A running (or killed) server and its deployment: one process, or those of a cluster. Dropping it kills them.
 pub struct Server {
     deployment: Deployment,
+    /// What each is called (`gateway-1`), how it is started, and while it runs, itself. Gateways stand first.
+    members: Vec<Member>,
+}
+
+struct Member {
+    name: String,
+    arguments: Vec<String>,
     process: Option<Process>,
 }
 
@@ -151,14 +169,19 @@ impl Server {
         Deployment::new(topology).start()
     }
 
-    /// The public listener: `http://127.0.0.1:PORT`.
+    /// The public listener, the first of a cluster: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
-        &self.process().url
+        &self.first().url
     }
 
-    /// The listener of operators.
+    /// The public listeners.
+    pub fn urls(&self) -> Vec<&str> {
+        self.running().filter(|(name, _)| is_public(name)).map(|(_, process)| &*process.url).collect()
+    }
+
+    /// The listener of operators, of the first process.
     pub fn admin_url(&self) -> &str {
-        &self.process().admin_url
+        &self.first().admin_url
     }
 
     /// An anonymous client of the public listener.
@@ -166,21 +189,31 @@ impl Server {
         Client::public(self.url())
     }
 
-    /// What the server printed for people.
-    pub fn stdout(&self) -> String {
-        self.process().stdout.text()
+    /// The names of a cluster's members.
+    pub fn names(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.name.clone()).collect()
     }
 
-    /// Its log.
+    /// A member that runs, by its name.
+    #[track_caller]
+    pub fn member(&self, name: &str) -> &Process {
+        self.members.iter().find(|member| member.name == name).and_then(|member| member.process.as_ref()).expect(name)
+    }
+
+    /// What the server printed for people.
+    pub fn stdout(&self) -> String {
+        self.running().map(|(_, process)| process.stdout()).collect()
+    }
+
+    /// Its log; of a cluster, the logs of its members one after the other.
     pub fn stderr(&self) -> String {
-        self.process().stderr.text()
+        let whole = |log: String| log.rfind('\n').map_or(String::new(), |end| log[..=end].to_owned());
+        self.running().map(|(_, process)| whole(process.stderr())).collect()
     }
 
     /// The whole lines of its log, each of which must be a JSON object.
     pub fn log_lines(&self) -> Vec<Value> {
-        let log = self.stderr();
-        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole
+        self.stderr()
             .lines()
             .map(|line| match serde_json::from_str(line) {
                 Ok(value @ Value::Object(_)) => value,
@@ -191,25 +224,108 @@ impl Server {
 
     /// Kills it as a power cut would: without any warning.
     pub fn kill9(&mut self) {
-        self.process = None;
+        self.members.iter_mut().for_each(|member| member.process = None);
     }
 
-    /// Sends SIGTERM, and waits for the end.
+    /// Kills one member without any warning.
+    #[track_caller]
+    pub fn kill9_member(&mut self, name: &str) {
+        self.by_name(name).process = None;
+    }
+
+    /// Sends SIGTERM to all, and waits for their end: the gateways', then the others'. Returns the first that is no success.
     pub fn terminate(&mut self) -> ExitStatus {
-        let mut process = self.process.take().expect("the server runs");
-        output::terminate(&process.child);
-        output::wait(&mut process.child)
+        let mut processes: Vec<Process> = self.members.iter_mut().filter_map(|member| member.process.take()).collect();
+        let mut end = |processes: &mut [Process]| -> Vec<ExitStatus> {
+            processes.iter().for_each(|process| process.signal("TERM"));
+            processes.iter_mut().map(Process::ended).collect()
+        };
+        let gateways = self.members.iter().filter(|member| is_public(&member.name)).count();
+        let mut ended = end(&mut processes[..gateways]);
+        ended.extend(end(&mut processes[gateways..]));
+        let first = ended[0];
+        ended.into_iter().find(|status| !status.success()).unwrap_or(first)
     }
 
-    /// Starts it again on the same store, after killing it if it still runs. The ports are new.
+    /// Sends SIGTERM to one member, and waits for its end.
+    #[track_caller]
+    pub fn terminate_member(&mut self, name: &str) -> ExitStatus {
+        let mut process = self.by_name(name).process.take().expect("it runs");
+        process.signal("TERM");
+        process.ended()
+    }
+
+    /// Starts it again on the same store, after killing what still runs. The public ports are new.
     pub fn restart(&mut self) {
         self.kill9();
-        self.process = Some(Process::start(&self.deployment));
+        self.run_all();
     }
 
-    fn process(&self) -> &Process {
-        self.process.as_ref().expect("the server runs")
+    /// Starts one member again, after killing it if it still runs.
+    #[track_caller]
+    pub fn restart_member(&mut self, name: &str) {
+        self.kill9_member(name);
+        let arguments = self.by_name(name).arguments.clone();
+        let process = Process::spawn(&self.deployment, &arguments).wait();
+        self.by_name(name).process = Some(process);
     }
+
+    fn run_all(&mut self) {
+        let spawn = |member: &Member| Process::spawn(&self.deployment, &member.arguments);
+        let spawned: Vec<Process> = self.members.iter().map(spawn).collect();
+        for (member, process) in self.members.iter_mut().zip(spawned) {
+            member.process = Some(process.wait());
+        }
+    }
+
+    #[track_caller]
+    fn by_name(&mut self, name: &str) -> &mut Member {
+        self.members.iter_mut().find(|member| member.name == name).expect(name)
+    }
+
+    fn running(&self) -> impl Iterator<Item = (&str, &Process)> {
+        self.members.iter().filter_map(|member| Some((&*member.name, member.process.as_ref()?)))
+    }
+
+    fn first(&self) -> &Process {
+        self.running().next().expect("the server runs").1
+    }
+}
+
+fn is_public(name: &str) -> bool {
+    name.starts_with("gateway") || name == ALONE
+}
+
+/// The name of a process with all roles.
+const ALONE: &str = "all";
+/// Processes of each role in a cluster.
+const EACH: usize = 2;
+const SERVICES: [&str; 4] = ["auth", "products", "users", "notifications"];
+
+/// The members of a cluster that is to be started: where services listen has to be known beforehand.
+fn members(topology: Topology, arguments: &[String]) -> Vec<Member> {
+    if topology != Topology::Split {
+        return vec![Member { name: ALONE.into(), arguments: arguments.to_vec(), process: None }];
+    }
+    let ports: Vec<Vec<u16>> = SERVICES.iter().map(|_| free_ports(EACH)).collect();
+    let address = |port: &u16| format!("127.0.0.1:{port}");
+    let upstreams: Vec<String> = SERVICES
+        .iter()
+        .zip(&ports)
+        .map(|(role, ports)| format!("--upstreams-{role}={}", ports.iter().map(address).collect::<Vec<_>>().join(",")))
+        .collect();
+    let member = |role: &str, number: usize, listen: Option<&u16>| {
+        let mut own = vec!["--role".to_owned(), role.to_owned()];
+        own.extend(listen.map(|port| format!("--http-listen={}", address(port))));
+        own.extend(upstreams.iter().chain(arguments).cloned());
+        Member { name: format!("{role}-{number}"), arguments: own, process: None }
+    };
+    let gateways = (1..=EACH).map(|number| member("gateway", number, None));
+    let services = SERVICES
+        .iter()
+        .zip(&ports)
+        .flat_map(|(role, ports)| ports.iter().enumerate().map(move |(number, port)| member(role, number + 1, Some(port))));
+    gateways.chain(services).collect()
 }
 
 impl std::ops::Deref for Server {
@@ -222,89 +338,12 @@ impl std::ops::Deref for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let (true, Some(process)) = (std::thread::panicking(), &self.process) {
-            process.print_log();
+        if std::thread::panicking() {
+            for (name, process) in self.running() {
+                eprintln!("--- {name}");
+                process.print_log();
+            }
         }
         self.kill9();
     }
-}
-
-/// One run of `primetrade serve`. Dropping it kills it.
-struct Process {
-    child: Child,
-    watchdog: Watchdog,
-    stdout: Captured,
-    stderr: Captured,
-    url: String,
-    admin_url: String,
-}
-
-impl Process {
-    fn start(deployment: &Deployment) -> Self {
-        let mut child = deployment
-            .command()
-            .arg("serve")
-            .args(&deployment.arguments)
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let mut process = Self {
-            watchdog: Watchdog::over(child.id(), deployment.folder()),
-            stdout: Captured::from(child.stdout.take().expect("stdout is a pipe")),
-            stderr: Captured::from(child.stderr.take().expect("stderr is a pipe")),
-            child,
-            url: String::new(),
-            admin_url: String::new(),
-        };
-        (process.url, process.admin_url) = eventually("the server printed its addresses", || process.addresses());
-        process
-    }
-
-    /// Both listeners, once the server has printed them.
-    fn addresses(&mut self) -> Option<(String, String)> {
-        // Asked before the output is read: what an ended process printed is then complete enough to be found.
-        let ended = self.child.try_wait().expect("our own child");
-        let stdout = self.stdout.text();
-        let after = |words: &str| {
-            let whole_lines = stdout.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            let mut addresses = whole_lines.filter_map(|line| line.trim().strip_prefix(words));
-            addresses.next().map(str::to_owned)
-        };
-        let public = after("PrimeTrade is serving on ");
-        let admin = after("Admin (health, metrics) on ");
-        if let (None, Some(status)) = (&public, ended) {
-            self.print_log();
-            panic!("the server ended while starting: {status}");
-        }
-        public.zip(admin)
-    }
-
-    /// Shows the end of the log of a server whose test failed.
-    fn print_log(&self) {
-        let log = self.stderr.text();
-        let lines: Vec<&str> = log.lines().collect();
-        let tail = lines.len().saturating_sub(40);
-        eprintln!("--- the server's last log lines:\n{}\n---", lines[tail..].join("\n"));
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Each fails only when the process has ended by itself.
-        let _ = self.child.kill();
-        self.watchdog.disarm();
-        let _ = self.child.wait();
-    }
-}
-
-/// `PRIMETRADE_BIN`, else the binary that cargo built next to this test.
-fn binary() -> PathBuf {
-    let built = || {
-        let test = std::env::current_exe().ok()?;
-        Some(test.parent()?.parent()?.join("primetrade"))
-    };
-    let binary = std::env::var_os("PRIMETRADE_BIN").map(PathBuf::from).or_else(built);
-    binary
-        .filter(|file| file.exists())
-        .expect("the primetrade binary: build it with `cargo build -p primetrade`, or name it in PRIMETRADE_BIN")
 }

@@ -16,7 +16,7 @@ impl Deployment {
     pub fn sql(&self, service: &str, sql: &str) -> Vec<Vec<String>> {
         match self.topology() {
             Topology::Sqlite => sqlite(&self.data_folder().join(format!("{service}.db")), sql),
-            Topology::Postgres => crate::postgres::psql(self.database_url(), service, sql),
+            Topology::Postgres | Topology::Split => crate::postgres::psql(self.database_url(), service, sql),
         }
     }
 }

@@ -8,6 +8,7 @@ use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Principal, Role, Uuid};
 use platform::db::{Effects, StoreError};
 use platform::telemetry::metrics;
+use serde::{Deserialize, Serialize};
 
 use super::recovery::not_good;
 use super::{Auth, outcomes, taken};
@@ -21,7 +22,7 @@ pub(crate) const ATTEMPTS: usize = 5;
 pub(crate) const VERIFICATION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What an administrator may change of an account.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Administration {
     pub role: Option<Role>,
     pub active: Option<bool>,

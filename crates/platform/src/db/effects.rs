@@ -8,6 +8,7 @@ use super::events::{self, EventColumns};
 use super::idempotency::{self, ClaimColumns};
 use super::postgres::{Statement, Transaction};
 use crate::idempotency::Answered;
+use crate::scope;
 
 /// The change's events, and the claim of the request's idempotency key with the answer to store.
 #[derive(Default)]
@@ -38,6 +39,7 @@ impl Effects {
     /// # Errors
     /// As [`Effects::write_sqlite`].
     pub async fn write_postgres(&self, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+        scope::changed(self.events.iter().map(|event| event.subject.as_str()));
         transaction.execute_all(&EffectColumns::of([self]).statements()).await
     }
 }

@@ -1,5 +1,7 @@
 //! Appending to and reading from a service's event log.
 
+use std::sync::Arc;
+
 use kernel::{Event, Timestamp, Uuid};
 use rusqlite::{Connection, params};
 use tokio_postgres::types::ToSql;
@@ -145,6 +147,55 @@ pub(super) async fn after_postgres(db: &Postgres, position: i64, limit: i64) -> 
     rows.into_iter()
         .map(|row| logged(row).map_err(|error| StoreError::corrupt("events", "*", format!("after {position}"), error)))
         .collect()
+}
+
+/// The end of a log: what changed, without how.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The last position.
+    pub head: i64,
+    /// Subjects of events after a position, with theirs.
+    pub new: Vec<(i64, Arc<str>)>,
+    /// Subjects of committed events that have no position yet.
+    pub pending: Vec<Arc<str>>,
+}
+
+impl Tail {
+    /// A row of [`TAIL_POSTGRES`] or [`TAIL_SQLITE`].
+    fn add(&mut self, position: Option<i64>, subject: Option<&str>) {
+        match (position, subject) {
+            (Some(position), Some(subject)) => self.new.push((position, subject.into())),
+            (Some(head), None) => self.head = head,
+            (None, Some(subject)) => self.pending.push(subject.into()),
+            (None, None) => {}
+        }
+    }
+}
+
+/// One statement, so that an event on its way from the inbox to the log is seen once at least.
+const TAIL_POSTGRES: &str = "select max(position), null from events union all \
+    (select position, subject from events where position > $1 order by position limit $2) union all \
+    (select null, subject from events_inbox order by sequence limit $2)";
+const TAIL_SQLITE: &str = "select max(position), null from events union all \
+    select * from (select position, subject from events where position > $1 order by position limit $2)";
+
+pub(super) fn tail_sqlite(connection: &Connection, after: i64, limit: i64) -> Result<Tail, StoreError> {
+    let mut statement = connection.prepare_cached(TAIL_SQLITE)?;
+    let mut rows = statement.query([after, limit])?;
+    let mut tail = Tail::default();
+    while let Some(row) = rows.next()? {
+        let subject: Option<String> = row.get(1)?;
+        tail.add(row.get(0)?, subject.as_deref());
+    }
+    Ok(tail)
+}
+
+pub(super) async fn tail_postgres(db: &Postgres, after: i64, limit: i64) -> Result<Tail, StoreError> {
+    let mut tail = Tail::default();
+    for row in db.query(TAIL_POSTGRES, &[&after, &limit]).await? {
+        tail.add(row.get(0), row.get(1));
+    }
+    Ok(tail)
 }
 
 /// The personal fields beside an event; `None` when it has none, or they were erased.

@@ -23,6 +23,7 @@ pub use error::StoreError;
 pub use url::DatabaseUrl;
 
 use migrate::Migrations;
+use tokio::sync::watch;
 
 /// Bounds of one service's use of its database.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +132,25 @@ impl Database {
         match self {
             Database::Sqlite(sqlite) => sqlite.read(move |c| events::after_sqlite(c, position, limit)).await,
             Database::Postgres(postgres) => events::after_postgres(postgres, position, limit).await,
+        }
+    }
+
+    /// What changed after `position`, at most `limit` events of each kind.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn tail(&self, position: i64, limit: i64) -> Result<events::Tail, StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.read_point(|c| events::tail_sqlite(c, position, limit)),
+            Database::Postgres(postgres) => events::tail_postgres(postgres, position, limit).await,
+        }
+    }
+
+    /// Changes whenever this process has committed what may have appended events.
+    pub fn commits(&self) -> watch::Receiver<()> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.commits(),
+            Database::Postgres(postgres) => postgres.committed.subscribe(),
         }
     }
 

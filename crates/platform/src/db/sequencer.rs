@@ -74,6 +74,7 @@ pub(super) async fn waiting(db: &Postgres) -> Result<(i64, Option<Timestamp>), S
 /// Advances for as long as the process lives.
 pub async fn run(db: Arc<Postgres>) {
     let mut sequencer = Sequencer::default();
+    let mut committed = db.committed.subscribe();
     loop {
         match sequencer.advance(&db).await {
             // More is waiting than one move takes.
@@ -82,7 +83,7 @@ pub async fn run(db: Arc<Postgres>) {
             Err(error) => tracing::warn!(event = "events.sequencer.failed", error = %error, "could not number events"),
         }
         // Our own commit rings too; the pause keeps that from turning into a busy loop.
-        let _ = tokio::time::timeout(POLL, db.committed.notified()).await;
+        let _ = tokio::time::timeout(POLL, committed.changed()).await;
         tokio::time::sleep(COALESCE).await;
     }
 }

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a body at most, where no edge has read it.
 const LIMIT: usize = 1 << 20;
@@ -28,7 +29,8 @@ pub async fn of(parts: &mut Parts, body: Body) -> Result<Bytes, BodyError> {
 }
 
 /// Why a body was not read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BodyError {
     /// Larger than so many bytes.
     TooLarge(usize),

@@ -4,12 +4,14 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Principal};
+use serde::{Deserialize, Serialize};
 
 use super::v2::Refusal;
 use super::{RequestId, v1};
 
 /// The verdict of the token check.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Caller {
     Known(Principal),
     Unknown(Unauthenticated),

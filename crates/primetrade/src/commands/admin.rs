@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, Read};
 
-use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
@@ -11,8 +10,9 @@ const MAX_LINE: u64 = 4_096;
 
 pub async fn admin_create(config: &Config, username: String, email: String) -> Result<Outcome, Failure> {
     let password = read_password()?;
-    let app = App::open(config, Purpose::Command).await?;
-    let account = app.auth.create_admin(&username, &email, &password).await?;
+    let app = super::open(config).await?;
+    let (auth, _) = app.stores()?;
+    let account = auth.create_admin(&username, &email, &password).await?;
     say!("administrator {} <{}> created in {:?}", account.username, account.email, config.auth_database());
     Ok(Outcome::Done)
 }

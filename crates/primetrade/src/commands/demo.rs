@@ -14,26 +14,27 @@ const PASSWORD: &str = "Demo-Shop-2026";
 const CONCURRENCY: usize = 64;
 
 pub async fn seed_demo(app: &App) -> Result<(), Failure> {
-    let admin = app.auth.by_email(ADMIN.1).await?;
+    let (auth, products) = app.stores()?;
+    let admin = auth.by_email(ADMIN.1).await?;
     let ours = admin.is_some_and(|admin| admin.role == Role::Admin && admin.username == ADMIN.0);
-    let (_, accounts) = app.auth.page(0, 1).await?;
+    let (_, accounts) = auth.page(0, 1).await?;
     if accounts > 0 && !ours {
         // The password of its administrator is public.
         return Err("this store is not the demo shop's: start --demo on an empty one, named by the setting \
              database.url"
             .into());
     }
-    app.auth.ensure_account(ADMIN.0, ADMIN.1, PASSWORD, Role::Admin).await?;
+    auth.ensure_account(ADMIN.0, ADMIN.1, PASSWORD, Role::Admin).await?;
     let mut sellers = Vec::new();
     for seller in demo::sellers() {
-        let (account, _) = app.auth.ensure_account(seller.username, seller.email, PASSWORD, Role::User).await?;
+        let (account, _) = auth.ensure_account(seller.username, seller.email, PASSWORD, Role::User).await?;
         sellers.push((seller.username, account.id));
     }
     let usd = Currency::USD;
     stream::iter(demo::catalogue())
         .map(|item| {
             let owner = sellers.iter().find(|(username, _)| *username == item.seller.username).map(|(_, id)| *id);
-            let products = app.products.clone();
+            let products = products.clone();
             async move {
                 let owner = owner.ok_or_else(|| Error::Internal("a demo product without a seller".into()))?;
                 products.upsert(owner, item.product, usd, false).await.map(drop)

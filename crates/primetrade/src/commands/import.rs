@@ -10,11 +10,10 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernel::{Currency, Error};
 use platform::db::DatabaseUrl;
-use products::Outcome as Upserted;
 use products::import::{ImportError, ImportedProduct, ProductRows, Report};
+use products::{Outcome as Upserted, Products};
 
 use super::{IN_ITS_FOLDER, absolute};
-use crate::app::{App, Purpose};
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
@@ -48,8 +47,9 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     {
         return Err(format!("there is no store {}: {IN_ITS_FOLDER}", absolute(folder)).into());
     }
-    let app = App::open(config, Purpose::Command).await?;
-    let owner = app.auth.by_email(&import.owner).await?;
+    let app = super::open(config).await?;
+    let (auth, products) = app.stores()?;
+    let owner = auth.by_email(&import.owner).await?;
     let owner = owner.ok_or_else(|| format!("no account has the e-mail address {}", import.owner))?;
     let currency = import.currency.unwrap_or(config.products.currency);
     let mut rows = ProductRows::new(Counted { file, bar: bar.clone() }, currency)?;
@@ -60,7 +60,7 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     while let Some(item) = rows.next() {
         bar.set_message(format!("{} rows, {:.0} rows/s", rows.rows(), rate(rows.rows(), started.elapsed())));
         match item {
-            Ok(product) => writing.push(write(&app, owner.id, product, currency, import.dry_run)),
+            Ok(product) => writing.push(write(products, owner.id, product, currency, import.dry_run)),
             Err(ImportError::Row(error)) => tally.refuse(&bar, &error.to_string()),
             Err(ImportError::File(error)) => broken = Some(error),
         }
@@ -84,9 +84,15 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
 
 type Written = (u64, String, Result<Upserted, Error>);
 
-async fn write(app: &App, owner: kernel::Uuid, product: ImportedProduct, currency: Currency, dry_run: bool) -> Written {
+async fn write(
+    products: &Products,
+    owner: kernel::Uuid,
+    product: ImportedProduct,
+    currency: Currency,
+    dry_run: bool,
+) -> Written {
     let (row, handle) = (product.row, product.handle.clone());
-    (row, handle, app.products.upsert(owner, product, currency, dry_run).await)
+    (row, handle, products.upsert(owner, product, currency, dry_run).await)
 }
 
 impl Tally {

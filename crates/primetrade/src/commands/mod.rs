@@ -17,8 +17,9 @@ use auth::KeyRing;
 use kernel::SystemClock;
 use platform::Context;
 
-use crate::app::{App, Purpose};
+use crate::app::App;
 use crate::config::Config;
+use crate::roles::{Purpose, Roles};
 use crate::{Failure, Outcome};
 
 /// What to do about a store that is not where a command looks for it.
@@ -28,9 +29,14 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
+/// Everything, for one piece of work.
+async fn open(config: &Config) -> Result<App, Failure> {
+    App::create(config, Roles::ALL, Purpose::Command).await
+}
+
 /// `primetrade migrate`.
 pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
-    App::open(config, Purpose::Command).await?;
+    open(config).await?;
     say!("the schema of {:?} is up to date", config.database.url);
     Ok(Outcome::Done)
 }

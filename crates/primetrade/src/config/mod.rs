@@ -21,6 +21,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::upstream::{Address, Balance, Protocol};
+
+use crate::roles::Role;
 
 pub use settings::{SETTINGS, Setting, nearest};
 pub use source::Sources;
@@ -36,6 +39,8 @@ pub struct Config {
     pub database: Database,
     pub auth: Auth,
     pub products: Products,
+    pub upstreams: Upstreams,
+    pub internal: Internal,
     pub mail: Mail,
     pub log: Log,
     pub limits: Limits,
@@ -99,6 +104,38 @@ pub struct Products {
     /// Of its own; [`Config::products_database`] is the one in use.
     pub database: OwnDatabase,
     pub currency: Currency,
+}
+
+/// Where the services are that this process has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstreams {
+    pub auth: Vec<Address>,
+    pub products: Vec<Address>,
+    pub users: Vec<Address>,
+    pub notifications: Vec<Address>,
+    pub protocol: Protocol,
+    pub balance: Balance,
+}
+
+impl Upstreams {
+    /// The addresses of a service; none for the gateway, which nobody asks.
+    pub fn of(&self, role: Role) -> &[Address] {
+        match role {
+            Role::Gateway => &[],
+            Role::Auth => &self.auth,
+            Role::Products => &self.products,
+            Role::Users => &self.users,
+            Role::Notifications => &self.notifications,
+        }
+    }
+}
+
+/// How processes of one deployment speak with each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Internal {
+    /// Of a gateway's services; other processes have none but `http.listen`.
+    pub listen: Option<SocketAddr>,
+    pub key_file: PathBuf,
 }
 
 /// The database of one service, where it is not the common one.
@@ -182,6 +219,15 @@ impl Config {
             },
             auth: Auth::default(),
             products: Products { database: OwnDatabase::default(), currency: Currency::USD },
+            upstreams: Upstreams {
+                auth: Vec::new(),
+                products: Vec::new(),
+                users: Vec::new(),
+                notifications: Vec::new(),
+                protocol: Protocol::Http1,
+                balance: Balance::LeastLoaded,
+            },
+            internal: Internal { listen: None, key_file: PathBuf::new() },
             mail: Mail { sink: None },
             log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
             limits: Limits::default(),

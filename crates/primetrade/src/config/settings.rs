@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use platform::upstream::{Balance, Protocol};
+
 use super::value::{self, KIB, MIB};
 use super::{Config, LogFormat};
 
@@ -222,6 +224,72 @@ pub const SETTINGS: &[Setting] = &[
         doc: "A database for the catalogue and stock alone; empty uses database.url.",
         secret: true,
         apply: |config, text| put(&mut config.products.database.url, value::optional(text, value::database)),
+    },
+    Setting {
+        key: "upstreams.auth",
+        default: "",
+        doc: "Addresses (host:port) of processes with the role auth; a host name may stand for several.",
+        secret: false,
+        apply: |config, text| put(&mut config.upstreams.auth, value::addresses(text)),
+    },
+    Setting {
+        key: "upstreams.products",
+        default: "",
+        doc: "Addresses of processes with the role products.",
+        secret: false,
+        apply: |config, text| put(&mut config.upstreams.products, value::addresses(text)),
+    },
+    Setting {
+        key: "upstreams.users",
+        default: "",
+        doc: "Addresses of processes with the role users.",
+        secret: false,
+        apply: |config, text| put(&mut config.upstreams.users, value::addresses(text)),
+    },
+    Setting {
+        key: "upstreams.notifications",
+        default: "",
+        doc: "Addresses of processes with the role notifications.",
+        secret: false,
+        apply: |config, text| put(&mut config.upstreams.notifications, value::addresses(text)),
+    },
+    Setting {
+        key: "upstreams.protocol",
+        default: "http1",
+        doc: "What other processes are spoken to in: http1, or h2c (HTTP/2 without TLS).",
+        secret: false,
+        apply: |config, text| {
+            let protocols = [("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
+            put(&mut config.upstreams.protocol, value::choice(text, &protocols))
+        },
+    },
+    Setting {
+        key: "upstreams.balance",
+        default: "least-loaded",
+        doc: "Which process of a role is asked: the least-loaded of two, each in turn (round-robin), or always the same for a client (sticky).",
+        secret: false,
+        apply: |config, text| {
+            let ways = [
+                ("least-loaded", Balance::LeastLoaded),
+                ("round-robin", Balance::RoundRobin),
+                ("sticky", Balance::Sticky),
+            ];
+            put(&mut config.upstreams.balance, value::choice(text, &ways))
+        },
+    },
+    Setting {
+        key: "internal.listen",
+        default: "",
+        doc: "Where a process with the gateway and services serves those to other processes; without the gateway, that is http.listen.",
+        secret: false,
+        apply: |config, text| put(&mut config.internal.listen, value::optional(text, value::address)),
+    },
+    Setting {
+        key: "internal.key_file",
+        default: "./primetrade-internal-keys.json",
+        doc: "File of the key with which the processes of a deployment prove themselves to each other: the same for all; made if absent.",
+        secret: false,
+        apply: |config, text| put(&mut config.internal.key_file, value::path(text)),
     },
     Setting {
         key: "log.format",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::upstream::Address;
 
 pub const KIB: usize = 1024;
 pub const MIB: usize = 1024 * KIB;
@@ -115,6 +116,11 @@ pub fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     let given = text.split(',').map(str::trim).filter(|network| !network.is_empty());
     let networks: Option<Vec<_>> = given.map(network).collect();
     networks.ok_or_else(|| "expected addresses or networks such as 10.0.0.0/8, or a comma list".into())
+}
+
+/// Addresses of other processes, from a comma list; none from an empty text.
+pub fn addresses(text: &str) -> Result<Vec<Address>, String> {
+    text.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::parse).collect()
 }
 
 /// Browsers send lower case and leave out the scheme's own port; what is compared with them must do the same.

@@ -44,6 +44,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::get_variant::handle, v2::patch_variant::handle, v2::delete_variant::handle))
         .routes(routes!(v2::adjust_stock::handle))
         .routes(routes!(v2::mine::handle))
+        .routes(routes!(v2::of_user::handle))
         .routes(routes!(v2::categories::handle));
     v2::ways::describe(v2.get_openapi_mut());
     Api { v1, v2 }

@@ -14,7 +14,7 @@ impl Products {
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {
+    pub async fn archive_all_of(&self, owner: Uuid) -> Result<(), Error> {
         let mut query = self.everything_of(owner);
         loop {
             let page = self.list(query.clone()).await?;

@@ -9,19 +9,19 @@ use auth::Accounts;
 use platform::Context;
 use platform::http::openapi::Api;
 use platform::http::v1::V1Routes;
-use products::Products;
+use products::Catalogue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// What every endpoint is given.
 pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
-    pub products: Products,
+    pub products: Arc<dyn Catalogue>,
     pub context: Context,
 }
 
 /// Every endpoint of user administration.
-pub fn api(accounts: Arc<dyn Accounts>, products: Products, context: Context) -> Api {
+pub fn api(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, context: Context) -> Api {
     endpoints().with_state(Arc::new(Endpoints { accounts, products, context }))
 }
 
@@ -35,7 +35,6 @@ fn endpoints() -> Api<Arc<Endpoints>> {
     let v2 = OpenApiRouter::new()
         .routes(routes!(v2::list::handle))
         .routes(routes!(v2::get::handle, v2::patch::handle))
-        .routes(routes!(v2::products::handle))
         .routes(routes!(v2::me::erase::handle))
         .routes(routes!(v2::me::export::handle))
         .routes(routes!(v2::sessions::handle));

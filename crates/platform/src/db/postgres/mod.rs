@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use prometheus::Histogram;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 
@@ -47,8 +47,8 @@ pub struct Postgres {
     pool: Pool,
     measured: Arc<metrics::Pool>,
     operations: Operations,
-    /// Rung after each commit that may have appended events; the sequencer listens.
-    pub(super) committed: Notify,
+    /// Told after each commit that may have appended events; the sequencer and the change feed listen.
+    pub(super) committed: watch::Sender<()>,
 }
 
 /// How long they take. Those of a transaction are `write`, whatever they do.
@@ -108,7 +108,7 @@ impl Postgres {
                 write: operation("write"),
                 commit: operation("commit"),
             },
-            committed: Notify::new(),
+            committed: watch::Sender::new(()),
         };
         match postgres.connection().await {
             Ok(_) => Ok(postgres),

@@ -151,7 +151,7 @@ impl<'a> Transaction<'a> {
             return Err(StoreError::Unavailable(describe(&error)));
         }
         check_all(statements, executed)?;
-        self.postgres.committed.notify_one();
+        self.postgres.committed.send_replace(());
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl<'a> Transaction<'a> {
             connection.close();
             return Err(error.into());
         }
-        self.postgres.committed.notify_one();
+        self.postgres.committed.send_replace(());
         Ok(())
     }
 

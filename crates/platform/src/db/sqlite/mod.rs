@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use prometheus::Histogram;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use self::readers::Readers;
 use self::writer::Writer;
@@ -34,6 +34,8 @@ pub struct Sqlite {
     /// Of the threads that scan.
     scans: Arc<Pool>,
     operations: Operations,
+    /// Told after each commit.
+    committed: watch::Sender<()>,
 }
 
 /// How long they take.
@@ -63,7 +65,12 @@ impl Sqlite {
             writer,
             scans: databases.pool(&format!("{service}-readers")),
             operations: Operations { read: operation("read"), scan: operation("scan"), write: operation("write") },
+            committed: watch::Sender::new(()),
         })
+    }
+
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
     }
 
     /// Tells the metrics what only a look shows.
@@ -123,6 +130,7 @@ impl Sqlite {
         let started = Instant::now();
         let result = self.writer.write(write).await;
         scope::record(started, &self.operations.write);
+        self.committed.send_replace(());
         result
     }
 

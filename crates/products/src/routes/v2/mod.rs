@@ -12,6 +12,7 @@ mod input;
 pub mod list;
 pub mod listing;
 pub mod mine;
+pub mod of_user;
 pub mod patch;
 pub mod patch_variant;
 pub mod replace;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use auth::routes::v1::user::V1User;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use kernel::{Error, Uuid};
+use kernel::Error;
 use platform::http::caller::V1Admin;
 use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
 use platform::http::v1::{Failure, FailureBody, Success, Words};
-use products::PageQuery;
+use products::ProductSummary;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,15 +33,6 @@ struct UserWithProducts {
     products: Vec<ProductSummary>,
 }
 
-#[derive(Serialize, ToSchema)]
-struct ProductSummary {
-    id: Uuid,
-    name: String,
-    price: String,
-    stock: i64,
-    category: Option<String>,
-}
-
 /// An account with its products, for administrators
 #[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "v1_user", tag = "users",
     security(("bearer" = [])), params(IdInPath),
@@ -54,18 +45,7 @@ pub async fn handle(
     let respond = async {
         let id = id.ok_or(Error::NotFound)?;
         let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
-        let query = PageQuery { owner: Some(id), limit: MAX_PRODUCTS, ..PageQuery::default() };
-        let (products, _) = endpoints.products.page(query).await?;
-        let products = products
-            .into_iter()
-            .map(|(product, stock)| ProductSummary {
-                id: product.id,
-                price: product.money(product.lowest_price()).to_decimal(2),
-                stock,
-                name: product.name,
-                category: product.category,
-            })
-            .collect();
+        let products = endpoints.products.summaries(id, MAX_PRODUCTS).await?;
         let user = UserWithProducts { user: V1User::from(account), products };
         Ok::<_, Error>(Success::data(Data { user }).into_response())
     };

@@ -4,5 +4,4 @@ pub mod get;
 pub mod list;
 pub mod me;
 pub mod patch;
-pub mod products;
 pub mod sessions;

@@ -14,7 +14,7 @@ use kernel::error::Unauthenticated;
 use kernel::{Error, Uuid};
 use platform::http::caller::V2User;
 use platform::http::v2::{self, Refusal};
-use products::ListQuery;
+use products::Exported;
 use products::routes::v2::V2Product;
 use utoipa::ToSchema;
 
@@ -47,7 +47,7 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     let head =
         [b"{\"account\":", &v2::bytes(&account)[..], b",\"sessions\":", &v2::bytes(&sessions), b",\"products\":["];
     let head = stream::iter([Ok(Bytes::from(head.concat()))]);
-    let products = products(Arc::clone(&endpoints), endpoints.products.everything_of(id), id);
+    let products = products(endpoints, id);
     let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
     let mut response = v2::private_json(axum::http::StatusCode::OK, Bytes::new());
     *response.body_mut() = Body::from_stream(stream::iter([head.boxed(), products.boxed(), tail.boxed()]).flatten());
@@ -56,33 +56,20 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     Ok(response)
 }
 
-/// The products of a list as pieces of a JSON array, a page at a time, for as long as their owner's account is active.
-fn products(
-    endpoints: Arc<Endpoints>,
-    list: ListQuery,
-    owner: Uuid,
-) -> impl Stream<Item = Result<Bytes, Error>> + Send {
-    stream::try_unfold(Some((list, true)), move |state| {
+/// The products of an account as pieces of a JSON array, a page at a time, for as long as the account is active.
+fn products(endpoints: Arc<Endpoints>, owner: Uuid) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+    let start = (None, true);
+    stream::try_unfold(Some(start), move |state| {
         let endpoints = Arc::clone(&endpoints);
         async move {
-            let Some((mut list, mut first)) = state else { return Ok(None) };
-            let Endpoints { accounts, products: catalogue, .. } = &*endpoints;
-            if !accounts.get(owner).await?.is_some_and(|account| account.active) {
+            let Some((after, first)) = state else { return Ok(None) };
+            if !endpoints.accounts.get(owner).await?.is_some_and(|account| account.active) {
                 return Err(Error::Unauthenticated(Unauthenticated::Ended));
             }
-            let page = catalogue.list(list.clone()).await?;
-            let mut piece = Vec::new();
-            for product in catalogue.with_stock(page.products).await? {
-                if !std::mem::take(&mut first) {
-                    piece.push(b',');
-                }
-                piece.extend_from_slice(&v2::bytes(&V2Product::managed(&product)));
-            }
-            let next = page.next.map(|next| {
-                list.after = Some(next);
-                (list, first)
-            });
-            Ok(Some((Bytes::from(piece), next)))
+            let Exported { items, next } = endpoints.products.export(owner, after).await?;
+            let comma: &[u8] = if first || items.is_empty() { b"" } else { b"," };
+            let first = first && items.is_empty();
+            Ok(Some((Bytes::from([comma, items.as_bytes()].concat()), next.map(|next| (Some(next), first)))))
         }
     })
 }

@@ -10,9 +10,9 @@ use platform::http::openapi::IdInPath;
 use platform::http::path::ResourceId;
 use platform::http::v2::Refusal;
 use platform::http::v2::refusal::Problem;
-use products::routes::v2::V2ProductPage;
-use products::routes::v2::listing::{self, Asked, ListParameters, StatusParameter};
 
+use super::V2ProductPage;
+use super::listing::{self, Asked, ListParameters, StatusParameter};
 use crate::routes::Endpoints;
 
 /// An account's products, drafts too, with their stock, for administrators

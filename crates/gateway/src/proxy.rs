@@ -1,0 +1,208 @@
+//! Endpoints of services that run elsewhere: the same routes, each passed on with a statement of who calls.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use kernel::Error;
+use platform::http::caller::Caller;
+use platform::http::openapi::Api;
+use platform::http::v2::Refusal;
+use platform::http::{ClientAddress, RequestId, body};
+use platform::internal::{self, Envoy, Outside, Speaker};
+use platform::scope;
+use platform::upstream::{Call, Upstream};
+use tokio::time::Instant;
+use utoipa::openapi::path::PathItem;
+
+use crate::callers::Callers;
+use crate::client::Believed;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What concerns one connection, not who is at its far end (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+/// What the gateway has dealt with, or says itself.
+const OURS_TO_SAY: [HeaderName; 6] = [
+    // The statement stands in its place, and goes no further than it must.
+    header::AUTHORIZATION,
+    header::EXPECT,
+    header::CONTENT_LENGTH,
+    header::FORWARDED,
+    header::HOST,
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// The way to a service that runs elsewhere.
+pub struct Proxy {
+    pub upstream: Arc<Upstream>,
+    pub envoy: Arc<Envoy>,
+    pub callers: Callers,
+}
+
+/// The described endpoints, each passed on.
+pub fn routes(described: Api, proxy: Arc<Proxy>) -> Router {
+    let v1 = described.v1.into_openapi().paths.paths.into_iter().flat_map(|(path, item)| {
+        // As in this process: a slash at the end of a path of v1 makes no difference.
+        [(format!("{path}/"), item.clone()), (path, item)]
+    });
+    let v2 = described.v2.into_openapi().paths.paths;
+    let router = v1.chain(v2).fold(Router::new(), |router, (path, item)| router.route(&path, methods(&item)));
+    router.with_state(proxy)
+}
+
+fn methods(item: &PathItem) -> MethodRouter<Arc<Proxy>> {
+    let operations = [
+        (MethodFilter::GET, &item.get),
+        (MethodFilter::PUT, &item.put),
+        (MethodFilter::POST, &item.post),
+        (MethodFilter::DELETE, &item.delete),
+        (MethodFilter::PATCH, &item.patch),
+    ];
+    let there = operations.into_iter().filter(|(_, operation)| operation.is_some());
+    there.fold(MethodRouter::new(), |router, (method, _)| router.merge(on(method, pass)))
+}
+
+async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
+    proxy.pass(request).await.unwrap_or_else(|error| Refusal::from(error).into_response())
+}
+
+impl Proxy {
+    async fn pass(&self, request: Request) -> Result<Response<Body>, Error> {
+        let (mut parts, body) = request.into_parts();
+        let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| is_upgrade(&parts.headers));
+        let (body, broken) = match body::of(&mut parts, body).await {
+            Ok(body) => (body, None),
+            Err(error) => (Bytes::new(), Some(error)),
+        };
+        let outside = Outside {
+            caller: parts.extensions.remove::<Caller>(),
+            address: parts.extensions.get().map(|ClientAddress(address)| *address),
+            body: broken,
+        };
+        let repeatable = parts.method.is_safe() || parts.headers.contains_key(IDEMPOTENCY_KEY);
+        let deadline = scope::current().and_then(|scope| scope.deadline).unwrap_or_else(Instant::now);
+        let sticky = outside.address.map(|address| {
+            // FNV-1a.
+            address
+                .to_string()
+                .bytes()
+                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        });
+        let request = self.onward(parts, outside, body, upgrade.is_some(), deadline)?;
+        let answer = self.upstream.call(Call { request, deadline, repeatable, sticky }).await?;
+        Ok(self.back(answer, upgrade))
+    }
+
+    /// The request as it is passed on.
+    fn onward(
+        &self,
+        mut parts: Parts,
+        outside: Outside,
+        body: Bytes,
+        upgrade: bool,
+        deadline: Instant,
+    ) -> Result<axum::http::Request<Bytes>, Error> {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let headers = &mut parts.headers;
+        let switch = headers.get(header::UPGRADE).cloned().filter(|_| upgrade);
+        let host = headers.get(header::HOST).cloned();
+        strip(headers);
+        OURS_TO_SAY.iter().for_each(|name| _ = headers.remove(name));
+        if let Some(protocol) = switch {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, protocol);
+        }
+        if parts.extensions.get::<Believed>().is_none() {
+            [FORWARDED_HOST, FORWARDED_PROTO].iter().for_each(|name| _ = headers.remove(name));
+        }
+        if let Some(address) = outside.address.and_then(|address| HeaderValue::from_str(&address.to_string()).ok()) {
+            headers.insert(FORWARDED_FOR, address);
+        } else {
+            headers.remove(FORWARDED_FOR);
+        }
+        if let Some(host) = host {
+            headers.entry(FORWARDED_HOST).or_insert(host);
+        }
+        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+        if let Some(id) = parts.extensions.get::<RequestId>() {
+            headers.insert(REQUEST_ID, id.clone().into_header());
+        }
+        let statement = self.envoy.sign(Speaker::Gateway(outside), &parts.method, &target);
+        let unsigned = || Error::Internal("a request could not be vouched for".into());
+        headers.insert(internal::STATEMENT, statement.ok_or_else(unsigned)?);
+        headers.insert(internal::TIMEOUT, internal::peer::millis_until(deadline));
+        let mut request = axum::http::Request::new(body);
+        *request.method_mut() = parts.method;
+        *request.uri_mut() = target.parse().map_err(|_| Error::NotFound)?;
+        *request.headers_mut() = parts.headers;
+        Ok(request)
+    }
+
+    /// The answer as it goes back.
+    fn back(&self, mut answer: Response<Body>, upgrade: Option<OnUpgrade>) -> Response<Body> {
+        if let Some(changed) = answer.headers().get(internal::CHANGED).and_then(|changed| changed.to_str().ok()) {
+            self.callers.forget(changed.split(' '));
+        }
+        let switched = (answer.status() == StatusCode::SWITCHING_PROTOCOLS)
+            .then(|| answer.headers().get(header::UPGRADE).cloned());
+        strip(answer.headers_mut());
+        if let Some(protocol) = switched.flatten()
+            && let Some(client) = upgrade
+        {
+            let headers = answer.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, protocol);
+            tokio::spawn(join(client, hyper::upgrade::on(&mut answer)));
+        }
+        answer
+    }
+}
+
+/// Copies bytes both ways until one side ends. Its time is bounded by the listener, whose place it keeps.
+async fn join(client: OnUpgrade, server: OnUpgrade) {
+    if let (Ok(client), Ok(server)) = (client.await, server.await) {
+        let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+        // Either side may break off at will.
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// Takes out what ends here, on the way there and back.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    named.iter().chain(&HOP_BY_HOP).chain(&internal::OURS).for_each(|name| _ = headers.remove(name));
+}
+
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    let asked = headers.get(header::CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    headers.contains_key(header::UPGRADE) && asked.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade"))
+}

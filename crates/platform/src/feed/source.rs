@@ -1,0 +1,175 @@
+//! The feed's side at the database. One look at the log serves all who ask at the time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use kernel::Error;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::Changes;
+use crate::db::events::Tail;
+use crate::db::{Database, StoreError};
+
+/// Between two looks, when no commit of this process rings: other processes write too.
+const POLL: Duration = Duration::from_millis(50);
+/// Gathers the commits of a moment into one look.
+const COALESCE: Duration = Duration::from_millis(2);
+/// Nobody has asked for so long: the log is left alone.
+const IDLE: Duration = Duration::from_secs(2);
+/// Changes that are kept for those who come late, and events without position that are told at a time.
+const KEPT: usize = 4_096;
+const BATCH: i64 = 1_000;
+/// How long a question waits for a change at most.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// Tells what changes in one service's database.
+pub struct Source {
+    looks: watch::Receiver<Option<Arc<Look>>>,
+    asked: Arc<Asked>,
+}
+
+struct Asked {
+    last: Mutex<Option<Instant>>,
+    rung: Notify,
+}
+
+/// The log as it was at one time.
+struct Look {
+    at: Instant,
+    /// Changes after this position are all in `recent`.
+    floor: i64,
+    head: i64,
+    recent: Arc<VecDeque<(i64, Arc<str>)>>,
+    /// Of events that have no position yet.
+    pending: Vec<Arc<str>>,
+}
+
+impl Source {
+    /// Looks at the log for as long as somebody asks.
+    pub fn start(database: Database) -> Arc<Self> {
+        let (sender, looks) = watch::channel(None);
+        let asked = Arc::new(Asked { last: Mutex::new(None), rung: Notify::new() });
+        tokio::spawn(look_on(database, sender, Arc::clone(&asked)));
+        Arc::new(Self { looks, asked })
+    }
+
+    /// What changed after a position; waits, but not for ever, until something did. Without a position, where the log ends now.
+    ///
+    /// # Errors
+    /// `Unavailable` when the log could not be looked at yet.
+    pub async fn changes(&self, after: Option<i64>, wait: Duration) -> Result<Changes, Error> {
+        let arrived = Instant::now();
+        self.asked.ring(arrived);
+        let until = arrived + wait.min(MAX_WAIT);
+        let mut looks = self.looks.clone();
+        loop {
+            let look = looks.borrow_and_update().clone();
+            if let Some(look) = look.filter(|look| look.tells(after, arrived)) {
+                return Ok(look.changes(after, arrived));
+            }
+            if tokio::time::timeout_at(until, looks.changed()).await.is_err() {
+                let look = looks.borrow().clone();
+                let unseen = || Error::Unavailable("the event log cannot be looked at".into());
+                return Ok(look.ok_or_else(unseen)?.changes(after, arrived));
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn ring(&self, now: Instant) {
+        *self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(now);
+        self.rung.notify_one();
+    }
+
+    fn is_idle(&self) -> bool {
+        self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_none_or(|last| last.elapsed() > IDLE)
+    }
+}
+
+impl Look {
+    /// Whether there is something to tell.
+    fn tells(&self, after: Option<i64>, arrived: Instant) -> bool {
+        match after {
+            // Where the log ended before is of no use: what changed since would never be told.
+            None => self.at >= arrived,
+            Some(after) => after != self.head || (self.at >= arrived && !self.pending.is_empty()),
+        }
+    }
+
+    fn changes(&self, after: Option<i64>, arrived: Instant) -> Changes {
+        // Who begins may have read before this look. A log that ends before was put back to an earlier state.
+        let reset = after.is_none_or(|after| after < self.floor || after > self.head);
+        let after = after.unwrap_or(self.head);
+        let recent = self.recent.iter().filter(|(position, _)| *position > after).map(|(_, subject)| subject);
+        let mut subjects: Vec<String> = match reset {
+            true => Vec::new(),
+            false => recent.chain(&self.pending).map(|subject| subject.to_string()).collect(),
+        };
+        subjects.sort_unstable();
+        subjects.dedup();
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let looked_ms = match self.at >= arrived {
+            true => millis(self.at.duration_since(arrived)),
+            // Rounded towards the past.
+            false => -millis(arrived.duration_since(self.at)) - 1,
+        };
+        Changes { position: self.head, looked_ms, reset, subjects }
+    }
+
+    /// The next look, made at `at`; and whether there is more to see at once.
+    async fn next(before: Option<&Look>, database: &Database, at: Instant) -> Result<(Look, bool), StoreError> {
+        let from = before.map_or(i64::MAX, |before| before.head);
+        let Tail { head, new, pending } = database.tail(from, BATCH).await?;
+        let Some(before) = before.filter(|before| before.head <= head) else {
+            return Ok((Look { at, floor: head, head, recent: Arc::default(), pending }, false));
+        };
+        let more = new.len() >= BATCH as usize;
+        let Some((head, _)) = new.last().cloned() else {
+            return Ok((Look { at, recent: Arc::clone(&before.recent), pending, ..*before }, false));
+        };
+        let (mut recent, mut floor) = (VecDeque::clone(&before.recent), before.floor);
+        recent.extend(new);
+        while recent.len() > KEPT
+            && let Some((position, _)) = recent.pop_front()
+        {
+            floor = position;
+        }
+        Ok((Look { at, floor, head, recent: Arc::new(recent), pending }, more))
+    }
+}
+
+async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Look>>>, asked: Arc<Asked>) {
+    let mut rung = database.commits();
+    let mut failing = false;
+    loop {
+        if looks.is_closed() {
+            return;
+        }
+        if asked.is_idle() {
+            asked.rung.notified().await;
+            // Too old to tell anything of.
+            looks.send_replace(None);
+        }
+        let before = looks.borrow().clone();
+        match Look::next(before.as_deref(), &database, Instant::now()).await {
+            Ok((look, more)) => {
+                looks.send_replace(Some(Arc::new(look)));
+                failing = false;
+                if more {
+                    continue;
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(event = "feed.failed", %error, "changes cannot be told until the log can be read");
+                }
+            }
+        }
+        let _ = tokio::time::timeout(POLL, rung.changed()).await;
+        tokio::time::sleep(COALESCE).await;
+    }
+}

@@ -1,0 +1,133 @@
+//! Typed calls of a service's internal endpoints.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use kernel::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::wire::Refused;
+use super::{CHANGED, Envoy, STATEMENT, Speaker, TIMEOUT};
+use crate::http::v2::Refusal;
+use crate::scope;
+use crate::upstream::{Call, Upstream};
+
+/// How long a call may take that no request waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of an answer at most.
+const ANSWER: usize = 64 << 20;
+const REQUEST_ID: &str = "x-request-id";
+
+/// Another service, as the service `from` asks it.
+#[derive(Clone)]
+pub struct Peer {
+    pub upstream: Arc<Upstream>,
+    pub envoy: Arc<Envoy>,
+    pub from: &'static str,
+}
+
+impl Peer {
+    /// Asks what may be asked again.
+    ///
+    /// # Errors
+    /// What the other refuses with; `Unavailable` when it does not answer.
+    pub async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, Error> {
+        self.call(Method::GET, target, Bytes::new(), true, PATIENCE).await
+    }
+
+    /// As [`Peer::get`], with less patience.
+    ///
+    /// # Errors
+    /// As [`Peer::get`].
+    pub async fn get_within<T: DeserializeOwned>(&self, target: &str, patience: Duration) -> Result<T, Error> {
+        self.call(Method::GET, target, Bytes::new(), true, patience).await
+    }
+
+    /// Asks with a body what may be asked again: it changes nothing, or the same however often it is sent.
+    ///
+    /// # Errors
+    /// As [`Peer::get`].
+    pub async fn ask<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.call(Method::POST, target, json(body)?, true, PATIENCE).await
+    }
+
+    /// Asks for a change that must not be sent twice.
+    ///
+    /// # Errors
+    /// As [`Peer::get`].
+    pub async fn change<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.call(Method::POST, target, json(body)?, false, PATIENCE).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        target: &str,
+        body: Bytes,
+        repeatable: bool,
+        patience: Duration,
+    ) -> Result<T, Error> {
+        let deadline = Instant::now() + patience;
+        let scope = scope::current();
+        let deadline = scope.as_ref().and_then(|scope| scope.deadline).map_or(deadline, |at| at.min(deadline));
+        let speaker = Speaker::Service(self.from.to_owned());
+        let unsigned = || Error::Internal("a call between services could not be signed".into());
+        let statement = self.envoy.sign(speaker, &method, target).ok_or_else(unsigned)?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(STATEMENT, statement)
+            .header(TIMEOUT, millis_until(deadline))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(id) = scope.as_ref().and_then(|scope| scope.request_id.clone()) {
+            request = request.header(REQUEST_ID, id.into_header());
+        }
+        let request = request.body(body).map_err(|error| Error::Internal(error.to_string()))?;
+        let call = Call { request, deadline, repeatable, sticky: None };
+        let answer = self.upstream.call(call).await?;
+        if let Some(changed) = answer.headers().get(CHANGED).and_then(|changed| changed.to_str().ok()) {
+            scope::changed(changed.split(' '));
+        }
+        let (status, body) = (answer.status(), Limited::new(answer.into_body(), ANSWER).collect());
+        let silent = |why: String| Error::Unavailable(format!("{} broke off its answer: {why}", self.upstream.name()));
+        let whole = tokio::time::timeout_at(deadline, body).await.map_err(|_| silent("out of time".into()))?;
+        let whole = whole.map_err(|error| silent(error.to_string()))?.to_bytes();
+        let strange = |error| Error::Internal(format!("{} answered {status} strangely: {error}", self.upstream.name()));
+        match status {
+            StatusCode::OK => serde_json::from_slice(&whole).map_err(strange),
+            _ => Err(serde_json::from_slice::<Refused>(&whole).map_err(strange)?.into()),
+        }
+    }
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, Error> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// As [`TIMEOUT`] tells it.
+pub fn millis_until(deadline: Instant) -> HeaderValue {
+    let left = deadline.saturating_duration_since(Instant::now());
+    HeaderValue::from(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// How an internal endpoint answers: JSON, or the refusal in our own words.
+pub struct Answer<T>(pub Result<T, Error>);
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let (status, body) = match self.0 {
+            Ok(value) => (StatusCode::OK, serde_json::to_vec(&value)),
+            Err(error) => (Refusal::from(error.clone()).status(), serde_json::to_vec(&Refused::from(error))),
+        };
+        // Structs of strings and numbers, which always serialize.
+        let body = Body::from(body.unwrap_or_default());
+        (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}

@@ -1,0 +1,173 @@
+//! Signed statements: a process of the deployment vouches for who calls, for the time of one request.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use kernel::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::Context;
+use crate::http::body::{Arrived, BodyError};
+use crate::http::caller::Caller;
+use crate::keys::{KeyError, LiveRing, Seed};
+
+/// How long a statement is good. It is made for one request, which arrives at once.
+const LIFETIME: Duration = Duration::from_secs(30);
+/// How far the clocks of two machines may be apart.
+const SKEW: Duration = Duration::from_secs(30);
+/// Bytes of a statement at most: names and addresses are short.
+const MAX: usize = 8 * 1024;
+
+/// What a process vouches for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Statement {
+    /// Microseconds since the epoch.
+    made: i64,
+    speaker: Speaker,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The gateway, for somebody outside.
+    Gateway(Outside),
+    /// A service of this name, for itself.
+    Service(String),
+}
+
+/// Somebody outside, as the gateway found them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Outside {
+    /// The verdict on their token; none when they sent none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub caller: Option<Caller>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<IpAddr>,
+    /// What was wrong with the body that they sent, in whose place there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<BodyError>,
+}
+
+impl Outside {
+    /// The body as it is for the endpoint, if it did not come whole.
+    pub fn arrived(&self) -> Option<Arrived> {
+        self.body.map(|error| Arrived(Err(error)))
+    }
+}
+
+/// Signs and verifies statements, with the key that the processes of a deployment share.
+pub struct Envoy {
+    ring: LiveRing<Seed>,
+    context: Context,
+}
+
+impl Envoy {
+    /// Reads the shared key; makes it, in a file that only this user may read, if there is none.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn open(file: &Path, context: Context) -> Result<Self, KeyError> {
+        Ok(Self { ring: LiveRing::open(file, &context)?, context })
+    }
+
+    /// A statement for one request: `target` is its path and query.
+    pub fn sign(&self, speaker: Speaker, method: &Method, target: &str) -> Option<HeaderValue> {
+        let statement = Statement { made: self.context.now().0, speaker };
+        let payload = BASE64.encode(serde_json::to_vec(&statement).ok()?);
+        let ring = self.ring.current();
+        let code = code(&ring.newest()?.key, &payload, method, target)?.finalize().into_bytes();
+        HeaderValue::from_str(&format!("{payload}.{}", BASE64.encode(code))).ok()
+    }
+
+    /// The statement of a request, if it is one of ours, made for this request just now.
+    pub fn verify(&self, statement: &HeaderValue, method: &Method, target: &str) -> Option<Speaker> {
+        let (payload, signature) = statement.to_str().ok().filter(|text| text.len() <= MAX)?.split_once('.')?;
+        let signature = BASE64.decode(signature).ok()?;
+        let good = |key: &Seed| {
+            let expected = code(key, payload, method, target);
+            expected.is_some_and(|expected| expected.verify_slice(&signature).is_ok())
+        };
+        let known = |ring: &crate::keys::KeyRing<Seed>| ring.keys().iter().rev().any(|key| good(&key.key));
+        if !known(&self.ring.current()) && !known(&self.ring.latest()) {
+            return None;
+        }
+        let statement: Statement = serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()?;
+        let (made, now) = (Timestamp(statement.made), self.context.now());
+        (made <= now.after(SKEW) && now <= made.after(LIFETIME)).then_some(statement.speaker)
+    }
+}
+
+/// Bound to the request, so that one who overhears it cannot ask anything else.
+fn code(key: &Seed, payload: &str, method: &Method, target: &str) -> Option<Hmac<Sha256>> {
+    let mut code = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    for part in [payload, method.as_str(), target] {
+        code.update(part.as_bytes());
+        // Between parts, none of which has it.
+        code.update(b"\n");
+    }
+    Some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use kernel::Clock;
+
+    use super::*;
+
+    struct Set(AtomicI64);
+
+    impl Clock for Set {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    const SECOND: i64 = 1_000_000;
+
+    #[test]
+    fn a_statement_is_good_for_its_request_and_for_half_a_minute() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Set(AtomicI64::new(1_000 * SECOND)));
+        let open = |name: &str| Envoy::open(&folder.path().join(name), Context::new(Arc::clone(&clock) as _)).unwrap();
+        let (ours, theirs, same) = (open("ours.json"), open("theirs.json"), open("ours.json"));
+        let speaker = Speaker::Service("users".into());
+        let statement = ours.sign(speaker, &Method::GET, "/internal/accounts?a=1").unwrap();
+        let good = |envoy: &Envoy, method: Method, target| envoy.verify(&statement, &method, target).is_some();
+        assert!(good(&same, Method::GET, "/internal/accounts?a=1"), "another process with the same key");
+        assert!(!good(&theirs, Method::GET, "/internal/accounts?a=1"), "another key");
+        assert!(!good(&ours, Method::PUT, "/internal/accounts?a=1"), "another method");
+        assert!(!good(&ours, Method::GET, "/internal/accounts?a=2"), "another target");
+        let shifted = |seconds: i64| {
+            clock.0.store((1_000 + seconds) * SECOND, Ordering::Relaxed);
+            good(&ours, Method::GET, "/internal/accounts?a=1")
+        };
+        assert_eq!([-31, -30, 30, 31].map(shifted), [false, true, true, false]);
+    }
+
+    #[test]
+    fn what_is_no_statement_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let envoy = Envoy::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
+        let good = envoy.sign(Speaker::Service("users".into()), &Method::GET, "/").unwrap();
+        let good = good.to_str().unwrap();
+        let (payload, code) = good.split_once('.').unwrap();
+        let forged =
+            BASE64.encode(String::from_utf8(BASE64.decode(payload).unwrap()).unwrap().replace("users", "nobody"));
+        for text in
+            ["", ".", payload, &format!("{payload}."), &format!("{forged}.{code}"), &format!("{payload}.{payload}")]
+        {
+            let statement = HeaderValue::from_str(text).unwrap();
+            assert!(envoy.verify(&statement, &Method::GET, "/").is_none(), "{text}");
+        }
+    }
+}

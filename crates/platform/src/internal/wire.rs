@@ -1,0 +1,65 @@
+//! Refusals as one process tells them to another: the kind by name, and what the other needs to refuse in its turn.
+
+use std::time::Duration;
+
+use kernel::Violation;
+use kernel::error::{Error, Unauthenticated};
+use serde::{Deserialize, Serialize};
+
+/// What overload is called that another process told of.
+const ELSEWHERE: &str = "another service";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Refused {
+    Unauthenticated { reason: Unauthenticated },
+    Forbidden,
+    NotFound,
+    Conflict { field: String, detail: String, taken: bool },
+    Stale,
+    Overloaded { retry_after_ms: u64 },
+    Unavailable { detail: String },
+    Internal { detail: String },
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unauthenticated(reason) => Refused::Unauthenticated { reason },
+            Error::Forbidden => Refused::Forbidden,
+            Error::NotFound => Refused::NotFound,
+            Error::Conflict(Violation { field, detail, code }) => {
+                Refused::Conflict { field: field.into_owned(), detail, taken: code == "taken" }
+            }
+            Error::Stale => Refused::Stale,
+            Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. } => {
+                Refused::Overloaded { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) }
+            }
+            Error::Unavailable(detail) => Refused::Unavailable { detail },
+            // Our own processes ask nothing that these answer.
+            error @ (Error::Invalid(_)
+            | Error::IdempotencyInFlight
+            | Error::IdempotencyKeyReused
+            | Error::Internal(_)) => Refused::Internal { detail: error.to_string() },
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unauthenticated { reason } => Error::Unauthenticated(reason),
+            Refused::Forbidden => Error::Forbidden,
+            Refused::NotFound => Error::NotFound,
+            Refused::Conflict { field, detail, taken } => {
+                Error::Conflict(Violation::new(field, if taken { "taken" } else { "conflict" }, detail))
+            }
+            Refused::Stale => Error::Stale,
+            Refused::Overloaded { retry_after_ms } => {
+                Error::Overloaded { what: ELSEWHERE, retry_after: Duration::from_millis(retry_after_ms) }
+            }
+            Refused::Unavailable { detail } => Error::Unavailable(detail),
+            Refused::Internal { detail } => Error::Internal(detail),
+        }
+    }
+}

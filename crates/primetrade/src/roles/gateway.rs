@@ -1,0 +1,45 @@
+//! The front door.
+
+use std::sync::Arc;
+
+use auth::Auth;
+use axum::Router;
+use gateway::proxy::{self, Proxy};
+use gateway::{Callers, EdgeSettings, Remembered};
+use platform::Context;
+use platform::http::openapi::Api;
+
+use super::{Deps, Role};
+use crate::Failure;
+
+pub struct GatewayRole {
+    callers: Callers,
+    context: Context,
+    edge: EdgeSettings,
+}
+
+impl GatewayRole {
+    /// `auth`: if this process has it.
+    pub fn create(deps: &Deps, auth: Option<&Arc<Auth>>) -> Result<Self, Failure> {
+        let context = deps.context.clone();
+        let callers = match auth {
+            Some(auth) => Callers::Here(Arc::clone(auth)),
+            None => {
+                let remote = auth::Remote(deps.peer(Role::Auth, Role::Gateway)?);
+                Callers::Elsewhere(Arc::new(Remembered::new(remote, context.clone())))
+            }
+        };
+        Ok(Self { callers, context, edge: deps.edge() })
+    }
+
+    /// The endpoints of a service that runs elsewhere.
+    pub fn pass(&self, deps: &Deps, role: Role, described: Api) -> Result<Router, Failure> {
+        let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
+        Ok(proxy::routes(described, Arc::new(Proxy { upstream, envoy, callers: self.callers.clone() })))
+    }
+
+    /// The public's listener: `services` are the endpoints of all of them.
+    pub fn router(&self, services: Router) -> Router {
+        gateway::router(services, self.callers.clone(), self.context.clone(), &self.edge)
+    }
+}

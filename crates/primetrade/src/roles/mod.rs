@@ -1,0 +1,154 @@
+//! The roles of a deployment. A process has all of them, or some; what it has not, it asks of the processes that have it.
+//!
+//! Each role is a struct: `create` opens what it needs, `start` begins what runs beside requests.
+
+mod auth;
+mod gateway;
+mod notifications;
+mod products;
+mod set;
+mod users;
+
+pub use self::auth::AuthRole;
+pub use self::gateway::GatewayRole;
+pub use self::notifications::NotificationsRole;
+pub use self::products::ProductsRole;
+pub use self::set::{Role, Roles};
+pub use self::users::UsersRole;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::gateway::EdgeSettings;
+use kernel::SystemClock;
+use platform::Context;
+use platform::db::migrate::Migrations;
+use platform::db::{Database, DatabaseUrl, Limits};
+use platform::internal::{Envoy, Peer};
+use platform::tasks::WriteTasks;
+use platform::upstream::{self, Upstream};
+
+use crate::Failure;
+use crate::config::Config;
+
+/// Writes in progress at most, per process.
+const WRITES: usize = 8_192;
+
+/// What the roles are opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Brings the schema up to date first, or refuses one that is not.
+    Serve { migrate: bool },
+    /// One piece of work; tokens are neither issued nor checked.
+    Command,
+}
+
+/// What roles are made of.
+pub struct Deps {
+    pub config: Config,
+    pub context: Context,
+    pub tasks: WriteTasks,
+    pub purpose: Purpose,
+    /// Signs what this process asks of others, and knows what they sign. A process that has all roles has nobody to speak with.
+    pub envoy: Option<Arc<Envoy>>,
+    upstreams: Vec<(Role, Arc<Upstream>)>,
+}
+
+impl Deps {
+    /// # Errors
+    /// When the key that processes share cannot be read or made.
+    pub fn new(config: &Config, roles: Roles, purpose: Purpose) -> Result<Self, Failure> {
+        let context = Context::new(Arc::new(SystemClock));
+        let elsewhere = Role::SERVICES.into_iter().filter(|role| !roles.has(*role));
+        let upstreams: Vec<_> = elsewhere
+            .filter(|role| !config.upstreams.of(*role).is_empty())
+            .map(|role| (role, Upstream::start(upstream_settings(config, role))))
+            .collect();
+        let alone = roles.is_all() && config.internal.listen.is_none();
+        let envoy = match alone || purpose == Purpose::Command {
+            true => None,
+            false => Some(Arc::new(Envoy::open(&config.internal.key_file, context.clone())?)),
+        };
+        let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
+        Ok(Self { config: config.clone(), context, tasks, purpose, envoy, upstreams })
+    }
+
+    /// A service that runs elsewhere, as `from` asks it.
+    ///
+    /// # Errors
+    /// When no address of it is set.
+    pub fn peer(&self, role: Role, from: Role) -> Result<Peer, Failure> {
+        let upstream =
+            self.upstreams.iter().find(|(known, _)| *known == role).map(|(_, upstream)| Arc::clone(upstream));
+        let unset = || format!("{from} needs {role}, which is not a role of this process: set upstreams.{role}");
+        let upstream = upstream.ok_or_else(unset)?;
+        let envoy = Arc::clone(self.envoy.as_ref().ok_or("a process with all roles asks no others")?);
+        Ok(Peer { upstream, envoy, from: from.as_str() })
+    }
+
+    /// Opens a service's database, with its schema as the purpose demands.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or its schema does not fit.
+    pub async fn open(
+        &self,
+        url: &DatabaseUrl,
+        service: &'static str,
+        migrations: &Migrations,
+    ) -> Result<Database, Failure> {
+        let settings = &self.config.database;
+        let limits = Limits { pool_size: settings.pool_size, shared_connections: settings.shared_connections };
+        let database = Database::open(url, service, limits).await?;
+        match (self.purpose, &settings.migrate_url) {
+            (Purpose::Serve { migrate: false }, _) => database.require_current(migrations).await?,
+            (_, Some(privileged)) => Database::open(privileged, service, limits).await?.migrate(migrations).await?,
+            (_, None) => database.migrate(migrations).await?,
+        }
+        Ok(database)
+    }
+
+    /// How a listener bounds what it takes.
+    pub fn edge(&self) -> EdgeSettings {
+        let http = &self.config.http;
+        EdgeSettings {
+            body_limit: http.body_limit,
+            request_timeout: http.request_timeout,
+            max_requests: http.max_requests,
+            trusted_proxies: http.trusted_proxies.clone(),
+            // Validated as origins, so they are header values.
+            cors_origins: http.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect(),
+        }
+    }
+}
+
+fn upstream_settings(config: &Config, role: Role) -> upstream::Settings {
+    upstream::Settings {
+        name: role.as_str(),
+        addresses: config.upstreams.of(role).to_vec(),
+        protocol: config.upstreams.protocol,
+        balance: config.upstreams.balance,
+        max_in_flight: (config.http.max_requests / 2).max(1),
+    }
+}
+
+/// Deletes what has expired, a small batch at a time, for as long as the process lives.
+async fn sweep(batch: impl AsyncFn(i64) -> bool) {
+    /// Rows of one transaction: few enough never to hold up writers.
+    const ROWS: i64 = 500;
+    let mut pause = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        pause.tick().await;
+        while batch(ROWS).await {}
+    }
+}
+
+/// What every database of a service needs beside requests: events get their positions, expired idempotency keys go.
+fn tend(database: &Database, context: &Context) {
+    if let Database::Postgres(postgres) = database {
+        tokio::spawn(platform::db::sequencer::run(Arc::clone(postgres)));
+    }
+    let (database, context) = (database.clone(), context.clone());
+    tokio::spawn(sweep(async move |rows| {
+        database.sweep_idempotency(context.now(), rows).await.is_ok_and(|swept| swept == rows.unsigned_abs())
+    }));
+}

@@ -1,0 +1,110 @@
+//! One run of `primetrade serve`.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::output::{self, Captured};
+use crate::server::Deployment;
+use crate::wait::eventually;
+use crate::watchdog::Watchdog;
+
+/// Dropping it kills it.
+pub struct Process {
+    child: Child,
+    watchdog: Watchdog,
+    stdout: Captured,
+    stderr: Captured,
+    /// Its listener: `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// That of operators.
+    pub admin_url: String,
+}
+
+impl Process {
+    /// Starts it; [`Process::wait`] tells when it serves.
+    pub fn spawn(deployment: &Deployment, arguments: &[String]) -> Self {
+        let mut command = deployment.command();
+        let mut child =
+            command.arg("serve").args(arguments).stdin(Stdio::null()).spawn().expect("the binary starts");
+        Self {
+            watchdog: Watchdog::over(child.id(), deployment.folder()),
+            stdout: Captured::from(child.stdout.take().expect("stdout is a pipe")),
+            stderr: Captured::from(child.stderr.take().expect("stderr is a pipe")),
+            child,
+            url: String::new(),
+            admin_url: String::new(),
+        }
+    }
+
+    /// Waits until it serves.
+    pub fn wait(mut self) -> Self {
+        (self.url, self.admin_url) = eventually("the server printed its addresses", || self.addresses());
+        self
+    }
+
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Sends a signal by its name: `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        output::signal(&self.child, name);
+    }
+
+    /// Waits for its end.
+    pub fn ended(&mut self) -> ExitStatus {
+        output::wait(&mut self.child)
+    }
+
+    /// Both listeners, once the server has printed them.
+    fn addresses(&mut self) -> Option<(String, String)> {
+        // Asked before the output is read: what an ended process printed is then complete enough to be found.
+        let ended = self.child.try_wait().expect("our own child");
+        let stdout = self.stdout.text();
+        let after = |words: &str| {
+            let whole_lines = stdout.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut addresses = whole_lines.filter_map(|line| line.trim().strip_prefix(words));
+            addresses.next().map(str::to_owned)
+        };
+        let public = after("PrimeTrade is serving on ");
+        let admin = after("Admin (health, metrics) on ");
+        if let (None, Some(status)) = (&public, ended) {
+            self.print_log();
+            panic!("the server ended while starting: {status}");
+        }
+        public.zip(admin)
+    }
+
+    /// Shows the end of the log of a server whose test failed.
+    pub fn print_log(&self) {
+        let log = self.stderr.text();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.len().saturating_sub(40);
+        eprintln!("--- the server's last log lines:\n{}\n---", lines[tail..].join("\n"));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Each fails only when the process has ended by itself.
+        let _ = self.child.kill();
+        self.watchdog.disarm();
+        let _ = self.child.wait();
+    }
+}
+
+/// `PRIMETRADE_BIN`, else the binary that cargo built next to this test.
+pub fn binary() -> PathBuf {
+    let built = || {
+        let test = std::env::current_exe().ok()?;
+        Some(test.parent()?.parent()?.join("primetrade"))
+    };
+    let binary = std::env::var_os("PRIMETRADE_BIN").map(PathBuf::from).or_else(built);
+    binary
+        .filter(|file| file.exists())
+        .expect("the primetrade binary: build it with `cargo build -p primetrade`, or name it in PRIMETRADE_BIN")
+}
