@@ -33,7 +33,7 @@ pub struct Breaker {
 /// What happened in one second. Calls that end while it is reused may be lost: this counts by rule of thumb.
 #[derive(Default)]
 struct Second {
-    /// Which one, counted from one.
+    /// Which one, counted from one. Zero has nothing to tell.
     number: AtomicU64,
     succeeded: AtomicU32,
     failed: AtomicU32,
@@ -117,8 +117,10 @@ impl Breaker {
     }
 
     fn counts(&self, number: u64) -> (u32, u32) {
-        let recent =
-            self.seconds.iter().filter(|second| second.number.load(Ordering::Relaxed) + WINDOW as u64 > number);
+        let recent = self.seconds.iter().filter(|second| {
+            let its = second.number.load(Ordering::Relaxed);
+            its > 0 && its + WINDOW as u64 > number
+        });
         recent.fold((0, 0), |(succeeded, failed), second| {
             let more = second.succeeded.load(Ordering::Relaxed);
             (succeeded + more, failed + second.failed.load(Ordering::Relaxed))

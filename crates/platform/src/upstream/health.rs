@@ -102,7 +102,7 @@ pub async fn watch(instance: Arc<Instance>, breaker: Arc<Breaker>, pace: Pace) {
 }
 
 /// Whether the instance answered.
-fn judge(instance: &Instance, look: Look, misses: &mut u32, breaker: &Breaker) -> bool {
+pub(super) fn judge(instance: &Instance, look: Look, misses: &mut u32, breaker: &Breaker) -> bool {
     match look.found {
         Health::Healthy => {
             *misses = 0;
