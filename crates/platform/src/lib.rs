@@ -1,4 +1,4 @@
-//! The outside world, one module each: databases, HTTP, idempotency, logs. Services build on it and never reach around it.
+//! The outside world, one module each: databases, HTTP, services in other processes, idempotency, logs. Services build on it and never reach around it.
 
 pub mod db;
 pub mod feed;

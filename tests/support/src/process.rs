@@ -24,8 +24,7 @@ impl Process {
     /// Starts it; [`Process::wait`] tells when it serves.
     pub fn spawn(deployment: &Deployment, arguments: &[String]) -> Self {
         let mut command = deployment.command();
-        let mut child =
-            command.arg("serve").args(arguments).stdin(Stdio::null()).spawn().expect("the binary starts");
+        let mut child = command.arg("serve").args(arguments).stdin(Stdio::null()).spawn().expect("the binary starts");
         Self {
             watchdog: Watchdog::over(child.id(), deployment.folder()),
             stdout: Captured::from(child.stdout.take().expect("stdout is a pipe")),

@@ -59,7 +59,8 @@ impl Deployment {
             .set("LIMITS__ENABLED", "false")
             .set("LOG__FORMAT", "json");
         // There are many processes on one PostgreSQL, which has no connections without end.
-        let deployment = if topology == Topology::Split { deployment.set("DATABASE__POOL_SIZE", "4") } else { deployment };
+        let deployment =
+            if topology == Topology::Split { deployment.set("DATABASE__POOL_SIZE", "4") } else { deployment };
         match keys {
             Some(file) => deployment.set("AUTH__KEY_FILE", &file.display().to_string()),
             None => deployment,
@@ -321,10 +322,9 @@ fn members(topology: Topology, arguments: &[String]) -> Vec<Member> {
         Member { name: format!("{role}-{number}"), arguments: own, process: None }
     };
     let gateways = (1..=EACH).map(|number| member("gateway", number, None));
-    let services = SERVICES
-        .iter()
-        .zip(&ports)
-        .flat_map(|(role, ports)| ports.iter().enumerate().map(move |(number, port)| member(role, number + 1, Some(port))));
+    let services = SERVICES.iter().zip(&ports).flat_map(|(role, ports)| {
+        ports.iter().enumerate().map(move |(number, port)| member(role, number + 1, Some(port)))
+    });
     gateways.chain(services).collect()
 }
 

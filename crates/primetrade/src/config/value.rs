@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
-use platform::upstream::Address;
+use platform::upstream::{Address, AddressError};
 
 pub const KIB: usize = 1024;
 pub const MIB: usize = 1024 * KIB;
@@ -120,7 +120,11 @@ pub fn networks(text: &str) -> Result<Vec<IpNet>, String> {
 
 /// Addresses of other processes, from a comma list; none from an empty text.
 pub fn addresses(text: &str) -> Result<Vec<Address>, String> {
-    text.split(',').map(str::trim).filter(|address| !address.is_empty()).map(str::parse).collect()
+    let given = text.split(',').map(str::trim).filter(|address| !address.is_empty());
+    given
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_: AddressError| "expected HOST:PORT, such as 10.0.0.5:8080, or a comma list".into())
 }
 
 /// Browsers send lower case and leave out the scheme's own port; what is compared with them must do the same.

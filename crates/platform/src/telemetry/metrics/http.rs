@@ -11,7 +11,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntGauge};
 use super::{New, must};
 
 /// Of <https://opentelemetry.io/docs/specs/semconv/http/http-metrics/>.
-const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+pub(super) const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// The route of what leads nowhere: what strangers ask for does not become a label.
 pub const UNMATCHED: &str = "unmatched";
 
@@ -80,7 +80,7 @@ impl Http {
 }
 
 /// The methods that OpenTelemetry knows; anybody can make up others.
-fn method_word(method: &Method) -> &'static str {
+pub(super) fn method_word(method: &Method) -> &'static str {
     match *method {
         Method::CONNECT => "CONNECT",
         Method::DELETE => "DELETE",

@@ -1,6 +1,7 @@
 //! What `/metrics` tells, by the names of OpenTelemetry's conventions and, for what is ours, `primetrade_`. Recording is a few
 //! atomic additions: whatever has labels is resolved beforehand, and labels are words that the code knows, never what came in.
 
+mod client;
 mod database;
 mod http;
 mod process;
@@ -11,6 +12,7 @@ use std::sync::LazyLock;
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use client::{Clients, Outcome, Server};
 pub use database::{Databases, Pool, Used, Waiting};
 pub use http::{Http, UNMATCHED, route};
 pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Word};
@@ -32,6 +34,7 @@ pub struct Metrics {
     target: IntGaugeVec,
     shed: IntCounterVec,
     pub http: Http,
+    pub clients: Clients,
     pub databases: Databases,
     pub idempotency: Counts<Idempotency>,
     pub log_ins: Counts<LogIn>,
@@ -57,6 +60,7 @@ impl Metrics {
             target: new.registered(must(IntGaugeVec::new(target, &["service_name", "service_version"]))),
             shed: new.counters("primetrade_load_shed_requests_total", "Requests refused for overload.", &["reason"]),
             http: Http::new(&new),
+            clients: Clients::new(&new),
             databases: Databases::new(&new),
             idempotency: new.outcomes("primetrade_idempotency_requests_total", "Requests with an Idempotency-Key."),
             log_ins: new.outcomes("primetrade_auth_logins_total", "Log-ins."),

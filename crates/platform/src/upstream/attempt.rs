@@ -1,0 +1,185 @@
+//! One request to one instance, and what its end says of the instance.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Method, Request, Response, Uri, header};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use tokio::time::{Instant, Sleep};
+
+use super::Protocol;
+use super::body::InFlight;
+use super::instance::{Health, Instance};
+use crate::telemetry::metrics::Outcome;
+
+/// Calls given up sooner say nothing of the instance: their callers had little time left.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A request that can be made more than once.
+pub struct Template {
+    method: Method,
+    path: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    protocol: Protocol,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// Whether the instance may have seen the request.
+    pub sent: bool,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody listens there.
+    Refused,
+    /// A connection could not be made in time.
+    Unreachable,
+    /// The connection broke.
+    Broken,
+    /// The instance was found hung.
+    Abandoned,
+    /// The call's time is over.
+    Deadline,
+    Other,
+}
+
+impl Template {
+    pub fn new(request: Request<Bytes>, protocol: Protocol) -> Self {
+        let (parts, body) = request.into_parts();
+        let mut headers = parts.headers;
+        // Said anew by what is known here: a length that is not the body's would let one request be read as two.
+        headers.remove(header::HOST);
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+        Self { method: parts.method, path: parts.uri, headers, body, protocol }
+    }
+
+    fn request(&self, instance: &Instance) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = instance.target.uri(&self.path);
+        *request.headers_mut() = self.headers.clone();
+        if self.protocol == Protocol::Http1 {
+            request.headers_mut().insert(header::HOST, instance.target.address.host_header().clone());
+        }
+        request
+    }
+}
+
+/// Asks one instance. A call that may be made twice is given up when the instance is found hung, if it `leaves`: there must be
+/// somewhere else to go.
+pub async fn attempt(
+    instance: &Arc<Instance>,
+    template: &Template,
+    repeatable: bool,
+    mut deadline: Pin<&mut Sleep>,
+    leaves: impl Fn() -> bool,
+) -> Result<(Response<Incoming>, InFlight), Failure> {
+    let began = Instant::now();
+    let mut call = InFlight::begin(instance, began);
+    let mut hung = pin!(instance.hung.notified());
+    let mut answer = instance.client.request(template.request(instance));
+    let mut may_leave = repeatable;
+    let result = loop {
+        tokio::select! {
+            biased;
+            answer = &mut answer => break answer.map_err(|error| Failure::of(&error)),
+            () = deadline.as_mut() => break Err(Failure { sent: true, why: Why::Deadline }),
+            () = hung.as_mut(), if may_leave => {
+                if leaves() {
+                    break Err(Failure { sent: true, why: Why::Abandoned });
+                }
+                may_leave = false;
+            }
+        }
+    };
+    let now = Instant::now();
+    let took = now.saturating_duration_since(began);
+    call.waited();
+    match result {
+        Ok(answer) => {
+            instance.load.measure(now, took);
+            instance.answered(now);
+            instance.target.series.record(&template.method, Outcome::Answered(answer.status()), took);
+            Ok((answer, call))
+        }
+        Err(failure) => {
+            failure.judge(instance, began, took);
+            instance.target.series.record(&template.method, Outcome::Failed(failure.why.word()), took);
+            Err(failure)
+        }
+    }
+}
+
+impl Why {
+    /// For the label `error_type`.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "connection_refused",
+            Self::Unreachable => "connection_timeout",
+            Self::Broken => "connection_reset",
+            Self::Abandoned => "abandoned",
+            Self::Deadline => "timeout",
+            Self::Other => "_OTHER",
+        }
+    }
+}
+
+impl Failure {
+    pub fn of(error: &legacy::Error) -> Self {
+        let hyper = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+        // Hyper cancels what it has not begun to write, and nothing else.
+        let sent = !error.is_connect() && !hyper.is_some_and(hyper::Error::is_canceled);
+        let why = match io_kind(error) {
+            Some(ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+                Why::Refused
+            }
+            Some(ErrorKind::TimedOut) if error.is_connect() => Why::Unreachable,
+            Some(
+                ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::TimedOut,
+            ) => Why::Broken,
+            None if hyper.is_some_and(hyper::Error::is_incomplete_message) => Why::Broken,
+            _ => Why::Other,
+        };
+        Self { sent, why }
+    }
+
+    fn judge(self, instance: &Instance, began: Instant, took: Duration) {
+        match self.why {
+            Why::Refused | Why::Broken => instance.eject(Health::Refused),
+            Why::Unreachable => instance.failed(Health::Hung),
+            Why::Other => instance.failed(Health::Failing),
+            Why::Abandoned => {}
+            Why::Deadline if took < PATIENCE || instance.answered_since(began) => {}
+            Why::Deadline => instance.failed(Health::Hung),
+        }
+        if matches!(self.why, Why::Unreachable | Why::Abandoned | Why::Deadline) {
+            instance.load.measure(began + took, took);
+        }
+    }
+}
+
+fn io_kind(error: &legacy::Error) -> Option<ErrorKind> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            return Some(error.kind());
+        }
+        source = cause.source();
+    }
+    None
+}

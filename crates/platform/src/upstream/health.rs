@@ -1,0 +1,131 @@
+//! Looks at an instance again and again, so that calls need not find out what is wrong with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode, Uri};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use http_body_util::{BodyExt, Full, Limited};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::attempt::{Failure, Why};
+use super::breaker::Breaker;
+use super::instance::{Health, Instance};
+
+const PATH: &str = "/internal/health";
+/// Looks under way at a time: the next need not wait until one that hangs has failed.
+const AT_ONCE: usize = 2;
+/// Looks in a row that must fail.
+const MISSES: u32 = 2;
+/// Suspicions do not make anybody look more often than that.
+const PAUSE: Duration = Duration::from_millis(25);
+const BODY: usize = 64 * 1024;
+
+/// How often an instance is looked at, and how long it may take to answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub every: Duration,
+    pub patience: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { every: Duration::from_millis(250), patience: Duration::from_secs(1) }
+    }
+}
+
+/// One look at an instance.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    began: Instant,
+    pub found: Health,
+}
+
+pub async fn look(instance: &Instance, pace: Pace) -> Look {
+    let began = Instant::now();
+    let mut request = Request::new(Full::<Bytes>::default());
+    *request.uri_mut() = instance.target.uri(&Uri::from_static(PATH));
+    request.headers_mut().insert(axum::http::header::HOST, instance.target.address.host_header().clone());
+    let asked = async {
+        let answer = match instance.probes.request(request).await {
+            Ok(answer) => answer,
+            Err(error) => return found(Failure::of(&error).why),
+        };
+        let status = answer.status();
+        // Taken whole, so that the connection can be used again.
+        let _ = Limited::new(answer.into_body(), BODY).collect().await;
+        match status {
+            StatusCode::OK => Health::Healthy,
+            StatusCode::SERVICE_UNAVAILABLE => Health::Draining,
+            _ => Health::Failing,
+        }
+    };
+    let found = tokio::time::timeout(pace.patience, asked).await.unwrap_or(Health::Hung);
+    Look { began, found }
+}
+
+fn found(why: Why) -> Health {
+    match why {
+        Why::Refused => Health::Refused,
+        Why::Unreachable | Why::Abandoned | Why::Deadline => Health::Hung,
+        Why::Broken | Why::Other => Health::Failing,
+    }
+}
+
+/// Looks for as long as it is polled.
+pub async fn watch(instance: Arc<Instance>, breaker: Arc<Breaker>, pace: Pace) {
+    let mut ticks = tokio::time::interval(pace.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = FuturesUnordered::new();
+    let mut began = Instant::now();
+    let mut misses = 0;
+    loop {
+        tokio::select! {
+            look = looks.next(), if !looks.is_empty() => {
+                let Some(look) = look else { continue };
+                if judge(&instance, look, &mut misses, &breaker) {
+                    // Those that began before know less.
+                    looks.clear();
+                }
+                continue;
+            }
+            _ = ticks.tick() => {}
+            () = instance.suspected.notified() => tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await,
+        }
+        if looks.len() < AT_ONCE {
+            began = Instant::now();
+            looks.push(look(&instance, pace));
+        }
+    }
+}
+
+/// Whether the instance answered.
+pub(super) fn judge(instance: &Instance, look: Look, misses: &mut u32, breaker: &Breaker) -> bool {
+    match look.found {
+        Health::Healthy => {
+            *misses = 0;
+            if instance.returns(Instant::now()) {
+                breaker.hasten();
+            }
+            return true;
+        }
+        Health::Draining => {
+            *misses = 0;
+            instance.eject(Health::Draining);
+            return true;
+        }
+        // A busy machine makes looks late. What answers calls is well.
+        _ if instance.answered_since(look.began) => *misses = 0,
+        // Nobody listens there: that is not a matter of patience.
+        Health::Refused => instance.eject(Health::Refused),
+        found => {
+            *misses += 1;
+            if *misses >= MISSES {
+                instance.eject(found);
+            }
+        }
+    }
+    false
+}

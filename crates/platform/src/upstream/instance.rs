@@ -1,0 +1,284 @@
+//! One process of a service: whether it may be asked, what it has to do, and the connections to it.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::iter;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::http::Uri;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::budget::nanos;
+use super::load::Load;
+use super::{Address, Protocol};
+use crate::telemetry::metrics::Server;
+
+const CONNECT: Duration = Duration::from_millis(500);
+/// Shorter than the patience of our servers with a connection that waits, so that they do not close one just as it is used.
+const IDLE: Duration = Duration::from_secs(20);
+/// What a peer does not acknowledge for so long is lost: it is gone without a word.
+const SILENCE: Duration = Duration::from_secs(5);
+/// So many calls in a row without an answer eject.
+const FAILURES: u32 = 5;
+/// One that was away for so long may have been started anew, and is cold.
+const AWAY: Duration = Duration::from_millis(500);
+/// How long it takes one that came back to get its whole share.
+const WARM_UP: Duration = Duration::from_secs(10);
+/// Its share at first.
+const COLD_SHARE: f64 = 0.1;
+
+pub type HttpClient = Client<HttpConnector<Fixed>, Full<Bytes>>;
+
+/// What is known of an instance's health. The first two may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Not looked at yet.
+    Unknown,
+    Healthy,
+    /// It answers, and wants no more calls.
+    Draining,
+    /// Connections are refused or broken.
+    Refused,
+    /// It answers something else than it should.
+    Failing,
+    /// It does not answer.
+    Hung,
+}
+
+impl Health {
+    const ALL: [Self; 6] = [Self::Unknown, Self::Healthy, Self::Draining, Self::Refused, Self::Failing, Self::Hung];
+
+    pub fn is_available(self) -> bool {
+        matches!(self, Self::Unknown | Self::Healthy)
+    }
+
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "not looked at yet",
+            Self::Healthy => "healthy",
+            Self::Draining => "draining",
+            Self::Refused => "refuses or breaks connections",
+            Self::Failing => "does not answer as it should",
+            Self::Hung => "does not answer in time",
+        }
+    }
+}
+
+/// An address of the settings, and what its instances share.
+pub struct Target {
+    pub service: &'static str,
+    pub address: Address,
+    pub series: Server,
+}
+
+pub struct Instance {
+    pub target: Arc<Target>,
+    pub socket: SocketAddr,
+    /// Where rendezvous hashing has it: the same in every process.
+    pub place: u64,
+    pub client: HttpClient,
+    /// Connections of their own, so that looking never waits for calls.
+    pub probes: HttpClient,
+    pub load: Load,
+    /// Told when the instance is found hung, for calls that wait on it.
+    pub hung: Notify,
+    /// Told when a call made the instance suspect, so that somebody looks at once.
+    pub suspected: Notify,
+    started: Instant,
+    health: AtomicU8,
+    failures: AtomicU32,
+    /// Nanoseconds from `started`.
+    answered: AtomicU64,
+    ejected: AtomicU64,
+    /// When it came back cold; zero otherwise.
+    returned: AtomicU64,
+}
+
+impl Instance {
+    pub fn new(target: &Arc<Target>, socket: SocketAddr, protocol: Protocol, max_in_flight: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            target: Arc::clone(target),
+            socket,
+            place: fnv(socket.to_string().as_bytes()),
+            client: client(socket, protocol, max_in_flight.clamp(8, 512)),
+            probes: client(socket, protocol, 1),
+            load: Load::start(now),
+            hung: Notify::new(),
+            suspected: Notify::new(),
+            started: now,
+            health: AtomicU8::new(Health::Unknown as u8),
+            failures: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            ejected: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
+        }
+    }
+
+    pub fn health(&self) -> Health {
+        Health::ALL[usize::from(self.health.load(Ordering::Relaxed))]
+    }
+
+    /// An answer's head arrived.
+    pub fn answered(&self, now: Instant) {
+        self.answered.store(self.at(now), Ordering::Relaxed);
+        if self.failures.load(Ordering::Relaxed) > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    pub fn answered_since(&self, then: Instant) -> bool {
+        self.answered.load(Ordering::Relaxed) > self.at(then)
+    }
+
+    /// A call got no answer: too many in a row eject.
+    pub fn failed(&self, health: Health) {
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
+            self.eject(health);
+        }
+    }
+
+    /// Asks it no more, until somebody looked and found it well.
+    pub fn eject(&self, health: Health) {
+        let before = self.becomes(health);
+        if before == health {
+            return;
+        }
+        if before.is_available() {
+            self.ejected.store(self.at(Instant::now()), Ordering::Relaxed);
+        }
+        tracing::warn!(
+            event = "upstream.ejected",
+            dependency = self.target.service,
+            server.address = self.target.address.as_str(),
+            network.peer.address = %self.socket,
+            reason = health.reason(),
+            "an instance is not asked any more"
+        );
+        match health {
+            Health::Hung => self.hung.notify_waiters(),
+            _ => self.suspected.notify_one(),
+        }
+    }
+
+    /// Somebody looked, and it is well. Whether it was away.
+    pub fn returns(&self, now: Instant) -> bool {
+        if self.health() == Health::Healthy {
+            return false;
+        }
+        self.failures.store(0, Ordering::Relaxed);
+        let away = Duration::from_nanos(self.at(now).saturating_sub(self.ejected.load(Ordering::Relaxed)));
+        if !self.health().is_available() && away >= AWAY {
+            self.load.forget();
+            self.is_new(now);
+        }
+        if self.becomes(Health::Healthy).is_available() {
+            return false;
+        }
+        tracing::info!(
+            event = "upstream.returned",
+            dependency = self.target.service,
+            server.address = self.target.address.as_str(),
+            network.peer.address = %self.socket,
+            reason = Health::Healthy.reason(),
+            "an instance is asked again"
+        );
+        true
+    }
+
+    /// It joins others that are warm.
+    pub fn is_new(&self, now: Instant) {
+        self.returned.store(self.at(now).max(1), Ordering::Relaxed);
+    }
+
+    /// The part of an instance's share that it gets, from nothing to one.
+    pub fn share(&self, now: Instant) -> f64 {
+        let returned = self.returned.load(Ordering::Relaxed);
+        if returned == 0 {
+            return 1.0;
+        }
+        let share = self.at(now).saturating_sub(returned) as f64 / nanos(WARM_UP) as f64;
+        if share >= 1.0 {
+            self.returned.store(0, Ordering::Relaxed);
+        }
+        share.clamp(COLD_SHARE, 1.0)
+    }
+
+    fn becomes(&self, health: Health) -> Health {
+        Health::ALL[usize::from(self.health.swap(health as u8, Ordering::Relaxed))]
+    }
+
+    fn at(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.started))
+    }
+}
+
+/// FNV-1a: short, and the same everywhere.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn client(socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
+    let mut connector = HttpConnector::new_with_resolver(Fixed(socket));
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    #[cfg(target_os = "linux")]
+    connector.set_tcp_user_timeout(Some(SILENCE));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(idle)
+        // Only of requests that hyper gave back unwritten, for their idle connection had just ended.
+        .retry_canceled_requests(true)
+        .set_host(false)
+        .timer(TokioTimer::new())
+        .http2_only(protocol == Protocol::H2c)
+        .http2_keep_alive_interval(SILENCE)
+        .http2_keep_alive_timeout(SILENCE)
+        .http2_keep_alive_while_idle(true)
+        .build(connector)
+}
+
+/// Resolves any name to one address: the URI says what is configured, the connection goes to the instance.
+#[derive(Debug, Clone, Copy)]
+pub struct Fixed(SocketAddr);
+
+impl Service<Name> for Fixed {
+    type Response = iter::Once<SocketAddr>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<iter::Once<SocketAddr>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        ready(Ok(iter::once(self.0)))
+    }
+}
+
+impl Target {
+    /// The URI of a path and query at this address.
+    pub fn uri(&self, path: &Uri) -> Uri {
+        let mut parts = axum::http::uri::Parts::default();
+        parts.scheme = Some(axum::http::uri::Scheme::HTTP);
+        parts.authority = Some(self.address.authority().clone());
+        parts.path_and_query =
+            Some(path.path_and_query().cloned().unwrap_or_else(|| axum::http::uri::PathAndQuery::from_static("/")));
+        // All three parts are there, which is the only rule.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}

@@ -1,0 +1,163 @@
+//! What is tried again, and what is not.
+
+use super::*;
+
+fn count_refused(name: &str) -> f64 {
+    series(&format!(r#"primetrade_retry_budget_exhausted_total{{dependency="{name}"}}"#)).unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_was_never_sent_goes_elsewhere_whatever_its_method() {
+    let server = Server::start().await;
+    let upstream = Upstream::start(settings([address(nobody()), server.address()]));
+    for _ in 0..50 {
+        upstream.call(post("/")).await.unwrap();
+    }
+    assert_eq!(server.asked(), 50);
+}
+
+#[tokio::test]
+async fn a_call_that_was_sent_is_made_again_only_if_that_does_no_harm() {
+    let (one, other) = (Server::start().await, Server::start().await);
+    let upstream = Upstream::start(settings([one.address(), other.address()]));
+    let error = upstream.call(post("/broken")).await.unwrap_err();
+    assert!(matches!(&error, Error::Unavailable(why) if why == "products cannot be reached"), "{error}");
+    assert_eq!(one.asked() + other.asked(), 1);
+    upstream.call(get("/broken")).await.unwrap_err();
+    assert_eq!(one.asked() + other.asked(), 1 + 3, "three attempts");
+    assert!(one.asked() > 0 && other.asked() > 0);
+}
+
+#[tokio::test]
+async fn what_is_tried_again_has_a_budget() {
+    let server = Server::start().await;
+    let upstream = Upstream::start(Settings { name: "budgeted", ..settings([server.address()]) });
+    for _ in 0..200 {
+        upstream.call(get("/")).await.unwrap();
+    }
+    let before = server.asked();
+    let calls = (0..100).map(|_| upstream.call(get("/broken")));
+    assert!(join_all(calls).await.iter().all(Result::is_err));
+    let retries = server.asked() - before - 100;
+    assert!((20..60).contains(&retries), "{retries}, of a budget of thirty and what time adds");
+    assert!(count_refused("budgeted") >= 50.0);
+}
+
+#[tokio::test]
+async fn killing_one_of_two_under_load_loses_only_what_it_was_doing() {
+    let (killed, stays) = (Server::start().await, Server::start().await);
+    let upstream = Upstream::start(settings([killed.address(), stays.address()]));
+    let done = Arc::new(AtomicUsize::new(0));
+    let callers = (0..64).map(|caller| {
+        let (upstream, done) = (Arc::clone(&upstream), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut lost = 0;
+            for _ in 0..100 {
+                // Half of them may be made twice: those are never lost.
+                let call = if caller % 2 == 0 { get("/echo") } else { post("/echo") };
+                let is_get = call.repeatable;
+                let failed = match upstream.call(call).await {
+                    Ok(answer) => answer.into_body().collect().await.is_err(),
+                    Err(error) => {
+                        assert!(!is_get, "{error}");
+                        true
+                    }
+                };
+                lost += usize::from(failed);
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            lost
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    until("a part is done", || done.load(Ordering::Relaxed) > 2_000).await;
+    let instances = upstream.shared.instances.borrow().clone().unwrap();
+    let doing = instances.iter().find(|instance| instance.socket == killed.socket).unwrap().load.in_flight();
+    killed.kill().await;
+    let mut lost = 0;
+    for caller in callers {
+        lost += caller.await.unwrap();
+    }
+    assert!(lost <= doing, "{lost} lost, {doing} under way");
+    assert!(upstream.state().iter().any(|instance| !instance.healthy));
+}
+
+#[tokio::test]
+async fn a_call_that_may_be_made_twice_leaves_an_instance_that_hangs() {
+    let (hung, other) = (Server::start().await, Server::start().await);
+    let upstream = Upstream::start_at(
+        Settings { balance: Balance::RoundRobin, ..settings([hung.address(), other.address()]) },
+        QUICK,
+    );
+    hung.hang(true);
+    let began = Instant::now();
+    let (first, second) = futures_util::future::join(upstream.call(get("/")), upstream.call(get("/"))).await;
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!((hung.asked(), other.asked()), (1, 2));
+    assert!(began.elapsed() < 2_000 * MS, "{:?}", began.elapsed());
+    assert_eq!(reasons(&upstream)[0], "does not answer in time");
+}
+
+#[tokio::test]
+async fn any_other_call_waits_for_it_until_its_deadline() {
+    let (hung, other) = (Server::start().await, Server::start().await);
+    let upstream = Upstream::start_at(
+        Settings { balance: Balance::RoundRobin, ..settings([hung.address(), other.address()]) },
+        QUICK,
+    );
+    hung.hang(true);
+    let calls = (0..2).map(|_| upstream.call(call(Method::POST, "/", 700 * MS)));
+    let ended = join_all(calls).await;
+    assert_eq!(ended.iter().filter(|ended| ended.is_ok()).count(), 1);
+    assert_eq!((hung.asked(), other.asked()), (1, 1));
+    let error = ended.into_iter().find_map(Result::err).unwrap();
+    assert!(matches!(&error, Error::Unavailable(why) if why == "products did not answer in time"), "{error}");
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_fails_its_callers_at_once() {
+    let server = Server::start().await;
+    let upstream = Upstream::start_at(settings([server.address()]), QUICK);
+    server.hang(true);
+    until("it is found", || reasons(&upstream) == ["does not answer in time"]).await;
+    let began = Instant::now();
+    let error = upstream.call(get("/")).await.unwrap_err();
+    assert!(began.elapsed() < 50 * MS);
+    assert!(matches!(&error, Error::Unavailable(why) if why == "products has no instance that answers"), "{error}");
+    server.hang(false);
+    until("it is well", || reasons(&upstream) == ["healthy"]).await;
+    upstream.call(post("/")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_fails_most_calls_is_left_alone_and_tried_when_it_comes_back() {
+    let socket = nobody();
+    let upstream = Upstream::start_at(Settings { name: "broken", ..settings([address(socket)]) }, QUICK);
+    let gauge = || series(r#"primetrade_circuit_breaker_state{dependency="broken"}"#);
+    assert_eq!(gauge(), Some(0.0));
+    for _ in 0..20 {
+        upstream.call(get("/")).await.unwrap_err();
+    }
+    assert_eq!(gauge(), Some(2.0));
+    let error = upstream.call(get("/")).await.unwrap_err();
+    assert!(matches!(&error, Error::Unavailable(why) if why == "broken fails most calls"), "{error}");
+    let _server = Server::listen(socket, Protocol::Http1).await;
+    until("it is well", || reasons(&upstream) == ["healthy"]).await;
+    for _ in 0..3 {
+        upstream.call(get("/")).await.unwrap();
+    }
+    assert_eq!(gauge(), Some(0.0));
+}
+
+#[tokio::test]
+async fn statuses_and_callers_that_leave_do_not_open_the_breaker() {
+    let server = Server::start().await;
+    let upstream = Upstream::start(Settings { name: "fine", ..settings([server.address()]) });
+    for _ in 0..40 {
+        upstream.call(get("/missing")).await.unwrap();
+        let _ = tokio::time::timeout(MS, upstream.call(get("/slow"))).await;
+    }
+    assert_eq!(series(r#"primetrade_circuit_breaker_state{dependency="fine"}"#), Some(0.0));
+    assert_eq!(reasons(&upstream).len(), 1);
+    upstream.call(get("/")).await.unwrap();
+}
