@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::{get, post};
+use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::feed::Follower;
 use platform::internal::{Answer, Asked, OfService, Peer};
@@ -16,7 +17,7 @@ use crate::Accounts;
 use crate::events::Cause;
 use crate::model::{Account, Session};
 use crate::service::{Administration, Auth, Authenticated};
-use crate::tokens::Audience;
+use crate::tokens::{Audience, MAX_TOKEN};
 
 /// The paths of the questions, each with the form of its body.
 mod path {
@@ -168,13 +169,16 @@ impl Remote {
     /// # Errors
     /// As [`Auth::authenticate`]; `Unavailable` also when auth does not answer.
     pub async fn authenticate(&self, token: &str, api: Audience) -> Result<Authenticated, Error> {
+        if token.len() > MAX_TOKEN {
+            return Err(Error::Unauthenticated(Unauthenticated::Invalid));
+        }
         self.0.ask(path::AUTHENTICATE, &Token { token: token.to_owned(), api }).await
     }
+}
 
-    /// Follows what changes of accounts and sessions.
-    pub fn follow(&self) -> Arc<Follower> {
-        Follower::start(self.0.clone(), path::CHANGES)
-    }
+/// Follows what changes of accounts and sessions.
+pub fn follow(peer: Peer) -> Arc<Follower> {
+    Follower::start(peer, path::CHANGES)
 }
 
 #[async_trait]

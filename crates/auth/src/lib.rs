@@ -22,7 +22,7 @@ use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 
 pub use events::{Cause, session_subject, subject as account_subject};
-pub use internal::{Remote, routes as internal_routes};
+pub use internal::{Remote, follow, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict};

@@ -19,7 +19,7 @@ const ISSUER: &str = "primetrade";
 const ALGORITHM: &str = "EdDSA";
 const TYPE: &str = "at+jwt";
 /// Ours have about 400 bytes; nothing much longer is worth decoding.
-const MAX_TOKEN: usize = 4_096;
+pub const MAX_TOKEN: usize = 4_096;
 /// How far the clocks of our own servers may differ.
 const MAX_SKEW: Duration = Duration::from_secs(60);
 /// How many verified tokens are remembered.

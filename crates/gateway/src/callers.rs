@@ -56,8 +56,8 @@ struct Known {
 }
 
 impl Remembered {
-    pub fn new(auth: auth::Remote, context: Context) -> Self {
-        Self { feed: auth.follow(), auth, context, known: Mutex::default() }
+    pub fn new(auth: auth::Remote, feed: Arc<Follower>, context: Context) -> Self {
+        Self { auth, feed, context, known: Mutex::default() }
     }
 
     async fn find(&self, token: &str, audience: Audience) -> Result<Principal, Error> {

@@ -1,5 +1,6 @@
 //! Endpoints of services that run elsewhere: the same routes, each passed on with a statement of who calls.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -60,6 +61,15 @@ pub struct Proxy {
     pub upstream: Arc<Upstream>,
     pub envoy: Arc<Envoy>,
     pub callers: Callers,
+    pub sticky: Sticky,
+}
+
+/// Whose requests go to the same process each time, if the upstream keeps to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sticky {
+    Everyone,
+    /// Those who sent no token: what they try is counted by the process that they are sent to.
+    Strangers,
 }
 
 /// The described endpoints, each passed on.
@@ -104,13 +114,8 @@ impl Proxy {
         };
         let repeatable = parts.method.is_safe() || parts.headers.contains_key(IDEMPOTENCY_KEY);
         let deadline = scope::current().and_then(|scope| scope.deadline).unwrap_or_else(Instant::now);
-        let sticky = outside.address.map(|address| {
-            // FNV-1a.
-            address
-                .to_string()
-                .bytes()
-                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-        });
+        let counted = self.sticky == Sticky::Everyone || outside.caller.is_none();
+        let sticky = outside.address.filter(|_| counted).map(key);
         let request = self.onward(parts, outside, body, upgrade.is_some(), deadline)?;
         let answer = self.upstream.call(Call { request, deadline, repeatable, sticky }).await?;
         Ok(self.back(answer, upgrade))
@@ -188,6 +193,16 @@ async fn join(client: OnUpgrade, server: OnUpgrade) {
         // Either side may break off at will.
         let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
     }
+}
+
+/// FNV-1a of the network that one client has to itself: of IPv6, the first half.
+fn key(address: IpAddr) -> u64 {
+    let octets = match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+    };
+    let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    octets.iter().fold(0xcbf2_9ce4_8422_2325, hash)
 }
 
 /// Takes out what ends here, on the way there and back.

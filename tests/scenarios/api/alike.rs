@@ -237,7 +237,7 @@ fn call(random: &mut Random) -> Call {
 }
 
 #[test]
-fn sequences_of_calls_are_answered_alike_on_both_databases() {
+fn sequences_of_calls_are_answered_alike_on_each_databases() {
     let asked = std::env::var("PRIMETRADE_TEST_SEQUENCES").ok();
     let sequences: u64 = asked.and_then(|number| number.parse().ok()).unwrap_or(4);
     let (mut calls, mut succeeded) = (0, 0);

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
-on_both!(anyone_reads_the_api_page, the_documents_are_the_committed_ones);
+on_each!(anyone_reads_the_api_page, the_documents_are_the_committed_ones);
 
 fn anyone_reads_the_api_page(topology: Topology) {
     let server = Server::start(topology);

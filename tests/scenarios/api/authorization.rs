@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use testkit::contract::operations;
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::catalogue::{HOME, all_active, import};
 use crate::people::{PASSWORD, Person, administrator, register, unique};
@@ -12,7 +12,7 @@ use crate::selling::{create, usd};
 use crate::v1::{create_named, text};
 use crate::v2;
 
-on_both!(everyone_gets_what_their_row_says,);
+on_each!(everyone_gets_what_their_row_says,);
 
 /// Who gets an answer other than a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::{Deployment, Server, Topology, eventually, on_both, raw, raw_in_parts};
+use testkit::{Deployment, Server, Topology, eventually, on_each, raw, raw_in_parts};
 
 use crate::people::PASSWORD;
 use crate::v1::text;
 use crate::v2::{open, register};
 
-on_both!(
+on_each!(
     a_refusal_reaches_a_client_that_is_still_sending,
     a_request_that_is_held_back_cannot_use_what_its_caller_was_allowed,
     requests_that_are_held_back_keep_nobody_out,

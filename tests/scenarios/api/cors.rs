@@ -1,8 +1,8 @@
 //! Pages of other origins.
 
-use testkit::{Client, Deployment, Response, Topology, on_both};
+use testkit::{Client, Deployment, Response, Topology, on_each};
 
-on_both!(configured_origins_may_call_with_credentials, other_origins_may_not, without_configured_origins_none_may,);
+on_each!(configured_origins_may_call_with_credentials, other_origins_may_not, without_configured_origins_none_may,);
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 const ALLOW_CREDENTIALS: &str = "access-control-allow-credentials";

@@ -1,9 +1,9 @@
 //! GET /health
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
-on_both!(anyone_sees_that_the_server_runs);
+on_each!(anyone_sees_that_the_server_runs);
 
 fn anyone_sees_that_the_server_runs(topology: Topology) {
     let server = Server::start(topology);

@@ -1,12 +1,12 @@
 //! Routes that do not exist.
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::register;
 use crate::v1::{create_named, text};
 
-on_both!(
+on_each!(
     an_unknown_route_is_told_with_its_path_as_sent,
     an_unknown_method_of_a_known_path_is_an_unknown_route,
     a_slash_at_the_end_of_a_path_makes_no_difference,

@@ -42,7 +42,9 @@ fn events(server: &Server) -> u64 {
     // Committed events wait in PostgreSQL's inbox for their position.
     let count = match server.topology() {
         Topology::Sqlite => "select count(*) from events",
-        Topology::Postgres => "select (select count(*) from events) + (select count(*) from events_inbox)",
+        Topology::Postgres | Topology::Split => {
+            "select (select count(*) from events) + (select count(*) from events_inbox)"
+        }
     };
     server.sql("products", count)[0][0].parse().expect("a number")
 }

@@ -187,14 +187,14 @@ fn the_process_and_its_databases_are_told(topology: Topology) {
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
         assert!(metrics.sum(name, &[]) > 0.0, "{name}");
     }
-    let system = if topology == Topology::Sqlite { "sqlite" } else { "postgresql" };
+    let system = if topology.is_sqlite() { "sqlite" } else { "postgresql" };
     for (service, operation) in [("auth", "write"), ("auth", "read"), ("products", "read")] {
         let labels = [("db_system_name", system), ("db_namespace", service), ("db_operation_name", operation)];
         let count = metrics.sum("db_client_operation_duration_seconds_count", &labels);
         // A list of SQLite's is a scan.
         assert!(count > 0.0 || (service, system) == ("products", "sqlite"), "{service} {operation}");
     }
-    let pool = if topology == Topology::Sqlite { "auth-writer" } else { "auth" };
+    let pool = if topology.is_sqlite() { "auth-writer" } else { "auth" };
     let pool = [("db_client_connection_pool_name", pool)];
     assert!(metrics.sum("db_client_connection_count", &pool) >= 1.0);
     assert!(metrics.sum("db_client_connection_wait_time_seconds_count", &pool) >= 1.0);

@@ -113,15 +113,8 @@ fn id(args: &[&str]) -> Option<String> {
 }
 
 fn free_port() -> u16 {
-    free_ports(1)[0]
-}
-
-/// Ports that nobody listens on.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    // All bound before one is let go, or one could come twice.
-    let listen = |_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let listeners: Vec<TcpListener> = (0..count).map(listen).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("a bound socket has an address").port()).collect()
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 /// `PG_BIN`, else the newest of Debian's versions, else where `PATH` leads.

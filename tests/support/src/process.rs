@@ -1,7 +1,7 @@
 //! One run of `primetrade serve`.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 
 use crate::output::{self, Captured};
 use crate::server::Deployment;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::output::{self, Captured, Outcome};
-use crate::postgres::{self, free_ports};
+use crate::postgres;
 use crate::process::{self, Process};
 
 /// Which parts PrimeTrade runs on.
@@ -164,6 +164,12 @@ struct Member {
     process: Option<Process>,
 }
 
+impl Member {
+    fn is(&self, role: &str) -> bool {
+        self.name.starts_with(role)
+    }
+}
+
 impl Server {
     /// A server on an empty store with the settings of [`Deployment::new`].
     pub fn start(topology: Topology) -> Self {
@@ -237,7 +243,7 @@ impl Server {
     /// Sends SIGTERM to all, and waits for their end: the gateways', then the others'. Returns the first that is no success.
     pub fn terminate(&mut self) -> ExitStatus {
         let mut processes: Vec<Process> = self.members.iter_mut().filter_map(|member| member.process.take()).collect();
-        let mut end = |processes: &mut [Process]| -> Vec<ExitStatus> {
+        let end = |processes: &mut [Process]| -> Vec<ExitStatus> {
             processes.iter().for_each(|process| process.signal("TERM"));
             processes.iter_mut().map(Process::ended).collect()
         };
@@ -256,7 +262,7 @@ impl Server {
         process.ended()
     }
 
-    /// Starts it again on the same store, after killing what still runs. The public ports are new.
+    /// Starts it again on the same store, after killing what still runs. Where a single process listens is new.
     pub fn restart(&mut self) {
         self.kill9();
         self.run_all();
@@ -272,10 +278,39 @@ impl Server {
     }
 
     fn run_all(&mut self) {
-        let spawn = |member: &Member| Process::spawn(&self.deployment, &member.arguments);
-        let spawned: Vec<Process> = self.members.iter().map(spawn).collect();
-        for (member, process) in self.members.iter_mut().zip(spawned) {
-            member.process = Some(process.wait());
+        let cluster = self.topology() == Topology::Split;
+        let stages: Vec<&[&str]> = if cluster { STAGES.to_vec() } else { vec![&[ALONE]] };
+        for stage in stages {
+            let is_of_stage = |member: &&mut Member| stage.iter().any(|role| member.is(role));
+            let of_stage: Vec<&mut Member> = self.members.iter_mut().filter(is_of_stage).collect();
+            let spawned: Vec<Process> =
+                of_stage.iter().map(|member| Process::spawn(&self.deployment, &member.arguments)).collect();
+            for (member, process) in of_stage.into_iter().zip(spawned) {
+                member.process = Some(process.wait());
+            }
+            if cluster {
+                stage.iter().for_each(|role| self.tell_where(role));
+            }
+        }
+    }
+
+    /// Has those who ask a role know where it listens, and itself listen there again.
+    fn tell_where(&mut self, role: &str) {
+        let address =
+            |member: &Member| member.process.as_ref().map(|it| it.url.trim_start_matches("http://").to_owned());
+        let addresses: Vec<String> = self.members.iter().filter(|member| member.is(role)).filter_map(address).collect();
+        let upstream = format!("--upstreams-{role}=");
+        for member in &mut self.members {
+            let own = address(member).filter(|_| member.is(role));
+            member.arguments.retain(|argument| !argument.starts_with(&upstream));
+            match own {
+                Some(own) => {
+                    member.arguments.retain(|argument| !argument.starts_with("--http-listen="));
+                    member.arguments.push(format!("--http-listen={own}"));
+                }
+                None if role != "gateway" => member.arguments.push(format!("{upstream}{}", addresses.join(","))),
+                None => {}
+            }
         }
     }
 
@@ -301,31 +336,23 @@ fn is_public(name: &str) -> bool {
 const ALONE: &str = "all";
 /// Processes of each role in a cluster.
 const EACH: usize = 2;
-const SERVICES: [&str; 4] = ["auth", "products", "users", "notifications"];
 
-/// The members of a cluster that is to be started: where services listen has to be known beforehand.
+/// The roles of a cluster, in the order in which they are started: each needs those before it at most.
+const STAGES: [&[&str]; 4] = [&["auth", "notifications"], &["products"], &["users"], &["gateway"]];
+
+/// The members that are to be started. Where a cluster's services listen is known when they do.
 fn members(topology: Topology, arguments: &[String]) -> Vec<Member> {
-    if topology != Topology::Split {
-        return vec![Member { name: ALONE.into(), arguments: arguments.to_vec(), process: None }];
-    }
-    let ports: Vec<Vec<u16>> = SERVICES.iter().map(|_| free_ports(EACH)).collect();
-    let address = |port: &u16| format!("127.0.0.1:{port}");
-    let upstreams: Vec<String> = SERVICES
-        .iter()
-        .zip(&ports)
-        .map(|(role, ports)| format!("--upstreams-{role}={}", ports.iter().map(address).collect::<Vec<_>>().join(",")))
-        .collect();
-    let member = |role: &str, number: usize, listen: Option<&u16>| {
-        let mut own = vec!["--role".to_owned(), role.to_owned()];
-        own.extend(listen.map(|port| format!("--http-listen={}", address(port))));
-        own.extend(upstreams.iter().chain(arguments).cloned());
-        Member { name: format!("{role}-{number}"), arguments: own, process: None }
+    let member = |name: String, role: Option<&str>| {
+        let role = role.map(|role| format!("--role={role}"));
+        Member { name, arguments: role.into_iter().chain(arguments.iter().cloned()).collect(), process: None }
     };
-    let gateways = (1..=EACH).map(|number| member("gateway", number, None));
-    let services = SERVICES.iter().zip(&ports).flat_map(|(role, ports)| {
-        ports.iter().enumerate().map(move |(number, port)| member(role, number + 1, Some(port)))
-    });
-    gateways.chain(services).collect()
+    if topology != Topology::Split {
+        return vec![member(ALONE.into(), None)];
+    }
+    let each = |role: &'static str| (1..=EACH).map(move |number| (format!("{role}-{number}"), Some(role)));
+    // Gateways first: theirs is the address of the cluster.
+    let roles = STAGES.iter().rev().flat_map(|stage| stage.iter().copied());
+    roles.flat_map(each).map(|(name, role)| member(name, role)).collect()
 }
 
 impl std::ops::Deref for Server {

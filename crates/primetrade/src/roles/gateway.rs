@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::Auth;
 use axum::Router;
-use gateway::proxy::{self, Proxy};
+use gateway::proxy::{self, Proxy, Sticky};
 use gateway::{Callers, EdgeSettings, Remembered};
 use platform::Context;
 use platform::http::openapi::Api;
@@ -26,7 +26,8 @@ impl GatewayRole {
             Some(auth) => Callers::Here(Arc::clone(auth)),
             None => {
                 let remote = auth::Remote(deps.peer(Role::Auth, Role::Gateway)?);
-                Callers::Elsewhere(Arc::new(Remembered::new(remote, context.clone())))
+                let feed = auth::follow(deps.auth_feed()?);
+                Callers::Elsewhere(Arc::new(Remembered::new(remote, feed, context.clone())))
             }
         };
         Ok(Self { callers, context, edge: deps.edge() })
@@ -35,7 +36,11 @@ impl GatewayRole {
     /// The endpoints of a service that runs elsewhere.
     pub fn pass(&self, deps: &Deps, role: Role, described: Api) -> Result<Router, Failure> {
         let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
-        Ok(proxy::routes(described, Arc::new(Proxy { upstream, envoy, callers: self.callers.clone() })))
+        let sticky = match role {
+            Role::Auth => Sticky::Strangers,
+            _ => Sticky::Everyone,
+        };
+        Ok(proxy::routes(described, Arc::new(Proxy { upstream, envoy, callers: self.callers.clone(), sticky })))
     }
 
     /// The public's listener: `services` are the endpoints of all of them.

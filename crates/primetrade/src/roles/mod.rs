@@ -26,7 +26,7 @@ use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Limits};
 use platform::internal::{Envoy, Peer};
 use platform::tasks::WriteTasks;
-use platform::upstream::{self, Upstream};
+use platform::upstream::{self, Balance, Upstream};
 
 use crate::Failure;
 use crate::config::Config;
@@ -59,11 +59,9 @@ impl Deps {
     /// When the key that processes share cannot be read or made.
     pub fn new(config: &Config, roles: Roles, purpose: Purpose) -> Result<Self, Failure> {
         let context = Context::new(Arc::new(SystemClock));
-        let elsewhere = Role::SERVICES.into_iter().filter(|role| !roles.has(*role));
-        let upstreams: Vec<_> = elsewhere
-            .filter(|role| !config.upstreams.of(*role).is_empty())
-            .map(|role| (role, Upstream::start(upstream_settings(config, role))))
-            .collect();
+        let asked = |role: &Role| !roles.has(*role) && roles.iter().any(|asking| asking.needs().contains(role));
+        let elsewhere = Role::SERVICES.into_iter().filter(asked).filter(|role| !config.upstreams.of(*role).is_empty());
+        let upstreams = elsewhere.map(|role| (role, Upstream::start(upstream_settings(config, role)))).collect();
         let alone = roles.is_all() && config.internal.listen.is_none();
         let envoy = match alone || purpose == Purpose::Command {
             true => None,
@@ -84,6 +82,17 @@ impl Deps {
         let upstream = upstream.ok_or_else(unset)?;
         let envoy = Arc::clone(self.envoy.as_ref().ok_or("a process with all roles asks no others")?);
         Ok(Peer { upstream, envoy, from: from.as_str() })
+    }
+
+    /// Auth, as the gateway hears of its changes: by calls that wait on purpose, which would make it look slow to the others.
+    ///
+    /// # Errors
+    /// As [`Deps::peer`].
+    pub fn auth_feed(&self) -> Result<Peer, Failure> {
+        let peer = self.peer(Role::Auth, Role::Gateway)?;
+        let settings = upstream_settings(&self.config, Role::Auth);
+        let settings = upstream::Settings { name: "auth-changes", balance: Balance::RoundRobin, ..settings };
+        Ok(Peer { upstream: Upstream::start(settings), ..peer })
     }
 
     /// Opens a service's database, with its schema as the purpose demands.
@@ -126,8 +135,10 @@ fn upstream_settings(config: &Config, role: Role) -> upstream::Settings {
         name: role.as_str(),
         addresses: config.upstreams.of(role).to_vec(),
         protocol: config.upstreams.protocol,
-        balance: config.upstreams.balance,
-        max_in_flight: (config.http.max_requests / 2).max(1),
+        // Who tries to log in is counted by the process that is asked: it has to be the same one each time, see `gateway::proxy`.
+        balance: if role == Role::Auth { Balance::Sticky } else { config.upstreams.balance },
+        // One service that hangs leaves room for the others.
+        max_in_flight: (config.http.max_requests / 2).max(64),
     }
 }
 

@@ -107,7 +107,7 @@ impl Walk {
         let file = format!("../docs/openapi/examples-{}.json", self.version);
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
-            if topology == Topology::Sqlite {
+            if topology.is_sqlite() {
                 std::fs::write(file, told).expect("docs/openapi can be written");
             }
             return;

@@ -1,12 +1,12 @@
 //! Bodies of every kind, on the routes that take one.
 
 use serde_json::json;
-use testkit::{Client, Server, Topology, on_both, raw, raw_in_parts};
+use testkit::{Client, Server, Topology, on_each, raw, raw_in_parts};
 
 use crate::people::{Person, register};
 use crate::v1::{NAME, PRICE, absent, assert_invalid, assert_refused, create_named, path};
 
-on_both!(
+on_each!(
     malformed_json_is_refused,
     deep_nesting_is_refused,
     unusual_but_valid_json_is_read,

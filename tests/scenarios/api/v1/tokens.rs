@@ -1,11 +1,11 @@
 //! `Authorization: Bearer …`, on every route that asks for it.
 
-use testkit::{Client, Deployment, Response, Server, Topology, eventually, on_both};
+use testkit::{Client, Deployment, Response, Server, Topology, eventually, on_each};
 
 use crate::people::register;
 use crate::v1::{BAD_TOKEN, ENDED_TOKEN, EXPIRED_TOKEN, NO_TOKEN, NOBODY, assert_failure};
 
-on_both!(
+on_each!(
     without_a_token_nothing_is_given,
     a_bad_token_is_told_so,
     an_expired_token_is_told_so,
@@ -102,7 +102,7 @@ fn a_token_dies_with_its_account_or_session(topology: Topology) {
     let mut server = Server::start(topology);
     let off = match topology {
         Topology::Sqlite => "0",
-        Topology::Postgres => "false",
+        Topology::Postgres | Topology::Split => "false",
     };
     let bob = register(&server);
     let mut dead = Vec::new();

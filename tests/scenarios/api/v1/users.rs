@@ -1,12 +1,12 @@
 //! /api/v1/users
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{LIMIT, NOBODY, PAGE, assert_failure, assert_invalid, broken_query, create, create_named, keys, text};
 
-on_both!(
+on_each!(
     an_administrator_lists_everyone,
     pages_of_users_follow_the_rules,
     an_administrator_sees_a_user_with_their_products,

@@ -1,13 +1,13 @@
 //! /api/v2/accounts
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{PASSWORD, register, unique};
 use crate::v1::keys;
 use crate::v2::{assert_invalid, assert_problem, assert_taken, log_in, open};
 
-on_both!(
+on_each!(
     an_account_is_made,
     every_broken_rule_is_told,
     weak_passwords_are_refused,

@@ -1,7 +1,7 @@
 //! /api/v2/categories
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::catalogue::{Row, import_rows};
 use crate::people::register;
@@ -9,7 +9,7 @@ use crate::selling::{create, usd};
 use crate::v1::text;
 use crate::v2::{assert_invalid, log_in, walk};
 
-on_both!(categories_come_with_the_number_of_their_active_products, bad_queries_of_categories_are_refused);
+on_each!(categories_come_with_the_number_of_their_active_products, bad_queries_of_categories_are_refused);
 
 const PLAIN: Row<'_> = Row { handle: "", title: "A", category: "", status: "active", price: "1", stock: 1 };
 

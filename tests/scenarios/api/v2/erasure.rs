@@ -1,7 +1,7 @@
 //! DELETE /api/v2/me and GET /api/v2/me/export
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::catalogue::{APPAREL, HOME, all_active, import};
 use crate::people::{PASSWORD, administrator, register};
@@ -9,7 +9,7 @@ use crate::selling::{create, usd};
 use crate::v1::{keys, text};
 use crate::v2::{assert_problem, delete, etag, log_in, open, refresh};
 
-on_both!(
+on_each!(
     an_account_takes_its_data_along,
     nothing_personal_is_left,
     products_are_archived,
@@ -106,7 +106,7 @@ fn an_erasure_that_was_cut_short_is_finished(topology: Topology) {
     import(&server, APPAREL, &ada.email).expect_code(0);
     let id = match topology {
         Topology::Sqlite => format!("x'{}'", ada.id.replace('-', "")),
-        Topology::Postgres => format!("'{}'", ada.id),
+        Topology::Postgres | Topology::Split => format!("'{}'", ada.id),
     };
     // As a crash between the two databases leaves it.
     server.sql("auth", &format!("insert into erasures (account_id, requested_at) values ({id}, 1)"));

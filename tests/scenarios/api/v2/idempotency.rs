@@ -1,13 +1,13 @@
 //! POSTs of API v2 with an `Idempotency-Key`.
 
 use serde_json::{Value, json};
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::selling::{PRODUCTS, REPLAYED, create, path, plain, post_once, seller, usd, variant_path};
 use crate::v1::NOBODY;
 use crate::v2::{assert_invalid, assert_problem, delete};
 
-on_both!(
+on_each!(
     a_repeated_creation_is_answered_as_the_first,
     a_large_answer_is_told_again_whole,
     variants_and_adjustments_are_repeated_too,

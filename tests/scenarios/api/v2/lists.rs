@@ -1,14 +1,14 @@
 //! /api/v2/products: filters, orders, cursors and counts of the list.
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::catalogue::{Row, all_active, import_rows, page};
 use crate::people::{Person, register};
 use crate::v1::text;
 use crate::v2::{assert_invalid, walk};
 
-on_both!(
+on_each!(
     lists_have_what_fits_in_the_order_asked_for,
     every_wrong_parameter_is_named,
     a_cursor_is_good_for_its_own_list_only,

@@ -1,13 +1,13 @@
 //! /api/v2/me
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{PASSWORD, register};
 use crate::v1::text;
 use crate::v2::{assert_invalid, assert_problem, assert_taken, delete, etag, log_in, open, patch};
 
-on_both!(
+on_each!(
     names_are_changed_under_their_version,
     taken_names_conflict,
     what_a_stolen_token_must_not_do_needs_a_recent_log_in,

@@ -1,14 +1,14 @@
 //! /api/v2/me/products and /api/v2/users/{id}/products: products of every status, with their stock.
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::catalogue::{Row, all_active, import_rows};
 use crate::people::{administrator, register};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_invalid, log_in, walk};
 
-on_both!(
+on_each!(
     own_lists_are_for_those_who_have_logged_in,
     sellers_see_their_own_products_with_stock,
     administrators_see_the_products_of_an_account,

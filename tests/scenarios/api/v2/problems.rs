@@ -1,11 +1,11 @@
 //! How v2 refuses: RFC 9457.
 
-use testkit::{Deployment, Server, Topology, on_both};
+use testkit::{Deployment, Server, Topology, on_each};
 
 use crate::v1::NOBODY;
 use crate::v2::{assert_invalid, assert_problem};
 
-on_both!(
+on_each!(
     what_is_absent_is_not_found,
     bad_queries_fail_validation,
     unknown_routes_are_problems_too,

@@ -1,14 +1,14 @@
 //! /api/v2/products
 
 use serde_json::{Value, json};
-use testkit::{Client, Server, Topology, on_both};
+use testkit::{Client, Server, Topology, on_each};
 
 use crate::catalogue::{APPAREL, HOME, all_active, import, page};
 use crate::people::register;
 use crate::v1::{NOBODY, create_named, keys, text};
 use crate::v2::pages;
 
-on_both!(
+on_each!(
     only_active_products_are_public,
     pages_follow_a_cursor_to_the_end,
     pages_stay_whole_while_products_come,

@@ -1,13 +1,13 @@
 //! PUT, PATCH and DELETE /api/v2/products/{id}
 
 use serde_json::{Value, json};
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::selling::{PRODUCTS, administrator, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::NOBODY;
 use crate::v2::{assert_invalid, assert_problem, change, delete, patch};
 
-on_both!(
+on_each!(
     what_is_not_a_products_is_refused,
     a_product_is_replaced,
     a_replacement_keeps_variants_and_their_stock,

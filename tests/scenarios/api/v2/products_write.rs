@@ -1,14 +1,14 @@
 //! POST /api/v2/products
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::register;
 use crate::selling::{PRODUCTS, create, path, plain, seller, shirt, tag, usd};
 use crate::v1::text;
 use crate::v2::{assert_invalid, assert_problem, assert_taken, change, log_in, patch, walk};
 
-on_both!(
+on_each!(
     a_plain_product_is_created,
     a_product_with_variants_is_created,
     options_keep_the_order_in_which_they_were_sent,

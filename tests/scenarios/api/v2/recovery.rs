@@ -1,13 +1,13 @@
 //! E-mail verification and password reset, by the mails that a development sink shows.
 
 use serde_json::json;
-use testkit::{Deployment, Topology, eventually, on_both};
+use testkit::{Deployment, Topology, eventually, on_each};
 
 use crate::mails::{start, start_as};
 use crate::people::PASSWORD;
 use crate::v2::{assert_invalid, assert_problem, log_in, open, patch, register};
 
-on_both!(
+on_each!(
     an_address_is_verified_once,
     another_address_is_verified_anew,
     a_forgotten_password_is_replaced,

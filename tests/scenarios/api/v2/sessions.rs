@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::{Client, Deployment, Response, Server, Topology, eventually, on_both};
+use testkit::{Client, Deployment, Response, Server, Topology, eventually, on_each};
 
 use crate::people::{PASSWORD, Person, register};
 use crate::v1::{keys, text};
 use crate::v2::{assert_problem, log_in, open, refresh};
 
-on_both!(
+on_each!(
     a_log_in_gives_tokens,
     wrong_credentials_are_told_alike,
     a_refresh_token_is_good_once,

@@ -1,13 +1,13 @@
 //! /api/v2/users
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_invalid, assert_problem, etag, log_in, patch, walk};
 
-on_both!(
+on_each!(
     administrators_list_and_read_accounts,
     others_may_not,
     a_deactivated_account_is_out_at_once,

@@ -1,13 +1,13 @@
 //! /api/v2/products/{id}/variants and /api/v2/variants/{id}
 
 use serde_json::{Value, json};
-use testkit::{Client, Server, Topology, on_both};
+use testkit::{Client, Server, Topology, on_each};
 
 use crate::selling::{administrator, create, path, plain, seller, shirt, tag, usd, variant_path};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_invalid, assert_problem, delete, etag, patch};
 
-on_both!(
+on_each!(
     a_variant_is_added,
     added_variants_follow_the_rules,
     a_variant_is_seen_where_its_product_is,

@@ -50,7 +50,7 @@ mod tests {
         let (status, body) = app.me(token).await;
         assert_eq!((status, &body["data"]["user"]), (StatusCode::OK, &ada["user"]));
 
-        let ada = app.auth.authenticate(token, Audience::V1).await.unwrap();
+        let ada = app.auth.authenticate(token, Audience::V1).await.unwrap().principal;
         app.auth.end_session(ada.account_id, ada.session_id, &Cause::SYSTEM).await.unwrap();
         let (status, body) = app.me(token).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);

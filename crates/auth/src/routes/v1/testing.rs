@@ -71,7 +71,7 @@ impl App {
 
     pub async fn me(&self, token: &str) -> (StatusCode, Value) {
         let caller = match self.auth.authenticate(token, Audience::V1).await {
-            Ok(principal) => Caller::Known(principal),
+            Ok(found) => Caller::Known(found.principal),
             Err(Error::Unauthenticated(reason)) => Caller::Unknown(reason),
             Err(error) => Caller::Unchecked(error.to_string()),
         };

@@ -1,11 +1,11 @@
 //! Guessing of passwords at POST /api/v1/auth/login, with the limits that other tests turn off.
 
-use testkit::{Deployment, Server, Topology, on_both};
+use testkit::{Deployment, Server, Topology, on_each};
 
 use crate::people::{PASSWORD, register};
 use crate::v1::{assert_failure, log_in};
 
-on_both!(
+on_each!(
     an_account_is_held_back_after_ten_failures,
     a_success_forgets_the_failures_before_it,
     unknown_accounts_are_held_back_alike,

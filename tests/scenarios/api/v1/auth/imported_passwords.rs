@@ -1,11 +1,11 @@
 //! POST /api/v1/auth/login with the bcrypt hashes of the monolith.
 
-use testkit::{Server, Topology, eventually, on_both};
+use testkit::{Server, Topology, eventually, on_each};
 
 use crate::people::register;
 use crate::v1::{assert_failure, log_in};
 
-on_both!(bcrypt_passwords_log_in_and_are_hashed_anew);
+on_each!(bcrypt_passwords_log_in_and_are_hashed_anew);
 
 const WORD: &str = "Passw0rd";
 /// Of [`WORD`], cost 10, as the monolith's library and others wrote them.

@@ -1,12 +1,12 @@
 //! POST /api/v1/auth/login
 
 use serde_json::json;
-use testkit::{Server, Topology, eventually, on_both};
+use testkit::{Server, Topology, eventually, on_each};
 
 use crate::people::{PASSWORD, register};
 use crate::v1::{EMAIL, PASSWORD_REQUIRED, absent, assert_failure, assert_invalid, broken, keys, log_in};
 
-on_both!(
+on_each!(
     a_log_in_answers_with_the_user_and_a_token,
     wrong_credentials_are_refused_alike,
     a_deactivated_account_is_told_so,
@@ -61,7 +61,7 @@ fn a_deactivated_account_is_told_so(topology: Topology) {
     let active = |active: &str| server.sql("auth", &format!("update accounts set active = {active}"));
     let (off, on) = match topology {
         Topology::Sqlite => ("0", "1"),
-        Topology::Postgres => ("false", "true"),
+        Topology::Postgres | Topology::Split => ("false", "true"),
     };
     active(off);
     let message = "Account is deactivated. Please contact administrator.";

@@ -1,12 +1,12 @@
 //! GET /api/v1/auth/me
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{NO_TOKEN, assert_failure, keys};
 
-on_both!(a_user_sees_themselves, nobody_is_refused);
+on_each!(a_user_sees_themselves, nobody_is_refused);
 
 fn a_user_sees_themselves(topology: Topology) {
     let server = Server::start(topology);

@@ -1,12 +1,12 @@
 //! POST /api/v1/auth/register
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{PASSWORD, administrator, register};
 use crate::v1::{assert_failure, assert_time, assert_uuid, keys, log_in};
 
-on_both!(
+on_each!(
     a_registration_answers_with_the_user_and_a_token,
     what_is_taken_is_a_conflict,
     protected_fields_are_ignored,

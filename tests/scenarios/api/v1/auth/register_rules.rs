@@ -1,14 +1,14 @@
 //! POST /api/v1/auth/register: the rules of its fields.
 
 use serde_json::{Value, json};
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::people::{PASSWORD, unique};
 use crate::v1::{
     EMAIL, PASSWORD_LENGTH, PASSWORD_MIX, USERNAME_LENGTH, USERNAME_LETTERS, absent, assert_invalid, broken,
 };
 
-on_both!(
+on_each!(
     every_broken_rule_is_told_in_order,
     usernames_have_3_to_50_of_certain_characters,
     email_addresses_are_valid_and_short,

@@ -1,12 +1,12 @@
 //! POST /api/v1/products
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::register;
 use crate::v1::{assert_time, assert_uuid, create, keys, path};
 
-on_both!(
+on_each!(
     a_product_is_answered_as_it_was_made,
     absent_fields_have_defaults,
     empty_texts_come_back_as_sent,

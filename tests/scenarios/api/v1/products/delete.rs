@@ -1,12 +1,12 @@
 //! DELETE /api/v1/products/:id
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{assert_failure, create_named, names, path};
 
-on_both!(its_owner_and_administrators_delete_a_product, others_are_refused);
+on_each!(its_owner_and_administrators_delete_a_product, others_are_refused);
 
 fn its_owner_and_administrators_delete_a_product(topology: Topology) {
     let server = Server::start(topology);

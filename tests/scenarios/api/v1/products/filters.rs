@@ -1,12 +1,12 @@
 //! GET /api/v1/products: `category` and `search`.
 
 use serde_json::json;
-use testkit::{Client, Server, Topology, on_both};
+use testkit::{Client, Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{create, create_named, list, names};
 
-on_both!(
+on_each!(
     category_is_exact,
     search_finds_parts_of_names_in_any_case,
     search_takes_every_character_literally,

@@ -1,12 +1,12 @@
 //! POST /api/v1/products with an `Idempotency-Key`.
 
 use serde_json::{Value, json};
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::people::register;
 use crate::v1::{assert_refused, names};
 
-on_both!(
+on_each!(
     a_repeated_request_is_answered_as_the_first,
     the_answer_outlives_a_restart,
     another_body_is_refused,

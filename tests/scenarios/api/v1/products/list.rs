@@ -1,12 +1,12 @@
 //! GET /api/v1/products: whose products, in which order and shape.
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{create, create_named, keys, list, names, path};
 
-on_both!(
+on_each!(
     a_list_has_products_owners_and_pagination,
     the_newest_come_first,
     users_see_their_own_and_administrators_all,

@@ -1,12 +1,12 @@
 //! GET /api/v1/products/:id
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{NOBODY, assert_failure, create, path};
 
-on_both!(its_owner_and_administrators_see_a_product, others_are_refused, what_does_not_exist_is_not_found,);
+on_each!(its_owner_and_administrators_see_a_product, others_are_refused, what_does_not_exist_is_not_found,);
 
 const NOT_FOUND: &str = "Product not found";
 

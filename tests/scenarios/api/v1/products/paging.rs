@@ -1,12 +1,12 @@
 //! GET /api/v1/products: pages.
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::register;
 use crate::v1::{LIMIT, PAGE, assert_invalid, broken_query, create_named, list, names};
 
-on_both!(
+on_each!(
     pages_cut_the_list,
     a_limit_above_100_is_served_up_to_1000,
     page_and_limit_have_rules,

@@ -1,12 +1,12 @@
 //! POST and PUT /api/v1/products: prices, exact to the last digit.
 
 use serde_json::{Value, json};
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::people::register;
 use crate::v1::{PRICE, assert_invalid, broken, create_named, list, path};
 
-on_both!(prices_are_exact_decimals, prices_are_rounded_half_up, numbers_may_carry_exponents, other_prices_are_refused,);
+on_each!(prices_are_exact_decimals, prices_are_rounded_half_up, numbers_may_carry_exponents, other_prices_are_refused,);
 
 /// Sends a price, exactly as written, with a creation and an update.
 fn both(api: &Client, price: &str) -> [Response; 2] {

@@ -1,12 +1,12 @@
 //! POST and PUT /api/v1/products: the rules of name, stock and category. Prices have a page of their own.
 
 use serde_json::{Value, json};
-use testkit::{Client, Response, Server, Topology, on_both};
+use testkit::{Client, Response, Server, Topology, on_each};
 
 use crate::people::register;
 use crate::v1::{NAME, PRICE, STOCK, absent, assert_invalid, broken, create_named, path};
 
-on_both!(
+on_each!(
     every_broken_rule_is_told_in_order,
     names_have_1_to_200_characters,
     stock_is_a_whole_number_from_0_to_2147483647,

@@ -1,12 +1,12 @@
 //! PUT /api/v1/products/:id
 
 use serde_json::{Value, json};
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use crate::people::{administrator, register};
 use crate::v1::{NAME, NOBODY, PRICE, assert_failure, assert_invalid, assert_time, broken, create, keys, path};
 
-on_both!(
+on_each!(
     any_subset_of_the_fields_changes,
     an_update_of_nothing_changes_nothing,
     protected_fields_are_ignored,
