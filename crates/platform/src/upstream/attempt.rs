@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{Instant, Sleep};
 
 use super::Protocol;
@@ -76,8 +77,8 @@ impl Template {
     }
 }
 
-/// Asks one instance. A call that may be made twice is given up when the instance is found hung, if it `leaves`: there must be
-/// somewhere else to go.
+/// Asks one instance. A call that may be made twice, or was not sent yet, is given up when the instance is found hung, if it
+/// `leaves`: there must be somewhere else to go.
 pub async fn attempt(
     instance: &Arc<Instance>,
     template: &Template,
@@ -88,16 +89,21 @@ pub async fn attempt(
     let began = Instant::now();
     let mut call = InFlight::begin(instance, began);
     let mut hung = pin!(instance.hung.notified());
-    let mut answer = instance.client.request(template.request(instance));
-    let mut may_leave = repeatable;
+    let mut request = template.request(instance);
+    // With HTTP/2, calls wait for one connection, and one after the other tries to make it: that can take any time.
+    let connection = (template.protocol == Protocol::H2c).then(|| capture_connection(&mut request));
+    let is_sent = || connection.as_ref().is_none_or(|connection| connection.connection_metadata().is_some());
+    let mut answer = instance.client.request(request);
+    let mut may_leave = repeatable || connection.is_some();
     let result = loop {
         tokio::select! {
             biased;
             answer = &mut answer => break answer.map_err(|error| Failure::of(&error)),
             () = deadline.as_mut() => break Err(Failure { sent: true, why: Why::Deadline }),
             () = hung.as_mut(), if may_leave => {
-                if leaves() {
-                    break Err(Failure { sent: true, why: Why::Abandoned });
+                let sent = is_sent();
+                if (repeatable || !sent) && leaves() {
+                    break Err(Failure { sent, why: Why::Abandoned });
                 }
                 may_leave = false;
             }

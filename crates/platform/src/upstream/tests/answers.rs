@@ -79,6 +79,9 @@ async fn a_call_ends_at_its_deadline() {
     let took = began.elapsed();
     assert!(matches!(&error, Error::Unavailable(why) if why == "products did not answer in time"), "{error}");
     assert!((200 * MS..300 * MS).contains(&took), "{took:?}");
+    let before = server.asked();
+    upstream.call(call(Method::GET, "/", Duration::ZERO)).await.unwrap_err();
+    assert_eq!(server.asked(), before, "nobody waits for that any more");
 }
 
 #[tokio::test]
