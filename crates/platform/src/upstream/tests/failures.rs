@@ -77,7 +77,7 @@ async fn kill_one_of_two(protocol: Protocol) {
 async fn lost_by_a_caller(caller: usize, upstream: Arc<Upstream>, done: Arc<AtomicUsize>) -> usize {
     let mut lost = 0;
     for _ in 0..100 {
-        let call = if caller % 2 == 0 { get("/echo") } else { post("/echo") };
+        let call = if caller.is_multiple_of(2) { get("/echo") } else { post("/echo") };
         let failed = match upstream.call(call).await {
             Ok(answer) => answer.into_body().collect().await.is_err(),
             Err(error) => {
