@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{Instant, Sleep};
 
 use super::Protocol;
@@ -77,8 +76,8 @@ impl Template {
     }
 }
 
-/// Asks one instance. A call that may be made twice, or was not sent yet, is given up when the instance is found hung, if it
-/// `leaves`: there must be somewhere else to go.
+/// Asks one instance. A call that may be made twice is given up when the instance is found hung, if it `leaves`: there must be
+/// somewhere else to go.
 pub async fn attempt(
     instance: &Arc<Instance>,
     template: &Template,
@@ -89,21 +88,16 @@ pub async fn attempt(
     let began = Instant::now();
     let mut call = InFlight::begin(instance, began);
     let mut hung = pin!(instance.hung.notified());
-    let mut request = template.request(instance);
-    // With HTTP/2, calls wait for one connection, and one after the other tries to make it: that can take any time.
-    let connection = (template.protocol == Protocol::H2c).then(|| capture_connection(&mut request));
-    let is_sent = || connection.as_ref().is_none_or(|connection| connection.connection_metadata().is_some());
-    let mut answer = instance.client.request(request);
-    let mut may_leave = repeatable || connection.is_some();
+    let mut answer = instance.client.request(template.request(instance));
+    let mut may_leave = repeatable;
     let result = loop {
         tokio::select! {
             biased;
             answer = &mut answer => break answer.map_err(|error| Failure::of(&error)),
             () = deadline.as_mut() => break Err(Failure { sent: true, why: Why::Deadline }),
             () = hung.as_mut(), if may_leave => {
-                let sent = is_sent();
-                if (repeatable || !sent) && leaves() {
-                    break Err(Failure { sent, why: Why::Abandoned });
+                if leaves() {
+                    break Err(Failure { sent: true, why: Why::Abandoned });
                 }
                 may_leave = false;
             }
@@ -168,6 +162,8 @@ impl Failure {
         match self.why {
             Why::Refused | Why::Broken => instance.eject(Health::Refused),
             Why::Unreachable => instance.failed(Health::Hung),
+            // Over HTTP/2 many calls wait for one connection. It is for the call that tried to make it to tell why there is none.
+            Why::Other if !self.sent => {}
             Why::Other => instance.failed(Health::Failing),
             Why::Abandoned => {}
             Why::Deadline if took < PATIENCE || instance.answered_since(began) => {}
