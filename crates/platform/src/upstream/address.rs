@@ -23,6 +23,7 @@ pub struct AddressError {
 }
 
 impl Address {
+    /// `host:port`.
     pub fn as_str(&self) -> &str {
         self.authority.as_str()
     }

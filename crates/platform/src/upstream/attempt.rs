@@ -162,6 +162,8 @@ impl Failure {
         match self.why {
             Why::Refused | Why::Broken => instance.eject(Health::Refused),
             Why::Unreachable => instance.failed(Health::Hung),
+            // Over HTTP/2 many calls wait for one connection. It is for the call that tried to make it to tell why there is none.
+            Why::Other if !self.sent => {}
             Why::Other => instance.failed(Health::Failing),
             Why::Abandoned => {}
             Why::Deadline if took < PATIENCE || instance.answered_since(began) => {}

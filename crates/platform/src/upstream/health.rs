@@ -51,7 +51,7 @@ pub async fn look(instance: &Instance, pace: Pace) -> Look {
     let asked = async {
         let answer = match instance.probes.request(request).await {
             Ok(answer) => answer,
-            Err(error) => return found(Failure::of(&error).why),
+            Err(error) => return found(Failure::of(&error)),
         };
         let status = answer.status();
         // Taken whole, so that the connection can be used again.
@@ -66,10 +66,12 @@ pub async fn look(instance: &Instance, pace: Pace) -> Look {
     Look { began, found }
 }
 
-fn found(why: Why) -> Health {
-    match why {
+fn found(failure: Failure) -> Health {
+    match failure.why {
         Why::Refused => Health::Refused,
         Why::Unreachable | Why::Abandoned | Why::Deadline => Health::Hung,
+        // Over HTTP/2, the second look waits for the connection that the first one tries to make.
+        Why::Other if !failure.sent => Health::Hung,
         Why::Broken | Why::Other => Health::Failing,
     }
 }

@@ -159,6 +159,7 @@ impl Instance {
         }
         if before.is_available() {
             self.ejected.store(self.at(Instant::now()), Ordering::Relaxed);
+            self.suspected.notify_one();
         }
         tracing::warn!(
             event = "upstream.ejected",
@@ -168,9 +169,8 @@ impl Instance {
             reason = health.reason(),
             "an instance is not asked any more"
         );
-        match health {
-            Health::Hung => self.hung.notify_waiters(),
-            _ => self.suspected.notify_one(),
+        if health == Health::Hung {
+            self.hung.notify_waiters();
         }
     }
 

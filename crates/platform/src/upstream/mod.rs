@@ -160,7 +160,7 @@ impl Upstream {
     }
 
     /// The head of the answer, whatever its status; its body is still under way, and for the caller to bound. An answer that switches
-    /// protocols can be upgraded as one of hyper's.
+    /// protocols can be upgraded as one of hyper's, and is in flight no more then.
     ///
     /// # Errors
     /// `Overloaded` when too many calls are under way; `Unavailable` when there is nobody to ask, or no answer came in time. Whether
@@ -169,6 +169,9 @@ impl Upstream {
         let shared = &*self.shared;
         let instances = shared.instances(call.deadline).await?;
         let now = Instant::now();
+        if now >= call.deadline {
+            return Err(shared.unavailable("did not answer in time"));
+        }
         let admission = shared.breaker.admit(now).ok_or_else(|| shared.unavailable("fails most calls"))?;
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
         let key = call.sticky;

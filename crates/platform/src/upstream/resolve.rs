@@ -54,6 +54,7 @@ pub async fn run(shared: Arc<Shared>, targets: Vec<Arc<Target>>, pace: Pace) {
             }
             stays
         });
+        while watches.try_join_next().is_some() {}
         for instance in instances.iter() {
             watched.entry(instance.socket).or_insert_with(|| {
                 watches.spawn(health::watch(Arc::clone(instance), Arc::clone(&shared.breaker), pace))

@@ -9,6 +9,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use super::http::{BUCKETS, method_word};
 use super::{New, must};
 
+/// What is counted of them.
 pub struct Clients {
     durations: HistogramVec,
     breakers: IntGaugeVec,
@@ -46,10 +47,12 @@ impl Clients {
         Server { durations: self.durations.clone(), address: address.into(), met: Met::default() }
     }
 
+    /// The state of the circuit breaker of a service.
     pub fn breaker(&self, dependency: &str) -> IntGauge {
         self.breakers.with_label_values(&[dependency])
     }
 
+    /// Counts retries of a service's calls that were not made.
     pub fn retries_exhausted(&self, dependency: &str) -> IntCounter {
         self.exhausted.with_label_values(&[dependency])
     }
@@ -73,6 +76,7 @@ struct Entry {
 }
 
 impl Server {
+    /// Counts one request, by what became of it.
     pub fn record(&self, method: &Method, outcome: Outcome, took: Duration) {
         let what = (method_word(method), outcome);
         let mut met = &self.met;

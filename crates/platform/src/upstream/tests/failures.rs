@@ -45,31 +45,22 @@ async fn what_is_tried_again_has_a_budget() {
 
 #[tokio::test]
 async fn killing_one_of_two_under_load_loses_only_what_it_was_doing() {
-    let (killed, stays) = (Server::start().await, Server::start().await);
-    let upstream = Upstream::start(settings([killed.address(), stays.address()]));
+    kill_one_of_two(Protocol::Http1).await;
+}
+
+#[tokio::test]
+async fn killing_one_of_two_under_load_loses_no_more_with_http_2() {
+    kill_one_of_two(Protocol::H2c).await;
+}
+
+async fn kill_one_of_two(protocol: Protocol) {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let (killed, stays) = (Server::listen(any, protocol).await, Server::listen(any, protocol).await);
+    let upstream = Upstream::start(Settings { protocol, ..settings([killed.address(), stays.address()]) });
     let done = Arc::new(AtomicUsize::new(0));
-    let callers = (0..64).map(|caller| {
-        let (upstream, done) = (Arc::clone(&upstream), Arc::clone(&done));
-        tokio::spawn(async move {
-            let mut lost = 0;
-            for _ in 0..100 {
-                // Half of them may be made twice: those are never lost.
-                let call = if caller % 2 == 0 { get("/echo") } else { post("/echo") };
-                let is_get = call.repeatable;
-                let failed = match upstream.call(call).await {
-                    Ok(answer) => answer.into_body().collect().await.is_err(),
-                    Err(error) => {
-                        assert!(!is_get, "{error}");
-                        true
-                    }
-                };
-                lost += usize::from(failed);
-                done.fetch_add(1, Ordering::Relaxed);
-            }
-            lost
-        })
-    });
-    let callers: Vec<_> = callers.collect();
+    let callers: Vec<_> = (0..64)
+        .map(|caller| tokio::spawn(lost_by_a_caller(caller, Arc::clone(&upstream), Arc::clone(&done))))
+        .collect();
     until("a part is done", || done.load(Ordering::Relaxed) > 2_000).await;
     let instances = upstream.shared.instances.borrow().clone().unwrap();
     let doing = instances.iter().find(|instance| instance.socket == killed.socket).unwrap().load.in_flight();
@@ -79,7 +70,52 @@ async fn killing_one_of_two_under_load_loses_only_what_it_was_doing() {
         lost += caller.await.unwrap();
     }
     assert!(lost <= doing, "{lost} lost, {doing} under way");
-    assert!(upstream.state().iter().any(|instance| !instance.healthy));
+    assert_eq!(upstream.state().iter().filter(|instance| instance.healthy).count(), 1);
+}
+
+/// Half of the callers make calls that may be made twice: none of those is lost.
+async fn lost_by_a_caller(caller: usize, upstream: Arc<Upstream>, done: Arc<AtomicUsize>) -> usize {
+    let mut lost = 0;
+    for _ in 0..100 {
+        let call = if caller.is_multiple_of(2) { get("/echo") } else { post("/echo") };
+        let failed = match upstream.call(call).await {
+            Ok(answer) => answer.into_body().collect().await.is_err(),
+            Err(error) => {
+                assert!(caller % 2 == 1, "{error}");
+                true
+            }
+        };
+        lost += usize::from(failed);
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+    lost
+}
+
+#[tokio::test]
+async fn a_call_that_gets_no_connection_goes_elsewhere_whatever_its_method() {
+    let ((silent, ..), server) = (&silence().await, Server::start().await);
+    let upstream =
+        Upstream::start(Settings { balance: Balance::RoundRobin, ..settings([address(*silent), server.address()]) });
+    let began = Instant::now();
+    let calls = (0..10).map(|_| upstream.call(post("/")));
+    assert!(join_all(calls).await.iter().all(Result::is_ok));
+    assert!((450 * MS..1_500 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert_eq!(reasons(&upstream)[0], "does not answer in time", "five calls in a row");
+}
+
+#[tokio::test]
+async fn with_http_2_all_that_wait_for_one_connection_go_elsewhere_at_once() {
+    let silent = &silence().await;
+    let server = Server::listen("127.0.0.1:0".parse().unwrap(), Protocol::H2c).await;
+    let both = settings([address(silent.0), server.address()]);
+    let both = Settings { balance: Balance::RoundRobin, protocol: Protocol::H2c, ..both };
+    let upstream = Upstream::start(both);
+    let began = Instant::now();
+    let calls = (0..20).map(|_| upstream.call(post("/")));
+    assert!(join_all(calls).await.iter().all(Result::is_ok));
+    assert!(began.elapsed() < 1_500 * MS, "{:?}", began.elapsed());
+    let reason = reasons(&upstream)[0];
+    assert!(["not looked at yet", "does not answer in time"].contains(&reason), "{reason}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use hyper::body::Frame;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::*;
@@ -186,6 +186,17 @@ async fn text(answer: Response<Body>) -> String {
 /// A port where nobody listens.
 fn nobody() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// An address where connections are neither made nor refused, for as long as the rest is kept.
+async fn silence() -> (SocketAddr, TcpListener, Vec<std::net::TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = move || std::net::TcpStream::connect_timeout(&address, 100 * MS).ok();
+    let queue = tokio::task::spawn_blocking(move || std::iter::from_fn(connect).collect()).await.unwrap();
+    (address, listener, queue)
 }
 
 fn address(socket: SocketAddr) -> Address {
