@@ -7,26 +7,30 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use platform::http::ClientAddress;
+use platform::telemetry::trace::Sender;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Replaces the peer's address by the client's, if the peer is a trusted proxy that tells it.
-pub fn locate(request: &mut Request, trusted: &[IpNet]) {
+/// Replaces the peer's address by the client's, if the peer is a trusted proxy that tells it; and says whether it is one.
+pub fn locate(request: &mut Request, trusted: &[IpNet]) -> Sender {
     if trusted.is_empty() {
-        return;
+        return Sender::Stranger;
     }
-    if let Some(ClientAddress(peer)) = request.extensions().get().copied() {
-        let client = client(peer, request.headers(), trusted);
-        request.extensions_mut().insert(ClientAddress(client));
-    }
+    let Some(ClientAddress(peer)) = request.extensions().get().copied() else { return Sender::Stranger };
+    let client = client(peer, request.headers(), trusted);
+    request.extensions_mut().insert(ClientAddress(client));
+    if is_among(trusted, peer) { Sender::Trusted } else { Sender::Stranger }
+}
+
+fn is_among(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let told = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
     let mut hops = told.flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
     let mut client = peer;
-    while is_trusted(client)
+    while is_among(trusted, client)
         && let Some(Ok(hop)) = hops.next()
     {
         client = hop;

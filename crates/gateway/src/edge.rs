@@ -23,6 +23,7 @@ use platform::http::v2::Refusal;
 use platform::http::{RequestId, bearer};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, metrics};
+use platform::telemetry::trace::{self, Sender, TraceContext};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
@@ -91,11 +92,11 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let Behind { edge: Edge(edge), inner } = self.clone();
-        client::locate(&mut request, &edge.proxies);
+        let sender = client::locate(&mut request, &edge.proxies);
         Box::pin(async move {
             // A request passes these from top to bottom, its answer from bottom to top. The steps are plain functions, so the
             // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
-            let answer = observe(&edge.context, request, async |request| {
+            let answer = observe(&edge.context, sender, request, async |request| {
                 // Outside of what refuses: a page must be able to read why.
                 cross_origin(&edge.origins, request, async |request| {
                     // The one place that knows the words of both API versions.
@@ -130,8 +131,13 @@ where
     }
 }
 
-/// Gives the request its id, counts it and its queries, logs it once, and marks every answer.
-async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+/// Gives the request its id and its place in a trace, counts it and its queries, logs it once, and marks every answer.
+async fn observe(
+    context: &Context,
+    sender: Sender,
+    mut request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let started = Instant::now();
     let _active = metrics().http.begin();
     let id = request_id(&request, context);
@@ -139,23 +145,27 @@ async fn observe(context: &Context, mut request: Request, next: impl AsyncFnOnce
     let route = request.extensions().get::<MatchedPath>().cloned();
     let unmatched = route.is_none().then(|| request.uri().clone());
     request.extensions_mut().insert(id.clone());
-    let scope = Arc::new(Scope::default());
+    let scope = Arc::new(Scope::new(Some(id.clone()), TraceContext::of(request.headers(), sender)));
     let mut response = scope::within(Arc::clone(&scope), next(request)).await;
     let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
     metrics().http.record(&method, route, response.status(), took);
-    tracing::info!(
-        event = "http.request",
-        request_id = id.as_str(),
-        http.request.method = method.as_str(),
-        http.route = route,
-        url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
-        http.response.status_code = response.status().as_u16(),
-        duration_ms = millis(took),
-        db.queries = scope.queries(),
-        db.time_ms = millis(scope.query_time()),
-        user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
-        "request"
-    );
+    trace::record_request(scope.trace(), &method, route, response.status(), took);
+    // Within the request, whose names every line of it has.
+    scope::speak(&scope, || {
+        tracing::info!(
+            event = "http.request",
+            request_id = id.as_str(),
+            http.request.method = method.as_str(),
+            http.route = route,
+            url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
+            http.response.status_code = response.status().as_u16(),
+            duration_ms = millis(took),
+            db.queries = scope.queries(),
+            db.time_ms = millis(scope.query_time()),
+            user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
+            "request"
+        )
+    });
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.into_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -311,7 +321,7 @@ mod tests {
     fn a_panic_is_counted_as_the_answer_that_it_became() {
         let context = Context::new(Arc::new(kernel::SystemClock));
         let request = Request::get("/api/v1/defect").body(Body::empty()).unwrap();
-        let answer = observe(&context, request, async |request| rescue(request, routes).await);
+        let answer = observe(&context, Sender::Stranger, request, async |request| rescue(request, routes).await);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(answer).status(), StatusCode::INTERNAL_SERVER_ERROR);
         let labels = r#"http_request_method="GET",http_response_status_code="500",http_route="unmatched""#;

@@ -19,6 +19,7 @@ use edge::Edge;
 use ipnet::IpNet;
 use platform::Context;
 use platform::http::openapi::{self, Api, Documents};
+use platform::telemetry::metrics;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -45,7 +46,9 @@ pub fn api(services: Api) -> Api {
 /// The public router: the services' endpoints behind the edge.
 pub fn router(services: Api, auth: Arc<Auth>, context: Context, settings: EdgeSettings) -> Router {
     let Documents { v1, v2 } = Documents::COMMITTED;
-    Router::from(api(services))
+    let endpoints = api(services);
+    metrics().http.know(endpoints.endpoints());
+    Router::from(endpoints)
         .route("/openapi/v1.json", get(async || openapi::answer(v1)))
         .route("/openapi/v2.json", get(async || openapi::answer(v2)))
         .merge(api_docs::routes())

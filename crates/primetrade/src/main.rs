@@ -41,6 +41,9 @@ pub enum Outcome {
     Finding,
 }
 
+/// What logs, metrics and traces call this process.
+const SERVICE: &str = "primetrade";
+
 /// A failure, in words for the operator.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         }
     };
     let log = &loaded.config.log;
-    let _flush = platform::telemetry::init(log.format.is_pretty(std::io::stderr().is_terminal()), log.level);
+    let _flush = platform::telemetry::init(SERVICE, log.format.is_pretty(std::io::stderr().is_terminal()), log.level);
     match run(cli.command, &loaded) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::FAILURE,

@@ -10,13 +10,14 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use platform::http::server;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
+use platform::telemetry::trace;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::{App, Purpose, Schema};
 use crate::commands;
 use crate::config::Config;
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, SERVICE};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -24,7 +25,11 @@ const ADMIN_CONNECTIONS: usize = 256;
 const MEASURE_TIME: Duration = Duration::from_secs(1);
 
 pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcome, Failure> {
-    metrics().describe(env!("CARGO_PKG_VERSION"), env!("PRIMETRADE_REVISION"));
+    metrics().describe(SERVICE, env!("CARGO_PKG_VERSION"), env!("PRIMETRADE_REVISION"));
+    if let Some(collector) = config.telemetry.otlp_endpoint.clone() {
+        let service = trace::Service { name: SERVICE.into(), version: env!("CARGO_PKG_VERSION") };
+        trace::start(service, collector, config.telemetry.sample_ratio);
+    }
     let schema = if no_migrate { Schema::Require } else { Schema::Migrate };
     let app = Arc::new(App::open(config, Purpose::Serve(schema)).await?);
     app.start_background(config);
@@ -60,6 +65,7 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
     };
     let ((), (), asked) = tokio::join!(public, admin, shutdown);
     app.close().await;
+    trace::flush().await;
     asked.map(|()| Outcome::Done).map_err(Into::into)
 }
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::telemetry::trace::{Endpoint, SampleRatio};
 
 pub use settings::{SETTINGS, Setting, nearest};
 pub use source::Sources;
@@ -38,6 +39,7 @@ pub struct Config {
     pub products: Products,
     pub mail: Mail,
     pub log: Log,
+    pub telemetry: Telemetry,
     pub limits: Limits,
 }
 
@@ -113,6 +115,13 @@ pub struct Log {
     pub level: tracing::Level,
 }
 
+/// What is told to collectors.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telemetry {
+    pub otlp_endpoint: Option<Endpoint>,
+    pub sample_ratio: SampleRatio,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -184,6 +193,7 @@ impl Config {
             products: Products { database: OwnDatabase::default(), currency: Currency::USD },
             mail: Mail { sink: None },
             log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
+            telemetry: Telemetry::default(),
             limits: Limits::default(),
         }
     }

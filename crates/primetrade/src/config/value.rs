@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::telemetry::trace::SampleRatio;
 
 pub const KIB: usize = 1024;
 pub const MIB: usize = 1024 * KIB;
@@ -41,6 +42,12 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 pub fn integer(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A share of all.
+pub fn ratio(text: &str) -> Result<SampleRatio, String> {
+    let ratio = text.parse().ok().and_then(SampleRatio::new);
+    ratio.ok_or_else(|| "expected a number from 0 to 1, such as 0.1".into())
 }
 
 /// One of a few words.

@@ -1,6 +1,7 @@
 //! What `/metrics` tells, by the names of OpenTelemetry's conventions and, for what is ours, `primetrade_`. Recording is a few
 //! atomic additions: whatever has labels is resolved beforehand, and labels are words that the code knows, never what came in.
 
+mod calls;
 mod database;
 mod http;
 mod process;
@@ -11,9 +12,10 @@ use std::sync::LazyLock;
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-pub use database::{Databases, Pool, Used, Waiting};
-pub use http::{Http, UNMATCHED, route};
-pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Word};
+pub use calls::{Calls, NO_ANSWER};
+pub use database::{Databases, Operation, Pool, Used, Waiting};
+pub use http::{Endpoints, Http, UNMATCHED, method_word, route};
+pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Signal, Word};
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,12 +34,15 @@ pub struct Metrics {
     target: IntGaugeVec,
     shed: IntCounterVec,
     pub http: Http,
+    pub calls: Calls,
     pub databases: Databases,
     pub idempotency: Counts<Idempotency>,
     pub log_ins: Counts<LogIn>,
     pub refreshes: Counts<Refresh>,
     pub rate_limits: RateLimits,
     pub panics: IntCounter,
+    /// Log lines and spans that nobody took in time.
+    pub dropped: Counts<Signal>,
 }
 
 /// What is decided by each policy.
@@ -57,20 +62,26 @@ impl Metrics {
             target: new.registered(must(IntGaugeVec::new(target, &["service_name", "service_version"]))),
             shed: new.counters("primetrade_load_shed_requests_total", "Requests refused for overload.", &["reason"]),
             http: Http::new(&new),
+            calls: Calls::new(&new),
             databases: Databases::new(&new),
             idempotency: new.outcomes("primetrade_idempotency_requests_total", "Requests with an Idempotency-Key."),
             log_ins: new.outcomes("primetrade_auth_logins_total", "Log-ins."),
             refreshes: new.outcomes("primetrade_auth_refreshes_total", "Exchanges of refresh tokens."),
             rate_limits: RateLimits::new(&new),
             panics: new.counter("primetrade_panics_total", "Panics that were caught."),
+            dropped: new.words(
+                "primetrade_telemetry_dropped_total",
+                "Log lines and spans that were dropped.",
+                "signal",
+            ),
             registry: new.0,
         }
     }
 
-    /// Tells which binary this is.
-    pub fn describe(&self, version: &str, revision: &str) {
+    /// Tells which binary this is, and as which service it runs.
+    pub fn describe(&self, service: &str, version: &str, revision: &str) {
         self.build.with_label_values(&[version, revision]).set(1);
-        self.target.with_label_values(&["primetrade", version]).set(1);
+        self.target.with_label_values(&[service, version]).set(1);
     }
 
     /// Counts a request that was refused because too much of `what` was under way.
@@ -117,8 +128,12 @@ impl New {
     }
 
     fn outcomes<W: Word>(&self, name: &str, help: &str) -> Counts<W> {
-        let all = self.counters(name, help, &["outcome"]);
-        Counts::new(|outcome| all.with_label_values(&[outcome]))
+        self.words(name, help, "outcome")
+    }
+
+    fn words<W: Word>(&self, name: &str, help: &str, label: &str) -> Counts<W> {
+        let all = self.counters(name, help, &[label]);
+        Counts::new(|word| all.with_label_values(&[word]))
     }
 }
 
