@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Deployment, Server, Topology, eventually, on_both, store};
+use testkit::{Deployment, Server, Topology, eventually, on_both};
 
 use crate::people::register;
 use crate::v1::{NOBODY, create_named};
@@ -180,9 +180,8 @@ fn logs_and_events_name_the_trace(topology: Topology) {
     assert_eq!((&line["trace_id"], &line["service.name"]), (&json!(TRACE), &json!("primetrade")), "{line}");
     let span = line["span_id"].as_str().expect("a span id").to_owned();
     assert!(span.len() == 16 && span != SPAN, "{line}");
-    let event = eventually("the event is in the log", || {
-        store::events(&server, "products").into_iter().find(|event| event["requestid"] == *id)
-    });
+    let event =
+        eventually("the event is in the log", || events(&server).into_iter().find(|event| event["requestid"] == *id));
     assert_eq!(event["traceparent"], format!("00-{TRACE}-{span}-00"), "{event}");
     // A line that somebody else wrote for the request.
     let wrong = r#"{"email":"nobody@example.com","password":"wrong"}"#;
@@ -202,6 +201,16 @@ fn logs_and_events_name_the_trace(topology: Topology) {
     };
     let traces = eventually("both are in the log", traces);
     assert_ne!(traces[0], traces[1]);
+}
+
+/// Of products, that have a position.
+fn events(server: &Server) -> Vec<Value> {
+    let sql = match server.topology() {
+        Topology::Sqlite => "select cast(bytes as text) from events",
+        Topology::Postgres => "select convert_from(bytes, 'UTF8') from events",
+    };
+    let rows = server.sql("products", sql);
+    rows.iter().map(|row| serde_json::from_str(&row[0]).expect("an event is JSON")).collect()
 }
 
 fn a_collector_in_trouble_slows_nobody(topology: Topology) {
