@@ -113,10 +113,10 @@ mod tests {
     async fn a_task_inherits_its_request() {
         assert!(current().is_none());
         let scope = Arc::new(Scope::new(None, TraceContext::root()));
-        let task = within(Arc::clone(&scope), async { tokio::spawn(inherit(async { traceparent() })) }).await;
-        assert_eq!(task.await.unwrap(), Some(scope.trace().traceparent()));
-        let alone = tokio::spawn(async { current().is_none() });
-        assert!(within(scope, alone).await.unwrap());
+        let inherited = async { tokio::spawn(inherit(async { traceparent() })).await.unwrap() };
+        assert_eq!(within(Arc::clone(&scope), inherited).await, Some(scope.trace().traceparent()));
+        let alone = async { tokio::spawn(async { current().is_none() }).await.unwrap() };
+        assert!(within(scope, alone).await);
         assert!(tokio::spawn(inherit(async { current().is_none() })).await.unwrap());
     }
 }

@@ -36,12 +36,12 @@ impl FromStr for Endpoint {
         if uri.scheme_str() != Some("http") || authority.host().is_empty() || uri.query().is_some() {
             return Err(expected().into());
         }
-        let authority = match (authority.port_u16(), authority.port()) {
-            (Some(port), _) => format!("{}:{port}", authority.host()),
-            // What stands behind the colon is no port.
-            (None, Some(_)) => return Err(expected().into()),
-            (None, None) => format!("{}:80", authority.host()),
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => 80,
+            // What stands behind the colon need not be a port.
+            _ => authority.port_u16().ok_or_else(expected)?,
         };
+        let authority = format!("{}:{port}", authority.host());
         Ok(Self { authority, path: format!("{}{TRACES}", uri.path().trim_end_matches('/')) })
     }
 }

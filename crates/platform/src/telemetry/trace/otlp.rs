@@ -86,3 +86,69 @@ pub(super) fn rejected(answer: &[u8]) -> u64 {
         number => number.as_u64().unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kernel::Timestamp;
+
+    use super::super::TraceContext;
+    use super::super::span::Kind;
+    use super::*;
+
+    #[test]
+    fn a_span_is_written_as_the_protocol_has_it() {
+        let trace = TraceContext::root().child();
+        let span = Span {
+            trace_id: trace.trace_id,
+            span_id: trace.span_id,
+            parent_id: trace.parent_id,
+            kind: Kind::Server,
+            name: "GET /x".into(),
+            ended: Timestamp(1_763_860_266_898_123),
+            took: Duration::from_nanos(1_500),
+            attributes: vec![
+                ("http.route", Value::Text("/x".into())),
+                ("http.response.status_code", Value::Number(500)),
+            ],
+            failed: true,
+        };
+        let service = Service { name: "primetrade".into(), version: "1.0" };
+        let written: Json = serde_json::from_slice(&body(&service, &[span])).unwrap();
+        let text = |name: &str, text: &str| json!({ "key": name, "value": { "stringValue": text } });
+        assert_eq!(
+            written,
+            json!({ "resourceSpans": [{
+                "resource": { "attributes": [text("service.name", "primetrade"), text("service.version", "1.0")] },
+                "scopeSpans": [{ "scope": { "name": "primetrade", "version": "1.0" }, "spans": [{
+                    "traceId": trace.trace_id.to_string(),
+                    "spanId": trace.span_id.to_string(),
+                    "parentSpanId": trace.parent_id.unwrap().to_string(),
+                    "name": "GET /x",
+                    "kind": 2,
+                    "startTimeUnixNano": "1763860266898121500",
+                    "endTimeUnixNano": "1763860266898123000",
+                    "attributes": [
+                        text("http.route", "/x"),
+                        { "key": "http.response.status_code", "value": { "intValue": "500" } },
+                    ],
+                    "status": { "code": 2 },
+                }] }],
+            }] })
+        );
+    }
+
+    #[test]
+    fn what_a_collector_rejects_is_read_in_both_forms() {
+        for (answer, count) in [
+            ("", 0),
+            ("{}", 0),
+            (r#"{"partialSuccess":{}}"#, 0),
+            (r#"{"partialSuccess":{"rejectedSpans":"3"}}"#, 3),
+            (r#"{"partialSuccess":{"rejectedSpans":3,"errorMessage":"x"}}"#, 3),
+        ] {
+            assert_eq!(rejected(answer.as_bytes()), count, "{answer}");
+        }
+    }
+}
