@@ -156,3 +156,67 @@ impl Worker {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::post;
+    use tokio::sync::watch;
+
+    use super::super::TraceContext;
+    use super::super::span::test_span;
+    use super::*;
+    use crate::http::server;
+
+    /// A collector that answers so, one after the other, and keeps the bodies that it got.
+    async fn collector(answers: &'static [StatusCode]) -> (Endpoint, Arc<Mutex<Vec<Bytes>>>) {
+        let listener = server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let got = Arc::<Mutex<Vec<Bytes>>>::default();
+        let keep = Arc::clone(&got);
+        let take = async move |body: Bytes| {
+            let mut got = keep.lock().unwrap();
+            got.push(body);
+            answers.get(got.len() - 1).copied().unwrap_or(StatusCode::OK)
+        };
+        let (stop, stopping) = watch::channel(false);
+        let router = Router::new().route("/v1/traces", post(take));
+        tokio::spawn(async move {
+            server::serve(listener, router, 10, stopping).await;
+            drop(stop);
+        });
+        (endpoint, got)
+    }
+
+    async fn deliver(answers: &'static [StatusCode], spans: usize) -> Vec<Bytes> {
+        let (collector, got) = collector(answers).await;
+        let service = Service { name: "test".into(), version: "1" };
+        let tracer = Tracer::start(service, collector, SampleRatio::default());
+        (0..spans).for_each(|_| tracer.record(test_span(&TraceContext::root())));
+        tracer.flush().await;
+        let got = got.lock().unwrap().clone();
+        got
+    }
+
+    #[tokio::test]
+    async fn a_busy_collector_is_asked_again() {
+        let got = deliver(&[StatusCode::SERVICE_UNAVAILABLE, StatusCode::OK], 3).await;
+        assert_eq!(got.len(), 2);
+        assert_eq!(got[0], got[1]);
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_for_ever_is_not_offered_again() {
+        assert_eq!(deliver(&[StatusCode::BAD_REQUEST], 1).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn many_spans_are_several_batches() {
+        let got = deliver(&[], 2 * BATCH + 1).await;
+        let spans = |body: &Bytes| String::from_utf8_lossy(body).matches("traceId").count();
+        assert_eq!(got.iter().map(spans).collect::<Vec<_>>(), [BATCH, BATCH, 1]);
+    }
+}

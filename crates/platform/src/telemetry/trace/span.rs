@@ -116,3 +116,35 @@ pub(super) fn record_call(
         Some(status) => span.with_status(status),
     });
 }
+
+/// Any span.
+#[cfg(test)]
+pub(super) fn test_span(trace: &TraceContext) -> Span {
+    request(trace, &Method::GET, "/test", StatusCode::OK, Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(method: &str, route: &str, status: u16) -> Span {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        request(&TraceContext::root(), &method, route, StatusCode::from_u16(status).unwrap(), Duration::ZERO)
+    }
+
+    #[test]
+    fn a_request_is_named_by_words_of_ours() {
+        assert_eq!(of("GET", "/api/v2/products/{id}", 200).name, "GET /api/v2/products/{id}");
+        assert_eq!(of("GET", UNMATCHED, 404).name, "GET");
+        assert_eq!(of("SECRET", "/", 405).name, "HTTP /");
+        assert!(!format!("{:?}", of("SECRET", UNMATCHED, 404)).contains("SECRET"));
+    }
+
+    #[test]
+    fn only_our_failures_are_failures() {
+        assert!(!of("GET", "/", 404).failed);
+        let failed = of("GET", "/", 503);
+        let error = failed.attributes.iter().find(|(name, _)| *name == "error.type").map(|(_, value)| value);
+        assert_eq!((failed.failed, error), (true, Some(&Value::Text("503".into()))));
+    }
+}
