@@ -197,8 +197,7 @@ mod tests {
         let tracer = Tracer::start(service, collector, SampleRatio::default());
         (0..spans).for_each(|_| tracer.record(test_span(&TraceContext::root())));
         tracer.flush().await;
-        let got = got.lock().unwrap().clone();
-        got
+        got.lock().unwrap().clone()
     }
 
     #[tokio::test]
