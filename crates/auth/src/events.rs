@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use kernel::event::EventHead;
 use kernel::{Actor, Error, Event, PersonalData, Timestamp, Uuid};
-use platform::Context;
+use platform::{Context, scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -287,7 +287,8 @@ fn head_of<'a>(
 ) -> Result<EventHead<'a>, Error> {
     let Cause { actor, request_id } = cause;
     let (id, request_id) = (context.id()?, request_id.as_deref());
-    Ok(EventHead { id, source: SOURCE, kind, subject, version, time, actor: *actor, request_id })
+    let traceparent = scope::traceparent();
+    Ok(EventHead { id, source: SOURCE, kind, subject, version, time, actor: *actor, request_id, traceparent })
 }
 
 fn unwritable(error: serde_json::Error) -> Error {

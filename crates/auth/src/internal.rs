@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::feed::Follower;
-use platform::internal::{Answer, Asked, OfService, Peer};
+use platform::internal::{Answer, Asked, OfService, Peer, Routine};
 use serde::{Deserialize, Serialize};
 
 use crate::Accounts;
@@ -103,7 +103,9 @@ pub fn routes(auth: Arc<Auth>) -> Router {
         .route(
             path::CHANGES,
             get(async |State(auth): Here, _: OfService, Query(since): Query<Since>| {
-                Answer(auth.changes.changes(since.after, Duration::from_millis(since.wait_ms.unwrap_or(0))).await)
+                let changes =
+                    auth.changes.changes(since.after, Duration::from_millis(since.wait_ms.unwrap_or(0))).await;
+                (changes.is_ok().then_some(Extension(Routine)), Answer(changes))
             }),
         )
         .route(

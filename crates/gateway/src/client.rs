@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use platform::http::ClientAddress;
+use platform::telemetry::trace::Sender;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -14,23 +15,25 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Clone, Copy)]
 pub struct Believed;
 
-/// Replaces the peer's address by the client's, if the peer is a trusted proxy that tells it.
-pub fn locate(request: &mut Request, trusted: &[IpNet]) {
-    if let Some(ClientAddress(peer)) = request.extensions().get().copied()
-        && trusted.iter().any(|network| network.contains(&peer.to_canonical()))
-    {
-        let client = client(peer, request.headers(), trusted);
-        request.extensions_mut().insert(ClientAddress(client));
-        request.extensions_mut().insert(Believed);
-    }
+/// Replaces the peer's address by the client's, if the peer is a trusted proxy that tells it; and says whether it is one.
+pub fn locate(request: &mut Request, trusted: &[IpNet]) -> Sender {
+    let peer = request.extensions().get().map(|ClientAddress(peer)| *peer);
+    let Some(peer) = peer.filter(|peer| is_among(trusted, *peer)) else { return Sender::Stranger };
+    let client = client(peer, request.headers(), trusted);
+    request.extensions_mut().insert(ClientAddress(client));
+    request.extensions_mut().insert(Believed);
+    Sender::Trusted
+}
+
+fn is_among(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let told = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
     let mut hops = told.flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
     let mut client = peer;
-    while is_trusted(client)
+    while is_among(trusted, client)
         && let Some(Ok(hop)) = hops.next()
     {
         client = hop;

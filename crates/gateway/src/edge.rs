@@ -24,6 +24,7 @@ use platform::http::{ClientAddress, RequestId, bearer};
 use platform::internal::{self, Envoy, Speaker};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, metrics};
+use platform::telemetry::trace::{self, Sender, TraceContext};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower::{Layer, Service};
@@ -102,12 +103,12 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let Behind { edge: Edge(edge), inner } = self.clone();
-        client::locate(&mut request, &edge.proxies);
+        let sender = edge.sender(&mut request);
         let deadline = edge.deadline(&request);
         Box::pin(async move {
             // A request passes these from top to bottom, its answer from bottom to top. The steps are plain functions, so the
             // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
-            let answer = observe(&edge, request, deadline, async |request| {
+            let answer = observe(&edge, sender, request, deadline, async |request| {
                 // Outside of what refuses: a page must be able to read why.
                 cross_origin(&edge.origins, request, async |request| {
                     // The one place that knows the words of both API versions.
@@ -137,6 +138,14 @@ where
 }
 
 impl Parts {
+    /// Who sends: a proxy that is trusted, or one of our own, as only they have the key that is asked for next.
+    fn sender(&self, request: &mut Request) -> Sender {
+        match self.door {
+            Door::Public(_) => client::locate(request, &self.proxies),
+            Door::Internal(_) => Sender::Trusted,
+        }
+    }
+
     /// When the request has to be answered: after our own time, or that of one of our processes which asks.
     fn deadline(&self, request: &Request) -> Instant {
         let left = match &self.door {
@@ -158,9 +167,10 @@ where
     }
 }
 
-/// Gives the request its id, counts it and its queries, logs it once, and marks every answer.
+/// Gives the request its id and its place in a trace, counts it and its queries, logs it once, and marks every answer.
 async fn observe(
     edge: &Parts,
+    sender: Sender,
     mut request: Request,
     deadline: Instant,
     next: impl AsyncFnOnce(Request) -> Response,
@@ -172,23 +182,32 @@ async fn observe(
     let route = request.extensions().get::<MatchedPath>().cloned();
     let unmatched = route.is_none().then(|| request.uri().clone());
     request.extensions_mut().insert(id.clone());
-    let scope = Arc::new(Scope::new(id.clone(), deadline));
+    let scope = Arc::new(Scope::new(Some(id.clone()), TraceContext::of(request.headers(), sender), Some(deadline)));
     let mut response = scope::within(Arc::clone(&scope), next(request)).await;
     let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
     metrics().http.record(&method, route, response.status(), took);
-    tracing::info!(
-        event = "http.request",
-        request_id = id.as_str(),
-        http.request.method = method.as_str(),
-        http.route = route,
-        url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
-        http.response.status_code = response.status().as_u16(),
-        duration_ms = millis(took),
-        db.queries = scope.queries(),
-        db.time_ms = millis(scope.query_time()),
-        user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
-        "request"
-    );
+    trace::record_request(scope.trace(), &method, route, response.status(), took);
+    // What our own processes ask all the time is not worth a line each.
+    let routine = response.extensions().get::<internal::Routine>().is_some();
+    // Within the request, whose names every line of it has.
+    scope::speak(&scope, || {
+        if routine {
+            return;
+        }
+        tracing::info!(
+            event = "http.request",
+            request_id = id.as_str(),
+            http.request.method = method.as_str(),
+            http.route = route,
+            url.path = unmatched.as_ref().map(|uri| uri.path().get(..LOGGED_PATH).unwrap_or(uri.path())),
+            http.response.status_code = response.status().as_u16(),
+            duration_ms = millis(took),
+            db.queries = scope.queries(),
+            db.time_ms = millis(scope.query_time()),
+            user.id = response.extensions().get::<LoggedUser>().map(|user| tracing::field::display(user.0)),
+            "request"
+        )
+    });
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.into_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -388,7 +407,8 @@ mod tests {
         let envoy = Envoy::open(&folder.path().join("keys.json"), context.clone()).unwrap();
         let Edge(edge) = Edge::new(context, Door::Internal(Arc::new(envoy)), &settings());
         let request = Request::get("/api/v1/defect").body(Body::empty()).unwrap();
-        let answer = observe(&edge, request, Instant::now(), async |request| rescue(request, routes).await);
+        let answer =
+            observe(&edge, Sender::Stranger, request, Instant::now(), async |request| rescue(request, routes).await);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(answer).status(), StatusCode::INTERNAL_SERVER_ERROR);
         let labels = r#"http_request_method="GET",http_response_status_code="500",http_route="unmatched""#;

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter};
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -22,7 +22,6 @@ use platform::internal::{self, Envoy, Outside, Speaker};
 use platform::scope;
 use platform::upstream::{Call, Upstream};
 use tokio::time::Instant;
-use utoipa::openapi::path::PathItem;
 
 use crate::callers::Callers;
 use crate::client::Believed;
@@ -73,26 +72,18 @@ pub enum Sticky {
 }
 
 /// The described endpoints, each passed on.
-pub fn routes(described: Api, proxy: Arc<Proxy>) -> Router {
-    let v1 = described.v1.into_openapi().paths.paths.into_iter().flat_map(|(path, item)| {
-        // As in this process: a slash at the end of a path of v1 makes no difference.
-        [(format!("{path}/"), item.clone()), (path, item)]
-    });
-    let v2 = described.v2.into_openapi().paths.paths;
-    let router = v1.chain(v2).fold(Router::new(), |router, (path, item)| router.route(&path, methods(&item)));
+pub fn routes(described: &Api, proxy: Arc<Proxy>) -> Router {
+    let mut router = Router::new();
+    for (path, methods) in described.endpoints() {
+        let filters = methods.into_iter().filter_map(|method| MethodFilter::try_from(method).ok());
+        let there = filters.fold(MethodRouter::new(), |there, filter| there.on(filter, pass));
+        if path.starts_with("/api/v1/") {
+            // As in this process: a slash at the end of a path of v1 makes no difference.
+            router = router.route(&format!("{path}/"), there.clone());
+        }
+        router = router.route(&path, there);
+    }
     router.with_state(proxy)
-}
-
-fn methods(item: &PathItem) -> MethodRouter<Arc<Proxy>> {
-    let operations = [
-        (MethodFilter::GET, &item.get),
-        (MethodFilter::PUT, &item.put),
-        (MethodFilter::POST, &item.post),
-        (MethodFilter::DELETE, &item.delete),
-        (MethodFilter::PATCH, &item.patch),
-    ];
-    let there = operations.into_iter().filter(|(_, operation)| operation.is_some());
-    there.fold(MethodRouter::new(), |router, (method, _)| router.merge(on(method, pass)))
 }
 
 async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {

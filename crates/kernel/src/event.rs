@@ -61,6 +61,9 @@ struct Envelope<'a, T: Serialize> {
     actor: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     requestid: Option<&'a str>,
+    /// Of the extension <https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md>.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
     subjectversion: i64,
     data: T,
 }
@@ -77,6 +80,8 @@ pub struct EventHead<'a> {
     pub time: Timestamp,
     pub actor: Actor,
     pub request_id: Option<&'a str>,
+    /// The request as a part of its trace.
+    pub traceparent: Option<String>,
 }
 
 impl Event {
@@ -99,6 +104,7 @@ impl Event {
             datacontenttype: "application/json",
             actor: head.actor.as_text(),
             requestid: head.request_id,
+            traceparent: head.traceparent.as_deref(),
             subjectversion: head.version,
             data,
         })?;

@@ -2,20 +2,23 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use prometheus::Histogram;
-
 use crate::http::RequestId;
+use crate::telemetry::metrics::Operation;
+use crate::telemetry::trace::{self, TraceContext};
 
+/// Operations of databases that are recorded in one trace at most; all are counted.
+const RECORDED: u32 = 128;
 /// Subjects that one request can change and name; what changes more is told by the change feed alone.
 const MAX_CHANGED: usize = 16;
 
-/// One request.
-#[derive(Debug, Default)]
+/// One request: its names, its time and its counts.
+#[derive(Debug)]
 pub struct Scope {
-    pub request_id: Option<RequestId>,
+    request_id: Option<RequestId>,
+    trace: TraceContext,
     /// When whoever asked gives up.
     pub deadline: Option<tokio::time::Instant>,
     queries: AtomicU32,
@@ -25,14 +28,28 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub fn new(request_id: RequestId, deadline: tokio::time::Instant) -> Self {
-        Self { request_id: Some(request_id), deadline: Some(deadline), ..Self::default() }
+    pub fn new(request_id: Option<RequestId>, trace: TraceContext, deadline: Option<tokio::time::Instant>) -> Self {
+        let (queries, micros, changed) = (AtomicU32::new(0), AtomicU64::new(0), Mutex::default());
+        Self { request_id, trace, deadline, queries, micros, changed }
     }
 
     /// Subjects that were changed for it.
     pub fn take_changed(&self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.changed())
+    }
+
+    fn changed(&self) -> MutexGuard<'_, Vec<Box<str>>> {
         // Whole values are pushed under this lock: a poisoned one is usable.
-        std::mem::take(&mut self.changed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        self.changed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.request_id.as_ref()
+    }
+
+    /// The request itself, as a span.
+    pub fn trace(&self) -> &TraceContext {
+        &self.trace
     }
 
     /// Database queries that were made for it, and how long they took.
@@ -43,50 +60,89 @@ impl Scope {
     pub fn query_time(&self) -> Duration {
         Duration::from_micros(self.micros.load(Ordering::Relaxed))
     }
+
+    /// Counts a query, and tells whether it is one of those that are recorded.
+    fn count(&self, took: Duration) -> bool {
+        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.queries.fetch_add(1, Ordering::Relaxed) < RECORDED
+    }
 }
 
 tokio::task_local! {
-    static CURRENT: Arc<Scope>;
+    static CURRENT: Option<Arc<Scope>>;
 }
 
 /// Runs `future` as a part of this request.
 pub async fn within<F: Future>(scope: Arc<Scope>, future: F) -> F::Output {
-    CURRENT.scope(scope, future).await
+    CURRENT.scope(Some(scope), future).await
 }
 
-/// Carries the caller's request into a future that will run on another task.
+/// Runs `work`, which does not wait, as a part of this request.
+pub fn speak<T>(scope: &Arc<Scope>, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(Some(Arc::clone(scope)), work)
+}
+
+/// Carries the caller's request, if there is one, into a future that will run on another task.
 pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let scope = CURRENT.try_with(Arc::clone).unwrap_or_default();
-    CURRENT.scope(scope, future)
+    CURRENT.scope(current(), future)
 }
 
-/// The request for which this is done.
+/// The request that the caller works for, if it is one.
 pub fn current() -> Option<Arc<Scope>> {
-    CURRENT.try_with(Arc::clone).ok()
+    ask(Arc::clone)
+}
+
+/// The current request as events name it.
+pub fn traceparent() -> Option<String> {
+    ask(|scope| scope.trace.traceparent())
+}
+
+/// Asks the current request, if there is one.
+pub(crate) fn ask<T>(question: impl FnOnce(&Arc<Scope>) -> T) -> Option<T> {
+    CURRENT.try_with(|current| current.as_ref().map(question)).ok().flatten()
 }
 
 /// Notes that these subjects were changed for the request.
 pub fn changed<'a>(subjects: impl Iterator<Item = &'a str>) {
-    let _ = CURRENT.try_with(|scope| {
-        let mut changed = scope.changed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    ask(|scope| {
+        let mut changed = scope.changed();
         let room = MAX_CHANGED.saturating_sub(changed.len());
         changed.extend(subjects.take(room).map(Box::from));
     });
 }
 
 /// Counts one query that began at `started`, for its request and among its kind.
-pub(crate) fn record(started: Instant, kind: &Histogram) {
+pub(crate) fn record(started: Instant, operation: &Operation) {
     let took = started.elapsed();
-    kind.observe(took.as_secs_f64());
-    record_wait(took);
+    operation.observe(took);
+    ask(|scope| {
+        if scope.count(took) {
+            trace::record_operation(&scope.trace, operation, took);
+        }
+    });
 }
 
 /// Counts as a query of the request what others do for it.
 pub(crate) fn record_wait(took: Duration) {
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    // Outside a request nobody asks.
-    let _ = CURRENT.try_with(|scope| {
-        scope.queries.fetch_add(1, Ordering::Relaxed);
-        scope.micros.fetch_add(micros, Ordering::Relaxed);
+    ask(|scope| {
+        if scope.count(took) {
+            trace::record_shared_write(&scope.trace, took);
+        }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_inherits_its_request() {
+        assert!(current().is_none());
+        let scope = Arc::new(Scope::new(None, TraceContext::root(), None));
+        let inherited = async { tokio::spawn(inherit(async { traceparent() })).await.unwrap() };
+        assert_eq!(within(Arc::clone(&scope), inherited).await, Some(scope.trace().traceparent()));
+        let alone = async { tokio::spawn(async { current().is_none() }).await.unwrap() };
+        assert!(within(scope, alone).await);
+        assert!(tokio::spawn(inherit(async { current().is_none() })).await.unwrap());
+    }
 }

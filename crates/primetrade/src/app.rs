@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth::{Accounts, Auth};
 use axum::Router;
 use platform::db::{Database, StoreError};
-use platform::http::openapi::Documents;
+use platform::http::openapi::Api;
 use platform::telemetry::metrics;
 use products::{Catalogue, Products};
 
@@ -13,10 +13,9 @@ use crate::Failure;
 use crate::config::Config;
 use crate::roles::{AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, UsersRole};
 
-/// The documents of every endpoint. Nothing is opened for them.
-pub fn documents() -> Documents {
-    let services = auth::described().merge(products::described()).merge(users::described());
-    Documents::of(gateway::described(services))
+/// What describes every endpoint. Nothing is opened for it.
+pub fn described() -> Api {
+    gateway::described(auth::described().merge(products::described()).merge(users::described()))
 }
 
 /// One process's roles, on open databases.
@@ -72,9 +71,9 @@ impl App {
     /// What the public reaches, if this process is a gateway.
     pub fn public(&self) -> Result<Option<Router>, Failure> {
         let Some(gateway) = &self.gateway else { return Ok(None) };
-        let here_or_passed = |here: Option<Router>, role, described: fn() -> _| match here {
+        let here_or_passed = |here: Option<Router>, role, described: fn() -> Api| match here {
             Some(here) => Ok(here),
-            None => gateway.pass(&self.deps, role, described()),
+            None => gateway.pass(&self.deps, role, &described()),
         };
         let services = Router::new()
             .merge(here_or_passed(self.auth.as_ref().map(AuthRole::api), Role::Auth, auth::described)?)

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 use cli::Command;
 use config::{Loaded, Sources};
+use roles::Roles;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -61,15 +62,21 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Command::Serve { roles, .. } = &cli.command {
-        let conflicts = roles.conflicts(&loaded.config);
-        if !conflicts.is_empty() {
-            complain!("{}", conflicts.join("\n"));
-            return ExitCode::from(2);
-        }
+    let roles = match cli.command {
+        Command::Serve { roles, .. } => roles,
+        _ => Roles::ALL,
+    };
+    let conflicts = roles.conflicts(&loaded.config);
+    if !conflicts.is_empty() {
+        complain!("{}", conflicts.join("\n"));
+        return ExitCode::from(2);
     }
     let log = &loaded.config.log;
-    let _flush = platform::telemetry::init(log.format.is_pretty(std::io::stderr().is_terminal()), log.level);
+    let _flush = platform::telemetry::init(
+        &roles.service_name(),
+        log.format.is_pretty(std::io::stderr().is_terminal()),
+        log.level,
+    );
     match run(cli.command, &loaded) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::FAILURE,

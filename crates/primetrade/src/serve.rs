@@ -12,10 +12,11 @@ use axum::routing::get;
 use futures_util::future::join_all;
 use platform::http::server;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
+use platform::telemetry::trace;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::commands;
 use crate::config::Config;
 use crate::roles::{Purpose, Role, Roles};
@@ -27,7 +28,12 @@ const ADMIN_CONNECTIONS: usize = 256;
 const MEASURE_TIME: Duration = Duration::from_secs(1);
 
 pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Result<Outcome, Failure> {
-    metrics().describe(env!("CARGO_PKG_VERSION"), env!("PRIMETRADE_REVISION"));
+    let (service, version) = (roles.service_name(), env!("CARGO_PKG_VERSION"));
+    metrics().describe(&service, version, env!("PRIMETRADE_REVISION"));
+    metrics().http.know(app::described().endpoints());
+    if let Some(collector) = config.telemetry.otlp_endpoint.clone() {
+        trace::start(trace::Service { name: service.into(), version }, collector, config.telemetry.sample_ratio);
+    }
     let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate }).await?);
     if demo {
         commands::seed_demo(&app).await?;
@@ -56,6 +62,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     };
     let (_, asked) = tokio::join!(join_all(listeners), shutdown);
     app.close().await;
+    trace::flush().await;
     asked.map(|()| Outcome::Done).map_err(Into::into)
 }
 

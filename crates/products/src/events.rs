@@ -3,6 +3,7 @@
 
 use kernel::event::EventHead;
 use kernel::{Actor, Error, Event, Timestamp, Uuid};
+use platform::scope;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ChangedStock, Stock, Stocked};
@@ -50,7 +51,7 @@ pub fn event(
     request_id: Option<&str>,
 ) -> Result<Event, Error> {
     let (subject, version) = (subject(stocked.product.id), stocked.product.version);
-    let head = EventHead { id, source: "/products", kind, subject, version, time, actor, request_id };
+    let head = head(id, kind, (subject, version), (actor, time), request_id);
     Event::new(head, stocked, None).map_err(|error| Error::Internal(error.to_string()))
 }
 
@@ -67,10 +68,20 @@ pub fn stock_event(
     request_id: Option<&str>,
 ) -> Result<Event, Error> {
     let ChangedStock { product_id, owner_id, stock, version } = *changed;
-    let subject = variant_subject(stock.variant_id);
-    let head = EventHead { id, source: "/products", kind: STOCK_CHANGED, subject, version, time, actor, request_id };
+    let head = head(id, STOCK_CHANGED, (variant_subject(stock.variant_id), version), (actor, time), request_id);
     Event::new(head, StockData { product_id, owner_id, stock, reason }, None)
         .map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn head<'a>(
+    id: Uuid,
+    kind: &'static str,
+    (subject, version): (String, i64),
+    (actor, time): (Actor, Timestamp),
+    request_id: Option<&'a str>,
+) -> EventHead<'a> {
+    let traceparent = scope::traceparent();
+    EventHead { id, source: "/products", kind, subject, version, time, actor, request_id, traceparent }
 }
 
 /// The product that an event holds, with its stock then.

@@ -37,32 +37,67 @@ fn counted(metrics: &Metrics) -> Answers {
     answers.collect()
 }
 
-/// Requests of all kinds, with the route that each belongs to.
-fn requests() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
+/// A request, with the method and route that it is counted by.
+struct Asked {
+    method: &'static str,
+    path: String,
+    counted: &'static str,
+    route: &'static str,
+    body: Option<&'static str>,
+}
+
+fn asked(method: &'static str, path: impl Into<String>, route: &'static str) -> Asked {
+    Asked { method, path: path.into(), counted: method, route, body: None }
+}
+
+impl Asked {
+    fn with(self, body: &'static str) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// Of a method that the route does not have.
+    fn refused(self) -> Self {
+        Self { counted: OTHER, ..self }
+    }
+}
+
+const OTHER: &str = "_OTHER";
+
+/// Requests of all kinds.
+fn requests() -> Vec<Asked> {
     let product = "/api/v2/products/{id}";
+    let same = |method, path: &'static str| asked(method, path, path);
     vec![
-        ("GET", "/health".into(), "/health", None),
-        ("HEAD", "/health".into(), "/health", None),
+        same("GET", "/health"),
+        same("HEAD", "/health"),
         // Takes its time, and a place.
-        (
-            "POST",
-            "/api/v2/sessions".into(),
-            "/api/v2/sessions",
-            Some(r#"{"email":"a@example.com","password":"wrong"}"#),
-        ),
-        ("GET", "/api/v2/products?sort=price".into(), "/api/v2/products", None),
-        ("GET", "/api/v1/products".into(), "/api/v1/products", None),
-        ("GET", format!("/api/v2/products/{NOBODY}"), product, None),
-        ("GET", "/api/v2/products/none".into(), product, None),
-        ("DELETE", format!("/api/v2/products/{NOBODY}"), product, None),
-        ("POST", "/api/v2/accounts".into(), "/api/v2/accounts", Some("{")),
-        ("POST", "/api/v2/accounts".into(), "/api/v2/accounts", Some("{}")),
-        ("POST", "/api/v1/auth/login".into(), "/api/v1/auth/login", Some("{}")),
-        ("GET", "/".into(), "/", None),
-        ("GET", "/no/such/path".into(), "unmatched", None),
-        ("PUT", "/api/v2/no/such/path".into(), "unmatched", None),
+        same("POST", "/api/v2/sessions").with(r#"{"email":"a@example.com","password":"wrong"}"#),
+        asked("GET", "/api/v2/products?sort=price", "/api/v2/products"),
+        same("GET", "/api/v1/products"),
+        asked("GET", format!("/api/v2/products/{NOBODY}"), product),
+        asked("GET", "/api/v2/products/none", product),
+        asked("DELETE", format!("/api/v2/products/{NOBODY}"), product),
+        asked("POST", format!("/api/v2/products/{NOBODY}"), product).with("{}").refused(),
+        same("POST", "/api/v2/accounts").with("{"),
+        same("POST", "/api/v2/accounts").with("{}"),
+        same("GET", "/api/v2/accounts").refused(),
+        same("HEAD", "/api/v2/accounts").refused(),
+        same("POST", "/api/v1/auth/login").with("{}"),
+        same("DELETE", "/api/v1/auth/login").refused(),
+        same("GET", "/"),
+        same("PUT", "/").refused(),
+        asked("GET", "/no/such/path", "unmatched"),
+        asked("PUT", "/api/v2/no/such/path", "unmatched").refused(),
     ]
 }
+
+/// How many requests to make, or as many as the tester has time for.
+fn how_many(default: usize) -> usize {
+    let set = std::env::var("PRIMETRADE_TEST_REQUESTS").ok();
+    set.map_or(default, |set| set.parse().expect("PRIMETRADE_TEST_REQUESTS is a number"))
+}
+
+const CLIENTS: usize = 8;
 
 /// Few places for many clients: some of what they ask is shed, nobody can say which.
 fn counts_equal_what_clients_got(topology: Topology) {
@@ -70,17 +105,18 @@ fn counts_equal_what_clients_got(topology: Topology) {
     let server = few.start();
     let got = Mutex::new(Answers::new());
     let shed = Mutex::new(0);
+    let rounds = how_many(4_000).div_ceil(CLIENTS * requests().len());
     thread::scope(|scope| {
-        for number in 0..8 {
+        for number in 0..CLIENTS {
             let (server, got, shed) = (&server, &got, &shed);
             scope.spawn(move || {
                 let client = Client::plain(server.url());
                 let client = if number % 2 == 0 { client } else { client.with_token("none") };
-                for _ in 0..25 {
-                    for (method, path, route, body) in requests() {
+                for _ in 0..rounds {
+                    for Asked { method, path, counted, route, body } in requests() {
                         let json = [("content-type", "application/json")];
                         let answer = client.send(method, &path, &json, body.map(str::as_bytes));
-                        let key = (method.to_owned(), route.to_owned(), answer.status);
+                        let key = (counted.to_owned(), route.to_owned(), answer.status);
                         *got.lock().expect("whole").entry(key).or_default() += 1;
                         *shed.lock().expect("whole") += u64::from(answer.status == 503);
                     }
@@ -106,26 +142,52 @@ fn counts_equal_what_clients_got(topology: Topology) {
     assert_eq!(metrics.sum("primetrade_panics_total", &[]), 0.0);
 }
 
+/// Paths and methods at random, and every method on every route that there is.
 fn what_strangers_send_adds_no_series(topology: Topology) {
     let server = Server::start(topology);
-    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
-    for batch in 0..20 {
-        let mut requests = String::new();
-        for number in batch * 500..(batch + 1) * 500 {
-            let made_up = format!("SECRET{number}");
-            let method = methods.get(number % 9).copied().unwrap_or(&made_up);
-            let under = ["/", "/api/v2/", "/api/v1/", "/api/v2/products/", "/api/v1/users/"][number % 5];
-            requests.push_str(&format!("{method} {under}secret-{number} HTTP/1.1\r\nHost: x\r\n\r\n"));
-        }
-        requests.push_str("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let answers = raw(server.url(), requests.as_bytes());
-        assert_eq!(String::from_utf8_lossy(&answers).matches("HTTP/1.1 ").count(), 501);
-    }
+    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+    let under = ["/", "/api/v2/", "/api/v1/", "/api/v2/products/", "/api/v1/users/", "/api/v2/variants/", "/api-docs/"];
+    let made_up: Vec<String> = (0..how_many(10_000))
+        .map(|number| {
+            let unknown = format!("SECRET{number}");
+            let method = methods.get(number % 11).copied().unwrap_or(&unknown);
+            let deeper = ["", "/stock-adjustments", "/secret"][number / 11 % 3];
+            format!("{method} {}secret-{number}{deeper}", under[number % under.len()])
+        })
+        .collect();
+    ask_all(&server, &made_up);
     let metrics = server.metrics();
-    assert_eq!(metrics.sum(DURATIONS, &[]), 20.0 * 501.0);
+    assert_eq!(metrics.sum(DURATIONS, &[]), (made_up.len() + made_up.len().div_ceil(BATCH)) as f64);
     assert!(metrics.series.len() < 2_000, "{} series", metrics.series.len());
+    let documents = ["v1", "v2"].map(|version| server.client().get(&format!("/openapi/{version}.json")).json());
+    let routes: BTreeMap<_, _> =
+        documents.iter().flat_map(|document| document["paths"].as_object().expect("paths")).collect();
+    let every: Vec<String> = routes
+        .keys()
+        .flat_map(|route| methods.map(|method| format!("{method} {}", route.replace("{id}", "secret"))))
+        .collect();
+    ask_all(&server, &every);
+    let metrics = server.metrics();
+    for (method, route, _) in counted(&metrics).into_keys() {
+        let get_or_same = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
+        let has = routes.get(&route).map_or(get_or_same == "get", |item| item.get(&get_or_same).is_some());
+        assert!(has || method == OTHER, "{method} {route}");
+    }
     let told = format!("{metrics:?}").to_lowercase();
     assert!(!told.contains("secret"), "{told}");
+    if_installed_promtool_agrees(&Client::plain(server.admin_url()).get("/metrics").text());
+}
+
+const BATCH: usize = 500;
+
+/// Makes these requests, and one for `/health` after each batch of them.
+fn ask_all(server: &Server, lines: &[String]) {
+    for batch in lines.chunks(BATCH) {
+        let mut requests: String = batch.iter().map(|line| format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n")).collect();
+        requests.push_str("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answers = raw(server.url(), requests.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&answers).matches("HTTP/1.1 ").count(), batch.len() + 1);
+    }
 }
 
 fn sessions_and_limits_are_counted(topology: Topology) {
@@ -184,6 +246,7 @@ fn the_process_and_its_databases_are_told(topology: Topology) {
     let build = metrics.of("primetrade_build_info", &[]).next().expect("build_info");
     assert!(["version", "revision"].iter().all(|label| build.label(label).is_some_and(|text| !text.is_empty())));
     assert_eq!(metrics.sum("target_info", &[("service_name", "primetrade")]), 1.0);
+    assert_eq!(metrics.of("primetrade_telemetry_dropped_total", &[]).count(), 2);
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
         assert!(metrics.sum(name, &[]) > 0.0, "{name}");
     }

@@ -6,3 +6,4 @@ mod logs;
 mod metrics;
 mod probes;
 mod shutdown;
+mod traces;

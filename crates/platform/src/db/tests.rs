@@ -64,6 +64,7 @@ fn stepped(id: Uuid, counter: i64, value: i64) -> Event {
         time: Timestamp(0),
         actor: Actor::System,
         request_id: None,
+        traceparent: None,
     };
     Event::new(head, value, None).unwrap()
 }

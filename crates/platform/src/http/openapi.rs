@@ -8,7 +8,7 @@ mod examples;
 
 use std::collections::BTreeMap;
 
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::Value;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::v1::FailureBody;
 use super::v2::refusal::{InputError, Problem};
+use crate::telemetry::metrics::Endpoints;
 
 /// The `{id}` of a path.
 #[derive(IntoParams)]
@@ -104,6 +105,23 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// The endpoints, ready to serve.
     pub fn with_state(self, state: S) -> Api {
         Api { v1: self.v1.with_state(state.clone()), v2: self.v2.with_state(state) }
+    }
+
+    /// Which methods the routes have.
+    pub fn endpoints(&self) -> Endpoints {
+        let items = [&self.v1, &self.v2].map(|router| &router.get_openapi().paths.paths).into_iter().flatten();
+        let endpoints = items.map(|(path, item)| {
+            let methods = [
+                (Method::GET, &item.get),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::DELETE, &item.delete),
+                (Method::PATCH, &item.patch),
+            ];
+            let has = methods.into_iter().filter(|(_, operation)| operation.is_some());
+            (path.as_str().into(), has.map(|(method, _)| method).collect())
+        });
+        endpoints.collect()
     }
 
     /// What describes the endpoints, without them: for this no store has to be open.

@@ -26,6 +26,10 @@ pub const CHANGED: HeaderName = HeaderName::from_static("primetrade-changed");
 /// Headers that are for our own processes alone.
 pub const OURS: [HeaderName; 3] = [STATEMENT, TIMEOUT, CHANGED];
 
+/// Marks an answer to what our processes ask all the time, which the log need not tell.
+#[derive(Clone, Copy)]
+pub struct Routine;
+
 /// What another service of the deployment asks, as JSON. Nobody else may ask it.
 pub struct Asked<T>(pub T);
 

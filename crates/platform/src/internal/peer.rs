@@ -86,8 +86,8 @@ impl Peer {
             .header(STATEMENT, statement)
             .header(TIMEOUT, millis_until(deadline))
             .header(header::CONTENT_TYPE, "application/json");
-        if let Some(id) = scope.as_ref().and_then(|scope| scope.request_id.clone()) {
-            request = request.header(REQUEST_ID, id.into_header());
+        if let Some(id) = scope.as_ref().and_then(|scope| scope.request_id()) {
+            request = request.header(REQUEST_ID, id.clone().into_header());
         }
         let request = request.body(body).map_err(|error| Error::Internal(error.to_string()))?;
         let call = Call { request, deadline, repeatable, sticky: None };

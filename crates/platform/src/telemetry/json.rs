@@ -10,7 +10,19 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-pub struct Json;
+use crate::scope::{self, Scope};
+
+pub struct Json {
+    /// As JSON.
+    service: String,
+}
+
+impl Json {
+    /// Every line tells which service wrote it.
+    pub fn new(service: &str) -> Self {
+        Self { service: Value::from(service).to_string() }
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for Json
 where
@@ -20,11 +32,24 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let time = SystemClock.now().to_rfc3339();
         let severity = event.metadata().level();
-        write!(writer, r#"{{"timestamp":"{time}","severity":"{severity}""#)?;
+        let service = &self.service;
+        write!(writer, r#"{{"timestamp":"{time}","severity":"{severity}","service.name":{service}"#)?;
+        scope::ask(|scope| join(&mut writer, scope, event)).unwrap_or(Ok(()))?;
         let mut fields = Fields { writer: &mut writer, result: Ok(()) };
         event.record(&mut fields);
         fields.result?;
         writer.write_str("}\n")
+    }
+}
+
+/// What all lines of a request have in common, in this process and in others.
+fn join(writer: &mut Writer<'_>, scope: &Scope, event: &Event<'_>) -> fmt::Result {
+    let trace = scope.trace();
+    write!(writer, r#","trace_id":"{}","span_id":"{}""#, trace.trace_id, trace.span_id)?;
+    match scope.request_id().filter(|_| event.metadata().fields().field("request_id").is_none()) {
+        // It has no character that JSON escapes.
+        Some(id) => write!(writer, r#","request_id":"{}""#, id.as_str()),
+        None => Ok(()),
     }
 }
 

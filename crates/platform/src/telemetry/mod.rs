@@ -1,8 +1,9 @@
 //! Logs: one JSON object a line for machines, or readable lines for a terminal. To stderr, through a bounded buffer, so that a
-//! slow reader of the logs never slows a request. Beside them, metrics.
+//! slow reader of the logs never slows a request. Beside them, metrics and traces.
 
 mod json;
 pub mod metrics;
+pub mod trace;
 mod writer;
 
 use tracing::Level;
@@ -13,14 +14,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub use metrics::metrics;
 pub use writer::Flush;
 
-/// Starts logging. Keep the result until the end: dropping it writes out what is buffered.
-pub fn init(pretty: bool, level: Level) -> Flush {
+/// Starts logging as this service. Keep the result until the end: dropping it writes out what is buffered.
+pub fn init(service: &str, pretty: bool, level: Level) -> Flush {
     let (writer, flush) = writer::start();
     let registry = tracing_subscriber::registry().with(LevelFilter::from_level(level));
     if pretty {
         registry.with(tracing_subscriber::fmt::layer().with_target(false).with_ansi(false).with_writer(writer)).init();
     } else {
-        registry.with(tracing_subscriber::fmt::layer().event_format(json::Json).with_writer(writer)).init();
+        registry
+            .with(tracing_subscriber::fmt::layer().event_format(json::Json::new(service)).with_writer(writer))
+            .init();
     }
     count_panics();
     flush

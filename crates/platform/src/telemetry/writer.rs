@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::metrics::{Signal, metrics};
+
 const CAPACITY: usize = 8 * 1024 * 1024;
 /// Lines wait at most this long for company in one write.
 const GATHER: Duration = Duration::from_millis(20);
@@ -99,6 +101,7 @@ impl Write for Line {
         let mut buffer = self.0.lock();
         if buffer.bytes.len() + line.len() > CAPACITY {
             buffer.dropped += 1;
+            metrics().dropped.count(Signal::Logs);
         } else {
             let was_empty = buffer.bytes.is_empty();
             buffer.bytes.extend_from_slice(line);

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 pub use address::{Address, AddressError};
 
 use crate::telemetry::metrics;
+use crate::telemetry::trace::Outgoing;
 use attempt::{Failure, Template, Why, attempt};
 use balance::{Choice, Tried};
 use body::{Counted, InFlight, Places};
@@ -165,7 +166,7 @@ impl Upstream {
     /// # Errors
     /// `Overloaded` when too many calls are under way; `Unavailable` when there is nobody to ask, or no answer came in time. Whether
     /// the service has done what it was asked is then unknown.
-    pub async fn call(&self, call: Call) -> Result<Response<Body>, Error> {
+    pub async fn call(&self, mut call: Call) -> Result<Response<Body>, Error> {
         let shared = &*self.shared;
         let instances = shared.instances(call.deadline).await?;
         let now = Instant::now();
@@ -181,8 +182,13 @@ impl Upstream {
         let place =
             shared.places.take().ok_or(Error::Overloaded { what: shared.name, retry_after: Duration::from_secs(1) })?;
         shared.budget.earn();
+        let span = Outgoing::begin(call.request.method(), shared.name);
+        span.send(call.request.headers_mut());
         let result = shared.attempts(&instances, first, call, turn).await;
         admission.ended(Instant::now(), result.is_ok());
+        if let Ok((answer, _)) = &result {
+            span.answered(answer.status());
+        }
         match result {
             Ok((answer, in_flight)) => Ok(answer.map(|body| Body::new(Counted::new(body, in_flight, place)))),
             Err(Failure { why: Why::Deadline | Why::Abandoned, .. }) => {

@@ -1,12 +1,12 @@
 //! `primetrade openapi`: what the endpoints say of themselves.
 
-use platform::http::openapi::Version;
+use platform::http::openapi::{Documents, Version};
 
 use crate::app;
 
 /// The document of one API version, as the server serves it.
 pub fn openapi(version: Version) -> String {
-    let documents = app::documents();
+    let documents = Documents::of(app::described());
     let document = match version {
         Version::V1 => documents.v1,
         Version::V2 => documents.v2,

@@ -21,6 +21,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::telemetry::trace::{Endpoint, SampleRatio};
 use platform::upstream::{Address, Balance, Protocol};
 
 use crate::roles::Role;
@@ -43,6 +44,7 @@ pub struct Config {
     pub internal: Internal,
     pub mail: Mail,
     pub log: Log,
+    pub telemetry: Telemetry,
     pub limits: Limits,
 }
 
@@ -150,6 +152,13 @@ pub struct Log {
     pub level: tracing::Level,
 }
 
+/// What is told to collectors.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telemetry {
+    pub otlp_endpoint: Option<Endpoint>,
+    pub sample_ratio: SampleRatio,
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -230,6 +239,7 @@ impl Config {
             internal: Internal { listen: None, key_file: PathBuf::new() },
             mail: Mail { sink: None },
             log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
+            telemetry: Telemetry::default(),
             limits: Limits::default(),
         }
     }

@@ -314,6 +314,20 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "telemetry.otlp_endpoint",
+        default: "",
+        doc: "Collector that traces are sent to by OTLP over HTTP, to /v1/traces below this URL; empty sends none.",
+        secret: false,
+        apply: |config, text| put(&mut config.telemetry.otlp_endpoint, value::optional(text, str::parse)),
+    },
+    Setting {
+        key: "telemetry.sample_ratio",
+        default: "0.1",
+        doc: "Share of traces that is recorded; http.trusted_proxies decide for the requests whose traceparent they pass on.",
+        secret: false,
+        apply: |config, text| put(&mut config.telemetry.sample_ratio, value::ratio(text)),
+    },
+    Setting {
         key: "mail.sink",
         default: "",
         doc: "For development: a folder into which mails are written as files instead of being sent; empty writes none.",

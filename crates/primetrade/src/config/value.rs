@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::telemetry::trace::SampleRatio;
 use platform::upstream::{Address, AddressError};
 
 pub const KIB: usize = 1024;
@@ -42,6 +43,12 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 pub fn integer(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A share of all.
+pub fn ratio(text: &str) -> Result<SampleRatio, String> {
+    let ratio = text.parse().ok().and_then(SampleRatio::new);
+    ratio.ok_or_else(|| "expected a number from 0 to 1, such as 0.1".into())
 }
 
 /// One of a few words.

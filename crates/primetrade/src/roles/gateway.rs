@@ -34,7 +34,7 @@ impl GatewayRole {
     }
 
     /// The endpoints of a service that runs elsewhere.
-    pub fn pass(&self, deps: &Deps, role: Role, described: Api) -> Result<Router, Failure> {
+    pub fn pass(&self, deps: &Deps, role: Role, described: &Api) -> Result<Router, Failure> {
         let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
         let sticky = match role {
             Role::Auth => Sticky::Strangers,

@@ -66,6 +66,14 @@ impl Roles {
         Role::ALL.into_iter().filter(move |role| self.has(*role))
     }
 
+    /// What logs, metrics and traces call a process with these.
+    pub fn service_name(self) -> String {
+        match self.is_all() {
+            true => "primetrade".into(),
+            false => self.iter().fold("primetrade".into(), |name, role| format!("{name}-{role}")),
+        }
+    }
+
     /// What the settings lack for these roles: one line each.
     pub fn conflicts(self, config: &Config) -> Vec<String> {
         let mut found = Vec::new();

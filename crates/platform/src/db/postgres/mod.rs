@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
-use prometheus::Histogram;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
@@ -21,7 +20,7 @@ use super::error::describe;
 use super::migrate::{self, Migration};
 use super::{Limits, StoreError};
 use crate::scope;
-use crate::telemetry::metrics::{self, metrics};
+use crate::telemetry::metrics::{self, Operation, metrics};
 
 /// How long a connection attempt, and the wait for a pooled connection, may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -53,10 +52,10 @@ pub struct Postgres {
 
 /// How long they take. Those of a transaction are `write`, whatever they do.
 struct Operations {
-    read: Histogram,
-    scan: Histogram,
-    write: Histogram,
-    commit: Histogram,
+    read: Operation,
+    scan: Operation,
+    write: Operation,
+    commit: Operation,
 }
 
 /// A connection that many readers use at once: their queries go out back to back and are answered in order.

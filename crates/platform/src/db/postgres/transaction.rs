@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join3};
-use prometheus::Histogram;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -12,6 +11,7 @@ use super::{Params, Pooled, Postgres};
 use crate::db::StoreError;
 use crate::db::error::describe;
 use crate::scope;
+use crate::telemetry::metrics::Operation;
 
 /// A statement among others that travel together.
 pub struct Statement<'a> {
@@ -35,7 +35,7 @@ impl<'a> Statement<'a> {
 /// Runs what belongs into a transaction; the first time, its BEGIN travels ahead.
 async fn run_in<T>(
     connection: &Pooled,
-    kind: &Histogram,
+    operation: &Operation,
     begun: &mut bool,
     run: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, StoreError> {
@@ -47,7 +47,7 @@ async fn run_in<T>(
         let (begun, result) = join(connection.batch_execute("begin"), run).await;
         begun.and(result)
     };
-    scope::record(started, kind);
+    scope::record(started, operation);
     Ok(result?)
 }
 

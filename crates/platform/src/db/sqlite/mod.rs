@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prometheus::Histogram;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
@@ -18,7 +17,7 @@ use self::writer::Writer;
 use super::migrate::{self, Migration};
 use super::{Limits, StoreError};
 use crate::scope;
-use crate::telemetry::metrics::{Pool, metrics};
+use crate::telemetry::metrics::{Operation, Pool, metrics};
 
 /// A scan is cut off after this.
 const READ_TIME: Duration = Duration::from_secs(1);
@@ -40,9 +39,9 @@ pub struct Sqlite {
 
 /// How long they take.
 struct Operations {
-    read: Histogram,
-    scan: Histogram,
-    write: Histogram,
+    read: Operation,
+    scan: Operation,
+    write: Operation,
 }
 
 impl Sqlite {
@@ -50,7 +49,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// `Unavailable` when the folder or file cannot be created or opened.
-    pub fn open(folder: &Path, service: &str, limits: Limits) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
         let path = folder.join(format!("{service}.db"));
         create_private(folder, &path)
             .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", path.display())))?;

@@ -3,7 +3,7 @@
 //! thread asks.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts};
 
@@ -58,8 +58,9 @@ impl Databases {
     }
 
     /// `namespace` is the service.
-    pub fn operation(&self, system: &str, namespace: &str, name: &str) -> Histogram {
-        self.operations.with_label_values(&[system, namespace, name])
+    pub fn operation(&self, system: &'static str, namespace: &'static str, name: &'static str) -> Operation {
+        let durations = self.operations.with_label_values(&[system, namespace, name]);
+        Operation { system, namespace, name, durations }
     }
 
     pub fn pool(&self, name: &str) -> Arc<Pool> {
@@ -70,6 +71,20 @@ impl Databases {
             wait: self.waits.with_label_values(&[name]),
             usage: self.uses.with_label_values(&[name]),
         })
+    }
+}
+
+/// What is done with a database, as its series and its spans are named.
+pub struct Operation {
+    pub system: &'static str,
+    pub namespace: &'static str,
+    pub name: &'static str,
+    durations: Histogram,
+}
+
+impl Operation {
+    pub fn observe(&self, took: Duration) {
+        self.durations.observe(took.as_secs_f64());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
@@ -24,7 +25,11 @@ pub fn route(matched: Option<&MatchedPath>) -> &str {
     }
 }
 
+/// The methods that each route has.
+pub type Endpoints = HashMap<Box<str>, Vec<Method>>;
+
 pub struct Http {
+    endpoints: OnceLock<Endpoints>,
     durations: HistogramVec,
     active: IntGauge,
 }
@@ -54,9 +59,29 @@ impl Http {
         let labels = ["http_request_method", "http_route", "http_response_status_code"];
         let active = IntGauge::new("http_server_active_requests", "Requests that are being answered.");
         Self {
+            endpoints: OnceLock::new(),
             durations: new.registered(must(HistogramVec::new(durations, &labels))),
             active: new.registered(must(active)),
         }
+    }
+
+    /// Tells which methods the routes have. Anybody can ask a route for another: that is counted as `_OTHER`, whatever answers.
+    /// Routes that have none here have GET and HEAD. Only the first call counts.
+    pub fn know(&self, endpoints: Endpoints) {
+        // Each router of a process has the same.
+        let _ = self.endpoints.set(endpoints);
+    }
+
+    /// The method as the route's series has it.
+    fn word(&self, method: &Method, route: &str) -> &'static str {
+        // The router answers HEAD where it answers GET.
+        let asked = if *method == Method::HEAD { &Method::GET } else { method };
+        let has = match self.endpoints.get().and_then(|endpoints| endpoints.get(route)) {
+            Some(methods) => methods.contains(asked),
+            // Nobody but our own processes gets answers there.
+            None => *asked == Method::GET || route.starts_with("/internal/"),
+        };
+        if has { method_word(method) } else { OTHER }
     }
 
     pub fn begin(&self) -> Active<'_> {
@@ -66,21 +91,25 @@ impl Http {
 
     /// `route` is one of the router's own, see [`route`].
     pub fn record(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+        // Remembered as it came: what it is counted as is looked up once.
         let answer = (method_word(method), status);
         MET.with_borrow_mut(|met| {
             let known = met.get(route).and_then(|series| series.iter().find(|(known, _)| *known == answer));
             if let Some((_, histogram)) = known {
                 return histogram.observe(took.as_secs_f64());
             }
-            let histogram = self.durations.with_label_values(&[answer.0, route, status.as_str()]);
+            let histogram = self.durations.with_label_values(&[self.word(method, route), route, status.as_str()]);
             histogram.observe(took.as_secs_f64());
             met.entry(route.into()).or_default().push((answer, histogram));
         });
     }
 }
 
+/// Methods that a route does not have.
+const OTHER: &str = "_OTHER";
+
 /// The methods that OpenTelemetry knows; anybody can make up others.
-pub(super) fn method_word(method: &Method) -> &'static str {
+pub fn method_word(method: &Method) -> &'static str {
     match *method {
         Method::CONNECT => "CONNECT",
         Method::DELETE => "DELETE",
@@ -91,6 +120,6 @@ pub(super) fn method_word(method: &Method) -> &'static str {
         Method::POST => "POST",
         Method::PUT => "PUT",
         Method::TRACE => "TRACE",
-        _ => "_OTHER",
+        _ => OTHER,
     }
 }

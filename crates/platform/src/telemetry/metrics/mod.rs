@@ -13,9 +13,9 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use client::{Clients, Outcome, Server};
-pub use database::{Databases, Pool, Used, Waiting};
-pub use http::{Http, UNMATCHED, route};
-pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Word};
+pub use database::{Databases, Operation, Pool, Used, Waiting};
+pub use http::{Endpoints, Http, UNMATCHED, method_word, route};
+pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Signal, Word};
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -41,6 +41,8 @@ pub struct Metrics {
     pub refreshes: Counts<Refresh>,
     pub rate_limits: RateLimits,
     pub panics: IntCounter,
+    /// Log lines and spans that nobody took in time.
+    pub dropped: Counts<Signal>,
 }
 
 /// What is decided by each policy.
@@ -67,14 +69,19 @@ impl Metrics {
             refreshes: new.outcomes("primetrade_auth_refreshes_total", "Exchanges of refresh tokens."),
             rate_limits: RateLimits::new(&new),
             panics: new.counter("primetrade_panics_total", "Panics that were caught."),
+            dropped: new.words(
+                "primetrade_telemetry_dropped_total",
+                "Log lines and spans that were dropped.",
+                "signal",
+            ),
             registry: new.0,
         }
     }
 
-    /// Tells which binary this is.
-    pub fn describe(&self, version: &str, revision: &str) {
+    /// Tells which binary this is, and as which service it runs.
+    pub fn describe(&self, service: &str, version: &str, revision: &str) {
         self.build.with_label_values(&[version, revision]).set(1);
-        self.target.with_label_values(&["primetrade", version]).set(1);
+        self.target.with_label_values(&[service, version]).set(1);
     }
 
     /// Counts a request that was refused because too much of `what` was under way.
@@ -121,8 +128,12 @@ impl New {
     }
 
     fn outcomes<W: Word>(&self, name: &str, help: &str) -> Counts<W> {
-        let all = self.counters(name, help, &["outcome"]);
-        Counts::new(|outcome| all.with_label_values(&[outcome]))
+        self.words(name, help, "outcome")
+    }
+
+    fn words<W: Word>(&self, name: &str, help: &str, label: &str) -> Counts<W> {
+        let all = self.counters(name, help, &[label]);
+        Counts::new(|word| all.with_label_values(&[word]))
     }
 }
 

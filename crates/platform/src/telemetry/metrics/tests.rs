@@ -37,6 +37,29 @@ fn answers_are_counted_by_method_route_and_status() {
 }
 
 #[test]
+fn methods_that_a_route_does_not_have_share_a_series() {
+    let http = &metrics().http;
+    http.know([("/known".into(), vec![Method::GET, Method::POST]), ("/posted".into(), vec![Method::POST])].into());
+    let took = Duration::from_millis(1);
+    // Twice, as what a thread has met is remembered.
+    for _ in 0..2 {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE] {
+            http.record(&method, "/known", StatusCode::OK, took);
+            http.record(&method, "/posted", StatusCode::OK, took);
+            http.record(&method, "/plain", StatusCode::OK, took);
+        }
+    }
+    let count = |method: &str, route: &str| {
+        let labels = format!(r#"http_request_method="{method}",http_response_status_code="200",http_route="{route}""#);
+        value(&format!("http_server_request_duration_seconds_count{{{labels}}}"))
+    };
+    let counts = |route| ["GET", "HEAD", "POST", "PUT", "_OTHER"].map(|method| count(method, route));
+    assert_eq!(counts("/known"), [Some(2.0), Some(2.0), Some(2.0), None, Some(4.0)]);
+    assert_eq!(counts("/posted"), [None, None, Some(2.0), None, Some(8.0)]);
+    assert_eq!(counts("/plain"), [Some(2.0), Some(2.0), None, None, Some(6.0)]);
+}
+
+#[test]
 fn a_request_is_active_until_it_ends() {
     let before = value("http_server_active_requests").unwrap();
     let active = metrics().http.begin();

@@ -20,7 +20,11 @@ impl<W: Word> Counts<W> {
     }
 
     pub fn count(&self, word: W) {
-        self.0[word.place()].inc();
+        self.add(word, 1);
+    }
+
+    pub fn add(&self, word: W, count: u64) {
+        self.0[word.place()].inc_by(count);
     }
 }
 
@@ -66,6 +70,12 @@ words! {
         KeyReused = "key_reused",
         /// Its answer is not final, and the key is free again.
         NotKept = "not_kept",
+    }
+
+    /// What a process tells of itself.
+    Signal {
+        Logs = "logs",
+        Traces = "traces",
     }
 
     /// What a rate limit decided.
