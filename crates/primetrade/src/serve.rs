@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use platform::http::server;
+use platform::http::server::{self, Protocols};
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -45,9 +45,11 @@ pub async fn run(config: &Config, demo: bool, no_migrate: bool) -> Result<Outcom
     }
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
-    let public = server::serve(public, app.router(config), config.http.max_connections, stopping.clone());
+    let settings = |max_connections| server::Settings { max_connections, protocols: Protocols::Http1 };
+    let public_settings = settings(config.http.max_connections);
+    let public = server::serve(public, app.router(config), public_settings, stopping.clone());
     let probes = probes(Probes { app: Arc::clone(&app), ready: readiness });
-    let admin = server::serve(admin, probes, ADMIN_CONNECTIONS, stopping);
+    let admin = server::serve(admin, probes, settings(ADMIN_CONNECTIONS), stopping);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
         let asked = asked_to_stop().await;
