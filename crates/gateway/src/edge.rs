@@ -193,7 +193,7 @@ async fn rescue(request: Request, next: impl AsyncFnOnce(Request) -> Response) -
     }
 }
 
-fn refuse(error: Error) -> Response {
+pub fn refuse(error: Error) -> Response {
     Refusal::from(error).into_response()
 }
 
@@ -225,16 +225,15 @@ async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request
         let _place = bounds
             .places
             .try_acquire()
-            .map_err(|_| Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) })?;
+            .map_err(|_| refuse(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) }))?;
         let mut response = next(request).await;
         held.release(&mut response);
         Ok(response)
     };
     let answered = tokio::time::timeout(bounds.timeout, answer).await;
-    match answered.unwrap_or_else(|_| Err(Error::Unavailable("the request ran out of time".into()))) {
+    match answered.unwrap_or_else(|_| Err(refuse(Error::Unavailable("the request ran out of time".into())))) {
         Ok(response) => response,
-        Err(error) => {
-            let mut refused = refuse(error);
+        Err(mut refused) => {
             // Perhaps not all of it was read.
             if has_body {
                 part(&mut refused);

@@ -334,16 +334,16 @@ mod tests {
             };
             let (mut first, first_activity, mut first_client) = connection();
             let (mut second, _, mut second_client) = connection();
-            let mut buffer = vec![0; HEAD];
+            let mut buffer = vec![b'x'; HEAD];
             for _ in 0..10 {
                 first_client.write_all(&buffer).await.unwrap();
                 first.read_exact(&mut buffer).await.unwrap();
                 first_activity.during(async {}).await;
             }
             assert_eq!(heads.available_permits(), 1);
-            first_client.write_all(&vec![0; 2 * HEAD]).await.unwrap();
+            first_client.write_all(&vec![b'x'; 2 * HEAD]).await.unwrap();
             first.read_exact(&mut vec![0; 2 * HEAD]).await.unwrap();
-            second_client.write_all(&vec![0; 2 * HEAD]).await.unwrap();
+            second_client.write_all(&vec![b'x'; 2 * HEAD]).await.unwrap();
             assert!(second.read_exact(&mut vec![0; 2 * HEAD]).await.is_err(), "there is one place");
             first_activity.during(async {}).await;
             first_client.write_all(b"x").await.unwrap();

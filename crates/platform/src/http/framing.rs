@@ -303,3 +303,6 @@ fn sized(byte: u8, digits: u8, size: u64) -> Result<At, Doubt> {
         _ => Err(Doubt),
     }
 }
+
+#[cfg(test)]
+mod tests;

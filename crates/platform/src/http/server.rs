@@ -168,7 +168,12 @@ impl Server {
         }
     }
 
-    async fn serve_http1(self: Arc<Self>, stream: Begun<TcpStream>, address: ClientAddress, place: OwnedSemaphorePermit) {
+    async fn serve_http1(
+        self: Arc<Self>,
+        stream: Begun<TcpStream>,
+        address: ClientAddress,
+        place: OwnedSemaphorePermit,
+    ) {
         let activity = Arc::new(Activity::start());
         let stream = TokioIo::new(Watched::http1(stream, &activity, &self.heads, place));
         let service = self.service(address, &activity);
@@ -187,7 +192,12 @@ impl Server {
         drive(connection, http1::UpgradeableConnection::graceful_shutdown, over, &activity).await;
     }
 
-    async fn serve_http2(self: Arc<Self>, stream: Begun<TcpStream>, address: ClientAddress, place: OwnedSemaphorePermit) {
+    async fn serve_http2(
+        self: Arc<Self>,
+        stream: Begun<TcpStream>,
+        address: ClientAddress,
+        place: OwnedSemaphorePermit,
+    ) {
         let activity = Arc::new(Activity::start());
         let stream = TokioIo::new(Watched::http2(stream, &activity, &self.heads, place));
         let service = self.service(address, &activity);
@@ -288,3 +298,11 @@ pub struct HeadTooLarge;
 pub fn refuse_head() -> Response {
     (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
 }
+
+/// For a body that ended early or is not framed well: nobody knows what its sender meant by it.
+pub fn refuse_body() -> Response {
+    (StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response()
+}
+
+#[cfg(test)]
+mod tests;
