@@ -229,7 +229,8 @@ impl<S: AsyncRead + Unpin> Watched<S> {
             let mut buffer = ReadBuf::new(&mut waste);
             let polled = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
             let read = buffer.filled().len();
-            if matches!(polled, Poll::Ready(_) if read == 0) || (polled.is_pending() && !owed && !self.is_discarding()) {
+            if matches!(polled, Poll::Ready(_) if read == 0) || (polled.is_pending() && !owed && !self.is_discarding())
+            {
                 return Poll::Ready(Ok(()));
             }
             if !self.is_discarding() {

@@ -55,7 +55,10 @@ enum At {
     HeadLf,
     /// So many bytes of a body.
     Body(u64),
-    Size { digits: u8, size: u64 },
+    Size {
+        digits: u8,
+        size: u64,
+    },
     /// Blanks behind a size, where only an extension may follow.
     SizeBlank(u64),
     Extension(u64),
@@ -304,5 +307,7 @@ fn sized(byte: u8, digits: u8, size: u64) -> Result<At, Doubt> {
     }
 }
 
+#[cfg(test)]
+pub mod made_up;
 #[cfg(test)]
 mod tests;

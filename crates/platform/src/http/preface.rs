@@ -118,7 +118,8 @@ mod tests {
         for parts in [vec![&whole[..]], vec![&whole[..3], &whole[3..23], &whole[23..]], single] {
             assert_eq!(looked(&parts).await, (true, whole.clone()));
         }
-        for other in ["", "P", "GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        for other in ["", "P", "GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\n\r\n"]
+        {
             assert_eq!(looked(&[other.as_bytes()]).await, (false, other.as_bytes().to_vec()), "{other:?}");
             let single: Vec<&[u8]> = other.as_bytes().chunks(1).collect();
             assert_eq!(looked(&single).await, (false, other.as_bytes().to_vec()), "{other:?}");

@@ -180,6 +180,7 @@ impl Server {
         let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
         let over = async {
             tokio::select! {
+                biased;
                 () = activity.ended() => {}
                 () = self.lingered() => {
                     // The rest of a request that has begun is not far.
@@ -204,6 +205,7 @@ impl Server {
         let connection = pin!(self.http2.serve_connection(stream, service));
         let over = async {
             tokio::select! {
+                biased;
                 () = activity.ended() => {}
                 () = self.stopped() => {}
             }

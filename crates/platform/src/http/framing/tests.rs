@@ -1,20 +1,7 @@
 use std::time::Instant;
 
+use super::made_up::{Dice, request};
 use super::*;
-
-/// A small generator of numbers, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-
-    fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        words[self.below(words.len())]
-    }
-}
 
 /// Whether these parts are refused, and if not, whether they end between two requests.
 fn outcome<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<bool, usize> {
@@ -256,63 +243,11 @@ fn what_has_arrived_is_known() {
     }
 }
 
-/// One request as clients may write them.
-fn made_up(dice: &mut Dice) -> String {
-    let blanks = ["", " ", "  ", "\t"];
-    let target = dice.one_of(&["/", "/a?b=c%0a", "http://x/y", "*"]);
-    let request =
-        format!("{}{} {target} HTTP/1.1\r\n", dice.one_of(&["", "", "\r\n"]), dice.one_of(&["GET", "POST", "M-X"]));
-    let mut lines =
-        vec![format!("{}:{}x{}", dice.one_of(&["Host", "HOST", "host"]), dice.one_of(&blanks), dice.one_of(&blanks))];
-    for _ in 0..dice.below(6) {
-        let name =
-            dice.one_of(&["A", "Accept", "Content-Lengt", "Transfer-Encodings", "X-Very-Long-Name-Of-A-Header", "Hos"]);
-        let value = dice.one_of(&["", "a", "a: b, c; d", "\u{fc}\t\u{80}", "chunked", "Content-Length: 5"]);
-        lines.push(format!("{name}:{}{value}{}", dice.one_of(&blanks), dice.one_of(&blanks)));
-    }
-    let body: String = (0..dice.below(60))
-        .map(|_| dice.one_of(&["\r", "\n", "\0", " ", "0", "a", ":", "GET / HTTP/1.1\r\n"]))
-        .collect();
-    let mut behind = String::new();
-    match dice.below(3) {
-        0 => {}
-        1 => {
-            lines.push(format!(
-                "{}:{}{}",
-                dice.one_of(&["Content-Length", "content-length"]),
-                dice.one_of(&blanks),
-                body.len()
-            ));
-            behind.push_str(&body);
-        }
-        _ => {
-            lines.push(format!(
-                "{}: {}",
-                dice.one_of(&["Transfer-Encoding", "TRANSFER-encoding"]),
-                dice.one_of(&["chunked", "Chunked\t"])
-            ));
-            let size = 1 + dice.below(9);
-            for chunk in body.as_bytes().chunks(size) {
-                let chunk = std::str::from_utf8(chunk).unwrap();
-                behind.push_str(&format!("{:x}{}\r\n{chunk}\r\n", chunk.len(), dice.one_of(&["", ";a", " ;b=\"c\""])));
-            }
-            behind.push_str(dice.one_of(&[
-                "0\r\n\r\n",
-                "00;x\r\n\r\n",
-                "0\r\nA: b\r\nLonger-Than-Any-Name: c\r\n\r\n",
-            ]));
-        }
-    }
-    let first = dice.below(lines.len());
-    lines.rotate_left(first);
-    request + &lines.join("\r\n") + "\r\n\r\n" + &behind
-}
-
 #[test]
 fn valid_requests_pass_however_they_are_cut() {
     let mut dice = Dice(7);
     for _ in 0..2_000 {
-        let requests: String = (0..1 + dice.below(4)).map(|_| made_up(&mut dice)).collect();
+        let requests: String = (0..1 + dice.below(4)).map(|_| request(&mut dice).0).collect();
         passes(&requests);
     }
 }
@@ -321,7 +256,7 @@ fn valid_requests_pass_however_they_are_cut() {
 fn any_cut_of_any_bytes_has_one_outcome() {
     let mut dice = Dice(11);
     for _ in 0..2_000 {
-        let mut request = (made_up(&mut dice) + &made_up(&mut dice)).into_bytes();
+        let mut request = (request(&mut dice).0 + &request(&mut dice).0).into_bytes();
         for _ in 0..1 + dice.below(3) {
             let at = dice.below(request.len());
             request[at] = *b"\r\n\0 \t:;0,".get(dice.below(9)).unwrap();

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use axum::body::Body;
-use axum::routing::{any, get};
+use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2 as client;
@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::http::framing::made_up::{self, Dice};
 
 /// Time passes at once where nobody has anything else to do.
 fn paused<F: Future>(test: F) -> F::Output {
@@ -61,7 +62,7 @@ impl Running {
     }
 }
 
-/// `/` answers how it was asked, `/slow` after a while, `/switch` goes on as an echo.
+/// `/slow` answers after a while, `/switch` goes on as an echo, all else tells how it was asked.
 fn router(served: Arc<AtomicUsize>) -> Router {
     let count = move || served.fetch_add(1, Ordering::Relaxed);
     let slow = async || {
@@ -87,7 +88,7 @@ fn router(served: Arc<AtomicUsize>) -> Router {
         let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
         (StatusCode::SWITCHING_PROTOCOLS, headers)
     };
-    Router::new().route("/", any(root)).route("/slow", get(slow)).route("/switch", get(switch))
+    Router::new().route("/slow", get(slow)).route("/switch", get(switch)).fallback(root)
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -138,6 +139,37 @@ fn what_is_not_framed_well_is_refused_and_nothing_behind_it_is_served() {
         assert_eq!((good.matches("HTTP/1.1 200").count(), good.matches("HTTP/1.1 400").count()), (3, 1), "{good}");
         drop(good);
         assert!(server.stop().await < LINGER, "no connection is left");
+    });
+}
+
+/// What the scanner takes for a request is what the parser takes for one.
+#[test]
+fn valid_requests_are_served_however_they_are_cut() {
+    listening(async {
+        let server = Running::new(Protocols::Http1, 10);
+        let mut dice = Dice(3);
+        for _ in 0..200 {
+            let made: Vec<_> = (0..1 + dice.below(5)).map(|_| made_up::request(&mut dice)).collect();
+            let all: String = made.iter().map(|(request, _)| request.as_str()).collect();
+            let (mut read, mut write) = server.connect().await.into_split();
+            let writing = async {
+                let mut rest = all.as_bytes();
+                while !rest.is_empty() {
+                    let (part, behind) = rest.split_at(1 + dice.below(rest.len().min(100)));
+                    write.write_all(part).await.unwrap();
+                    tokio::task::yield_now().await;
+                    rest = behind;
+                }
+                write.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            };
+            let mut answers = String::new();
+            let (_, read) = tokio::join!(writing, read.read_to_string(&mut answers));
+            read.unwrap();
+            let told = answers.split("HTTP/1.1 200 OK\r\n").skip(1);
+            let lengths: Vec<_> = told.map(|answer| answer.rsplit(' ').next().unwrap().to_owned()).collect();
+            let sent: Vec<_> = made.iter().map(|(_, length)| length.to_string()).chain(["0".to_owned()]).collect();
+            assert_eq!(lengths, sent, "{all:?} was answered {answers:?}");
+        }
     });
 }
 
