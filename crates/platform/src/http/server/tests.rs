@@ -17,8 +17,10 @@ fn paused<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(test)
 }
 
+/// Time passes as it does, and a test that hangs has failed.
 fn listening<F: Future>(test: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.expect("it ends") })
 }
 
 struct Running {
@@ -49,7 +51,8 @@ impl Running {
         let (mut read, mut write) = stream.split();
         let mut answer = Vec::new();
         // The server may close before it has read everything.
-        let (_, _) = tokio::join!(write.write_all(bytes), read.read_to_end(&mut answer));
+        let (_, read) = tokio::join!(write.write_all(bytes), read.read_to_end(&mut answer));
+        read.expect("an orderly end");
         String::from_utf8(answer).unwrap()
     }
 
@@ -142,6 +145,25 @@ fn what_is_not_framed_well_is_refused_and_nothing_behind_it_is_served() {
     });
 }
 
+#[test]
+fn a_client_that_is_still_sending_gets_its_answer() {
+    listening(async {
+        let server = Running::new(Protocols::Http1, 10);
+        for request in ["GET / HTTP/1.1\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"] {
+            let mut stream = server.connect().await;
+            let flood = format!("{request}{}", "x".repeat(3_000_000));
+            stream.write_all(flood.as_bytes()).await.expect("all of it is taken");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an orderly end");
+            assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        }
+        // But not for ever.
+        let mut stream = server.connect().await;
+        stream.write_all(b"\n").await.unwrap();
+        while stream.write_all(&[b'x'; 100_000]).await.is_ok() {}
+    });
+}
+
 /// What the scanner takes for a request is what the parser takes for one.
 #[test]
 fn valid_requests_are_served_however_they_are_cut() {
@@ -151,7 +173,9 @@ fn valid_requests_are_served_however_they_are_cut() {
         for _ in 0..200 {
             let made: Vec<_> = (0..1 + dice.below(5)).map(|_| made_up::request(&mut dice)).collect();
             let all: String = made.iter().map(|(request, _)| request.as_str()).collect();
-            let (mut read, mut write) = server.connect().await.into_split();
+            let stream = server.connect().await;
+            stream.set_nodelay(true).unwrap();
+            let (mut read, mut write) = stream.into_split();
             let writing = async {
                 let mut rest = all.as_bytes();
                 while !rest.is_empty() {
