@@ -231,16 +231,16 @@ async fn bound(bounds: &Bounds, request: Request, next: impl AsyncFnOnce(Request
         Ok(response)
     };
     let answered = tokio::time::timeout(bounds.timeout, answer).await;
-    match answered.unwrap_or_else(|_| Err(refuse(Error::Unavailable("the request ran out of time".into())))) {
-        Ok(response) => response,
-        Err(mut refused) => {
-            // Perhaps not all of it was read.
-            if has_body {
-                part(&mut refused);
-            }
-            refused
-        }
+    let mut refused = match answered {
+        Ok(Ok(response)) => return response,
+        Ok(Err(refused)) => refused,
+        Err(_) => refuse(Error::Unavailable("the request ran out of time".into())),
+    };
+    // Perhaps not all of it was read.
+    if has_body {
+        part(&mut refused);
     }
+    refused
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
