@@ -252,7 +252,7 @@ async fn rescue(request: Request, next: impl AsyncFnOnce(Request) -> Response) -
     }
 }
 
-fn refuse(error: Error) -> Response {
+pub fn refuse(error: Error) -> Response {
     Refusal::from(error).into_response()
 }
 
@@ -286,7 +286,7 @@ async fn bound(
     let has_body = !request.body().is_end_stream();
     let answer = async {
         let (request, held) = bounds.intake.take(request).await?;
-        let overloaded = |_| Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) };
+        let overloaded = |_| refuse(Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) });
         let _place = match request.extensions().get() {
             // They bound what they ask by themselves, and some of it decides whether the public is served at all.
             Some(Speaker::Service(_)) => None,
@@ -297,17 +297,16 @@ async fn bound(
         Ok(response)
     };
     let answered = tokio::time::timeout_at(deadline, answer).await;
-    match answered.unwrap_or_else(|_| Err(Error::Unavailable("the request ran out of time".into()))) {
-        Ok(response) => response,
-        Err(error) => {
-            let mut refused = refuse(error);
-            // Perhaps not all of it was read.
-            if has_body {
-                part(&mut refused);
-            }
-            refused
-        }
+    let mut refused = match answered {
+        Ok(Ok(response)) => return response,
+        Ok(Err(refused)) => refused,
+        Err(_) => refuse(Error::Unavailable("the request ran out of time".into())),
+    };
+    // Perhaps not all of it was read.
+    if has_body {
+        part(&mut refused);
     }
+    refused
 }
 
 /// Turns away from an inner door who brings no statement of our own processes, and takes their word on whom they ask for.

@@ -8,8 +8,11 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::Error;
-use platform::http::body::{self, Arrived};
+use platform::http::body::{self, Arrived, BodyError};
+use platform::http::server;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::edge::refuse;
 
 /// Bodies of at most so many bytes are bounded by the number of connections.
 const SMALL: u64 = 16 * 1024;
@@ -36,22 +39,23 @@ impl Intake {
     /// The request with its body [`Arrived`]. Requests without a body pass untouched.
     ///
     /// # Errors
-    /// `Overloaded` when there are too many large ones.
-    pub async fn take(&self, request: Request) -> Result<(Request, Held<'_>), Error> {
+    /// The answer when there are too many large ones, or when the body broke: whatever it was to be, that request is not made.
+    pub async fn take(&self, request: Request) -> Result<(Request, Held<'_>), Response> {
         if request.body().is_end_stream() {
             return Ok((request, Held { _large: None, whole: true }));
         }
         let small = request.body().size_hint().upper().is_some_and(|size| size <= SMALL);
         let large = match small {
             true => None,
-            false => Some(
-                self.large
-                    .try_acquire()
-                    .map_err(|_| Error::Overloaded { what: "large bodies", retry_after: Duration::from_secs(1) })?,
-            ),
+            false => Some(self.large.try_acquire().map_err(|_| {
+                refuse(Error::Overloaded { what: "large bodies", retry_after: Duration::from_secs(1) })
+            })?),
         };
         let (mut parts, body) = request.into_parts();
         let arrived = body::read(body, self.limit).await;
+        if matches!(arrived, Err(BodyError::Broken)) {
+            return Err(server::refuse_body());
+        }
         let whole = arrived.is_ok();
         parts.extensions.insert(Arrived(arrived));
         Ok((Request::from_parts(parts, Body::empty()), Held { _large: large, whole }))

@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
-use platform::http::server;
+use platform::http::server::{self, Protocols};
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use platform::telemetry::trace;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,10 +44,10 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     let probes = Probes { app: Arc::clone(&app), ready: readiness };
     // Only now: whoever gets a connection gets a server that is ready.
     let mut listeners = Vec::new();
-    for resource in resources(config, &app, probes)? {
-        let listener = bind(resource.address, resource.setting)?;
-        say!("{} on http://{}", resource.words, listener.local_addr()?);
-        listeners.push(server::serve(listener, resource.router, resource.connections, stopping.clone()));
+    for Resource { words, setting, address, router, settings } in resources(config, &app, probes)? {
+        let listener = bind(address, setting)?;
+        say!("{words} on http://{}", listener.local_addr()?);
+        listeners.push(server::serve(listener, router, settings, stopping.clone()));
     }
     tell_operator(config, roles, demo);
     let drain_delay = config.http.drain_delay;
@@ -73,34 +73,31 @@ struct Resource {
     setting: &'static str,
     address: SocketAddr,
     router: Router,
-    connections: usize,
+    settings: server::Settings,
 }
 
 fn resources(config: &Config, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
-    let connections = config.http.max_connections;
-    let public = ("PrimeTrade is serving", "http.listen", config.http.listen);
-    let (public, internal) = match (app.public()?, app.internal()) {
-        (Some(router), internal) => {
-            let beside =
-                config.internal.listen.map(|address| ("Services for other processes", "internal.listen", address));
-            (Some((public, router)), beside.zip(internal))
-        }
-        (None, internal) => (None, internal.map(|router| (public, router))),
+    let bounded = |max_connections, protocols| server::Settings { max_connections, protocols };
+    let (http, connections) = (config.http.listen, config.http.max_connections);
+    let (first, mut resources) = ("PrimeTrade is serving", Vec::new());
+    let public = app.public()?;
+    let internal_at = match public {
+        Some(_) => config.internal.listen.map(|address| ("Services for other processes", "internal.listen", address)),
+        None => Some((first, "http.listen", http)),
     };
-    // What tells gateways whether to go on asking needs no statement: it says nothing else.
-    let internal = internal.map(|(place, router)| (place, router.merge(health(probes.clone()))));
-    let mut resources: Vec<Resource> = [public, internal]
-        .into_iter()
-        .flatten()
-        .map(|((words, setting, address), router)| Resource { words, setting, address, router, connections })
-        .collect();
-    resources.push(Resource {
-        words: "Admin (health, metrics)",
-        setting: "admin.listen",
-        address: config.admin.listen,
-        router: admin(probes),
-        connections: ADMIN_CONNECTIONS,
-    });
+    if let Some(router) = public {
+        let settings = bounded(connections, Protocols::Http1);
+        resources.push(Resource { words: first, setting: "http.listen", address: http, router, settings });
+    }
+    if let Some(((words, setting, address), router)) = internal_at.zip(app.internal()) {
+        // What tells gateways whether to go on asking needs no statement: it says nothing else.
+        let router = router.merge(health(probes.clone()));
+        let settings = bounded(connections, Protocols::Http1AndH2c);
+        resources.push(Resource { words, setting, address, router, settings });
+    }
+    let (router, settings) = (admin(probes), bounded(ADMIN_CONNECTIONS, Protocols::Http1));
+    let (words, setting) = ("Admin (health, metrics)", "admin.listen");
+    resources.push(Resource { words, setting, address: config.admin.listen, router, settings });
     Ok(resources)
 }
 

@@ -6,6 +6,7 @@ mod authorization;
 mod connections;
 mod cors;
 mod examples;
+mod framing;
 mod health;
 mod unknown;
 mod v1;

@@ -4,13 +4,15 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
+
+use super::framing::{self, Framing};
 
 /// Bytes of a request's head that every connection may send.
 const HEAD: usize = 32 * 1024;
@@ -18,18 +20,26 @@ const HEAD: usize = 32 * 1024;
 pub const HEADS: usize = 64;
 
 /// How long a connection may wait for its client.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long, and how much, a client may go on sending when its connection is over.
+const MOMENT: Duration = Duration::from_secs(1);
+const WASTE: usize = 4 * 1024 * 1024;
 
 pub struct Activity {
     started: Instant,
     /// Milliseconds from `started` to the last sign of life.
     last: AtomicU64,
-    /// A request is being answered; that has time limits of its own.
-    answering: AtomicBool,
+    /// Requests that are being answered; that has time limits of its own.
+    answering: AtomicU32,
     /// Requests whose heads arrived.
     requests: AtomicU64,
     /// Whether the last head may be larger than [`HEAD`].
     large: AtomicBool,
+    /// Whether a part of a head has arrived.
+    in_head: AtomicBool,
+    /// Whether the connection now speaks something else than HTTP.
+    switched: AtomicBool,
 }
 
 impl Activity {
@@ -37,21 +47,22 @@ impl Activity {
         Self {
             started: Instant::now(),
             last: AtomicU64::new(0),
-            answering: AtomicBool::new(false),
+            answering: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             large: AtomicBool::new(false),
+            in_head: AtomicBool::new(false),
+            switched: AtomicBool::new(false),
         }
     }
 
-    /// Watches one request on its way to its answer. A connection has one request at a time.
+    /// Watches one request on its way to its answer, or to where its client no longer wants one.
     pub fn during<F: Future>(self: &Arc<Self>, answer: F) -> impl Future<Output = F::Output> + use<F> {
-        let activity = Arc::clone(self);
-        activity.requests.fetch_add(1, Ordering::Relaxed);
-        activity.answering.store(true, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        let answering = Answering(Arc::clone(self));
         async move {
             let answered = answer.await;
-            activity.touch();
-            activity.answering.store(false, Ordering::Relaxed);
+            drop(answering);
             answered
         }
     }
@@ -66,7 +77,7 @@ impl Activity {
         loop {
             let waited =
                 self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)));
-            let busy = self.answering.load(Ordering::Relaxed);
+            let busy = self.is_answering();
             if waited >= PATIENCE && !busy {
                 return;
             }
@@ -75,37 +86,122 @@ impl Activity {
         }
     }
 
+    /// Whether a request's head has arrived in part.
+    pub fn is_in_head(&self) -> bool {
+        self.in_head.load(Ordering::Relaxed)
+    }
+
+    /// What arrives from now on is no HTTP.
+    pub fn switch(&self) {
+        self.switched.store(true, Ordering::Relaxed);
+    }
+
+    fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Relaxed) > 0
+    }
+
     fn touch(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(millis, Ordering::Relaxed);
     }
 }
 
-/// A stream on which every byte that the client takes is a sign of life. What it sends is not: a request's head must arrive whole.
+struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream on which every byte that the client takes is a sign of life. What it sends is not: a request's head must arrive whole,
+/// and framed without doubt. It holds the connection's place for as long as anybody has the stream.
 pub struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
     heads: Arc<Semaphore>,
+    _place: OwnedSemaphorePermit,
     /// Bytes read behind so many requests, and the place that they need.
     head: usize,
     behind: u64,
     large: Option<OwnedSemaphorePermit>,
+    /// None where the bytes are not HTTP/1.
+    framing: Option<Framing>,
+    /// What is still to be read instead of a request that was not framed well.
+    poison: Option<&'static [u8]>,
+    parting: Parting,
+}
+
+/// How far the end of a connection has come.
+enum Parting {
+    NotYet,
+    /// Our side is closed.
+    Closed,
+    /// What the client still sends is thrown away for a moment, so that it gets to read our last answer: a socket that is closed
+    /// over unread bytes takes back what was sent on it.
+    Discarding(Pin<Box<Sleep>>, usize),
 }
 
 impl<S> Watched<S> {
-    pub fn new(stream: S, activity: &Arc<Activity>, heads: &Arc<Semaphore>) -> Self {
-        Self { stream, activity: Arc::clone(activity), heads: Arc::clone(heads), head: 0, behind: 0, large: None }
+    /// A stream of HTTP/1.
+    pub fn http1(stream: S, activity: &Arc<Activity>, heads: &Arc<Semaphore>, place: OwnedSemaphorePermit) -> Self {
+        Self { framing: Some(Framing::new()), ..Self::http2(stream, activity, heads, place) }
+    }
+
+    /// A stream of HTTP/2, which has frames and bounds of its own: there whatever comes is a sign of life.
+    pub fn http2(stream: S, activity: &Arc<Activity>, heads: &Arc<Semaphore>, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            stream,
+            activity: Arc::clone(activity),
+            heads: Arc::clone(heads),
+            _place: place,
+            head: 0,
+            behind: 0,
+            large: None,
+            framing: None,
+            poison: None,
+            parting: Parting::NotYet,
+        }
+    }
+
+    /// Looks at what was read, behind the first `before` bytes of the buffer.
+    fn check(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        if self.activity.switched.load(Ordering::Relaxed) {
+            self.framing = None;
+        }
+        let Some(framing) = &mut self.framing else { return };
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if let Err(good) = framing.scan(read) {
+            buffer.set_filled(before + good);
+            self.poison = Some(framing::POISON);
+            self.refuse(buffer);
+        } else {
+            self.activity.in_head.store(framing.is_in_head(), Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the parser to read what it refuses, and then nothing more.
+    fn refuse(&mut self, buffer: &mut ReadBuf<'_>) {
+        let Some(poison) = &mut self.poison else { return };
+        let (now, later) = poison.split_at(poison.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        *poison = later;
     }
 
     /// Counts what was read of a head.
     fn read(&mut self, bytes: usize) -> io::Result<()> {
+        if self.framing.is_none() {
+            self.activity.touch();
+            return Ok(());
+        }
         let requests = self.activity.requests.load(Ordering::Relaxed);
         if self.behind != requests {
             (self.behind, self.head, self.large) = (requests, 0, None);
             self.activity.large.store(false, Ordering::Relaxed);
         }
         // Else it is of a body, which has bounds of its own.
-        if !self.activity.answering.load(Ordering::Relaxed) {
+        if !self.activity.is_answering() {
             self.head += bytes;
         }
         if self.head > HEAD && self.large.is_none() {
@@ -124,18 +220,52 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        match self.read(buffer.filled().len() - before) {
-            Ok(()) => polled,
-            Err(error) => Poll::Ready(Err(error)),
+impl<S: AsyncRead + Unpin> Watched<S> {
+    /// Throws away what still arrives, if anything may: until the client closes too, or has had its moment.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let owed = self.poison.is_some() || self.framing.as_ref().is_some_and(|framing| !framing.is_between());
+        let mut waste = [0; 4_096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut waste);
+            let polled = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+            let read = buffer.filled().len();
+            if matches!(polled, Poll::Ready(_) if read == 0) || (polled.is_pending() && !owed && !self.is_discarding())
+            {
+                return Poll::Ready(Ok(()));
+            }
+            if !self.is_discarding() {
+                self.parting = Parting::Discarding(Box::pin(tokio::time::sleep(MOMENT)), WASTE);
+            }
+            let Parting::Discarding(moment, left) = &mut self.parting else { return Poll::Ready(Ok(())) };
+            *left = left.saturating_sub(read);
+            if *left == 0 || moment.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if polled.is_pending() {
+                return Poll::Pending;
+            }
         }
+    }
+
+    fn is_discarding(&self) -> bool {
+        matches!(self.parting, Parting::Discarding(..))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.poison.is_some() {
+            self.refuse(buffer);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.check(buffer, before);
+        Poll::Ready(self.read(buffer.filled().len() - before))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.taken(written)
@@ -159,7 +289,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if let Parting::NotYet = self.parting {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.parting = Parting::Closed;
+        }
+        // What is no HTTP/1 may be open in one direction only.
+        if self.framing.is_none() || self.activity.switched.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_discard(cx)
     }
 }
 
@@ -168,6 +306,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    fn place() -> OwnedSemaphorePermit {
+        Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap()
+    }
 
     fn paused<F: Future>(test: F) -> F::Output {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(test)
@@ -189,20 +331,20 @@ mod tests {
             let connection = || {
                 let activity = Arc::new(Activity::start());
                 let (server, client) = tokio::io::duplex(4 * HEAD);
-                (Watched::new(server, &activity, &heads), activity, client)
+                (Watched::http1(server, &activity, &heads, place()), activity, client)
             };
             let (mut first, first_activity, mut first_client) = connection();
             let (mut second, _, mut second_client) = connection();
-            let mut buffer = vec![0; HEAD];
+            let mut buffer = vec![b'x'; HEAD];
             for _ in 0..10 {
                 first_client.write_all(&buffer).await.unwrap();
                 first.read_exact(&mut buffer).await.unwrap();
                 first_activity.during(async {}).await;
             }
             assert_eq!(heads.available_permits(), 1);
-            first_client.write_all(&vec![0; 2 * HEAD]).await.unwrap();
+            first_client.write_all(&vec![b'x'; 2 * HEAD]).await.unwrap();
             first.read_exact(&mut vec![0; 2 * HEAD]).await.unwrap();
-            second_client.write_all(&vec![0; 2 * HEAD]).await.unwrap();
+            second_client.write_all(&vec![b'x'; 2 * HEAD]).await.unwrap();
             assert!(second.read_exact(&mut vec![0; 2 * HEAD]).await.is_err(), "there is one place");
             first_activity.during(async {}).await;
             first_client.write_all(b"x").await.unwrap();
@@ -231,7 +373,7 @@ mod tests {
         paused(async {
             let activity = Arc::new(Activity::start());
             let (server, mut client) = tokio::io::duplex(1_000);
-            let mut server = Watched::new(server, &activity, &Arc::new(Semaphore::new(1)));
+            let mut server = Watched::http1(server, &activity, &Arc::new(Semaphore::new(1)), place());
             let answer = async { server.write_all(&[7; 10_000]).await };
             let reading = async {
                 let mut part = [0; 500];

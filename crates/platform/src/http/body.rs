@@ -34,7 +34,7 @@ pub async fn of(parts: &mut Parts, body: Body) -> Result<Bytes, BodyError> {
 pub enum BodyError {
     /// Larger than so many bytes.
     TooLarge(usize),
-    /// The client stopped sending.
+    /// The client stopped sending, or its chunks are not what chunks are. An edge refuses that by itself.
     Broken,
 }
 

@@ -1,28 +1,54 @@
-//! The listener: bounded connections, headers and times, and a shutdown that lets running requests finish.
+//! The listener: bounded connections, headers and times, and a shutdown that fails no request.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tower::Service;
+use tower::Service as _;
 
 use super::ClientAddress;
-use super::activity::{self, Activity, Watched};
+use super::activity::{self, Activity, PATIENCE, Watched};
+use super::preface::Begun;
 
 /// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
 const BUFFER: usize = 1_280 * 1024;
-/// How long running requests may take after shutdown began.
+/// Requests at a time on one connection of HTTP/2, and bytes of the headers of each.
+const STREAMS: u32 = 256;
+const STREAM_HEAD: u32 = 64 * 1024;
+/// How long an idle connection stays open after shutdown began, for the request that is on its way.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long running requests may take after that.
 const FINISH_TIME: Duration = Duration::from_secs(30);
+
+/// What a listener takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Connections at a time; more wait to be accepted. One that was upgraded counts for as long as it is open.
+    pub max_connections: usize,
+    /// What is spoken on them.
+    pub protocols: Protocols,
+}
+
+/// The versions of HTTP that a listener knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocols {
+    /// HTTP/1.1 and 1.0.
+    Http1,
+    /// Those, and HTTP/2 without TLS where a connection begins with its preface.
+    Http1AndH2c,
+}
 
 /// Binds with a backlog that bursts of connections need.
 ///
@@ -35,53 +61,228 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(4_096)
 }
 
-/// Serves until `stop` turns true, then finishes what runs.
-pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(max_connections));
-    let heads = Arc::new(Semaphore::new(activity::HEADS));
-    let graceful = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
-    http.max_buf_size(BUFFER);
+/// Serves until `stop` turns true, then finishes what runs. Clients on HTTP/1 are told with their next answer that the
+/// connection ends, those on HTTP/2 at once.
+pub async fn serve(listener: TcpListener, router: Router, settings: Settings, mut stop: watch::Receiver<bool>) {
+    let all = u32::try_from(settings.max_connections).unwrap_or(u32::MAX);
+    let places = Arc::new(Semaphore::new(all as usize));
+    let server = Arc::new(Server::new(router, settings.protocols, stop.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             _ = stop.wait_for(|stopping| *stopping) => break,
         };
-        let (stream, address, place) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, address, place)) => server.take(stream, address, place),
             Err(error) => {
                 // Out of file descriptors, usually: wait for some to close rather than spin.
                 tracing::warn!(event = "http.accept.failed", error = %error, "could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
             }
+        }
+    }
+    server.closing.store(true, Ordering::Relaxed);
+    if let Err(error) = server.take_waiting(listener, &places) {
+        tracing::warn!(event = "http.accept.failed", error = %error, "could not accept the last connections");
+    }
+    // Each connection gives its place back at its end.
+    if tokio::time::timeout(LINGER + FINISH_TIME, places.acquire_many(all)).await.is_err() {
+        tracing::warn!(event = "http.shutdown.cut", "some requests did not finish before shutdown");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    // The semaphore is never closed.
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address, place))
+}
+
+/// What all connections of a listener share.
+struct Server {
+    router: Router,
+    protocols: Protocols,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    heads: Arc<Semaphore>,
+    /// Whether answers announce the end of their connection.
+    closing: AtomicBool,
+    stop: watch::Receiver<bool>,
+}
+
+impl Server {
+    fn new(router: Router, protocols: Protocols, stop: watch::Receiver<bool>) -> Self {
+        let mut http1 = http1::Builder::new();
+        // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
+        http1.max_buf_size(BUFFER);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2.max_concurrent_streams(STREAMS).max_header_list_size(STREAM_HEAD).keep_alive_interval(None);
+        let heads = Arc::new(Semaphore::new(activity::HEADS));
+        Self { router, protocols, http1, http2, heads, closing: AtomicBool::new(false), stop }
+    }
+
+    /// Serves a connection on a task of its own.
+    fn take(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
+        // Without it answers are late, no more.
+        let _ = stream.set_nodelay(true);
+        let (server, address) = (Arc::clone(self), ClientAddress(address.ip()));
+        match self.protocols {
+            Protocols::Http1 => {
+                tokio::spawn(server.serve_http1(Begun::untouched(stream), address, place));
+            }
+            Protocols::Http1AndH2c => {
+                tokio::spawn(server.look_and_serve(stream, address, place));
+            }
+        }
+    }
+
+    /// Takes what the kernel has accepted for us already, and closes the listener.
+    fn take_waiting(self: &Arc<Self>, listener: TcpListener, places: &Arc<Semaphore>) -> std::io::Result<()> {
+        let listener = listener.into_std()?;
+        while let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            let (stream, address) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            stream.set_nonblocking(true)?;
+            self.take(TcpStream::from_std(stream)?, address, place);
+        }
+        Ok(())
+    }
+
+    async fn look_and_serve(self: Arc<Self>, stream: TcpStream, address: ClientAddress, place: OwnedSemaphorePermit) {
+        let begun = tokio::select! {
+            begun = Begun::look(stream) => begun,
+            () = tokio::time::sleep(PATIENCE) => return,
+            () = self.lingered() => return,
         };
+        // Clients break connections at will; that is their affair.
+        let Ok((stream, is_http2)) = begun else { return };
+        match is_http2 {
+            true => self.serve_http2(stream, address, place).await,
+            false => self.serve_http1(stream, address, place).await,
+        }
+    }
+
+    async fn serve_http1(
+        self: Arc<Self>,
+        stream: Begun<TcpStream>,
+        address: ClientAddress,
+        place: OwnedSemaphorePermit,
+    ) {
         let activity = Arc::new(Activity::start());
-        let (router, seen) = (router.clone(), Arc::clone(&activity));
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(address);
-            if seen.is_too_large(|| head_beside_token(&request)) {
-                request.extensions_mut().insert(HeadTooLarge);
-            }
-            let mut router = router.clone();
-            seen.during(async move { router.call(request).await })
-        });
-        let connection =
-            graceful.watch(http.serve_connection(TokioIo::new(Watched::new(stream, &activity, &heads)), service));
-        tokio::spawn(async move {
-            let _place = place;
+        let stream = TokioIo::new(Watched::http1(stream, &activity, &self.heads, place));
+        let service = self.service(address, &activity);
+        let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
+        let over = async {
             tokio::select! {
                 biased;
-                // Clients break connections at will; that is their affair.
-                _ = connection => {}
                 () = activity.ended() => {}
+                () = self.lingered() => {
+                    // The rest of a request that has begun is not far.
+                    if activity.is_in_head() {
+                        tokio::time::sleep(LINGER).await;
+                    }
+                }
             }
-        });
+        };
+        drive(connection, http1::UpgradeableConnection::graceful_shutdown, over, &activity).await;
     }
-    drop(listener);
-    if tokio::time::timeout(FINISH_TIME, graceful.shutdown()).await.is_err() {
-        tracing::warn!(event = "http.shutdown.cut", "some requests did not finish before shutdown");
+
+    async fn serve_http2(
+        self: Arc<Self>,
+        stream: Begun<TcpStream>,
+        address: ClientAddress,
+        place: OwnedSemaphorePermit,
+    ) {
+        let activity = Arc::new(Activity::start());
+        let stream = TokioIo::new(Watched::http2(stream, &activity, &self.heads, place));
+        let service = self.service(address, &activity);
+        let connection = pin!(self.http2.serve_connection(stream, service));
+        let over = async {
+            tokio::select! {
+                biased;
+                () = activity.ended() => {}
+                () = self.stopped() => {}
+            }
+        };
+        drive(connection, http2::Connection::graceful_shutdown, over, &activity).await;
+    }
+
+    /// Answers the requests of one connection.
+    fn service(
+        self: &Arc<Self>,
+        address: ClientAddress,
+        activity: &Arc<Activity>,
+    ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + use<> {
+        let (server, activity) = (Arc::clone(self), Arc::clone(activity));
+        service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(address);
+            if activity.is_too_large(|| head_beside_token(&request)) {
+                request.extensions_mut().insert(HeadTooLarge);
+            }
+            let connect = request.method() == Method::CONNECT;
+            let http1 = request.version() <= Version::HTTP_11;
+            let (server, switching) = (Arc::clone(&server), Arc::clone(&activity));
+            let mut router = server.router.clone();
+            activity.during(async move {
+                let Ok(mut response) = router.call(request).await;
+                if http1 {
+                    server.part(&mut response, connect, &switching);
+                }
+                Ok(response)
+            })
+        })
+    }
+
+    /// What the answer means to its connection.
+    fn part(&self, response: &mut Response, connect: bool, activity: &Activity) {
+        let status = response.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()) {
+            activity.switch();
+        } else if self.closing.load(Ordering::Relaxed) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    async fn stopped(&self) {
+        // An error means that whoever could say so is gone.
+        let _ = self.stop.clone().wait_for(|stopping| *stopping).await;
+    }
+
+    /// Returns when nobody has to be waited for any more who has not begun a request.
+    async fn lingered(&self) {
+        self.stopped().await;
+        tokio::time::sleep(LINGER).await;
+    }
+}
+
+/// Runs a connection until it is `over`, then asks it to `leave` after what it does.
+async fn drive<C: Future>(
+    mut connection: Pin<&mut C>,
+    leave: impl FnOnce(Pin<&mut C>),
+    over: impl Future<Output = ()>,
+    activity: &Activity,
+) {
+    tokio::select! {
+        biased;
+        // Clients break connections at will; that is their affair.
+        _ = connection.as_mut() => return,
+        () = over => {}
+    }
+    leave(connection.as_mut());
+    let parting = async {
+        tokio::time::sleep(LINGER).await;
+        activity.ended().await;
+    };
+    tokio::select! {
+        biased;
+        _ = connection => {}
+        () = parting => {}
     }
 }
 
@@ -100,13 +301,10 @@ pub fn refuse_head() -> Response {
     (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, ClientAddress, OwnedSemaphorePermit)> {
-    // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, address) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, ClientAddress(address.ip()), place))
+/// For a body that ended early or is not framed well: nobody knows what its sender meant by it.
+pub fn refuse_body() -> Response {
+    (StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response()
 }
+
+#[cfg(test)]
+mod tests;

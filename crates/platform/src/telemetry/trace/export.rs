@@ -191,7 +191,8 @@ mod tests {
         let (stop, stopping) = watch::channel(false);
         let router = Router::new().route("/v1/traces", post(take));
         tokio::spawn(async move {
-            server::serve(listener, router, 10, stopping).await;
+            let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1 };
+            server::serve(listener, router, settings, stopping).await;
             drop(stop);
         });
         (endpoint, got)
