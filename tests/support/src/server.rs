@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::output::{self, Captured, Outcome};
 use crate::postgres;
 use crate::process::{self, Process};
+use crate::wait::eventually;
 
 /// Which parts PrimeTrade runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,17 +263,27 @@ impl Server {
         process.ended()
     }
 
-    /// Starts it again on the same store, after killing what still runs. Where a single process listens is new.
+    /// Starts it again on the same store, after killing what still runs. Where it listens is new.
     pub fn restart(&mut self) {
         self.kill9();
+        for member in &mut self.members {
+            // Somebody else may have taken the ports.
+            member
+                .arguments
+                .retain(|argument| !argument.starts_with("--http-listen=") && !argument.starts_with("--upstreams-"));
+        }
         self.run_all();
     }
 
-    /// Starts one member again, after killing it if it still runs.
+    /// Starts one member again where it was, after killing it if it still runs.
     #[track_caller]
     pub fn restart_member(&mut self, name: &str) {
         self.kill9_member(name);
         let arguments = self.by_name(name).arguments.clone();
+        if let Some(address) = arguments.iter().find_map(|argument| argument.strip_prefix("--http-listen=")) {
+            // An outgoing connection may have been given the port for a moment.
+            eventually("the member's port is free", || std::net::TcpListener::bind(address).ok().map(drop));
+        }
         let process = Process::spawn(&self.deployment, &arguments).wait();
         self.by_name(name).process = Some(process);
     }

@@ -48,8 +48,8 @@ impl Tags {
     /// Whether nothing of this changed since.
     pub fn hold(&self, subjects: &[Box<str>], since: Moment) -> bool {
         let changed = self.read();
-        let unchanged = |subject: &Box<str>| changed.at.get(subject).is_none_or(|at| *at <= since.0);
-        since.0 >= changed.floor && subjects.iter().all(unchanged)
+        let unchanged = |subject: &str| changed.at.get(subject).is_none_or(|at| *at <= since.0);
+        since.0 >= changed.floor && subjects.iter().all(|subject| unchanged(subject))
     }
 
     // Each change leaves whole values under the lock: a poisoned one is usable.
