@@ -1,11 +1,11 @@
-//! Any sequence of calls gets the same answers on SQLite and on PostgreSQL, but for ids and times.
+//! Any sequence of calls gets the same answers on SQLite, on PostgreSQL and on a cluster, but for ids and times.
 //!
 //! The sequences are random, from seeds that stand in the message of a failure. `PRIMETRADE_TEST_SEQUENCES=100` runs more.
 
 use serde_json::{Value, json};
 use testkit::{Client, Response, Server, Topology};
 
-use crate::people::PASSWORD;
+use crate::people::{PASSWORD, administrator_named};
 use crate::plain::Plain;
 use crate::selling::usd;
 use crate::v2::{change, open};
@@ -28,7 +28,7 @@ impl Random {
     }
 }
 
-/// A call, the same for both worlds: `{account}`, `{product}` and `{variant}` in it stand for the ids of each.
+/// A call, the same for all worlds: `{account}`, `{product}` and `{variant}` in it stand for the ids of each.
 #[derive(Debug)]
 struct Call {
     caller: usize,
@@ -39,13 +39,17 @@ struct Call {
     key: Option<String>,
 }
 
+/// Callers that log in; before them stands one who does not.
+const PEOPLE: [&str; 4] = ["ada", "eve", "bob", "root"];
+
 /// A server, and what its answers have told so far.
 struct World {
     server: Server,
     callers: Vec<Client>,
+    accounts: Vec<String>,
     products: Vec<String>,
     variants: Vec<String>,
-    /// What is called alike in both worlds.
+    /// What is called alike in all worlds.
     plain: Plain,
 }
 
@@ -53,15 +57,23 @@ impl World {
     fn new(topology: Topology) -> Self {
         let server = Server::start(topology);
         let callers = vec![server.client()];
-        Self { server, callers, products: Vec::new(), variants: Vec::new(), plain: Plain::default() }
-    }
-
-    fn log_in(&mut self, name: &str) {
-        let email = format!("{name}@example.com");
-        let account = json!({ "username": name, "email": email, "password": PASSWORD });
-        self.server.client().post("/api/v2/accounts", &account).expect(201);
-        let tokens = open(&self.server.client(), &email, PASSWORD).expect(201).json();
-        self.callers.push(self.server.client().with_token(tokens["access_token"].as_str().expect("a token")));
+        let (accounts, products, variants) = (Vec::new(), Vec::new(), Vec::new());
+        let mut world = Self { server, callers, accounts, products, variants, plain: Plain::default() };
+        for name in PEOPLE {
+            let email = email(name);
+            match name {
+                "root" => _ = administrator_named(&world.server, name),
+                name => {
+                    let account = json!({ "username": name, "email": email, "password": PASSWORD });
+                    world.server.client().post("/api/v2/accounts", &account).expect(201);
+                }
+            }
+            let tokens = open(&world.server.client(), &email, PASSWORD).expect(201).json();
+            let caller = world.server.client().with_token(tokens["access_token"].as_str().expect("a token"));
+            world.accounts.push(caller.get("/api/v2/me").expect(200).json()["id"].as_str().expect("an id").to_owned());
+            world.callers.push(caller);
+        }
+        world
     }
 
     fn send(&mut self, call: &Call) -> (u16, Option<String>, Value) {
@@ -73,7 +85,8 @@ impl World {
             }
             None => text.to_owned(),
         };
-        let path = pick(&self.products, &call.path, "{product}");
+        let path = pick(&self.accounts, &call.path, "{account}");
+        let path = pick(&self.products, &path, "{product}");
         let path = pick(&self.variants, &path, "{variant}");
         let client = &self.callers[call.caller % self.callers.len()];
         let answer = match (&call.body, &call.if_match, &call.key) {
@@ -94,8 +107,14 @@ impl World {
         (answer.status, etag, self.plain.of(body))
     }
 
-    /// Remembers what was made, under the same number in both worlds.
+    /// Remembers what was made, under the same number in all worlds.
     fn learn(&mut self, call: &Call, answer: &Response) {
+        if call.path == SESSIONS && answer.status == 201 {
+            let tokens = answer.json();
+            self.callers[call.caller] =
+                self.server.client().with_token(tokens["access_token"].as_str().expect("a token"));
+            return;
+        }
         if answer.status != 201 || answer.header("idempotent-replayed").is_some() {
             return;
         }
@@ -111,6 +130,12 @@ impl World {
             _ => {}
         }
     }
+}
+
+const SESSIONS: &str = "/api/v2/sessions";
+
+fn email(name: &str) -> String {
+    format!("{name}@example.com")
 }
 
 fn product(random: &mut Random) -> Value {
@@ -191,7 +216,7 @@ fn call(random: &mut Random) -> Call {
     let etags = ["*", "*", "*", "\"1-managed\"", "\"2-managed\"", "W/\"1-managed\"", "x"];
     let if_match = (random.below(8) > 0).then(|| random.of(&etags).to_owned());
     let key = (random.below(3) == 0).then(|| format!("key-{}", random.below(6)));
-    let (method, path, body, if_match) = match random.below(17) {
+    let (method, path, body, if_match) = match random.below(21) {
         0..=2 => ("POST", "/api/v2/products".to_owned(), Some(product(random)), None),
         3 => {
             let price = random.of(&["1", "39.90", "x", "-1", "5.005"]);
@@ -226,6 +251,12 @@ fn call(random: &mut Random) -> Call {
         12 => ("GET", format!("/api/v1/products/{{product}}{id}"), None, None),
         13 => ("GET", format!("/api/v2/products?{}", list(random)), None, None),
         14 => ("GET", format!("/api/v2/me/products?{}", list(random)), None, None),
+        17 | 18 => return session(random),
+        19 => return administration(random, if_match),
+        20 => {
+            let names = ["ada", "eve", "renamed", "x", "root"];
+            ("PATCH", "/api/v2/me".to_owned(), Some(json!({ "username": random.of(&names) })), if_match)
+        }
         15 => (["GET", "GET", "DELETE"][random.below(3)], format!("/api/v2/variants/{{variant}}{id}"), None, if_match),
         _ => {
             ("GET", random.of(&["/api/v2/categories", "/api/v2/me", "/api/v1/products?limit=3"]).to_owned(), None, None)
@@ -236,21 +267,52 @@ fn call(random: &mut Random) -> Call {
     Call { caller, method, path, body, if_match, key }
 }
 
+/// Logging in and out: what comes after has to know. Mostly in, or too little would be allowed.
+fn session(random: &mut Random) -> Call {
+    let caller = [1, 1, 1, 2, 3, 4][random.below(6)];
+    let plain = |method, path: &str| Call { caller, method, path: path.into(), body: None, if_match: None, key: None };
+    match random.below(12) {
+        0 => plain("DELETE", "/api/v2/sessions/current"),
+        1 => plain("DELETE", SESSIONS),
+        2 => plain("GET", SESSIONS),
+        other => {
+            let password = if other == 3 { "Wrong-1-horse" } else { PASSWORD };
+            let credentials = json!({ "email": email(PEOPLE[caller - 1]), "password": password });
+            Call { body: Some(credentials), ..plain("POST", SESSIONS) }
+        }
+    }
+}
+
+/// What an administrator does, or somebody who is none.
+fn administration(random: &mut Random, if_match: Option<String>) -> Call {
+    let caller = [4, 4, 4, 1][random.below(4)];
+    let account = format!("/api/v2/users/{{account}}{}", random.below(PEOPLE.len()));
+    let (method, path, body) = match random.below(7) {
+        0 => ("GET", account, None),
+        1 => ("GET", format!("{account}/products"), None),
+        2 => ("GET", format!("{account}/sessions"), None),
+        3 => ("GET", "/api/v2/users?limit=3".into(), None),
+        4 => ("GET", account.replace("v2", "v1"), None),
+        // Nobody would come back from more deactivations than activations.
+        5 => ("PATCH", account, Some(json!({ "active": random.below(3) > 0 }))),
+        _ => ("PATCH", account, Some(json!({ "role": random.of(&["user", "admin", "king"]) }))),
+    };
+    Call { caller, method, path, body, if_match, key: None }
+}
+
 #[test]
-fn sequences_of_calls_are_answered_alike_on_each_databases() {
+fn sequences_of_calls_are_answered_alike_on_all_topologies() {
     let asked = std::env::var("PRIMETRADE_TEST_SEQUENCES").ok();
     let sequences: u64 = asked.and_then(|number| number.parse().ok()).unwrap_or(4);
     let (mut calls, mut succeeded) = (0, 0);
     for seed in 1..=sequences {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut worlds = [World::new(Topology::Sqlite), World::new(Topology::Postgres)];
-        for name in ["ada", "eve", "bob"] {
-            worlds.iter_mut().for_each(|world| world.log_in(name));
-        }
+        let mut worlds = [Topology::Sqlite, Topology::Postgres, Topology::Split].map(World::new);
         for step in 0..STEPS {
             let call = call(&mut random);
-            let [sqlite, postgres] = worlds.each_mut().map(|world| world.send(&call));
-            assert_eq!(sqlite, postgres, "seed {seed}, step {step}: {call:?}");
+            let [sqlite, postgres, split] = worlds.each_mut().map(|world| world.send(&call));
+            assert_eq!(sqlite, postgres, "PostgreSQL, seed {seed}, step {step}: {call:?}");
+            assert_eq!(sqlite, split, "a cluster, seed {seed}, step {step}: {call:?}");
             calls += 1;
             succeeded += usize::from(sqlite.0 < 300);
         }

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
-use testkit::{Client, Server, Topology, eventually, on_both};
+use testkit::{Client, Server, Topology, eventually, on_each};
 
 use crate::people::register;
 use crate::v1::{list, text};
 
-on_both!(kill_9_loses_nothing_and_doubles_nothing);
+on_each!(kill_9_loses_nothing_and_doubles_nothing);
 
 /// Acknowledged writes in all; `PRIMETRADE_TEST_WRITES` asks for more.
 const WRITES: usize = 2_000;

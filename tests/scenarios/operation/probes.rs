@@ -1,8 +1,8 @@
 //! The listener of operators.
 
-use testkit::{Client, Server, Topology, on_both};
+use testkit::{Client, Server, Topology, on_each};
 
-on_both!(a_running_server_is_live_and_ready, a_folder_in_use_is_not_disturbed);
+on_each!(a_running_server_is_live_and_ready, a_folder_in_use_is_not_disturbed);
 
 fn a_running_server_is_live_and_ready(topology: Topology) {
     let server = Server::start(topology);

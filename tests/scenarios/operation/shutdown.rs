@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::{Client, Deployment, Server, Topology, eventually, on_both};
+use testkit::{Client, Deployment, Server, Topology, eventually, on_each};
 
 use crate::people::register;
 use crate::v1::{create_named, list, names};
 
-on_both!(
+on_each!(
     a_stopped_server_exits_with_0,
     requests_under_way_are_finished,
     clients_that_are_told_when_to_leave_see_no_failure,

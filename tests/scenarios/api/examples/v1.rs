@@ -1,13 +1,13 @@
 //! The walk through v1.
 
 use serde_json::json;
-use testkit::{Server, Topology, on_both};
+use testkit::{Server, Topology, on_each};
 
 use super::Walk;
 use crate::people::administrator_named;
 use crate::v1::{NOBODY, text};
 
-on_both!(every_operation_of_v1_has_its_examples);
+on_each!(every_operation_of_v1_has_its_examples);
 
 fn every_operation_of_v1_has_its_examples(topology: Topology) {
     let mut walk = Walk::on(Server::start(topology), "v1");

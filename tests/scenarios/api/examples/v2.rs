@@ -1,7 +1,7 @@
 //! The walk through v2.
 
 use serde_json::{Value, json};
-use testkit::{Client, Topology, on_both};
+use testkit::{Client, Topology, on_each};
 
 use super::Walk;
 use crate::mails::{self, Mails};
@@ -9,7 +9,7 @@ use crate::people::{PASSWORD, administrator_named};
 use crate::v1::text;
 use crate::v2::log_in;
 
-on_both!(every_operation_of_v2_has_its_examples);
+on_each!(every_operation_of_v2_has_its_examples);
 
 const ADA: &str = "ada@example.com";
 const FIRST: &str = "correct horse battery staple";
