@@ -3,6 +3,7 @@
 
     python3 benches/run.py                 everything; writes benches/results/DATE.md and DATE.json
     python3 benches/run.py --quick         a smoke run of about a minute; prints, records nothing
+    python3 benches/run.py --gateway       the gateway beside nginx, alone; prints, for results/DATE-gateway.md
     python3 benches/run.py --lists         how long lists take on stores of growing size, alone; prints, for results/DATE-lists.md
 """
 
@@ -22,7 +23,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from harness import lists, machine, report
+from harness import gateway, lists, machine, report
 from harness.cluster import Cluster
 from harness.dataset import body_size, import_products, public_ids, register_seller, write_shopify_csv
 from harness.load import Contender, Contest, creates, pgbench_inserts, reads
@@ -47,6 +48,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=10, help="how often the start is timed")
     parser.add_argument("--peers-only", action="store_true", help="leave PrimeTrade out")
     parser.add_argument("--lists", action="store_true", help="measure lists on stores of growing size, and nothing else")
+    parser.add_argument("--gateway", action="store_true", help="measure the gateway beside nginx, and nothing else")
     parser.add_argument("--no-build", action="store_true", help="measure target/release as it is")
     parser.add_argument("--scratch", type=Path, help="folder for data, on the disk to measure (default: /var/tmp)")
     parser.add_argument("--results", type=Path, help="folder for the results (default: benches/results)")
@@ -76,11 +78,11 @@ class Run:
 
     def build(self) -> None:
         if not self.arguments.no_build:
-            peers = [] if self.arguments.lists else ["-p", "peers"]
+            peers = [] if self.arguments.lists or self.arguments.gateway else ["-p", "peers"]
             packages = peers + ([] if self.arguments.peers_only else ["-p", "primetrade"])
             say("building " + " and ".join(packages[1::2]))
             subprocess.run(["cargo", "build", "--release", "--quiet", *packages], cwd=REPOSITORY, check=True)
-        for binary in ([] if self.arguments.lists else [self.peer]) + ([] if self.arguments.peers_only else [self.primetrade]):
+        for binary in ([] if self.arguments.lists or self.arguments.gateway else [self.peer]) + ([] if self.arguments.peers_only else [self.primetrade]):
             if not binary.exists():
                 raise Failure(f"{binary} is missing: run without --no-build")
 
@@ -161,6 +163,14 @@ class Run:
     def compete(self, contest: Contest) -> None:
         self.contests.append(contest)
         contest.compete(self.arguments.rounds, self.arguments.seconds, self.arguments.warm_up, say)
+
+    def measure_gateway(self) -> None:
+        def server(name: str, *flags: str) -> Server:
+            return self.primetrade_server(name, f"sqlite:{self.scratch / 'unused'}", *flags)
+
+        arguments = self.arguments
+        times = (arguments.rounds, arguments.seconds, arguments.warm_up)
+        print(gateway.measure(server, self.scratch, *times, self.cleanup.callback, say))
 
     def measure_lists(self, cluster: Cluster | None) -> None:
         sizes = [10_000, 20_000] if self.arguments.quick else list(lists.SIZES)
@@ -259,7 +269,7 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict, Run]:
         run = Run(arguments, scratch, cleanup)
         run.build()
         # Found first, so that what is missing is said before minutes have passed.
-        cluster = Cluster(scratch, machine.memory_mb()) if arguments.database != "sqlite" else None
+        cluster = Cluster(scratch, machine.memory_mb()) if arguments.database != "sqlite" and not arguments.gateway else None
         facts = {
             "date": datetime.date.today().isoformat(),
             "machine": machine.describe(scratch),
@@ -268,6 +278,9 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict, Run]:
                 for name in ("quick", "rounds", "seconds", "warm_up", "connections", "products", "starts")
             },
         }
+        if arguments.gateway:
+            run.measure_gateway()
+            return facts, run
         if arguments.lists:
             if cluster:
                 cleanup.callback(cluster.stop)
@@ -314,7 +327,7 @@ def main() -> int:
             scratch = Path(folder)
             scratch.chmod(0o755)  # the database's user passes through
             facts, run = measure(arguments, scratch)
-            if not arguments.lists:
+            if not (arguments.lists or arguments.gateway):
                 record(arguments, facts, run)
     except Failure as failure:
         print(f"benches/run.py: {failure}", file=sys.stderr)

@@ -13,7 +13,7 @@ pub mod sequencer;
 pub mod sqlite;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod url;
 
 use std::sync::Arc;

@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits { pool_size: 16, shared_connections: 2 };
 const STEP: &str = "update counters set value = value + 1 where id = $1 returning value";
 
 /// Both databases, empty and migrated. The folder lives as long as the SQLite one.
-async fn both() -> (TempDir, [Database; 2]) {
+pub(crate) async fn both() -> (TempDir, [Database; 2]) {
     let folder = TempDir::new().unwrap();
     let sqlite = DatabaseUrl::Sqlite(folder.path().to_owned());
     let postgres: DatabaseUrl = testkit::postgres::database().parse().unwrap();
@@ -50,7 +50,7 @@ async fn both() -> (TempDir, [Database; 2]) {
     (folder, databases)
 }
 
-fn run<F: Future>(test: F) -> F::Output {
+pub(crate) fn run<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap().block_on(test)
 }
 
@@ -70,7 +70,13 @@ fn stepped(id: Uuid, counter: i64, value: i64) -> Event {
 }
 
 /// Adds one and appends the event, then waits, then commits or gives up.
-async fn step(database: &Database, id: Uuid, counter: i64, pause: Duration, give_up: bool) -> Result<(), StoreError> {
+pub(crate) async fn step(
+    database: &Database,
+    id: Uuid,
+    counter: i64,
+    pause: Duration,
+    give_up: bool,
+) -> Result<(), StoreError> {
     match database {
         Database::Sqlite(db) => {
             db.write(move |c| {
@@ -143,7 +149,7 @@ fn fifty_writers_with_delays_and_rollbacks_leave_a_dense_ordered_log() {
     });
 }
 
-async fn create_counter(database: &Database, counter: i64) {
+pub(crate) async fn create_counter(database: &Database, counter: i64) {
     const INSERT: &str = "insert into counters values ($1, 0)";
     match database {
         Database::Sqlite(db) => drop(db.write(move |c| Ok(c.execute(INSERT, [counter])?)).await.unwrap()),

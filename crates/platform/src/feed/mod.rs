@@ -7,6 +7,8 @@
 mod follower;
 mod source;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use follower::Follower;
 pub use source::Source;
