@@ -14,12 +14,18 @@ use crate::scope;
 #[derive(Clone)]
 pub struct WriteTasks {
     places: Arc<Semaphore>,
+    all: u32,
     deadline: Duration,
 }
 
 impl WriteTasks {
-    pub fn new(places: usize, deadline: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), deadline }
+    pub fn new(places: u32, deadline: Duration) -> Self {
+        Self { places: Arc::new(Semaphore::new(places as usize)), all: places, deadline }
+    }
+
+    /// Waits until every write has ended, those too whose clients have gone: they end by their deadline.
+    pub async fn finished(&self) {
+        let _ = tokio::time::timeout(self.deadline, self.places.acquire_many(self.all)).await;
     }
 
     /// # Errors

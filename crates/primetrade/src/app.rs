@@ -107,8 +107,10 @@ impl App {
         auth.iter().map(|role| &role.database).chain(products.iter().map(|role| &role.database))
     }
 
-    /// Brings the databases into the form in which their files can be copied. Call it when nothing writes any more.
+    /// Waits for the last writes, and brings the databases into the form in which their files can be copied. Call it when nobody
+    /// asks any more.
     pub async fn close(&self) {
+        self.deps.tasks.finished().await;
         for database in self.databases() {
             if let Err(error) = database.close().await {
                 tracing::warn!(event = "db.close.failed", error = %error, "the write-ahead log was not emptied");

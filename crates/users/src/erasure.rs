@@ -21,12 +21,13 @@ pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, cont
     let mut archived = HashSet::new();
     loop {
         pause.tick().await;
-        let mut after = Uuid::nil();
+        let (mut after, mut seen) = (Uuid::nil(), HashSet::new());
         while let Ok(pending) = accounts.erasures(after, BATCH).await
             && let Some((last, _)) = pending.last()
         {
             after = *last;
             for (account_id, erased_at) in pending {
+                seen.insert(account_id);
                 let over = erased_at.after(GRACE) <= context.now();
                 if !over && archived.contains(&account_id) {
                     continue;
@@ -41,6 +42,8 @@ pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, cont
                 };
             }
         }
+        // Others may have finished what was begun here.
+        archived.retain(|account| seen.contains(account));
     }
 }
 

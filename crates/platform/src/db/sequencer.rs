@@ -29,11 +29,13 @@ impl Sequencer {
     /// `Unavailable`, `Statement`. Nothing was moved then.
     pub async fn advance(&mut self, db: &Postgres) -> Result<u64, StoreError> {
         let mut transaction = db.begin().await?;
-        // The row lock orders sequencers; the epoch fences one that slept through the end of its lease.
+        // The row lock orders sequencers; the epoch fences one that slept through the end of its lease. One that is stopped here must
+        // not hold the lock for long: until then nothing is numbered.
         let head = transaction
             .query(
                 "update events_head set epoch = case when epoch = $1 then epoch else epoch + 1 end, \
                  lease_until = clock_timestamp() + interval '2 seconds' \
+                 from (select set_config('idle_in_transaction_session_timeout', '2s', true)) as bounded \
                  where epoch = $1 or lease_until < clock_timestamp() returning position, epoch",
                 &[&self.epoch.unwrap_or(-1)],
             )

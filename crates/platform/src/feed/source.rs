@@ -22,6 +22,8 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Changes that are kept for those who come late, and events without position that are told at a time.
 const KEPT: usize = 4_096;
 const BATCH: i64 = 1_000;
+/// How long a look may take. A database that hangs must not hang the next look too.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a question waits for a change at most.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
@@ -70,7 +72,7 @@ impl Source {
             if let Some(look) = look.filter(|look| look.tells(after, arrived)) {
                 return Ok(look.changes(after, arrived));
             }
-            if tokio::time::timeout_at(until, looks.changed()).await.is_err() {
+            if !matches!(tokio::time::timeout_at(until, looks.changed()).await, Ok(Ok(()))) {
                 let look = looks.borrow().clone();
                 let unseen = || Error::Unavailable("the event log cannot be looked at".into());
                 return Ok(look.ok_or_else(unseen)?.changes(after, arrived));
@@ -96,13 +98,16 @@ impl Look {
         match after {
             // Where the log ended before is of no use: what changed since would never be told.
             None => self.at >= arrived,
-            Some(after) => after != self.head || (self.at >= arrived && !self.pending.is_empty()),
+            Some(after) if after < self.head => true,
+            // One who is ahead heard of it from another process, which looked later. Or the log was put back, which a new look tells.
+            Some(after) => self.at >= arrived && (after > self.head || !self.pending.is_empty()),
         }
     }
 
     fn changes(&self, after: Option<i64>, arrived: Instant) -> Changes {
-        // Who begins may have read before this look. A log that ends before was put back to an earlier state.
-        let reset = after.is_none_or(|after| after < self.floor || after > self.head);
+        // Who begins may have read before this look. A log that ends before was put back to an earlier state, unless the look is old.
+        let put_back = |after| after > self.head && self.at >= arrived;
+        let reset = after.is_none_or(|after| after < self.floor || put_back(after));
         let after = after.unwrap_or(self.head);
         let recent = self.recent.iter().filter(|(position, _)| *position > after).map(|(_, subject)| subject);
         let mut subjects: Vec<String> = match reset {
@@ -117,17 +122,25 @@ impl Look {
             // Rounded towards the past.
             false => -millis(arrived.duration_since(self.at)) - 1,
         };
-        Changes { position: self.head, looked_ms, reset, subjects }
+        let position = if reset { self.head } else { self.head.max(after) };
+        Changes { position, looked_ms, reset, subjects }
     }
 
     /// The next look, made at `at`; and whether there is more to see at once.
     async fn next(before: Option<&Look>, database: &Database, at: Instant) -> Result<(Look, bool), StoreError> {
         let from = before.map_or(i64::MAX, |before| before.head);
-        let Tail { head, new, pending } = database.tail(from, BATCH).await?;
+        let Tail { head, new, pending } = tokio::time::timeout(PATIENCE, database.tail(from, BATCH))
+            .await
+            .map_err(|_| StoreError::Unavailable("the event log did not answer in time".into()))??;
+        let more = new.len() >= BATCH as usize;
+        // What was not seen as a whole tells nothing of the time of the look.
+        let at = match before {
+            Some(before) if more || pending.len() >= BATCH as usize => before.at,
+            _ => at,
+        };
         let Some(before) = before.filter(|before| before.head <= head) else {
             return Ok((Look { at, floor: head, head, recent: Arc::default(), pending }, false));
         };
-        let more = new.len() >= BATCH as usize;
         let Some((head, _)) = new.last().cloned() else {
             return Ok((Look { at, recent: Arc::clone(&before.recent), pending, ..*before }, false));
         };

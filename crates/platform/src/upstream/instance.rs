@@ -231,6 +231,9 @@ fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// Bytes of one answer that may be under way over HTTP/2 before its reader takes some.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
 fn client(socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
     let mut connector = HttpConnector::new_with_resolver(Fixed(socket));
     connector.set_nodelay(true);
@@ -245,6 +248,9 @@ fn client(socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
         .retry_canceled_requests(true)
         .set_host(false)
         .timer(TokioTimer::new())
+        // One connection serves all: what few slow readers hold back must leave room for the others.
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(STREAM_WINDOW * 256)
         .http2_only(protocol == Protocol::H2c)
         .http2_keep_alive_interval(SILENCE)
         .http2_keep_alive_timeout(SILENCE)

@@ -32,7 +32,7 @@ use crate::Failure;
 use crate::config::Config;
 
 /// Writes in progress at most, per process.
-const WRITES: usize = 8_192;
+const WRITES: u32 = 8_192;
 
 /// What the roles are opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
