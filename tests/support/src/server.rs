@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::output::{self, Captured, Outcome};
-use crate::postgres;
+use crate::postgres::{self, Cluster};
 use crate::process::{self, Process};
 use crate::wait::eventually;
 
@@ -45,11 +45,21 @@ impl Deployment {
     /// An empty store with the default settings, but for free ports, JSON logs, and limits that are off, because a
     /// test asks more in a second than a person in a day.
     pub fn new(topology: Topology) -> Self {
+        let postgres = if topology.is_sqlite() { None } else { Some(postgres::database()) };
+        Self::with(topology, postgres)
+    }
+
+    /// The same on a PostgreSQL of its own, which the test may stop. `topology` is one with PostgreSQL.
+    pub fn on(topology: Topology, postgres: &Cluster) -> Self {
+        Self::with(topology, Some(postgres.url("postgres")))
+    }
+
+    fn with(topology: Topology, postgres: Option<String>) -> Self {
         let folder = tempfile::Builder::new().prefix("primetrade-test-").tempdir();
         let folder = folder.expect("a temporary folder");
-        let (database_url, keys) = match topology {
-            Topology::Sqlite => (format!("sqlite:{}", folder.path().join("data").display()), None),
-            Topology::Postgres | Topology::Split => (postgres::database(), Some(folder.path().join("keys.json"))),
+        let (database_url, keys) = match postgres {
+            None => (format!("sqlite:{}", folder.path().join("data").display()), None),
+            Some(url) => (url, Some(folder.path().join("keys.json"))),
         };
         let deployment =
             Self { topology, folder, database_url: database_url.clone(), settings: Vec::new(), arguments: Vec::new() };
@@ -270,7 +280,7 @@ impl Server {
             // Somebody else may have taken the ports.
             member
                 .arguments
-                .retain(|argument| !argument.starts_with("--http-listen=") && !argument.starts_with("--upstreams-"));
+                .retain(|argument| !PLACES.iter().any(|place| argument.starts_with(place)));
         }
         self.run_all();
     }
@@ -280,7 +290,7 @@ impl Server {
     pub fn restart_member(&mut self, name: &str) {
         self.kill9_member(name);
         let arguments = self.by_name(name).arguments.clone();
-        if let Some(address) = arguments.iter().find_map(|argument| argument.strip_prefix("--http-listen=")) {
+        for address in LISTENERS.iter().filter_map(|it| arguments.iter().find_map(|argument| argument.strip_prefix(it))) {
             // An outgoing connection may have been given the port for a moment.
             eventually("the member's port is free", || std::net::TcpListener::bind(address).ok().map(drop));
         }
@@ -307,17 +317,20 @@ impl Server {
 
     /// Has those who ask a role know where it listens, and itself listen there again.
     fn tell_where(&mut self, role: &str) {
-        let address =
-            |member: &Member| member.process.as_ref().map(|it| it.url.trim_start_matches("http://").to_owned());
-        let addresses: Vec<String> = self.members.iter().filter(|member| member.is(role)).filter_map(address).collect();
+        let bare = |url: &str| url.trim_start_matches("http://").to_owned();
+        let listeners =
+            |member: &Member| member.process.as_ref().map(|process| (bare(&process.url), bare(&process.admin_url)));
+        let of_role = self.members.iter().filter(|member| member.is(role));
+        let addresses: Vec<String> = of_role.filter_map(listeners).map(|(address, _)| address).collect();
         let upstream = format!("--upstreams-{role}=");
         for member in &mut self.members {
-            let own = address(member).filter(|_| member.is(role));
+            let own = listeners(member).filter(|_| member.is(role));
             member.arguments.retain(|argument| !argument.starts_with(&upstream));
             match own {
-                Some(own) => {
-                    member.arguments.retain(|argument| !argument.starts_with("--http-listen="));
-                    member.arguments.push(format!("--http-listen={own}"));
+                Some((own, admin)) => {
+                    member.arguments.retain(|argument| !LISTENERS.iter().any(|it| argument.starts_with(it)));
+                    member.arguments.push(format!("{}{own}", LISTENERS[0]));
+                    member.arguments.push(format!("{}{admin}", LISTENERS[1]));
                 }
                 None if role != "gateway" => member.arguments.push(format!("{upstream}{}", addresses.join(","))),
                 None => {}
@@ -342,6 +355,11 @@ impl Server {
 fn is_public(name: &str) -> bool {
     name.starts_with("gateway") || name == ALONE
 }
+
+/// Arguments that say where a member of a cluster is.
+const LISTENERS: [&str; 2] = ["--http-listen=", "--admin-listen="];
+/// Those, and what says where others are.
+const PLACES: [&str; 3] = [LISTENERS[0], LISTENERS[1], "--upstreams-"];
 
 /// The name of a process with all roles.
 const ALONE: &str = "all";

@@ -1,0 +1,46 @@
+//! `kill -9` of one process of each role, under load.
+
+use std::time::{Duration, Instant};
+
+use testkit::{Server, Topology, eventually};
+
+use super::answered;
+use super::load::{Load, Manner, Report};
+
+/// Requests between two events.
+const STEP: usize = 150;
+/// Within a few seconds.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Those that were in flight on the killed process may fail, once each. Whoever sends again sees no failure.
+#[test]
+fn who_asks_again_sees_no_failure() {
+    let mut server = Server::start(Topology::Split);
+    let load = Load::of(&server);
+    let manners = [Manner::Once, Manner::Again, Manner::Once, Manner::Again, Manner::Again, Manner::Again];
+    // Each client has one request in flight.
+    let in_flight = manners.iter().filter(|manner| **manner == Manner::Once).count();
+    let report = load.during(&manners, |run| {
+        run.goes_on(STEP);
+        for role in ["gateway", "auth", "products", "users", "notifications"] {
+            let (name, before) = (format!("{role}-1"), run.look(|report| report.failed_once.len()));
+            server.kill9_member(&name);
+            run.goes_on(STEP);
+            let failed = run.look(|report| report.failed_once[before..].to_vec());
+            assert!(failed.len() <= in_flight, "{name}: {failed:#?}");
+            server.restart_member(&name);
+            if role != "notifications" {
+                let back = Instant::now();
+                eventually("it is asked again", || (answered(&server, &name) > 0.0).then_some(()));
+                assert!(back.elapsed() < SOON, "{name}: {:?}", back.elapsed());
+            }
+            run.goes_on(STEP);
+            let failed = run.look(|report| report.failed_once[before..].to_vec());
+            assert!(failed.len() <= in_flight, "{name}, as it came back: {failed:#?}");
+        }
+    });
+    let Report { answered, repeated, failed_once, failed_again, .. } = &report;
+    println!("{answered} answered, {repeated} sent again, {} failed: {failed_once:#?}", failed_once.len());
+    assert!(failed_again.is_empty(), "{failed_again:#?}");
+    load.assert_kept(&report);
+}
