@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testkit::{Client, Response, Server, eventually, is_refused};
 
-use super::gateways;
+use super::{gateways, token};
 use crate::people::{self, PASSWORD};
 use crate::selling::{PRODUCTS, usd};
 use crate::v1::text;
@@ -132,12 +132,8 @@ impl Load {
     /// Makes a seller and an administrator.
     pub fn of(server: &Server) -> Self {
         let person = people::register(server);
-        let token = |email: &str| {
-            let opened = v2::open(&server.client(), email, PASSWORD).expect(201).json();
-            text(&opened["access_token"])
-        };
         let admin = people::administrator(server);
-        let (seller, admin) = (token(&person.email), token(&admin.email));
+        let (seller, admin) = (token(server, &person.email), token(server, &admin.email));
         Self { urls: gateways(server), seller, admin, email: person.email, number: AtomicUsize::new(0) }
     }
 
@@ -182,6 +178,9 @@ impl Load {
                     report.created.extend(name);
                 }
                 Err(failure) => {
+                    drop(report);
+                    std::thread::sleep(Duration::from_millis(10));
+                    let mut report = run.report.lock().expect("no client panicked");
                     report.uncertain.extend(name);
                     let failures = if manner == Manner::Once { &mut report.failed_once } else { &mut report.failed_again };
                     failures.push(failure);

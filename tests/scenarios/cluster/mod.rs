@@ -12,6 +12,10 @@ use std::time::Duration;
 use testkit::metrics::Metrics;
 use testkit::{Client, Response, Server};
 
+use crate::people::PASSWORD;
+use crate::v1::text;
+use crate::v2;
+
 /// The services that answer the public, each with a read of its own, which needs an administrator's token at most.
 const SERVICES: [(&str, &str); 3] =
     [("auth", "/api/v2/sessions"), ("products", "/api/v2/products?limit=5"), ("users", "/api/v2/users?limit=5")];
@@ -32,6 +36,18 @@ fn gateways(server: &Server) -> Vec<String> {
 /// A client of each gateway.
 fn clients(server: &Server) -> Vec<Client> {
     server.urls().into_iter().map(Client::public).collect()
+}
+
+/// Opens a session of API v2, and returns its access token.
+#[track_caller]
+fn token(server: &Server, email: &str) -> String {
+    let opened = v2::open(&server.client(), email, PASSWORD).expect(201).json();
+    text(&opened["access_token"])
+}
+
+/// Both processes of a role.
+fn pair(role: &str) -> [String; 2] {
+    [1, 2].map(|number| format!("{role}-{number}"))
 }
 
 /// Requests that a member has answered since it was started.
