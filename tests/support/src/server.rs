@@ -273,6 +273,18 @@ impl Server {
         process.ended()
     }
 
+    /// Who has ended, asked or not, and how.
+    pub fn collect_ended(&mut self) -> Vec<(String, ExitStatus)> {
+        let mut ended = Vec::new();
+        for member in &mut self.members {
+            if let Some(status) = member.process.as_mut().and_then(Process::has_ended) {
+                member.process = None;
+                ended.push((member.name.clone(), status));
+            }
+        }
+        ended
+    }
+
     /// Starts it again on the same store, after killing what still runs. Where it listens is new.
     pub fn restart(&mut self) {
         self.kill9();
