@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use testkit::{Server, Topology, eventually};
 
-use super::answered;
 use super::load::{Load, Manner, Report};
+use super::{answered, wanted};
 
 /// Requests between two events.
 const STEP: usize = 150;
@@ -13,6 +13,7 @@ const STEP: usize = 150;
 const SOON: Duration = Duration::from_secs(10);
 
 /// Those that were in flight on the killed process may fail, once each. Whoever sends again sees no failure.
+/// `PRIMETRADE_TEST_ROUNDS` asks for more than one kill of each role.
 #[test]
 fn who_asks_again_sees_no_failure() {
     let mut server = Server::start(Topology::Split);
@@ -22,8 +23,11 @@ fn who_asks_again_sees_no_failure() {
     let in_flight = manners.iter().filter(|manner| **manner == Manner::Once).count();
     let report = load.during(&manners, |run| {
         run.goes_on(STEP);
-        for role in ["gateway", "auth", "products", "users", "notifications"] {
-            let (name, before) = (format!("{role}-1"), run.look(|report| report.failed_once.len()));
+        let roles = ["gateway", "auth", "products", "users", "notifications"];
+        let rounds = wanted("PRIMETRADE_TEST_ROUNDS", 1);
+        for (role, round) in (0..rounds).flat_map(|round| roles.map(|role| (role, round))) {
+            let name = format!("{role}-{}", round % 2 + 1);
+            let before = run.look(|report| report.failed_once.len());
             server.kill9_member(&name);
             run.goes_on(STEP);
             let failed = run.look(|report| report.failed_once[before..].to_vec());

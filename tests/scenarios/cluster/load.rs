@@ -182,7 +182,8 @@ impl Load {
                     std::thread::sleep(Duration::from_millis(10));
                     let mut report = run.report.lock().expect("no client panicked");
                     report.uncertain.extend(name);
-                    let failures = if manner == Manner::Once { &mut report.failed_once } else { &mut report.failed_again };
+                    let failures =
+                        if manner == Manner::Once { &mut report.failed_once } else { &mut report.failed_again };
                     failures.push(failure);
                 }
             }

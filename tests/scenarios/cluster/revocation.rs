@@ -23,7 +23,8 @@ const USERS: &str = "/api/v2/users?limit=1";
 const CURRENT: &str = "/api/v2/sessions/current";
 
 /// What ends somebody's rights.
-const ENDS: [End; 6] = [End::Session, End::AnotherSession, End::AllSessions, End::Deactivated, End::Demoted, End::Erased];
+const ENDS: [End; 6] =
+    [End::Session, End::AnotherSession, End::AllSessions, End::Deactivated, End::Demoted, End::Erased];
 
 #[derive(Debug, Clone, Copy)]
 enum End {

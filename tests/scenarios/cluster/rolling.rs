@@ -96,7 +96,7 @@ fn script(list: &Path, settings: &[(&str, &str)]) -> Child {
 fn restart_all(server: &mut Server) {
     let names = server.names();
     let list = list(server, &names);
-    let mut script = script(&list, &[]);
+    let mut script = script(&list, &[("PAUSE", "0.5")]);
     let lines = BufReader::new(script.stdout.take().expect("stdout is a pipe")).lines();
     let (told, wishes) = mpsc::channel();
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(told.send(line))));

@@ -1,5 +1,7 @@
 //! The real binary, on a store of its own.
 
+mod members;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use crate::output::{self, Captured, Outcome};
 use crate::postgres::{self, Cluster};
 use crate::process::{self, Process};
 use crate::wait::eventually;
+use members::{ALONE, Member, STAGES, is_public, members};
 
 /// Which parts PrimeTrade runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,18 +172,6 @@ pub struct Server {
     members: Vec<Member>,
 }
 
-struct Member {
-    name: String,
-    arguments: Vec<String>,
-    process: Option<Process>,
-}
-
-impl Member {
-    fn is(&self, role: &str) -> bool {
-        self.name.starts_with(role)
-    }
-}
-
 impl Server {
     /// A server on an empty store with the settings of [`Deployment::new`].
     pub fn start(topology: Topology) -> Self {
@@ -290,9 +281,7 @@ impl Server {
         self.kill9();
         for member in &mut self.members {
             // Somebody else may have taken the ports.
-            member
-                .arguments
-                .retain(|argument| !PLACES.iter().any(|place| argument.starts_with(place)));
+            member.may_move();
         }
         self.run_all();
     }
@@ -301,11 +290,12 @@ impl Server {
     #[track_caller]
     pub fn restart_member(&mut self, name: &str) {
         self.kill9_member(name);
-        let arguments = self.by_name(name).arguments.clone();
-        for address in LISTENERS.iter().filter_map(|it| arguments.iter().find_map(|argument| argument.strip_prefix(it))) {
+        let member = self.by_name(name);
+        for address in member.listeners() {
             // An outgoing connection may have been given the port for a moment.
             eventually("the member's port is free", || std::net::TcpListener::bind(address).ok().map(drop));
         }
+        let arguments = member.arguments.clone();
         let process = Process::spawn(&self.deployment, &arguments).wait();
         self.by_name(name).process = Some(process);
     }
@@ -327,29 +317,6 @@ impl Server {
         }
     }
 
-    /// Has those who ask a role know where it listens, and itself listen there again.
-    fn tell_where(&mut self, role: &str) {
-        let bare = |url: &str| url.trim_start_matches("http://").to_owned();
-        let listeners =
-            |member: &Member| member.process.as_ref().map(|process| (bare(&process.url), bare(&process.admin_url)));
-        let of_role = self.members.iter().filter(|member| member.is(role));
-        let addresses: Vec<String> = of_role.filter_map(listeners).map(|(address, _)| address).collect();
-        let upstream = format!("--upstreams-{role}=");
-        for member in &mut self.members {
-            let own = listeners(member).filter(|_| member.is(role));
-            member.arguments.retain(|argument| !argument.starts_with(&upstream));
-            match own {
-                Some((own, admin)) => {
-                    member.arguments.retain(|argument| !LISTENERS.iter().any(|it| argument.starts_with(it)));
-                    member.arguments.push(format!("{}{own}", LISTENERS[0]));
-                    member.arguments.push(format!("{}{admin}", LISTENERS[1]));
-                }
-                None if role != "gateway" => member.arguments.push(format!("{upstream}{}", addresses.join(","))),
-                None => {}
-            }
-        }
-    }
-
     #[track_caller]
     fn by_name(&mut self, name: &str) -> &mut Member {
         self.members.iter_mut().find(|member| member.name == name).expect(name)
@@ -362,38 +329,6 @@ impl Server {
     fn first(&self) -> &Process {
         self.running().next().expect("the server runs").1
     }
-}
-
-fn is_public(name: &str) -> bool {
-    name.starts_with("gateway") || name == ALONE
-}
-
-/// Arguments that say where a member of a cluster is.
-const LISTENERS: [&str; 2] = ["--http-listen=", "--admin-listen="];
-/// Those, and what says where others are.
-const PLACES: [&str; 3] = [LISTENERS[0], LISTENERS[1], "--upstreams-"];
-
-/// The name of a process with all roles.
-const ALONE: &str = "all";
-/// Processes of each role in a cluster.
-const EACH: usize = 2;
-
-/// The roles of a cluster, in the order in which they are started: each needs those before it at most.
-const STAGES: [&[&str]; 4] = [&["auth", "notifications"], &["products"], &["users"], &["gateway"]];
-
-/// The members that are to be started. Where a cluster's services listen is known when they do.
-fn members(topology: Topology, arguments: &[String]) -> Vec<Member> {
-    let member = |name: String, role: Option<&str>| {
-        let role = role.map(|role| format!("--role={role}"));
-        Member { name, arguments: role.into_iter().chain(arguments.iter().cloned()).collect(), process: None }
-    };
-    if topology != Topology::Split {
-        return vec![member(ALONE.into(), None)];
-    }
-    let each = |role: &'static str| (1..=EACH).map(move |number| (format!("{role}-{number}"), Some(role)));
-    // Gateways first: theirs is the address of the cluster.
-    let roles = STAGES.iter().rev().flat_map(|stage| stage.iter().copied());
-    roles.flat_map(each).map(|(name, role)| member(name, role)).collect()
 }
 
 impl std::ops::Deref for Server {
