@@ -19,8 +19,8 @@ const SHORT_DEADLINE: Duration = Duration::from_secs(2);
 const MARGIN: Duration = Duration::from_millis(100);
 /// Requests that a gateway takes on at a time. One service gets half of them.
 const PLACES: usize = 200;
-/// Connections that ask for what hangs: more than one service may have.
-const CROWD: usize = 150;
+/// Connections that ask for what hangs: more than the gateway has places.
+const CROWD: usize = 300;
 /// Of each route, whose latency is compared.
 const SAMPLES: usize = 60;
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Server, Topology, eventually};
+use testkit::eventually;
 
 use super::load::{Load, Manner, Report};
-use super::{answered, wanted};
+use super::{answered, start, wanted};
 
 /// Requests between two events.
 const STEP: usize = 150;
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// `PRIMETRADE_TEST_ROUNDS` asks for more than one kill of each role.
 #[test]
 fn who_asks_again_sees_no_failure() {
-    let mut server = Server::start(Topology::Split);
+    let mut server = start();
     let load = Load::of(&server);
     let manners = [Manner::Once, Manner::Again, Manner::Once, Manner::Again, Manner::Again, Manner::Again];
     // Each client has one request in flight.

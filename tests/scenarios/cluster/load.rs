@@ -161,7 +161,8 @@ impl Load {
             }
             let (ask, name) = self.next(round, manner, last.as_deref());
             let token = if ask.path.starts_with("/api/v2/users") { &self.admin } else { &self.seller };
-            let token = (ask.path != "/api/v2/sessions").then_some(token.as_str());
+            let with_token = ask.path.starts_with("/api/v2/") && ask.path != "/api/v2/sessions";
+            let token = with_token.then_some(token.as_str());
             let mut result = balanced.send(token, &ask);
             let repeats = result.is_err() && manner == Manner::Again;
             if repeats {
@@ -223,7 +224,7 @@ impl Load {
                 1 | 5 => Ask::get(last.map_or(format!("{PRODUCTS}?limit=5"), |id| format!("{PRODUCTS}/{id}"))),
                 2 => Ask::get("/api/v2/me"),
                 3 => Ask::get("/api/v2/users?limit=5"),
-                6 => Ask::get(format!("{PRODUCTS}?limit=5")),
+                6 => Ask::get("/api/v1/products?limit=5"),
                 _ => Ask::get("/api/v2/me/products?limit=5"),
             },
         };

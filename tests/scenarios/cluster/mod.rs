@@ -10,7 +10,7 @@ mod rolling;
 use std::time::Duration;
 
 use testkit::metrics::Metrics;
-use testkit::{Client, Response, Server};
+use testkit::{Client, Deployment, Response, Server, Topology};
 
 use crate::people::PASSWORD;
 use crate::v1::text;
@@ -26,6 +26,11 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// A setting of the tests, for those who have more time than usual.
 fn wanted(name: &str, usual: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+}
+
+/// A cluster whose tokens outlast its test.
+fn start() -> Server {
+    Deployment::new(Topology::Split).set("AUTH__ACCESS_TOKEN_LIFETIME", "1 h").start()
 }
 
 /// The public listeners, to be asked while the server is changed.

@@ -9,7 +9,7 @@ use serde_json::json;
 use testkit::postgres::Cluster;
 use testkit::{Client, Deployment, Server, Topology, eventually};
 
-use super::{PAUSE, clients, pair, token, wanted};
+use super::{PAUSE, clients, pair, start, token, wanted};
 use crate::people::{self, Person};
 use crate::v1::text;
 use crate::v2::{delete, etag, patch};
@@ -54,7 +54,7 @@ struct Refused<'c> {
 
 #[test]
 fn every_gateway_refuses_within_a_second() {
-    let server = Server::start(Topology::Split);
+    let server = start();
     let admin = token(&server, &people::administrator(&server).email);
     let trials = wanted("PRIMETRADE_TEST_TRIALS", 30);
     let (next, took) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

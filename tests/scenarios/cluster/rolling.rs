@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use testkit::{Server, Topology};
+use testkit::Server;
 
 use super::load::{Load, Manner, Report};
-use super::wanted;
+use super::{start, wanted};
 
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[test]
 fn a_rolling_restart_fails_no_request() {
     let (rounds, requests) = (wanted("PRIMETRADE_TEST_ROUNDS", 1), wanted("PRIMETRADE_TEST_REQUESTS", 0));
-    let mut server = Server::start(Topology::Split);
+    let mut server = start();
     let load = Load::of(&server);
     let began = Instant::now();
     let report = load.during(&[Manner::Once; 6], |run| {
@@ -40,11 +40,11 @@ fn a_rolling_restart_fails_no_request() {
 /// Whoever is behind the one that does not come back goes on.
 #[test]
 fn it_stops_at_the_first_that_does_not_come_back() {
-    let mut server = Server::start(Topology::Split);
+    let mut server = start();
     let names = ["users-1", "users-2"].map(str::to_owned);
     let before = server.member("users-2").id();
     let list = list(&server, &names);
-    let mut script = script(&list, &[("WAIT", "1")]);
+    let mut script = script(&list, &[("WAIT", "4")]);
     let mut ended = Vec::new();
     // It is told to start, and nobody does.
     let status = loop {
