@@ -79,6 +79,7 @@ impl Ask {
 pub struct Load {
     urls: Vec<String>,
     seller: String,
+    seller_v1: String,
     admin: String,
     email: String,
     /// For names that no other run has.
@@ -134,7 +135,8 @@ impl Load {
         let person = people::register(server);
         let admin = people::administrator(server);
         let (seller, admin) = (token(server, &person.email), token(server, &admin.email));
-        Self { urls: gateways(server), seller, admin, email: person.email, number: AtomicUsize::new(0) }
+        let (urls, seller_v1, email) = (gateways(server), person.token, person.email);
+        Self { urls, seller, seller_v1, admin, email, number: AtomicUsize::new(0) }
     }
 
     /// Has one client of each manner work while `meanwhile` happens.
@@ -160,9 +162,7 @@ impl Load {
                 return;
             }
             let (ask, name) = self.next(round, manner, last.as_deref());
-            let token = if ask.path.starts_with("/api/v2/users") { &self.admin } else { &self.seller };
-            let with_token = ask.path.starts_with("/api/v2/") && ask.path != "/api/v2/sessions";
-            let token = with_token.then_some(token.as_str());
+            let token = self.token_for(&ask.path);
             let mut result = balanced.send(token, &ask);
             let repeats = result.is_err() && manner == Manner::Again;
             if repeats {
@@ -201,6 +201,15 @@ impl Load {
                 return result;
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn token_for(&self, path: &str) -> Option<&str> {
+        match path {
+            "/api/v2/sessions" => None,
+            _ if path.starts_with("/api/v1/") => Some(&self.seller_v1),
+            _ if path.starts_with("/api/v2/users") => Some(&self.admin),
+            _ => Some(&self.seller),
         }
     }
 
