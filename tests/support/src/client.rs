@@ -32,10 +32,15 @@ impl Client {
 
     /// A client without expectations.
     pub fn plain(base: &str) -> Self {
+        Self::impatient(base, PATIENCE)
+    }
+
+    /// A client without expectations, which gives up on a request after so long.
+    pub fn impatient(base: &str, patience: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(patience))
             .build();
         Self { agent: config.new_agent(), base: base.into(), token: None, public: false }
     }
@@ -139,6 +144,14 @@ impl Client {
             response.assert_promises(method, path);
         }
         Ok(response)
+    }
+}
+
+/// Whether a request was never sent, because nobody listens there.
+pub fn is_refused(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        other => matches!(other, ureq::Error::ConnectionFailed),
     }
 }
 

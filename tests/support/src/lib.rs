@@ -20,7 +20,7 @@ pub mod store;
 pub mod wait;
 mod watchdog;
 
-pub use client::{Client, Response, raw, raw_in_parts};
+pub use client::{Client, Response, is_refused, raw, raw_in_parts};
 pub use output::Outcome;
 pub use server::{Deployment, Server, Topology};
 pub use wait::eventually;

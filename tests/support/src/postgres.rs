@@ -1,9 +1,9 @@
-//! One private PostgreSQL cluster per test process, and a fresh database per test.
+//! One private PostgreSQL cluster per test process, and a fresh database per test; a cluster of its own for a test that stops it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,7 +22,7 @@ pub fn database() -> String {
 
 /// Runs SQL with `schema` in front, and returns the rows as text.
 pub(crate) fn psql(url: &str, schema: &str, sql: &str) -> Vec<Vec<String>> {
-    let output = Command::new(cluster().binaries.join("psql"))
+    let output = Command::new(binaries().join("psql"))
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
         // Separators that no value contains.
         .args(["-F", "\u{1f}", "-R", "\u{1e}", "-d", url, "-c", sql])
@@ -39,26 +39,62 @@ pub(crate) fn psql(url: &str, schema: &str, sql: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-struct Cluster {
-    binaries: PathBuf,
+/// A PostgreSQL server, stopped and removed when it is dropped, or when this process ends.
+pub struct Cluster {
     port: u16,
-    /// Stops the cluster and removes its folder when this process ends.
-    _watchdog: Watchdog,
+    /// What the watchdog answers to our wishes.
+    answers: BufReader<ChildStdout>,
+    watchdog: Watchdog,
 }
 
 impl Cluster {
-    fn url(&self, database: &str) -> String {
+    /// One more server, on a free port.
+    ///
+    /// # Panics
+    /// When no PostgreSQL is installed, or it does not start.
+    pub fn start_own() -> Self {
+        let binaries = binaries();
+        // Somebody else may take the free port before PostgreSQL does; then it does not start, and we take another.
+        (0..5).find_map(|_| start(binaries, free_port())).expect("PostgreSQL starts; its own words are on stderr")
+    }
+
+    /// The URL of a database of it.
+    pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Stops the server as an operator does: connections are cut, and no more are taken.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn stop(&mut self) {
+        self.have("stop");
+    }
+
+    /// Starts it again, where it was, with what it had.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn resume(&mut self) {
+        self.have("start");
+    }
+
+    fn have(&mut self, what: &str) {
+        let wishes = self.watchdog.shell().stdin.as_mut().expect("stdin is a pipe");
+        writeln!(wishes, "{what}").expect("the watchdog listens");
+        assert_eq!(line(&mut self.answers), "done\n", "{what}; PostgreSQL's own words are on stderr");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.watchdog.finish();
     }
 }
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| {
-        let binaries = binaries();
-        // Somebody else may take the free port before PostgreSQL does; then it does not start, and we take another.
-        (0..5).find_map(|_| start(&binaries, free_port())).expect("PostgreSQL starts; its own words are on stderr")
-    })
+    CLUSTER.get_or_init(Cluster::start_own)
 }
 
 /// Everything happens in the watchdog's shell, so that whatever it began is undone even when we are killed half-way.
@@ -72,11 +108,15 @@ finish() {
 trap finish EXIT
 run() { "$@" >"$folder/log" 2>&1 || { cat "$folder"/log* >&2; exit 1; }; }
 run "$binaries/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync
-run "$binaries/pg_ctl" -D "$folder/data" -l "$folder/log.server" -w -t 60 start -o "-p $port \
-    -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
-    -c fsync=off -c full_page_writes=off"
+start() {
+    run "$binaries/pg_ctl" -D "$folder/data" -l "$folder/log.server" -w -t 60 start -o "-p $port \
+        -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
+        -c fsync=off -c full_page_writes=off"
+}
+stop() { run "$binaries/pg_ctl" -D "$folder/data" -m fast -w -t 60 stop; }
+start
 echo ready
-read -r _
+while read -r wish; do "$wish" && echo done; done
 "#;
 
 fn start(binaries: &Path, port: u16) -> Option<Cluster> {
@@ -84,10 +124,14 @@ fn start(binaries: &Path, port: u16) -> Option<Cluster> {
     shell.current_dir("/").stdout(Stdio::piped());
     let args = [binaries.into(), port.to_string().into(), std::env::temp_dir().into()];
     let mut watchdog = Watchdog::start(shell, SCRIPT, &args);
-    let stdout = watchdog.shell().stdout.take().expect("stdout is a pipe");
+    let mut answers = BufReader::new(watchdog.shell().stdout.take().expect("stdout is a pipe"));
+    (line(&mut answers) == "ready\n").then_some(Cluster { port, answers, watchdog })
+}
+
+fn line(answers: &mut impl BufRead) -> String {
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).expect("the watchdog speaks UTF-8");
-    (line == "ready\n").then(|| Cluster { binaries: binaries.to_owned(), port, _watchdog: watchdog })
+    answers.read_line(&mut line).expect("the watchdog speaks UTF-8");
+    line
 }
 
 /// PostgreSQL refuses to run as root.
@@ -118,7 +162,12 @@ fn free_port() -> u16 {
 }
 
 /// `PG_BIN`, else the newest of Debian's versions, else where `PATH` leads.
-fn binaries() -> PathBuf {
+fn binaries() -> &'static Path {
+    static BINARIES: OnceLock<PathBuf> = OnceLock::new();
+    BINARIES.get_or_init(find_binaries)
+}
+
+fn find_binaries() -> PathBuf {
     if let Some(folder) = std::env::var_os("PG_BIN") {
         return folder.into();
     }

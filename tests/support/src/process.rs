@@ -59,10 +59,19 @@ impl Process {
         output::wait(&mut self.child)
     }
 
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our own child")
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Both listeners, once the server has printed them.
     fn addresses(&mut self) -> Option<(String, String)> {
         // Asked before the output is read: what an ended process printed is then complete enough to be found.
-        let ended = self.child.try_wait().expect("our own child");
+        let ended = self.has_ended();
         let stdout = self.stdout.text();
         let after = |words: &str| {
             let whole_lines = stdout.split_inclusive('\n').filter(|line| line.ends_with('\n'));

@@ -1,5 +1,7 @@
 //! The real binary, on a store of its own.
 
+mod members;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,10 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::output::{self, Captured, Outcome};
-use crate::postgres;
+use crate::postgres::{self, Cluster};
 use crate::process::{self, Process};
 use crate::wait::eventually;
+use members::{ALONE, Member, STAGES, is_public, members};
 
 /// Which parts PrimeTrade runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +48,21 @@ impl Deployment {
     /// An empty store with the default settings, but for free ports, JSON logs, and limits that are off, because a
     /// test asks more in a second than a person in a day.
     pub fn new(topology: Topology) -> Self {
+        let postgres = if topology.is_sqlite() { None } else { Some(postgres::database()) };
+        Self::with(topology, postgres)
+    }
+
+    /// The same on a PostgreSQL of its own, which the test may stop. `topology` is one with PostgreSQL.
+    pub fn on(topology: Topology, postgres: &Cluster) -> Self {
+        Self::with(topology, Some(postgres.url("postgres")))
+    }
+
+    fn with(topology: Topology, postgres: Option<String>) -> Self {
         let folder = tempfile::Builder::new().prefix("primetrade-test-").tempdir();
         let folder = folder.expect("a temporary folder");
-        let (database_url, keys) = match topology {
-            Topology::Sqlite => (format!("sqlite:{}", folder.path().join("data").display()), None),
-            Topology::Postgres | Topology::Split => (postgres::database(), Some(folder.path().join("keys.json"))),
+        let (database_url, keys) = match postgres {
+            None => (format!("sqlite:{}", folder.path().join("data").display()), None),
+            Some(url) => (url, Some(folder.path().join("keys.json"))),
         };
         let deployment =
             Self { topology, folder, database_url: database_url.clone(), settings: Vec::new(), arguments: Vec::new() };
@@ -159,18 +172,6 @@ pub struct Server {
     members: Vec<Member>,
 }
 
-struct Member {
-    name: String,
-    arguments: Vec<String>,
-    process: Option<Process>,
-}
-
-impl Member {
-    fn is(&self, role: &str) -> bool {
-        self.name.starts_with(role)
-    }
-}
-
 impl Server {
     /// A server on an empty store with the settings of [`Deployment::new`].
     pub fn start(topology: Topology) -> Self {
@@ -263,14 +264,24 @@ impl Server {
         process.ended()
     }
 
+    /// Who has ended, asked or not, and how.
+    pub fn collect_ended(&mut self) -> Vec<(String, ExitStatus)> {
+        let mut ended = Vec::new();
+        for member in &mut self.members {
+            if let Some(status) = member.process.as_mut().and_then(Process::has_ended) {
+                member.process = None;
+                ended.push((member.name.clone(), status));
+            }
+        }
+        ended
+    }
+
     /// Starts it again on the same store, after killing what still runs. Where it listens is new.
     pub fn restart(&mut self) {
         self.kill9();
         for member in &mut self.members {
             // Somebody else may have taken the ports.
-            member
-                .arguments
-                .retain(|argument| !argument.starts_with("--http-listen=") && !argument.starts_with("--upstreams-"));
+            member.may_move();
         }
         self.run_all();
     }
@@ -279,11 +290,12 @@ impl Server {
     #[track_caller]
     pub fn restart_member(&mut self, name: &str) {
         self.kill9_member(name);
-        let arguments = self.by_name(name).arguments.clone();
-        if let Some(address) = arguments.iter().find_map(|argument| argument.strip_prefix("--http-listen=")) {
+        let member = self.by_name(name);
+        for address in member.listeners() {
             // An outgoing connection may have been given the port for a moment.
             eventually("the member's port is free", || std::net::TcpListener::bind(address).ok().map(drop));
         }
+        let arguments = member.arguments.clone();
         let process = Process::spawn(&self.deployment, &arguments).wait();
         self.by_name(name).process = Some(process);
     }
@@ -305,26 +317,6 @@ impl Server {
         }
     }
 
-    /// Has those who ask a role know where it listens, and itself listen there again.
-    fn tell_where(&mut self, role: &str) {
-        let address =
-            |member: &Member| member.process.as_ref().map(|it| it.url.trim_start_matches("http://").to_owned());
-        let addresses: Vec<String> = self.members.iter().filter(|member| member.is(role)).filter_map(address).collect();
-        let upstream = format!("--upstreams-{role}=");
-        for member in &mut self.members {
-            let own = address(member).filter(|_| member.is(role));
-            member.arguments.retain(|argument| !argument.starts_with(&upstream));
-            match own {
-                Some(own) => {
-                    member.arguments.retain(|argument| !argument.starts_with("--http-listen="));
-                    member.arguments.push(format!("--http-listen={own}"));
-                }
-                None if role != "gateway" => member.arguments.push(format!("{upstream}{}", addresses.join(","))),
-                None => {}
-            }
-        }
-    }
-
     #[track_caller]
     fn by_name(&mut self, name: &str) -> &mut Member {
         self.members.iter_mut().find(|member| member.name == name).expect(name)
@@ -337,33 +329,6 @@ impl Server {
     fn first(&self) -> &Process {
         self.running().next().expect("the server runs").1
     }
-}
-
-fn is_public(name: &str) -> bool {
-    name.starts_with("gateway") || name == ALONE
-}
-
-/// The name of a process with all roles.
-const ALONE: &str = "all";
-/// Processes of each role in a cluster.
-const EACH: usize = 2;
-
-/// The roles of a cluster, in the order in which they are started: each needs those before it at most.
-const STAGES: [&[&str]; 4] = [&["auth", "notifications"], &["products"], &["users"], &["gateway"]];
-
-/// The members that are to be started. Where a cluster's services listen is known when they do.
-fn members(topology: Topology, arguments: &[String]) -> Vec<Member> {
-    let member = |name: String, role: Option<&str>| {
-        let role = role.map(|role| format!("--role={role}"));
-        Member { name, arguments: role.into_iter().chain(arguments.iter().cloned()).collect(), process: None }
-    };
-    if topology != Topology::Split {
-        return vec![member(ALONE.into(), None)];
-    }
-    let each = |role: &'static str| (1..=EACH).map(move |number| (format!("{role}-{number}"), Some(role)));
-    // Gateways first: theirs is the address of the cluster.
-    let roles = STAGES.iter().rev().flat_map(|stage| stage.iter().copied());
-    roles.flat_map(each).map(|(name, role)| member(name, role)).collect()
 }
 
 impl std::ops::Deref for Server {

@@ -39,6 +39,13 @@ impl Watchdog {
         &mut self.shell
     }
 
+    /// Has it clean up now, and waits until it did.
+    pub fn finish(&mut self) {
+        drop(self.shell.stdin.take());
+        // Fails only when the shell is gone already.
+        let _ = self.shell.wait();
+    }
+
     /// Ends the watchdog without its clean-up. Call it before the watched process is reaped: until then its id cannot
     /// belong to anybody else.
     pub fn disarm(&mut self) {
