@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -34,6 +35,12 @@ impl Timestamp {
 
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_microsecond()))
+    }
+
+    /// From the form of HTTP's `Date`: `Fri, 27 Nov 2026 16:44:58 GMT`.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        static HTTP: DateTimeParser = DateTimeParser::new();
+        HTTP.parse_timestamp(text).ok().map(|t| Timestamp(t.as_microsecond()))
     }
 
     pub fn as_millis(self) -> i64 {
