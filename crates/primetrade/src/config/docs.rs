@@ -62,6 +62,68 @@ fn every_setting_has_one_sentence() {
     }
 }
 
+/// A guide of docs/.
+fn guide(name: &str) -> String {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The contents of a guide's blocks of code in one language.
+fn blocks<'g>(guide: &'g str, language: &str) -> Vec<&'g str> {
+    // Every second part stands between two fences.
+    let inside = guide.split("```").skip(1).step_by(2);
+    inside.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
+}
+
+#[test]
+fn the_guides_name_settings_that_exist() {
+    for (name, least) in [("growing.md", 20), ("operation.md", 4)] {
+        let guide = guide(name);
+        let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || "_-.".contains(c)));
+        let sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section_and_name().0).collect();
+        let mut found = 0;
+        for word in words.map(|word| word.trim_end_matches('.')) {
+            let known = if word.starts_with("PRIMETRADE_") {
+                SETTINGS.iter().any(|setting| setting.variable() == word)
+            } else if let Some(flag) = word.strip_prefix("--").filter(|flag| {
+                sections.iter().any(|section| flag.starts_with(&format!("{}-", section.replace('.', "-"))))
+            }) {
+                SETTINGS.iter().any(|setting| setting.flag() == flag)
+            } else {
+                continue;
+            };
+            assert!(known, "{name}: {word}");
+            found += 1;
+        }
+        // `section.name`, as text has it; events of the log look alike, and stand in tables.
+        let text = guide.lines().filter(|line| !line.starts_with('|')).collect::<Vec<_>>().join("\n");
+        for word in text.split('`').skip(1).step_by(2).filter(|word| word.contains('.')) {
+            let is_one = sections.iter().any(|section| word.starts_with(&format!("{section}.")));
+            let is_one = is_one && !word.ends_with(".db") && word != "http.request" && !word.starts_with("http.re");
+            let is_one = is_one && !word.starts_with("http.route");
+            assert!(!is_one || super::settings::find(word).is_some(), "{name}: {word}");
+            found += usize::from(is_one);
+        }
+        assert!(found >= least, "{name}: {found}");
+    }
+}
+
+#[test]
+fn the_files_of_the_guides_are_read() {
+    for name in ["growing.md", "operation.md"] {
+        let guide = guide(name);
+        let files = blocks(&guide, "toml");
+        assert!(!files.is_empty(), "{name}");
+        for text in files {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("primetrade.toml");
+            std::fs::write(&file, text).unwrap();
+            let sources = super::Sources { file: Some(file), ..super::Sources::default() };
+            super::load(&sources).unwrap_or_else(|errors| panic!("{name}:\n{errors}\n{text}"));
+        }
+    }
+}
+
 fn page() -> String {
     let mut out = String::from(INTRODUCTION);
     let mut current = "";

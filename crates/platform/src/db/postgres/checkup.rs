@@ -59,8 +59,11 @@ async fn examine(
         may_migrate: schema.as_ref().map_or(server.get(5), |schema| schema.get(1)),
         max_connections: server.get(6),
     };
+    // Distributors add their own.
+    let version = server.get::<_, String>(0);
+    let version = version.split(' ').next().unwrap_or_default();
     Ok(Checkup {
-        place: format!("PostgreSQL {} as {}", server.get::<_, String>(0), place.trim_start_matches("PostgreSQL ")),
+        place: place.replacen("PostgreSQL", &format!("PostgreSQL {version}"), 1),
         schema: Schema::of(steps, applied),
         read_only: read_only(&server, schema.as_ref(), service),
         kind: Kind::Postgres(account),

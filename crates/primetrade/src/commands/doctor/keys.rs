@@ -58,11 +58,11 @@ fn look<R: Ring>(setting: &'static str, file: PathBuf, now: Timestamp, of_whom: 
         Err(KeyError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {
             return missing(setting, &file, of_whom);
         }
-        Err(error @ KeyError::Exposed { .. }) => {
-            let text = error.to_string();
-            let found = text.split(": run ").next().unwrap_or(&text);
-            let advice =
-                format!("Run `chmod 600 {}`; if others could read it, `primetrade keys rotate`.", file.display());
+        Err(KeyError::Exposed { path, mode }) => {
+            let found = format!("{} can be read or written by others (mode {mode:03o})", absolute(&path));
+            let renew =
+                if setting == "auth.key_file" { "run `primetrade keys rotate`" } else { "replace it everywhere" };
+            let advice = format!("Run `chmod 600 {}`; if others may have read it, {renew}.", path.display());
             return Finding::failed(setting, found, advice);
         }
         Err(error) => {
@@ -74,7 +74,8 @@ fn look<R: Ring>(setting: &'static str, file: PathBuf, now: Timestamp, of_whom: 
     };
     let age = now.0.saturating_sub(created_at.0) / DAY;
     let others = if count == 1 { String::new() } else { format!(", {} older ones verify", count - 1) };
-    let found = format!("{}, only this user can read it; key {kid} signs since {age} days{others}", absolute(&file));
+    let found =
+        format!("{}, only this user can read it; key {kid} signs, made {age} days ago{others}", absolute(&file));
     if created_at > now.after(Duration::from_secs(60)) {
         let advice = "Set the clock of this machine.";
         return Finding::warning(setting, format!("{}, made in the future", absolute(&file)), advice);
