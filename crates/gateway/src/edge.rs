@@ -9,7 +9,7 @@ use std::time::Duration;
 use auth::Audience;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -333,9 +333,7 @@ async fn admit(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request
 
 /// Tells one of our processes, if it is one, that this is no refusal of what it asked for. Nobody else learns anything by it.
 fn disbelieve(doubt: Doubt) -> Response {
-    let mut refused = refuse(Error::Forbidden);
-    refused.headers_mut().insert(internal::STATEMENT, HeaderValue::from_static(doubt.as_str()));
-    refused
+    (StatusCode::FORBIDDEN, [(internal::STATEMENT, doubt.as_str())]).into_response()
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
@@ -373,7 +371,6 @@ async fn known(request: Request, next: impl AsyncFnOnce(Request) -> Response) ->
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::StatusCode;
 
     use super::*;
 

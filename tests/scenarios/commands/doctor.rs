@@ -183,7 +183,7 @@ fn settings_are_checked_first() {
     for setting in ["upstreams.auth", "upstreams.products", "upstreams.users"] {
         line(&outcome, "failed", &format!("settings: {setting}"));
     }
-    let outcome = deployment.run(&["doctor", "--http-body-limit", "-1"]).expect_code(2);
+    let outcome = deployment.run(&["doctor", "--http-body-limit", "little"]).expect_code(2);
     line(&outcome, "failed", "settings: http.body_limit");
     let exposed = ["doctor", "--http-listen", "0.0.0.0:0", "--admin-listen", "0.0.0.0:0"];
     let outcome = no_failure(deployment.run(&exposed));
@@ -310,6 +310,7 @@ fn a_gateway_with_another_key_says_that_it_cannot_answer() {
         stranger = stranger.arg(argument);
     }
     let stranger = stranger.start();
+    stranger.client().get("/api/v1/products").expect(503);
     stranger.client().get("/api/v2/products").expect(503);
     let ada = crate::people::register(&server);
     stranger.client().with_token(&ada.token).get("/api/v2/me").expect(503);
