@@ -92,6 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_date_of_http_is_read() {
+        let date = Timestamp::parse_http("Sun, 23 Nov 2025 01:11:06 GMT");
+        assert_eq!(date.map(Timestamp::to_rfc3339_millis), Some("2025-11-23T01:11:06.000Z".into()));
+        assert_eq!(Timestamp::parse_http("yesterday"), None);
+    }
+
+    #[test]
     fn prints_and_parses_the_stored_precision() {
         let time = Timestamp(1_763_860_266_898_123);
         assert_eq!(time.to_rfc3339_millis(), "2025-11-23T01:11:06.898Z");
