@@ -89,11 +89,15 @@ fn the_guides_name_settings_that_exist() {
         // The log's fields and events look as these do, and are in the other guide.
         let quoted = if name == "growing.md" { guide.split('`').collect() } else { Vec::new() };
         let keys = quoted.into_iter().filter(|word| is_of(word, ".") && !word.contains(char::is_whitespace));
-        let known = |known: &dyn Fn(&Setting) -> bool, word| assert!(SETTINGS.iter().any(known), "{name}: {word}");
-        let mut found = 0;
-        variables.inspect(|_| found += 1).for_each(|word| known(&|setting| setting.variable() == word, word));
-        flags.inspect(|_| found += 1).for_each(|word| known(&|setting| setting.flag() == word, word));
-        keys.inspect(|_| found += 1).for_each(|word| known(&|setting| setting.key == word, word));
+        let known = |words: Vec<&str>, name_of: fn(&Setting) -> String| {
+            for word in &words {
+                assert!(SETTINGS.iter().any(|setting| name_of(setting) == *word), "{name}: {word}");
+            }
+            words.len()
+        };
+        let found = known(variables.collect(), Setting::variable)
+            + known(flags.collect(), Setting::flag)
+            + known(keys.collect(), |setting| setting.key.to_owned());
         assert!(found >= least, "{name}: {found}");
     }
 }

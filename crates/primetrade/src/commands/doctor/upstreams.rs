@@ -40,7 +40,8 @@ pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
     let envoy = there.then(|| Envoy::open(file, context.clone()).ok()).flatten().map(Arc::new);
     let mut checks = Vec::new();
     for role in roles.asked() {
-        for address in config.upstreams.of(role).iter().cloned() {
+        for address in config.upstreams.of(role).iter() {
+            let address = address.clone();
             let asked = Asked { config: config.clone(), role, envoy: envoy.clone(), context: context.clone() };
             checks.push(Check::new(asked.name(&address, None), async move { asked.look(&address).await }));
         }
