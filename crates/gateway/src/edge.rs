@@ -9,7 +9,7 @@ use std::time::Duration;
 use auth::Audience;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -21,7 +21,7 @@ use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
 use platform::http::{ClientAddress, RequestId, bearer};
-use platform::internal::{self, Envoy, Speaker};
+use platform::internal::{self, Doubt, Envoy, Speaker};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, metrics};
 use platform::telemetry::trace::{self, Sender, TraceContext};
@@ -314,8 +314,12 @@ async fn admit(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request
     let Door::Internal(envoy) = door else { return next(request).await };
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let statement = request.headers().get(internal::STATEMENT);
-    let speaker = statement.and_then(|statement| envoy.verify(statement, request.method(), target));
-    let Some(speaker) = speaker else { return refuse(Error::Forbidden) };
+    let speaker = statement.map(|statement| envoy.verify(statement, request.method(), target));
+    let speaker = match speaker {
+        Some(Ok(speaker)) => speaker,
+        Some(Err(doubt)) => return disbelieve(doubt),
+        None => return refuse(Error::Forbidden),
+    };
     let extensions = request.extensions_mut();
     extensions.remove::<ClientAddress>();
     if let Speaker::Gateway(outside) = &speaker {
@@ -325,6 +329,11 @@ async fn admit(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request
     }
     extensions.insert(speaker);
     next(request).await
+}
+
+/// Tells one of our processes, if it is one, that this is no refusal of what it asked for. Nobody else learns anything by it.
+fn disbelieve(doubt: Doubt) -> Response {
+    (StatusCode::FORBIDDEN, [(internal::STATEMENT, doubt.as_str())]).into_response()
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
@@ -362,7 +371,6 @@ async fn known(request: Request, next: impl AsyncFnOnce(Request) -> Response) ->
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::StatusCode;
 
     use super::*;
 

@@ -18,7 +18,7 @@ use platform::http::caller::Caller;
 use platform::http::openapi::Api;
 use platform::http::v2::Refusal;
 use platform::http::{ClientAddress, RequestId, body};
-use platform::internal::{self, Envoy, Outside, Speaker};
+use platform::internal::{self, Doubt, Envoy, Outside, Speaker};
 use platform::scope;
 use platform::upstream::{Call, Upstream};
 use tokio::time::Instant;
@@ -109,6 +109,10 @@ impl Proxy {
         let sticky = outside.address.filter(|_| counted).map(key);
         let request = self.onward(parts, outside, body, upgrade.is_some(), deadline)?;
         let answer = self.upstream.call(Call { request, deadline, repeatable, sticky }).await?;
+        if let Some(doubt) = Doubt::told(answer.headers()) {
+            // It is us who are not believed, not the client.
+            return Err(doubt.refusal(self.upstream.name()));
+        }
         Ok(self.back(answer, upgrade))
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -34,6 +35,12 @@ impl Timestamp {
 
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_microsecond()))
+    }
+
+    /// From the form of HTTP's `Date`: `Fri, 27 Nov 2026 16:44:58 GMT`.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        static HTTP: DateTimeParser = DateTimeParser::new();
+        HTTP.parse_timestamp(text).ok().map(|t| Timestamp(t.as_microsecond()))
     }
 
     pub fn as_millis(self) -> i64 {
@@ -83,6 +90,13 @@ impl Clock for SystemClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_date_of_http_is_read() {
+        let date = Timestamp::parse_http("Sun, 23 Nov 2025 01:11:06 GMT");
+        assert_eq!(date.map(Timestamp::to_rfc3339_millis), Some("2025-11-23T01:11:06.000Z".into()));
+        assert_eq!(Timestamp::parse_http("yesterday"), None);
+    }
 
     #[test]
     fn prints_and_parses_the_stored_precision() {

@@ -83,7 +83,11 @@ impl<K: FromSeed> KeyRing<K> {
         }
     }
 
-    fn load(path: &Path) -> Result<Self, KeyError> {
+    /// Reads the ring, and makes none.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
         let io = |error| io_error(path, error);
         let malformed = |detail: String| KeyError::Malformed { path: path.to_owned(), detail };
         let file = File::open(path).map_err(io)?;

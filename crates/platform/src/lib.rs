@@ -2,6 +2,7 @@
 
 pub mod db;
 pub mod feed;
+pub mod files;
 pub mod http;
 pub mod idempotency;
 pub mod internal;

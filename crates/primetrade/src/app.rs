@@ -11,7 +11,9 @@ use products::{Catalogue, Products};
 
 use crate::Failure;
 use crate::config::Config;
-use crate::roles::{AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, UsersRole};
+use crate::roles::{
+    About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, UsersRole,
+};
 
 /// What describes every endpoint. Nothing is opened for it.
 pub fn described() -> Api {
@@ -91,7 +93,7 @@ impl App {
             self.users.as_ref().map(UsersRole::api),
             self.notifications.as_ref().map(|_| Router::new()),
         ];
-        let services = services.into_iter().flatten().reduce(Router::merge)?;
+        let services = services.into_iter().flatten().reduce(Router::merge)?.merge(About::routes(self.deps.roles));
         Some(gateway::internal(services, Arc::clone(envoy), self.deps.context.clone(), &self.deps.edge()))
     }
 

@@ -37,6 +37,8 @@ pub enum Command {
     ImportCsv { file: PathBuf, owner: String, dry_run: bool, currency: Option<Currency> },
     /// Print the OpenAPI document of one API version.
     OpenApi(Version),
+    /// Tell what a process with these roles would find.
+    Doctor { roles: Roles, json: bool },
     /// Check the settings and say nothing but errors.
     ConfigCheck,
     /// Print the settings in force.
@@ -86,6 +88,10 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             "v1" => Version::V1,
             _ => Version::V2,
         }),
+        [("doctor", doctor)] => Command::Doctor {
+            roles: doctor.get_one("role").copied().unwrap_or(Roles::ALL),
+            json: text(doctor, "format") == "json",
+        },
         [("config", _), ("check", _)] => Command::ConfigCheck,
         [("config", _), ("print", _)] => Command::ConfigPrint,
         _ => return Err(root().error(ErrorKind::MissingSubcommand, "a command is missing")),
@@ -122,6 +128,7 @@ fn root() -> Clap {
         ))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
         .subcommand(openapi())
+        .subcommand(doctor())
         .subcommand(
             group("config", "Look at the settings")
                 .subcommand(Clap::new("check").about("Check the settings; exits with 2 when one is wrong"))
@@ -137,13 +144,23 @@ fn group(name: &'static str, about: &'static str) -> Clap {
 fn serve() -> Clap {
     Clap::new("serve")
         .about("Serve the API until told to stop")
-        .arg(
-            option("role", "ROLES", "all, or some of gateway, auth, products, users, notifications, joined by commas")
-                .default_value("all")
-                .value_parser(|roles: &str| roles.parse::<Roles>()),
-        )
+        .arg(role())
         .arg(switch("demo", "Fill an example shop first and print how to log in; safe to repeat"))
         .arg(switch("no-migrate", "Leave the database schema as it is"))
+}
+
+fn role() -> Arg {
+    option("role", "ROLES", "all, or some of gateway, auth, products, users, notifications, joined by commas")
+        .default_value("all")
+        .value_parser(|roles: &str| roles.parse::<Roles>())
+}
+
+fn doctor() -> Clap {
+    let format = option("format", "FORMAT", "text, or json: one object a line");
+    Clap::new("doctor")
+        .about("Tell what a server with these settings finds, what is wrong, and what to do; changes nothing")
+        .arg(role())
+        .arg(format.value_parser(["text", "json"]).default_value("text"))
 }
 
 fn admin_create() -> Clap {
@@ -280,6 +297,11 @@ mod tests {
         );
         assert_eq!(cli("primetrade openapi").command, Command::OpenApi(Version::V2));
         assert_eq!(cli("primetrade openapi v1").command, Command::OpenApi(Version::V1));
+        assert_eq!(cli("primetrade doctor").command, Command::Doctor { roles: Roles::ALL, json: false });
+        assert_eq!(
+            cli("primetrade doctor --role users --format json").command,
+            Command::Doctor { roles: "users".parse().unwrap(), json: true }
+        );
         assert_eq!(cli("primetrade config check").command, Command::ConfigCheck);
         assert_eq!(cli("primetrade config print").command, Command::ConfigPrint);
     }
@@ -312,6 +334,7 @@ mod tests {
             "primetrade admin create --username ada --email ada@shop.example --password-stdin=secret",
             "primetrade import csv --owner ada@shop.example",
             "primetrade serve --role everything",
+            "primetrade doctor --role everything",
             "primetrade import csv a.csv --owner ada@shop.example --currency euro",
         ] {
             assert_eq!(refused(line).0, 2, "{line}");

@@ -57,25 +57,22 @@ fn main() -> ExitCode {
     };
     let loaded = match config::load(&Sources::of_process(cli.config_file, cli.settings)) {
         Ok(loaded) => loaded,
-        Err(errors) => {
-            complain!("{errors}");
-            return ExitCode::from(2);
-        }
+        Err(errors) => return misconfigured(&cli.command, &errors.to_string()),
     };
     let roles = match cli.command {
-        Command::Serve { roles, .. } => roles,
+        Command::Serve { roles, .. } | Command::Doctor { roles, .. } => roles,
         _ => Roles::ALL,
     };
     let conflicts = roles.conflicts(&loaded.config);
     if !conflicts.is_empty() {
-        complain!("{}", conflicts.join("\n"));
-        return ExitCode::from(2);
+        return misconfigured(&cli.command, &conflicts.join("\n"));
     }
     let log = &loaded.config.log;
     let _flush = platform::telemetry::init(
         &roles.service_name(),
         log.format.is_pretty(std::io::stderr().is_terminal()),
-        log.level,
+        // What the doctor finds, it says itself.
+        if matches!(cli.command, Command::Doctor { .. }) { tracing::Level::ERROR } else { log.level },
     );
     match run(cli.command, &loaded) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -85,6 +82,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with the settings, one line each.
+fn misconfigured(command: &Command, errors: &str) -> ExitCode {
+    match command {
+        Command::Doctor { json, .. } => commands::doctor::tell_settings(errors, *json),
+        _ => complain!("{errors}"),
+    }
+    ExitCode::from(2)
 }
 
 fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
@@ -114,6 +120,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::ImportCsv { file, owner, dry_run, currency } => {
                 commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
             }
+            Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
             Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }
     })

@@ -3,5 +3,6 @@
 mod admin;
 mod config;
 mod demo;
+mod doctor;
 mod import;
 mod keys;

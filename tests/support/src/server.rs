@@ -209,6 +209,12 @@ impl Server {
         self.members.iter().find(|member| member.name == name).and_then(|member| member.process.as_ref()).expect(name)
     }
 
+    /// How a member is started, by its name: the arguments of `serve`.
+    #[track_caller]
+    pub fn arguments(&self, name: &str) -> &[String] {
+        &self.members.iter().find(|member| member.name == name).expect(name).arguments
+    }
+
     /// What the server printed for people.
     pub fn stdout(&self) -> String {
         self.running().map(|(_, process)| process.stdout()).collect()

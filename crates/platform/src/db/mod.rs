@@ -1,6 +1,7 @@
 //! Databases, chosen by URL at run time. Each service opens its own; stores are written twice, in thin modules that share their
 //! SQL text where both dialects speak it, and pass one suite.
 
+pub mod checkup;
 mod effects;
 mod error;
 pub mod events;

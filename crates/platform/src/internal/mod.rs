@@ -6,7 +6,7 @@ mod statement;
 mod wire;
 
 pub use peer::{Answer, Peer};
-pub use statement::{Envoy, Outside, Speaker};
+pub use statement::{Doubt, Envoy, Outside, Speaker};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderName;
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::http::body;
 
 /// What the processes tell each other in headers. The gateway takes them out of what comes from outside, and of what goes there.
+/// An answer has it too, if the statement was not believed: with the reason, see [`Doubt`].
 pub const STATEMENT: HeaderName = HeaderName::from_static("primetrade-statement");
 /// Milliseconds that are left until the caller gives up.
 pub const TIMEOUT: HeaderName = HeaderName::from_static("primetrade-timeout-ms");

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use kernel::Timestamp;
+use kernel::{Error, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -62,6 +62,42 @@ impl Outside {
     }
 }
 
+/// Why a statement is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is signed with no key of ours, or made for another request.
+    Key,
+    /// It was not made just now.
+    Clock,
+}
+
+impl Doubt {
+    const ALL: [Doubt; 2] = [Doubt::Key, Doubt::Clock];
+
+    /// As it is told in the header [`super::STATEMENT`] of the answer.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Doubt::Key => "key",
+            Doubt::Clock => "clock",
+        }
+    }
+
+    /// What an answer tells, if our statement was not believed.
+    pub fn told(answer: &HeaderMap) -> Option<Self> {
+        let told = answer.get(super::STATEMENT)?;
+        Doubt::ALL.into_iter().find(|doubt| told == doubt.as_str())
+    }
+
+    /// What somebody who needed the answer of `service` is told.
+    pub fn refusal(self, service: &str) -> Error {
+        let why = match self {
+            Doubt::Key => "it has another internal.key_file",
+            Doubt::Clock => "its clock and ours are more than half a minute apart",
+        };
+        Error::Unavailable(format!("{service} does not believe this process: {why}; see `primetrade doctor`"))
+    }
+}
+
 /// Signs and verifies statements, with the key that the processes of a deployment share.
 pub struct Envoy {
     ring: LiveRing<Seed>,
@@ -86,8 +122,21 @@ impl Envoy {
         HeaderValue::from_str(&format!("{payload}.{}", BASE64.encode(code))).ok()
     }
 
-    /// The statement of a request, if it is one of ours, made for this request just now.
-    pub fn verify(&self, statement: &HeaderValue, method: &Method, target: &str) -> Option<Speaker> {
+    /// Who speaks in the statement of a request.
+    ///
+    /// # Errors
+    /// When it is none of ours, made for this request just now.
+    pub fn verify(&self, statement: &HeaderValue, method: &Method, target: &str) -> Result<Speaker, Doubt> {
+        let statement = self.signed(statement, method, target).ok_or(Doubt::Key)?;
+        let (made, now) = (Timestamp(statement.made), self.context.now());
+        match made <= now.after(SKEW) && now <= made.after(LIFETIME) {
+            true => Ok(statement.speaker),
+            false => Err(Doubt::Clock),
+        }
+    }
+
+    /// A statement that was made with the shared key for this request, whenever that was.
+    fn signed(&self, statement: &HeaderValue, method: &Method, target: &str) -> Option<Statement> {
         let (payload, signature) = statement.to_str().ok().filter(|text| text.len() <= MAX)?.split_once('.')?;
         let signature = BASE64.decode(signature).ok()?;
         let good = |key: &Seed| {
@@ -98,9 +147,7 @@ impl Envoy {
         if !known(&self.ring.current()) && !known(&self.ring.latest()) {
             return None;
         }
-        let statement: Statement = serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()?;
-        let (made, now) = (Timestamp(statement.made), self.context.now());
-        (made <= now.after(SKEW) && now <= made.after(LIFETIME)).then_some(statement.speaker)
+        serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()
     }
 }
 
@@ -142,7 +189,7 @@ mod tests {
         let (ours, theirs, same) = (open("ours.json"), open("theirs.json"), open("ours.json"));
         let speaker = Speaker::Service("users".into());
         let statement = ours.sign(speaker, &Method::GET, "/internal/accounts?a=1").unwrap();
-        let good = |envoy: &Envoy, method: Method, target| envoy.verify(&statement, &method, target).is_some();
+        let good = |envoy: &Envoy, method: Method, target| envoy.verify(&statement, &method, target).is_ok();
         assert!(good(&same, Method::GET, "/internal/accounts?a=1"), "another process with the same key");
         assert!(!good(&theirs, Method::GET, "/internal/accounts?a=1"), "another key");
         assert!(!good(&ours, Method::PUT, "/internal/accounts?a=1"), "another method");
@@ -152,6 +199,7 @@ mod tests {
             good(&ours, Method::GET, "/internal/accounts?a=1")
         };
         assert_eq!([-31, -30, 30, 31].map(shifted), [false, true, true, false]);
+        assert_eq!(ours.verify(&statement, &Method::GET, "/internal/accounts?a=1").unwrap_err(), Doubt::Clock);
     }
 
     #[test]
@@ -167,7 +215,7 @@ mod tests {
             ["", ".", payload, &format!("{payload}."), &format!("{forged}.{code}"), &format!("{payload}.{payload}")]
         {
             let statement = HeaderValue::from_str(text).unwrap();
-            assert!(envoy.verify(&statement, &Method::GET, "/").is_none(), "{text}");
+            assert_eq!(envoy.verify(&statement, &Method::GET, "/").unwrap_err(), Doubt::Key, "{text}");
         }
     }
 }

@@ -1,10 +1,17 @@
 //! Where an instance is said to be.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use axum::http::uri::Authority;
+
+/// How long looking up a name may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Instances of one name at most.
+const MOST: usize = 128;
 
 /// `host:port`, as configured. A host that is a name may stand for several instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +52,18 @@ impl Address {
 
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where the name leads, or the address itself.
+    ///
+    /// # Errors
+    /// When the name is not found, or not in time.
+    pub async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Some(socket) = self.literal() {
+            return Ok(vec![socket]);
+        }
+        let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((self.host(), self.port()))).await??;
+        Ok(found.take(MOST).collect())
     }
 
     /// Where there is nothing to look up.

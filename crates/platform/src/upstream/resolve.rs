@@ -16,9 +16,6 @@ use super::{Instances, Shared, health};
 const EVERY: Duration = Duration::from_secs(5);
 /// While there are none.
 const IMPATIENT: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Instances of one name at most.
-const MOST: usize = 128;
 
 /// The instances that need no look-up; `None` when there may be others only.
 pub fn literal(shared: &Shared, targets: &[Arc<Target>]) -> Option<Instances> {
@@ -36,7 +33,7 @@ pub async fn run(shared: Arc<Shared>, targets: Vec<Arc<Target>>, pace: Pace) {
     let are_names = targets.iter().any(|target| target.address.literal().is_none());
     loop {
         let before = shared.instances.borrow().clone();
-        let found = join_all(targets.iter().map(|target| look_up(target))).await;
+        let found = join_all(targets.iter().map(|target| target.address.look_up())).await;
         let mut sockets = Vec::new();
         for ((target, found), failed) in targets.iter().zip(found).zip(&mut failed) {
             tell(target, found.as_ref().err(), failed);
@@ -76,15 +73,6 @@ fn of_target<'t>(
 ) -> impl Iterator<Item = (&'t Arc<Target>, SocketAddr)> {
     let its = instances.unwrap_or_default().iter().filter(move |instance| Arc::ptr_eq(&instance.target, target));
     its.map(move |instance| (target, instance.socket))
-}
-
-async fn look_up(target: &Target) -> std::io::Result<Vec<SocketAddr>> {
-    if let Some(socket) = target.address.literal() {
-        return Ok(vec![socket]);
-    }
-    let found = tokio::net::lookup_host((target.address.host(), target.address.port()));
-    let found = tokio::time::timeout(PATIENCE, found).await??;
-    Ok(found.take(MOST).collect())
 }
 
 /// The instances that stay, and new ones. Those that join others get their share slowly.

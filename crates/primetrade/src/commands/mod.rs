@@ -2,6 +2,7 @@
 
 mod admin;
 mod demo;
+pub mod doctor;
 mod import;
 mod openapi;
 

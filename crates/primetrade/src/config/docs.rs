@@ -62,6 +62,62 @@ fn every_setting_has_one_sentence() {
     }
 }
 
+/// A guide of docs/.
+fn guide(name: &str) -> String {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The contents of a guide's blocks of code in one language.
+fn blocks<'g>(guide: &'g str, language: &str) -> Vec<&'g str> {
+    // Every second part stands between two fences.
+    let inside = guide.split("```").skip(1).step_by(2);
+    inside.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
+}
+
+#[test]
+fn the_guides_name_settings_that_exist() {
+    let sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section_and_name().0).collect();
+    let is_of = |word: &str, mark: &str| {
+        sections.iter().any(|section| word.starts_with(&format!("{}{mark}", section.replace('.', mark))))
+    };
+    for (name, least) in [("growing.md", 30), ("operation.md", 0)] {
+        let guide = guide(name);
+        let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
+        let variables = words.clone().filter(|word| word.starts_with("PRIMETRADE_"));
+        let flags = words.filter_map(|word| word.strip_prefix("--")).filter(|flag| is_of(flag, "-"));
+        // The log's fields and events look as these do, and are in the other guide.
+        let quoted = if name == "growing.md" { guide.split('`').collect() } else { Vec::new() };
+        let keys = quoted.into_iter().filter(|word| is_of(word, ".") && !word.contains(char::is_whitespace));
+        let known = |words: Vec<&str>, name_of: fn(&Setting) -> String| {
+            for word in &words {
+                assert!(SETTINGS.iter().any(|setting| name_of(setting) == *word), "{name}: {word}");
+            }
+            words.len()
+        };
+        let found = known(variables.collect(), Setting::variable)
+            + known(flags.collect(), Setting::flag)
+            + known(keys.collect(), |setting| setting.key.to_owned());
+        assert!(found >= least, "{name}: {found}");
+    }
+}
+
+#[test]
+fn the_files_of_the_guides_are_read() {
+    for name in ["growing.md", "operation.md"] {
+        let guide = guide(name);
+        let files = blocks(&guide, "toml");
+        assert!(!files.is_empty(), "{name}");
+        for text in files {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("primetrade.toml");
+            std::fs::write(&file, text).unwrap();
+            let sources = super::Sources { file: Some(file), ..super::Sources::default() };
+            super::load(&sources).unwrap_or_else(|errors| panic!("{name}:\n{errors}\n{text}"));
+        }
+    }
+}
+
 fn page() -> String {
     let mut out = String::from(INTRODUCTION);
     let mut current = "";

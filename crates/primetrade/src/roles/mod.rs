@@ -2,6 +2,7 @@
 //!
 //! Each role is a struct: `create` opens what it needs, `start` begins what runs beside requests.
 
+mod about;
 mod auth;
 mod gateway;
 mod notifications;
@@ -9,6 +10,7 @@ mod products;
 mod set;
 mod users;
 
+pub use self::about::About;
 pub use self::auth::AuthRole;
 pub use self::gateway::GatewayRole;
 pub use self::notifications::NotificationsRole;
@@ -46,6 +48,7 @@ pub enum Purpose {
 /// What roles are made of.
 pub struct Deps {
     pub config: Config,
+    pub roles: Roles,
     pub context: Context,
     pub tasks: WriteTasks,
     pub purpose: Purpose,
@@ -59,16 +62,14 @@ impl Deps {
     /// When the key that processes share cannot be read or made.
     pub fn new(config: &Config, roles: Roles, purpose: Purpose) -> Result<Self, Failure> {
         let context = Context::new(Arc::new(SystemClock));
-        let asked = |role: &Role| !roles.has(*role) && roles.iter().any(|asking| asking.needs().contains(role));
-        let elsewhere = Role::SERVICES.into_iter().filter(asked).filter(|role| !config.upstreams.of(*role).is_empty());
+        let elsewhere = roles.asked().filter(|role| !config.upstreams.of(*role).is_empty());
         let upstreams = elsewhere.map(|role| (role, Upstream::start(upstream_settings(config, role)))).collect();
-        let alone = roles.is_all() && config.internal.listen.is_none();
-        let envoy = match alone || purpose == Purpose::Command {
+        let envoy = match roles.are_alone(config) || purpose == Purpose::Command {
             true => None,
             false => Some(Arc::new(Envoy::open(&config.internal.key_file, context.clone())?)),
         };
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
-        Ok(Self { config: config.clone(), context, tasks, purpose, envoy, upstreams })
+        Ok(Self { config: config.clone(), roles, context, tasks, purpose, envoy, upstreams })
     }
 
     /// A service that runs elsewhere, as `from` asks it.
@@ -110,8 +111,11 @@ impl Deps {
         let database = Database::open(url, service, limits).await?;
         match (self.purpose, &settings.migrate_url) {
             (Purpose::Serve { migrate: false }, _) => database.require_current(migrations).await?,
-            (_, Some(privileged)) => Database::open(privileged, service, limits).await?.migrate(migrations).await?,
-            (_, None) => database.migrate(migrations).await?,
+            // It leads to the common database, not to one that a service has of its own.
+            (_, Some(privileged)) if *url == settings.url => {
+                Database::open(privileged, service, limits).await?.migrate(migrations).await?
+            }
+            _ => database.migrate(migrations).await?,
         }
         Ok(database)
     }
@@ -130,7 +134,7 @@ impl Deps {
     }
 }
 
-fn upstream_settings(config: &Config, role: Role) -> upstream::Settings {
+pub fn upstream_settings(config: &Config, role: Role) -> upstream::Settings {
     upstream::Settings {
         name: role.as_str(),
         addresses: config.upstreams.of(role).to_vec(),

@@ -66,6 +66,17 @@ impl Roles {
         Role::ALL.into_iter().filter(move |role| self.has(*role))
     }
 
+    /// The services that they ask in other processes.
+    pub fn asked(self) -> impl Iterator<Item = Role> {
+        let needed = move |role: &Role| self.iter().any(|asking| asking.needs().contains(role));
+        Role::SERVICES.into_iter().filter(move |role| !self.has(*role) && needed(role))
+    }
+
+    /// Whether a process with these has nobody to speak with.
+    pub fn are_alone(self, config: &Config) -> bool {
+        self.is_all() && config.internal.listen.is_none()
+    }
+
     /// What logs, metrics and traces call a process with these.
     pub fn service_name(self) -> String {
         match self.is_all() {

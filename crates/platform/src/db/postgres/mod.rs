@@ -1,5 +1,6 @@
 //! PostgreSQL: point reads pipelined over a few shared connections that reconnect by themselves; transactions from a pool.
 
+pub(super) mod checkup;
 mod pooled;
 mod transaction;
 

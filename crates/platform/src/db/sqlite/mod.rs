@@ -1,5 +1,6 @@
 //! SQLite: readers beside one writer thread that commits in groups. An acknowledged write survives a power cut.
 
+pub(super) mod checkup;
 mod readers;
 mod writer;
 

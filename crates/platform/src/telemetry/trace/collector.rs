@@ -56,8 +56,20 @@ pub(super) enum Refused {
     ForEver(StatusCode),
 }
 
+/// A batch without spans.
+const NOTHING: &[u8] = br#"{"resourceSpans":[]}"#;
+
 impl Endpoint {
-    pub(super) fn authority(&self) -> &str {
+    /// Whether a collector takes batches there; it is given an empty one.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<(), String> {
+        self.post(Bytes::from_static(NOTHING)).await.1.map(drop).map_err(|refused| refused.to_string())
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> &str {
         &self.authority
     }
 

@@ -1,0 +1,89 @@
+//! A look at the database of one service, for `primetrade doctor`. Nothing is made or changed by it, nor any process held up.
+
+use super::migrate::{Migration, Migrations};
+use super::{DatabaseUrl, StoreError, postgres, sqlite};
+
+/// What was found.
+#[derive(Debug)]
+pub struct Checkup {
+    /// Where it is and what answers there, without a password.
+    pub place: String,
+    pub schema: Schema,
+    /// Why it cannot be written to, if it cannot.
+    pub read_only: Option<String>,
+    pub kind: Kind,
+}
+
+/// What is known of one kind of database only.
+#[derive(Debug)]
+pub enum Kind {
+    /// A file; `integrity` is none if it is not there yet.
+    Sqlite {
+        free: Option<u64>,
+        integrity: Option<Integrity>,
+    },
+    Postgres(Account),
+}
+
+/// Who we are on a PostgreSQL server.
+#[derive(Debug)]
+pub struct Account {
+    pub name: String,
+    pub superuser: bool,
+    /// Whether it may make and change tables.
+    pub may_migrate: bool,
+    /// Connections that the server takes at most, of all who use it.
+    pub max_connections: i64,
+}
+
+/// Whether a file is whole.
+#[derive(Debug)]
+pub enum Integrity {
+    Whole,
+    Damaged(String),
+    /// There was no time to read all of it.
+    Unfinished,
+}
+
+/// How far the migrations were applied.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// None was.
+    Empty,
+    /// These are missing: number and name.
+    Pending(Vec<String>),
+    /// All were, up to this version.
+    Current(i64),
+    /// It is of a release that comes after this one.
+    Newer { applied: i64, known: i64 },
+}
+
+impl Schema {
+    pub(super) fn of(steps: &[Migration], applied: i64) -> Self {
+        let known = steps.last().map_or(0, |step| step.version);
+        match applied {
+            0 => Schema::Empty,
+            newer if newer > known => Schema::Newer { applied: newer, known },
+            current if current == known => Schema::Current(current),
+            older => {
+                let missing = steps.iter().filter(|step| step.version > older);
+                Schema::Pending(missing.map(|step| format!("{} ({})", step.version, step.name)).collect())
+            }
+        }
+    }
+}
+
+/// Looks at the file or schema of a service.
+///
+/// # Errors
+/// `Unavailable` when it cannot be reached or read.
+pub async fn look(url: &DatabaseUrl, service: &'static str, migrations: &Migrations) -> Result<Checkup, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(folder) => {
+            let (file, steps) = (folder.join(format!("{service}.db")), migrations.sqlite);
+            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::look(&file, steps)).await;
+            looked.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
+        }
+        DatabaseUrl::Postgres(url) => postgres::checkup::look(url, service, migrations.postgres).await,
+    }
+}

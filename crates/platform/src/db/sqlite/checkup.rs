@@ -1,0 +1,155 @@
+//! A look at a file that another process may have open.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::schema_version;
+use crate::db::StoreError;
+use crate::db::checkup::{Checkup, Integrity, Kind, Schema};
+use crate::db::migrate::Migration;
+use crate::files;
+
+/// How long the file is read at most: the log of a server that writes cannot start over meanwhile.
+const READ_TIME: Duration = Duration::from_secs(1);
+
+/// Blocks for a second or two.
+pub fn look(file: &Path, steps: &[Migration]) -> Result<Checkup, StoreError> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let free = files::free_space(files::nearest(folder)).ok();
+    let read_only = |file: Option<&Path>| {
+        let may = files::may_make_in(folder).and_then(|()| file.map_or(Ok(()), files::may_write));
+        may.err().map(|error| format!("{}: {error}", file.unwrap_or(folder).display()))
+    };
+    let place = format!("SQLite {}, {}", rusqlite::version(), file.display());
+    if !file.exists() {
+        let kind = Kind::Sqlite { free, integrity: None };
+        return Ok(Checkup { place, schema: Schema::Empty, read_only: read_only(None), kind });
+    }
+    let (applied, integrity) = read(file)?;
+    let kind = Kind::Sqlite { free, integrity: Some(integrity) };
+    Ok(Checkup { place, schema: Schema::of(steps, applied), read_only: read_only(Some(file)), kind })
+}
+
+fn read(file: &Path) -> Result<(i64, Integrity), StoreError> {
+    let was_open = beside(file, "-wal").exists();
+    let looked = examine(file, was_open);
+    // One that nobody has open is read as if nobody could write it. If somebody opened it meanwhile, that was wrong.
+    match !was_open && beside(file, "-wal").exists() {
+        true => examine(file, true),
+        false => looked,
+    }
+}
+
+fn examine(file: &Path, is_open: bool) -> Result<(i64, Integrity), StoreError> {
+    // Read in the plain way, SQLite would make the files of a write-ahead log, or repair their index.
+    let way = if is_open { "mode=ro&readonly_shm=1" } else { "mode=ro&immutable=1" };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let cannot = |error: rusqlite::Error| StoreError::Unavailable(format!("cannot read {}: {error}", file.display()));
+    let mut connection = Connection::open_with_flags(uri(file, way), flags).map_err(cannot)?;
+    connection.busy_timeout(READ_TIME)?;
+    let applied = schema_version(&connection).map_err(|error| match error {
+        StoreError::Statement(why) => StoreError::Unavailable(format!("cannot read {}: {why}", file.display())),
+        other => other,
+    })?;
+    let deadline = Instant::now() + READ_TIME;
+    connection.progress_handler(20_000, Some(move || Instant::now() > deadline))?;
+    let integrity = match connection.query_row("pragma quick_check(1)", [], |row| row.get::<_, String>(0)) {
+        Ok(found) if found == "ok" => Integrity::Whole,
+        Ok(found) => Integrity::Damaged(found),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+            Integrity::Unfinished
+        }
+        Err(error) => Integrity::Damaged(error.to_string()),
+    };
+    Ok((applied, integrity))
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+fn uri(file: &Path, way: &str) -> String {
+    let mut uri = String::from("file:");
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => _ = write!(uri, "%{byte:02x}"),
+        }
+    }
+    format!("{uri}?{way}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::migrate::{COMMON_SQLITE, Migrations};
+    use crate::db::{Database, DatabaseUrl, Limits, checkup};
+
+    const FIRST: Migration = Migration { version: 1, name: "common", sql: COMMON_SQLITE };
+    const MIGRATIONS: Migrations = Migrations { sqlite: &[FIRST], postgres: &[] };
+    const LATER: Migrations = Migrations {
+        sqlite: &[FIRST, Migration { version: 2, name: "more", sql: "create table more (id integer)" }],
+        postgres: &[],
+    };
+
+    fn files(folder: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let mut files: Vec<_> = entries
+            .map(|entry| {
+                let metadata = entry.metadata().unwrap();
+                (entry.file_name().into_string().unwrap(), metadata.len(), metadata.modified().unwrap())
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[tokio::test]
+    async fn a_look_changes_no_file_whoever_has_it_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("a b?#%"));
+        let DatabaseUrl::Sqlite(data) = &url else { unreachable!() };
+        let schema = async |migrations| checkup::look(&url, "shop", migrations).await.map(|found| found.schema);
+        assert_eq!(schema(&MIGRATIONS).await.unwrap(), Schema::Empty);
+        assert!(!data.exists(), "not made");
+        let limits = Limits { pool_size: 1, shared_connections: 1 };
+        let open = Database::open(&url, "shop", limits).await.unwrap();
+        open.migrate(&MIGRATIONS).await.unwrap();
+        let before = files(data);
+        assert_eq!(before.len(), 3, "the database, its log and the log's index: {before:?}");
+        assert_eq!(schema(&MIGRATIONS).await.unwrap(), Schema::Current(1));
+        assert_eq!(files(data), before, "while it is open");
+        // As a power cut leaves it.
+        let copy = folder.path().join("copy");
+        std::fs::create_dir(&copy).unwrap();
+        for (name, ..) in &before {
+            std::fs::copy(data.join(name), copy.join(name)).unwrap();
+        }
+        let cut = DatabaseUrl::Sqlite(copy.clone());
+        let before = files(&copy);
+        assert_eq!(checkup::look(&cut, "shop", &MIGRATIONS).await.unwrap().schema, Schema::Current(1));
+        assert_eq!(files(&copy), before, "after a power cut");
+        open.close().await.unwrap();
+        drop(open);
+        let closed = || (files(data).len() == 1).then_some(());
+        testkit::eventually("the writer has closed the file", closed);
+        let before = files(data);
+        assert_eq!(schema(&LATER).await.unwrap(), Schema::Pending(vec!["2 (more)".into()]));
+        assert_eq!(files(data), before, "while nobody has it open");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().to_owned());
+        std::fs::write(folder.path().join("shop.db"), vec![7; 8192]).unwrap();
+        let error = checkup::look(&url, "shop", &MIGRATIONS).await.unwrap_err().to_string();
+        assert!(error.contains("shop.db") && error.contains("not a database"), "{error}");
+    }
+}

@@ -1,0 +1,40 @@
+//! What is neither ours nor a database.
+
+use platform::files;
+
+use super::{Check, Finding};
+use crate::config::Config;
+
+pub fn collector(config: &Config) -> Option<Check> {
+    let endpoint = config.telemetry.otlp_endpoint.clone()?;
+    let setting = "telemetry.otlp_endpoint";
+    Some(Check::new(setting, async move {
+        let place = endpoint.authority();
+        vec![match endpoint.check().await {
+            Ok(()) => Finding::ok(setting, format!("the collector at {place} takes traces")),
+            // Serving goes on without it.
+            Err(why) => Finding::warning(
+                setting,
+                format!("the collector at {place} takes no traces: {why}"),
+                "Start it, or correct the URL; until then traces are dropped and counted.",
+            ),
+        }]
+    }))
+}
+
+pub fn mail_sink(config: &Config) -> Option<Check> {
+    let folder = config.mail.sink.clone()?;
+    let setting = "mail.sink";
+    Some(Check::new(setting, async move {
+        let shown = folder.display().to_string();
+        vec![match files::may_make_in(&folder) {
+            Ok(()) if folder.exists() => Finding::ok(setting, format!("mails can be written to {shown}")),
+            Ok(()) => Finding::ok(setting, format!("{shown} is not there yet, and can be made")),
+            Err(error) => Finding::failed(
+                setting,
+                format!("mails cannot be written to {shown}: {error}"),
+                "Name a folder that this user may write to.",
+            ),
+        }]
+    }))
+}

@@ -1,0 +1,163 @@
+//! The processes that this one asks: each is looked up, reached, and asked with a statement.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use bytes::Bytes;
+use kernel::Timestamp;
+use platform::Context;
+use platform::internal::{Doubt, Envoy, STATEMENT, Speaker};
+use platform::keys::{KeyRing, Seed};
+use platform::upstream::{self, Address, Call, Upstream};
+use tokio::time::Instant;
+
+use super::{Check, Finding};
+use crate::config::Config;
+use crate::roles::{About, Role, Roles, upstream_settings};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of an answer at most.
+const ANSWER: usize = 64 * 1024;
+/// Seconds that two clocks may be apart without a word. A statement is refused at thirty.
+const APART: i64 = 5;
+
+/// One service, as it is asked.
+struct Asked {
+    config: Config,
+    role: Role,
+    /// None when there is no key to sign with.
+    envoy: Option<Arc<Envoy>>,
+    context: Context,
+}
+
+pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
+    let file = &config.internal.key_file;
+    // To open an envoy would make the key.
+    let there = KeyRing::<Seed>::load(file).is_ok();
+    let envoy = there.then(|| Envoy::open(file, context.clone()).ok()).flatten().map(Arc::new);
+    let mut checks = Vec::new();
+    for role in roles.asked() {
+        for address in config.upstreams.of(role).iter() {
+            let address = address.clone();
+            let asked = Asked { config: config.clone(), role, envoy: envoy.clone(), context: context.clone() };
+            checks.push(Check::new(asked.name(&address, None), async move { asked.look(&address).await }));
+        }
+    }
+    checks
+}
+
+impl Asked {
+    fn name(&self, address: &Address, socket: Option<SocketAddr>) -> String {
+        let (role, address) = (self.role, address.as_str());
+        match socket.map(|socket| socket.to_string()).filter(|socket| socket != address) {
+            Some(socket) => format!("upstreams.{role} {address} at {socket}"),
+            None => format!("upstreams.{role} {address}"),
+        }
+    }
+
+    async fn look(&self, address: &Address) -> Vec<Finding> {
+        match address.look_up().await {
+            Ok(sockets) if !sockets.is_empty() => {
+                let looks = sockets.into_iter().map(|socket| self.instance(self.name(address, Some(socket)), socket));
+                futures_util::future::join_all(looks).await
+            }
+            found => {
+                let why = found.err().map_or("it stands for no address".into(), |error| error.to_string());
+                let advice = format!("Correct the name in upstreams.{}, or what resolves it.", self.role);
+                vec![Finding::failed(self.name(address, None), format!("the name is not found: {why}"), advice)]
+            }
+        }
+    }
+
+    async fn instance(&self, name: String, socket: SocketAddr) -> Finding {
+        let Ok(address) = socket.to_string().parse() else {
+            return Finding::failed(name, "is no address", "Correct it.");
+        };
+        // An upstream of its own, so that no other instance answers for this one.
+        let settings = upstream::Settings { addresses: vec![address], ..upstream_settings(&self.config, self.role) };
+        let upstream = Upstream::start(settings);
+        let looked = upstream.probe_now().await;
+        if let Some(state) = looked.iter().find(|state| !state.healthy) {
+            let advice =
+                format!("Start the process with the role {} there, or correct upstreams.{}.", self.role, self.role);
+            return match state.reason {
+                "draining" => Finding::warning(name, "is stopping, and gets no requests", "Start it again."),
+                reason => Finding::failed(name, reason, advice),
+            };
+        }
+        let Some(envoy) = &self.envoy else {
+            let advice = "Bring the file that its processes share; see internal.key_file.";
+            return Finding::warning(name, "answers; whether it believes us cannot be told without a key", advice);
+        };
+        match ask(&upstream, envoy).await {
+            Ok((status, headers, body)) => self.judge(name, status, &headers, &body),
+            Err(why) => Finding::failed(name, format!("is well, but does not answer: {why}"), "Look at its log."),
+        }
+    }
+
+    fn judge(&self, name: String, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Finding {
+        let apart = self.apart(headers);
+        match Doubt::told(headers) {
+            Some(Doubt::Key) => {
+                let file = self.config.internal.key_file.display();
+                let found = format!("does not believe this process: its key is not that of {file}");
+                return Finding::failed(name, found, "Give both the same internal.key_file, and only that.");
+            }
+            Some(Doubt::Clock) => {
+                let found = format!("does not believe this process: its clock is {}", by(apart));
+                return Finding::failed(name, found, "Have both machines keep time by NTP.");
+            }
+            None => {}
+        }
+        let strange = |why: &str| {
+            let found = format!("answers, but not as a PrimeTrade of this deployment: {status}{why}");
+            Finding::failed(name.clone(), found, format!("Correct upstreams.{}: it is something else.", self.role))
+        };
+        if status == StatusCode::NOT_FOUND {
+            let advice = "Renew it with the other processes.";
+            return Finding::warning(name, "believes this process, and is of an older release", advice);
+        }
+        let Ok(about) = serde_json::from_slice::<About>(body) else { return strange("") };
+        if !about.roles.iter().any(|role| role == self.role.as_str()) {
+            return strange(&format!(", with the roles {}", about.roles.join(", ")));
+        }
+        let found = format!("answers and believes this process; release {}", about.version);
+        match apart.is_some_and(|apart| apart.abs() > APART) {
+            true => {
+                let advice = "Beyond 30 s it is not believed any more: have both machines keep time by NTP.";
+                Finding::warning(name, format!("{found}; its clock is {}", by(apart)), advice)
+            }
+            false => Finding::ok(name, found),
+        }
+    }
+
+    /// Seconds that the clock of who answered is ahead of ours.
+    fn apart(&self, headers: &HeaderMap) -> Option<i64> {
+        let there = Timestamp::parse_http(headers.get(header::DATE)?.to_str().ok()?)?;
+        Some(there.as_secs() - self.context.now().as_secs())
+    }
+}
+
+fn by(apart: Option<i64>) -> String {
+    match apart {
+        Some(ahead) if ahead >= 0 => format!("{ahead} s ahead of this one's"),
+        Some(behind) => format!("{} s behind this one's", -behind),
+        None => "another".into(),
+    }
+}
+
+async fn ask(upstream: &Upstream, envoy: &Envoy) -> Result<(StatusCode, HeaderMap, Bytes), String> {
+    let statement = envoy.sign(Speaker::Service("doctor".into()), &Method::GET, About::PATH);
+    let statement = statement.ok_or("the question could not be signed")?;
+    let request = Request::get(About::PATH).header(STATEMENT, statement).body(Bytes::new());
+    let request = request.map_err(|error| error.to_string())?;
+    let call = Call { request, deadline: Instant::now() + PATIENCE, repeatable: true, sticky: None };
+    let answer = upstream.call(call).await.map_err(|error| error.to_string())?;
+    let (parts, body) = answer.into_parts();
+    let body = tokio::time::timeout(PATIENCE, body::to_bytes(body, ANSWER)).await;
+    let body = body.map_err(|_| "its answer does not end")?.map_err(|error| error.to_string())?;
+    Ok((parts.status, parts.headers, body))
+}
