@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::framing::{self, Framing};
 
 /// Bytes of a request's head that every connection may send.
-const HEAD: usize = 32 * 1024;
+pub const HEAD: usize = 32 * 1024;
 /// Connections that may send more at a time, so that a head with a token beyond all measure can be answered, and memory stays bounded.
 pub const HEADS: usize = 64;
 
@@ -67,9 +67,9 @@ impl Activity {
         }
     }
 
-    /// Whether a head, so many bytes of it counted, is larger than most may be.
-    pub fn is_too_large(&self, head: impl FnOnce() -> usize) -> bool {
-        self.large.load(Ordering::Relaxed) && head() > HEAD
+    /// Whether the last head may be larger than [`HEAD`].
+    pub fn is_large(&self) -> bool {
+        self.large.load(Ordering::Relaxed)
     }
 
     /// Returns when the connection has waited for too long.

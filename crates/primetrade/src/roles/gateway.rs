@@ -40,7 +40,7 @@ impl GatewayRole {
             Role::Auth => Sticky::Strangers,
             _ => Sticky::Everyone,
         };
-        Ok(proxy::routes(described, Arc::new(Proxy { upstream, envoy, callers: self.callers.clone(), sticky })))
+        Ok(proxy::routes(described, Arc::new(Proxy::new(upstream, envoy, self.callers.clone(), sticky))))
     }
 
     /// The public's listener: `services` are the endpoints of all of them.
