@@ -11,6 +11,7 @@
 
 mod api;
 mod catalogue;
+mod cluster;
 mod commands;
 mod mails;
 mod operation;

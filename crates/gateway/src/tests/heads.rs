@@ -119,7 +119,7 @@ async fn targets_pass_byte_for_byte() {
         "/api/v2/products?",
         "/api/v2/products?a=%2F%2f&b=+&c;d=%00&&=&e=%zz",
         "/api/v2/products?a=/../?b#",
-        "/api/v2/products?q=\u{fc}\u{2019}'\"<>{}|^`",
+        "/api/v2/products?q=\u{fc}\u{2019}'{}|^`",
         "/api/v2/products/a%2Fb",
         "/api/v2/products/%2e%2e",
         "/api/v1/products/a/",
