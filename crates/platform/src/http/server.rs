@@ -228,7 +228,7 @@ impl Server {
             if request.extensions().get::<OnUpgrade>().is_some() {
                 request.extensions_mut().insert(Stopping(server.stop.clone()));
             }
-            if server.is_too_large(&request, &activity) {
+            if server.is_too_large(&request) {
                 request.extensions_mut().insert(HeadTooLarge);
             }
             let connect = request.method() == Method::CONNECT;
@@ -246,12 +246,12 @@ impl Server {
     }
 
     /// What comes from outside is bounded such that a gateway can say more in it, and have it taken by the service behind.
-    fn is_too_large(&self, request: &Request<Incoming>, activity: &Activity) -> bool {
+    fn is_too_large(&self, request: &Request<Incoming>) -> bool {
         let (fields, bytes) = match self.protocols {
             Protocols::Http1 => (FIELDS, HEAD),
             Protocols::Http1AndH2c => (usize::MAX, 2 * HEAD),
         };
-        request.headers().len() > fields || (activity.is_large() && head_beside_token(request) > bytes)
+        request.headers().len() > fields || head_beside_token(request) > bytes
     }
 
     /// What the answer means to its connection.
