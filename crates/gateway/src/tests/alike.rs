@@ -84,7 +84,7 @@ async fn accounts(asked: &dyn Accounts, services: &Services) {
     let newest = asked.list(None, 1).await.unwrap();
     assert_eq!(newest[0].id, bob);
     let after = (newest[0].created_at, newest[0].id);
-    assert_eq!(asked.list(Some(after), 10).await.unwrap(), [found.clone()]);
+    assert_eq!(asked.list(Some(after), 10).await.unwrap(), std::slice::from_ref(&found));
 
     let sessions = asked.sessions_of(ada).await.unwrap();
     assert_eq!((sessions.len(), sessions[0].account_id), (1, ada));
