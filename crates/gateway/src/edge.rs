@@ -9,7 +9,7 @@ use std::time::Duration;
 use auth::Audience;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -20,7 +20,7 @@ use platform::Context;
 use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, RequestId, bearer};
+use platform::http::{ClientAddress, REQUEST_ID, RequestId, bearer};
 use platform::internal::{self, Doubt, Envoy, Speaker};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, metrics};
@@ -37,7 +37,6 @@ use crate::cors::{self, cross_origin};
 use crate::fallback;
 use crate::intake::{Intake, part};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes that the log shows of a path that leads nowhere.
 const LOGGED_PATH: usize = 200;
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
@@ -50,9 +49,14 @@ struct Parts {
     context: Context,
     door: Door,
     bounds: Bounds,
-    origins: CorsLayer,
+    /// None between our own processes: the gateway has answered for them.
+    origins: Option<CorsLayer>,
     proxies: Vec<IpNet>,
 }
+
+/// What was made of a request's statement, if it has one.
+#[derive(Clone)]
+struct Vouched(Option<Result<Speaker, Doubt>>);
 
 /// Whom a listener is for.
 pub enum Door {
@@ -64,11 +68,12 @@ pub enum Door {
 
 impl Edge {
     pub fn new(context: Context, door: Door, settings: &EdgeSettings) -> Self {
+        let is_public = matches!(door, Door::Public(_));
         Edge(Arc::new(Parts {
             context,
             door,
             bounds: Bounds::new(settings),
-            origins: cors::rules(&settings.cors_origins),
+            origins: is_public.then(|| cors::rules(&settings.cors_origins)),
             proxies: settings.trusted_proxies.clone(),
         }))
     }
@@ -110,7 +115,7 @@ where
             // whole chain is one future: with a boxed layer each, every request would pay for a dozen allocations.
             let answer = observe(&edge, sender, request, deadline, async |request| {
                 // Outside of what refuses: a page must be able to read why.
-                cross_origin(&edge.origins, request, async |request| {
+                cross_origin(edge.origins.as_ref(), request, async |request| {
                     // The one place that knows the words of both API versions.
                     explain(request, async |request| {
                         // Inside the log, so that a panic is logged as the 500 that the client gets.
@@ -138,12 +143,15 @@ where
 }
 
 impl Parts {
-    /// Who sends: a proxy that is trusted, or one of our own, as only they have the key that is asked for next.
+    /// Who sends: a proxy that is trusted, one of our own processes, or anybody.
     fn sender(&self, request: &mut Request) -> Sender {
-        match self.door {
-            Door::Public(_) => client::locate(request, &self.proxies),
-            Door::Internal(_) => Sender::Trusted,
-        }
+        let Door::Internal(envoy) = &self.door else { return client::locate(request, &self.proxies) };
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let statement = request.headers().get(internal::STATEMENT);
+        let word = statement.map(|statement| envoy.verify(statement, request.method(), target));
+        let is_ours = matches!(word, Some(Ok(_)));
+        request.extensions_mut().insert(Vouched(word));
+        if is_ours { Sender::Trusted } else { Sender::Stranger }
     }
 
     /// When the request has to be answered: after our own time, or that of one of our processes which asks.
@@ -186,12 +194,14 @@ async fn observe(
     let mut response = scope::within(Arc::clone(&scope), next(request)).await;
     let (route, took) = (metrics::route(route.as_ref()), started.elapsed());
     metrics().http.record(&method, route, response.status(), took);
-    trace::record_request(scope.trace(), &method, route, response.status(), took);
-    // What our own processes ask all the time is not worth a line each.
-    let routine = response.extensions().get::<internal::Routine>().is_some();
+    // What our own processes ask all the time is not worth a line and a span each.
+    let told = response.extensions().get::<internal::Routine>().is_none();
+    if told {
+        trace::record_request(scope.trace(), &method, route, response.status(), took);
+    }
     // Within the request, whose names every line of it has.
     scope::speak(&scope, || {
-        if routine {
+        if !told {
             return;
         }
         tracing::info!(
@@ -212,12 +222,16 @@ async fn observe(
     headers.insert(REQUEST_ID, id.into_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
-    if let Door::Internal(_) = edge.door
-        && let changed = scope.take_changed().join(" ")
-        && !changed.is_empty()
-        && let Ok(changed) = HeaderValue::from_str(&changed)
-    {
-        headers.insert(internal::CHANGED, changed);
+    let changed = scope.take_changed();
+    match &edge.door {
+        // Changed by what this process asked of others.
+        Door::Public(callers) => callers.forget(changed.iter().map(|subject| &**subject)),
+        Door::Internal(_) if changed.is_empty() => {}
+        Door::Internal(_) => {
+            if let Ok(changed) = HeaderValue::from_str(&changed.join(" ")) {
+                headers.insert(internal::CHANGED, changed);
+            }
+        }
     }
     response
 }
@@ -311,14 +325,13 @@ async fn bound(
 
 /// Turns away from an inner door who brings no statement of our own processes, and takes their word on whom they ask for.
 async fn admit(door: &Door, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
-    let Door::Internal(envoy) = door else { return next(request).await };
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let statement = request.headers().get(internal::STATEMENT);
-    let speaker = statement.map(|statement| envoy.verify(statement, request.method(), target));
-    let speaker = match speaker {
-        Some(Ok(speaker)) => speaker,
-        Some(Err(doubt)) => return disbelieve(doubt),
-        None => return refuse(Error::Forbidden),
+    if let Door::Public(_) = door {
+        return next(request).await;
+    }
+    let speaker = match request.extensions_mut().remove::<Vouched>() {
+        Some(Vouched(Some(Ok(speaker)))) => speaker,
+        Some(Vouched(Some(Err(doubt)))) => return disbelieve(doubt),
+        _ => return refuse(Error::Forbidden),
     };
     let extensions = request.extensions_mut();
     extensions.remove::<ClientAddress>();

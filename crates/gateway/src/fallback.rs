@@ -1,24 +1,47 @@
 //! Answers that belong to no service.
 
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kernel::Error;
 use platform::http::RequestId;
 use platform::http::v1::{self, Failure};
 use platform::http::v2::refusal::{self, Refusal};
+use platform::internal::Answer;
 use utoipa::ToSchema;
 
 /// Puts a refusal into the words of the API version that was asked.
 pub fn explain(bare: Response, path: &str, request_id: Option<&RequestId>) -> Response {
+    let bare = sort_methods(bare);
     let Some(refusal) = refusal::of(&bare) else { return bare };
+    if path.starts_with("/internal/") {
+        // Between our own processes, who read the kind of it.
+        return match &*refusal {
+            Refusal::Because(error) => Answer::<()>(Err(error.clone())).into_response(),
+            _ => bare,
+        };
+    }
     match (&*refusal, is_v2(path)) {
         (refusal, true) => refusal.explain(bare, path, request_id),
         (Refusal::Because(error), false) => Failure::from(error.clone()).into_response(),
         // The other kinds are v2's alone.
         (_, false) => Failure::route_not_found(path).into_response(),
     }
+}
+
+/// Methods that are allowed are named in the same order whether their endpoints are here or passed on.
+fn sort_methods(mut response: Response) -> Response {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(allowed) = response.headers().get(header::ALLOW).and_then(|methods| methods.to_str().ok())
+    {
+        let mut methods: Vec<&str> = allowed.split(',').collect();
+        methods.sort_unstable();
+        if let Ok(sorted) = HeaderValue::from_str(&methods.join(",")) {
+            response.headers_mut().insert(header::ALLOW, sorted);
+        }
+    }
+    response
 }
 
 pub async fn not_found(request: Request) -> Response {

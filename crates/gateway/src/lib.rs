@@ -8,6 +8,9 @@ mod edge;
 mod fallback;
 mod intake;
 pub mod proxy;
+#[cfg(test)]
+mod tests;
+mod tunnel;
 
 use std::sync::Arc;
 use std::time::Duration;

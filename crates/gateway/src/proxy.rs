@@ -1,23 +1,28 @@
 //! Endpoints of services that run elsewhere: the same routes, each passed on with a statement of who calls.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::uri::{self, PathAndQuery};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter};
 use bytes::Bytes;
+use hyper::body::Frame;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use kernel::Error;
 use platform::http::caller::Caller;
 use platform::http::openapi::Api;
+use platform::http::server::Stopping;
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, RequestId, body};
+use platform::http::{ClientAddress, REQUEST_ID, RequestId, body};
 use platform::internal::{self, Doubt, Envoy, Outside, Speaker};
 use platform::scope;
 use platform::upstream::{Call, Upstream};
@@ -25,12 +30,14 @@ use tokio::time::Instant;
 
 use crate::callers::Callers;
 use crate::client::Believed;
+use crate::tunnel::{Tunnel, Tunnels};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What a gateway must say of itself in each request that it passes on (RFC 9110 §7.6.3).
+const VIA: HeaderValue = HeaderValue::from_static("1.1 primetrade");
 
 /// What concerns one connection, not who is at its far end (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -57,26 +64,33 @@ const OURS_TO_SAY: [HeaderName; 6] = [
 
 /// The way to a service that runs elsewhere.
 pub struct Proxy {
-    pub upstream: Arc<Upstream>,
-    pub envoy: Arc<Envoy>,
-    pub callers: Callers,
-    pub sticky: Sticky,
+    upstream: Arc<Upstream>,
+    envoy: Arc<Envoy>,
+    callers: Callers,
+    sticky: Sticky,
+    tunnels: Tunnels,
 }
 
-/// Whose requests go to the same process each time, if the upstream keeps to that.
+/// Which requests of a client go to the same process each time, if the upstream keeps to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sticky {
-    Everyone,
-    /// Those who sent no token: what they try is counted by the process that they are sent to.
-    Strangers,
+    All,
+    /// Those that change something: who tries to log in is counted by the process that is asked, with a token or without.
+    Changes,
 }
 
 /// The described endpoints, each passed on.
 pub fn routes(described: &Api, proxy: Arc<Proxy>) -> Router {
-    let mut router = Router::new();
+    let (mut router, keyed) = (Router::new(), described.keyed());
     for (path, methods) in described.endpoints() {
-        let filters = methods.into_iter().filter_map(|method| MethodFilter::try_from(method).ok());
-        let there = filters.fold(MethodRouter::new(), |there, filter| there.on(filter, pass));
+        let mut there = MethodRouter::new();
+        for method in methods {
+            let keyed = method == Method::POST && keyed.contains(&*path);
+            if let Ok(filter) = MethodFilter::try_from(method) {
+                let pass = async move |State(proxy): State<Arc<Proxy>>, request| proxy.answer(request, keyed).await;
+                there = there.on(filter, pass);
+            }
+        }
         if path.starts_with("/api/v1/") {
             // As in this process: a slash at the end of a path of v1 makes no difference.
             router = router.route(&format!("{path}/"), there.clone());
@@ -86,14 +100,32 @@ pub fn routes(described: &Api, proxy: Arc<Proxy>) -> Router {
     router.with_state(proxy)
 }
 
-async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
-    proxy.pass(request).await.unwrap_or_else(|error| Refusal::from(error).into_response())
+/// What a client would like to speak instead of HTTP, and the place that it would take.
+struct Switch {
+    client: OnUpgrade,
+    protocol: HeaderValue,
+    tunnel: Tunnel,
+    stopping: Option<Stopping>,
 }
 
 impl Proxy {
-    async fn pass(&self, request: Request) -> Result<Response<Body>, Error> {
+    pub fn new(upstream: Arc<Upstream>, envoy: Arc<Envoy>, callers: Callers, sticky: Sticky) -> Self {
+        Self { upstream, envoy, callers, sticky, tunnels: Tunnels::new() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_tunnels(self, tunnels: Tunnels) -> Self {
+        Self { tunnels, ..self }
+    }
+
+    async fn answer(&self, request: Request, keyed: bool) -> Response<Body> {
+        self.pass(request, keyed).await.unwrap_or_else(|error| Refusal::from(error).into_response())
+    }
+
+    /// `keyed`: whether the endpoint heeds an idempotency key.
+    async fn pass(&self, request: Request, keyed: bool) -> Result<Response<Body>, Error> {
         let (mut parts, body) = request.into_parts();
-        let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| is_upgrade(&parts.headers));
+        let switch = self.switch(&mut parts)?;
         let (body, broken) = match body::of(&mut parts, body).await {
             Ok(body) => (body, None),
             Err(error) => (Bytes::new(), Some(error)),
@@ -103,17 +135,29 @@ impl Proxy {
             address: parts.extensions.get().map(|ClientAddress(address)| *address),
             body: broken,
         };
-        let repeatable = parts.method.is_safe() || parts.headers.contains_key(IDEMPOTENCY_KEY);
         let deadline = scope::current().and_then(|scope| scope.deadline).unwrap_or_else(Instant::now);
-        let counted = self.sticky == Sticky::Everyone || outside.caller.is_none();
+        let counted = self.sticky == Sticky::All || !parts.method.is_safe();
         let sticky = outside.address.filter(|_| counted).map(key);
-        let request = self.onward(parts, outside, body, upgrade.is_some(), deadline)?;
+        let is_head = parts.method == Method::HEAD;
+        let protocol = switch.as_ref().map(|switch| switch.protocol.clone());
+        let request = self.onward(parts, outside, body, protocol, deadline)?;
+        // By what is passed on: a key that went no further would protect nobody.
+        let repeatable = request.method().is_safe() || (keyed && request.headers().contains_key(IDEMPOTENCY_KEY));
         let answer = self.upstream.call(Call { request, deadline, repeatable, sticky }).await?;
         if let Some(doubt) = Doubt::told(answer.headers()) {
             // It is us who are not believed, not the client.
             return Err(doubt.refusal(self.upstream.name()));
         }
-        Ok(self.back(answer, upgrade))
+        self.back(answer, switch, is_head)
+    }
+
+    /// Whether the client asks for another protocol that may be passed through.
+    fn switch(&self, parts: &mut Parts) -> Result<Option<Switch>, Error> {
+        let Some(client) = parts.extensions.remove::<OnUpgrade>() else { return Ok(None) };
+        let Some(protocol) = wanted(&parts.headers) else { return Ok(None) };
+        let full = Error::Overloaded { what: "upgraded connections", retry_after: Duration::from_secs(1) };
+        let tunnel = self.tunnels.take().ok_or(full)?;
+        Ok(Some(Switch { client, protocol, tunnel, stopping: parts.extensions.remove() }))
     }
 
     /// The request as it is passed on.
@@ -122,16 +166,17 @@ impl Proxy {
         mut parts: Parts,
         outside: Outside,
         body: Bytes,
-        upgrade: bool,
+        protocol: Option<HeaderValue>,
         deadline: Instant,
     ) -> Result<axum::http::Request<Bytes>, Error> {
-        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let target = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let headers = &mut parts.headers;
-        let switch = headers.get(header::UPGRADE).cloned().filter(|_| upgrade);
-        let host = headers.get(header::HOST).cloned();
+        // Whoever names a host in the request line means that one (RFC 9112 §3.2.2).
+        let named = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        let host = named.or_else(|| headers.get(header::HOST).cloned());
         strip(headers);
         OURS_TO_SAY.iter().for_each(|name| _ = headers.remove(name));
-        if let Some(protocol) = switch {
+        if let Some(protocol) = protocol {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, protocol);
         }
@@ -147,72 +192,96 @@ impl Proxy {
             headers.entry(FORWARDED_HOST).or_insert(host);
         }
         headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+        headers.append(header::VIA, VIA);
         if let Some(id) = parts.extensions.get::<RequestId>() {
             headers.insert(REQUEST_ID, id.clone().into_header());
         }
-        let statement = self.envoy.sign(Speaker::Gateway(outside), &parts.method, &target);
+        let statement = self.envoy.sign(Speaker::Gateway(outside), &parts.method, target.as_str());
         let unsigned = || Error::Internal("a request could not be vouched for".into());
         headers.insert(internal::STATEMENT, statement.ok_or_else(unsigned)?);
         headers.insert(internal::TIMEOUT, internal::peer::millis_until(deadline));
         let mut request = axum::http::Request::new(body);
         *request.method_mut() = parts.method;
-        *request.uri_mut() = target.parse().map_err(|_| Error::NotFound)?;
+        let mut there = uri::Parts::default();
+        there.path_and_query = Some(target);
+        // A path alone is a URI.
+        *request.uri_mut() = Uri::from_parts(there).map_err(|_| Error::NotFound)?;
         *request.headers_mut() = parts.headers;
         Ok(request)
     }
 
     /// The answer as it goes back.
-    fn back(&self, mut answer: Response<Body>, upgrade: Option<OnUpgrade>) -> Response<Body> {
+    fn back(&self, mut answer: Response<Body>, switch: Option<Switch>, is_head: bool) -> Result<Response<Body>, Error> {
         if let Some(changed) = answer.headers().get(internal::CHANGED).and_then(|changed| changed.to_str().ok()) {
             self.callers.forget(changed.split(' '));
         }
-        let switched = (answer.status() == StatusCode::SWITCHING_PROTOCOLS)
-            .then(|| answer.headers().get(header::UPGRADE).cloned());
+        let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = answer.headers_mut().remove(header::UPGRADE).filter(|_| switched);
         strip(answer.headers_mut());
-        if let Some(protocol) = switched.flatten()
-            && let Some(client) = upgrade
-        {
+        if switched {
+            let strange = || Error::Unavailable(format!("{} switched protocols unasked", self.upstream.name()));
+            let (switch, protocol) = switch.zip(protocol).ok_or_else(strange)?;
             let headers = answer.headers_mut();
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, protocol);
-            tokio::spawn(join(client, hyper::upgrade::on(&mut answer)));
+            let Switch { client, tunnel, stopping, .. } = switch;
+            let stopped = async {
+                match stopping {
+                    Some(mut stopping) => stopping.wait().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::spawn(tunnel.join(client, hyper::upgrade::on(&mut answer), stopped));
+        } else if is_head && !answer.headers().contains_key(header::CONTENT_LENGTH) {
+            *answer.body_mut() = Body::new(Withheld);
         }
-        answer
+        Ok(answer)
     }
 }
 
-/// Copies bytes both ways until one side ends. Its time is bounded by the listener, whose place it keeps.
-async fn join(client: OnUpgrade, server: OnUpgrade) {
-    if let (Ok(client), Ok(server)) = (client.await, server.await) {
-        let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-        // Either side may break off at will.
-        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+/// The body that HEAD did not ask for, of which the service did not say how long it is: nobody may say so in its place.
+struct Withheld;
+
+impl HttpBody for Withheld {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(None)
     }
 }
 
 /// FNV-1a of the network that one client has to itself: of IPv6, the first half.
 fn key(address: IpAddr) -> u64 {
-    let octets = match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets()[..8].to_vec(),
-    };
     let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    octets.iter().fold(0xcbf2_9ce4_8422_2325, hash)
+    let start = 0xcbf2_9ce4_8422_2325;
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().iter().fold(start, hash),
+        IpAddr::V6(address) => address.octets().iter().take(8).fold(start, hash),
+    }
 }
 
 /// Takes out what ends here, on the way there and back.
 fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
+    // Most clients name nothing, or what is taken out in any case.
+    let own = |name: &HeaderName| name != "close" && !HOP_BY_HOP.contains(name);
+    let named: Vec<HeaderName> = connection(headers).filter_map(|name| name.parse().ok()).filter(own).collect();
     named.iter().chain(&HOP_BY_HOP).chain(&internal::OURS).for_each(|name| _ = headers.remove(name));
 }
 
-fn is_upgrade(headers: &HeaderMap) -> bool {
-    let asked = headers.get(header::CONNECTION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    headers.contains_key(header::UPGRADE) && asked.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade"))
+/// What concerns the connection alone, as its header names it.
+fn connection(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// The protocols that a client would rather speak. Not another kind of HTTP: what is said then would reach the service as if the
+/// gateway had said it.
+fn wanted(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut protocols = headers.get_all(header::UPGRADE).iter();
+    let protocol = protocols.next().filter(|_| protocols.next().is_none())?;
+    let is_http = |name: &str| ["h2c", "h2", "http", "tls"].iter().any(|http| name.eq_ignore_ascii_case(http));
+    let mut names = protocol.to_str().ok()?.split(',').map(|name| name.split('/').next().unwrap_or_default().trim());
+    let may = !names.any(is_http) && connection(headers).any(|name| name.eq_ignore_ascii_case("upgrade"));
+    may.then(|| protocol.clone())
 }

@@ -29,8 +29,8 @@ pub enum Command {
     Serve { roles: Roles, demo: bool, no_migrate: bool },
     /// Bring the databases to the current schema.
     Migrate,
-    /// Add a signing key, which is used from now on.
-    KeysRotate,
+    /// Add a signing key, which is used from now on: for tokens, or for what the processes of a deployment tell each other.
+    KeysRotate { internal: bool },
     /// Create an administrator, whose password is the first line of stdin.
     AdminCreate { username: String, email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
@@ -74,7 +74,7 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             no_migrate: serve.get_flag("no-migrate"),
         },
         [("migrate", _)] => Command::Migrate,
-        [("keys", _), ("rotate", _)] => Command::KeysRotate,
+        [("keys", _), ("rotate", rotate)] => Command::KeysRotate { internal: rotate.get_flag("internal") },
         [("admin", _), ("create", create)] => {
             Command::AdminCreate { username: text(create, "username"), email: text(create, "email") }
         }
@@ -123,9 +123,7 @@ fn root() -> Clap {
         .subcommand(serve())
         .subcommand(Clap::new("migrate").about("Bring the databases to the current schema"))
         .subcommand(group("admin", "Manage administrators").subcommand(admin_create()))
-        .subcommand(group("keys", "Manage the keys that sign tokens").subcommand(
-            Clap::new("rotate").about("Sign with a new key; older ones verify until their tokens are over"),
-        ))
+        .subcommand(group("keys", "Manage the keys that sign").subcommand(keys_rotate()))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
         .subcommand(openapi())
         .subcommand(doctor())
@@ -170,6 +168,12 @@ fn admin_create() -> Clap {
         .arg(option("email", "E", "Address to log in with").required(true))
         // The flag is required so that a password is never expected as an argument, where other users could see it.
         .arg(switch("password-stdin", "Read the password from the first line of stdin").required(true))
+}
+
+fn keys_rotate() -> Clap {
+    Clap::new("rotate")
+        .about("Sign tokens with a new key; older ones verify until their tokens are over")
+        .arg(switch("internal", "The key of calls between processes instead, in internal.key_file"))
 }
 
 fn import_csv() -> Clap {
@@ -281,7 +285,8 @@ mod tests {
             Command::Serve { roles: "users,auth".parse().unwrap(), demo: true, no_migrate: true }
         );
         assert_eq!(cli("primetrade migrate").command, Command::Migrate);
-        assert_eq!(cli("primetrade keys rotate").command, Command::KeysRotate);
+        assert_eq!(cli("primetrade keys rotate").command, Command::KeysRotate { internal: false });
+        assert_eq!(cli("primetrade keys rotate --internal").command, Command::KeysRotate { internal: true });
         assert_eq!(
             cli("primetrade admin create --username ada --email ada@shop.example --password-stdin").command,
             Command::AdminCreate { username: "ada".into(), email: "ada@shop.example".into() }

@@ -115,7 +115,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
         match command {
             Command::Serve { roles, demo, no_migrate } => serve::run(config, roles, demo, !no_migrate).await,
             Command::Migrate => commands::migrate(config).await,
-            Command::KeysRotate => commands::keys_rotate(config),
+            Command::KeysRotate { internal } => commands::keys_rotate(config, internal),
             Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,
             Command::ImportCsv { file, owner, dry_run, currency } => {
                 commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await

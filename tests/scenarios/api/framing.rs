@@ -2,7 +2,8 @@
 //! which no request here reaches.
 
 use serde_json::json;
-use testkit::{Client, Server, Topology, raw, raw_in_parts};
+use testkit::recorder::Recorder;
+use testkit::{Client, Deployment, Server, Topology, raw, raw_in_parts};
 
 /// An account that nobody may be able to make by what is smuggled.
 const EMAIL: &str = "smuggled@example.com";
@@ -117,6 +118,41 @@ fn a_doubtful_request_ends_its_connection_and_none_behind_it_is_served() {
         check(&format!("{CHUNKED}{body}{behind}"));
     }
     server.client().post("/api/v2/accounts", &account()).expect(201);
+}
+
+#[test]
+fn nothing_of_a_doubtful_request_is_passed_on() {
+    let recorder = Recorder::start();
+    let gateway = Deployment::new(Topology::Sqlite).arg("--role=gateway");
+    let services = ["UPSTREAMS__AUTH", "UPSTREAMS__PRODUCTS", "UPSTREAMS__USERS"];
+    let gateway = services.iter().fold(gateway, |gateway, service| gateway.set(service, &recorder.address)).start();
+    let behind = smuggled();
+    let mut good_ones = 0;
+    let mut check = |request: &str, status: u16| {
+        let good = format!("GET /api/v2/products?number={good_ones} HTTP/1.1\r\nHost: x\r\n\r\n");
+        good_ones += 1;
+        let sent = format!("{good}{request}");
+        assert_eq!(statuses(&raw(gateway.url(), sent.as_bytes())), [200, status], "{sent:?}");
+        let seen = recorder.seen();
+        assert_eq!(seen.len(), good_ones, "{sent:?}: {:?}", seen.last());
+        let last = seen.last().map_or("", String::as_str);
+        assert!(last.starts_with(good.split(" HTTP").next().unwrap_or_default()), "{sent:?}: {last:?}");
+        assert!(!last.contains("hello") && !last.contains("smuggled"), "{sent:?}: {last:?}");
+    };
+    for head in HEADS {
+        let head = head.replace("/health", "/api/v2/products");
+        check(&format!("{head}\r\nhello{behind}"), 400);
+        check(&format!("{head}\r\n0\r\n\r\n{behind}"), 400);
+    }
+    for body in BODIES {
+        check(&format!("{CHUNKED}{body}{behind}"), 400);
+    }
+    let long = "x".repeat(40_000);
+    let get = "GET /api/v2/products HTTP/1.1\r\nHost: x\r\n";
+    check(&format!("{get}A: {long}\r\n\r\n{behind}"), 431);
+    check(&format!("{get}{}\r\n{behind}", "A: b\r\n".repeat(90)), 431);
+    check(&format!("{get}{}\r\n{behind}", "A: b\r\n".repeat(200)), 431);
+    check(&format!("GET /api/v2/products?{} HTTP/1.1\r\nHost: x\r\n\r\n{behind}", "x".repeat(70_000)), 414);
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! What holds in a cluster while parts of it fail: two gateways and two processes of each service on one PostgreSQL.
+//! What a cluster's processes are to each other and to strangers, and what holds while parts of it fail: two gateways and two processes of each service on one PostgreSQL.
 
 mod absent;
+mod doors;
 mod hangs;
 mod kills;
 mod load;
 mod revocation;
 mod rolling;
+mod ways;
 
 use std::time::Duration;
 

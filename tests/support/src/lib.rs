@@ -15,6 +15,7 @@ pub mod metrics;
 mod output;
 pub mod postgres;
 mod process;
+pub mod recorder;
 pub mod server;
 pub mod store;
 pub mod wait;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::framing::{self, Framing};
 
 /// Bytes of a request's head that every connection may send.
-const HEAD: usize = 32 * 1024;
+pub const HEAD: usize = 32 * 1024;
 /// Connections that may send more at a time, so that a head with a token beyond all measure can be answered, and memory stays bounded.
 pub const HEADS: usize = 64;
 
@@ -34,8 +34,6 @@ pub struct Activity {
     answering: AtomicU32,
     /// Requests whose heads arrived.
     requests: AtomicU64,
-    /// Whether the last head may be larger than [`HEAD`].
-    large: AtomicBool,
     /// Whether a part of a head has arrived.
     in_head: AtomicBool,
     /// Whether the connection now speaks something else than HTTP.
@@ -49,7 +47,6 @@ impl Activity {
             last: AtomicU64::new(0),
             answering: AtomicU32::new(0),
             requests: AtomicU64::new(0),
-            large: AtomicBool::new(false),
             in_head: AtomicBool::new(false),
             switched: AtomicBool::new(false),
         }
@@ -65,11 +62,6 @@ impl Activity {
             drop(answering);
             answered
         }
-    }
-
-    /// Whether a head, so many bytes of it counted, is larger than most may be.
-    pub fn is_too_large(&self, head: impl FnOnce() -> usize) -> bool {
-        self.large.load(Ordering::Relaxed) && head() > HEAD
     }
 
     /// Returns when the connection has waited for too long.
@@ -198,7 +190,6 @@ impl<S> Watched<S> {
         let requests = self.activity.requests.load(Ordering::Relaxed);
         if self.behind != requests {
             (self.behind, self.head, self.large) = (requests, 0, None);
-            self.activity.large.store(false, Ordering::Relaxed);
         }
         // Else it is of a body, which has bounds of its own.
         if !self.activity.is_answering() {
@@ -207,7 +198,6 @@ impl<S> Watched<S> {
         if self.head > HEAD && self.large.is_none() {
             let place = Arc::clone(&self.heads).try_acquire_owned();
             self.large = Some(place.map_err(|_| io::Error::other("too many large heads"))?);
-            self.activity.large.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -19,8 +19,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use kernel::Uuid;
+
+/// The header of [`RequestId`].
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The request's id, given by the edge: in the reply, the log line, and the events of the request. Cheap to clone.
 #[derive(Debug, Clone)]

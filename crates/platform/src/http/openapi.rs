@@ -6,7 +6,7 @@
 mod answers;
 mod examples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
@@ -107,6 +107,14 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         Api { v1: self.v1.with_state(state.clone()), v2: self.v2.with_state(state) }
     }
 
+    /// The paths on which POST takes an `Idempotency-Key`: what is sent again with the same key has one effect.
+    pub fn keyed(&self) -> HashSet<&str> {
+        let items = [&self.v1, &self.v2].map(|router| &router.get_openapi().paths.paths).into_iter().flatten();
+        let keyed =
+            items.filter(|(_, item)| item.post.as_ref().is_some_and(|post| takes_header(post, IDEMPOTENCY_KEY)));
+        keyed.map(|(path, _)| path.as_str()).collect()
+    }
+
     /// Which methods the routes have.
     pub fn endpoints(&self) -> Endpoints {
         let items = [&self.v1, &self.v2].map(|router| &router.get_openapi().paths.paths).into_iter().flatten();
@@ -178,6 +186,9 @@ pub enum Version {
 
 /// Of nothing that is.
 const EXAMPLE_ID: &str = "0195ea1b-3d02-8c11-a411-9be1d2c4f7a0";
+
+/// As endpoints declare it.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The bearer token's name among the security schemes.
 const BEARER: &str = "bearer";
@@ -283,7 +294,7 @@ fn add_refusals(operation: &mut Operation, version: Version) {
             if has(ParameterIn::Query) {
                 statuses.push(400);
             }
-            if has_header("Idempotency-Key") {
+            if has_header(IDEMPOTENCY_KEY) {
                 statuses.extend([400, 409, 422]);
             }
         }
@@ -297,7 +308,7 @@ fn add_refusals(operation: &mut Operation, version: Version) {
             if has_header("If-Match") {
                 statuses.extend([412, 428]);
             }
-            if has_header("Idempotency-Key") {
+            if has_header(IDEMPOTENCY_KEY) {
                 statuses.extend([409, 422]);
             }
         }

@@ -13,13 +13,14 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service as _;
 
 use super::ClientAddress;
-use super::activity::{self, Activity, PATIENCE, Watched};
+use super::activity::{self, Activity, HEAD, PATIENCE, Watched};
 use super::preface::Begun;
 
 /// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
@@ -27,6 +28,8 @@ const BUFFER: usize = 1_280 * 1024;
 /// Requests at a time on one connection of HTTP/2, and bytes of the headers of each.
 const STREAMS: u32 = 256;
 const STREAM_HEAD: u32 = 64 * 1024;
+/// Header fields of a request from outside. Hyper reads a hundred, and a gateway that passes the request on adds some of its own.
+const FIELDS: usize = 88;
 /// How long an idle connection stays open after shutdown began, for the request that is on its way.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long running requests may take after that.
@@ -222,7 +225,10 @@ impl Server {
         let (server, activity) = (Arc::clone(self), Arc::clone(activity));
         service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(address);
-            if activity.is_too_large(|| head_beside_token(&request)) {
+            if request.extensions().get::<OnUpgrade>().is_some() {
+                request.extensions_mut().insert(Stopping(server.stop.clone()));
+            }
+            if server.is_too_large(&request) {
                 request.extensions_mut().insert(HeadTooLarge);
             }
             let connect = request.method() == Method::CONNECT;
@@ -237,6 +243,15 @@ impl Server {
                 Ok(response)
             })
         })
+    }
+
+    /// What comes from outside is bounded such that a gateway can say more in it, and have it taken by the service behind.
+    fn is_too_large(&self, request: &Request<Incoming>) -> bool {
+        let (fields, bytes) = match self.protocols {
+            Protocols::Http1 => (FIELDS, HEAD),
+            Protocols::Http1AndH2c => (usize::MAX, 2 * HEAD),
+        };
+        request.headers().len() > fields || head_beside_token(request) > bytes
     }
 
     /// What the answer means to its connection.
@@ -291,6 +306,18 @@ fn head_beside_token(request: &Request<Incoming>) -> usize {
     let headers = request.headers().iter().filter(|(name, _)| *name != header::AUTHORIZATION);
     let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
     headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
+}
+
+/// Goes with a request that asks for another protocol: tells those who speak it when the listener stops, which waits for them.
+#[derive(Clone)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Returns when the listener stops.
+    pub async fn wait(&mut self) {
+        // An error means that whoever could say so is gone.
+        let _ = self.0.wait_for(|stopping| *stopping).await;
+    }
 }
 
 /// Marks a request whose head is larger than most may be: it is for the edge to refuse, which counts and logs it.

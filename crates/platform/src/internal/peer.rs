@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::wire::Refused;
 use super::{CHANGED, Doubt, Envoy, STATEMENT, Speaker, TIMEOUT};
+use crate::http::REQUEST_ID;
 use crate::http::v2::Refusal;
 use crate::scope;
 use crate::upstream::{Call, Upstream};
@@ -23,7 +24,6 @@ use crate::upstream::{Call, Upstream};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of an answer at most.
 const ANSWER: usize = 64 << 20;
-const REQUEST_ID: &str = "x-request-id";
 
 /// Another service, as the service `from` asks it.
 #[derive(Clone)]

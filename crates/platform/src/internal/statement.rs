@@ -15,7 +15,7 @@ use sha2::Sha256;
 use crate::Context;
 use crate::http::body::{Arrived, BodyError};
 use crate::http::caller::Caller;
-use crate::keys::{KeyError, LiveRing, Seed};
+use crate::keys::{FromSeed, KeyError, KeyRing, LiveRing, Seed};
 
 /// How long a statement is good. It is made for one request, which arrives at once.
 const LIFETIME: Duration = Duration::from_secs(30);
@@ -100,8 +100,18 @@ impl Doubt {
 
 /// Signs and verifies statements, with the key that the processes of a deployment share.
 pub struct Envoy {
-    ring: LiveRing<Seed>,
+    ring: LiveRing<Code>,
     context: Context,
+}
+
+/// A code that has taken in its key, for copies of which more is to come.
+struct Code(Option<Hmac<Sha256>>);
+
+impl FromSeed for Code {
+    fn from_seed(seed: &Seed) -> Self {
+        // Any length of key will do.
+        Self(Hmac::new_from_slice(seed).ok())
+    }
 }
 
 impl Envoy {
@@ -113,12 +123,22 @@ impl Envoy {
         Ok(Self { ring: LiveRing::open(file, &context)?, context })
     }
 
+    /// Signs with a new key from now on, and drops those whose last statements are over. Processes that read this file notice by
+    /// themselves; those that have a copy must get it before the next rotation, and are not believed until then. Returns how many
+    /// older keys still verify.
+    ///
+    /// # Errors
+    /// See [`KeyError`]; the ring is then as it was.
+    pub fn rotate(file: &Path, context: &Context) -> Result<usize, KeyError> {
+        KeyRing::<Seed>::rotate(file, context, LIFETIME + 2 * SKEW)
+    }
+
     /// A statement for one request: `target` is its path and query.
     pub fn sign(&self, speaker: Speaker, method: &Method, target: &str) -> Option<HeaderValue> {
         let statement = Statement { made: self.context.now().0, speaker };
         let payload = BASE64.encode(serde_json::to_vec(&statement).ok()?);
         let ring = self.ring.current();
-        let code = code(&ring.newest()?.key, &payload, method, target)?.finalize().into_bytes();
+        let code = ring.newest()?.key.of(&payload, method, target)?.finalize().into_bytes();
         HeaderValue::from_str(&format!("{payload}.{}", BASE64.encode(code))).ok()
     }
 
@@ -139,11 +159,11 @@ impl Envoy {
     fn signed(&self, statement: &HeaderValue, method: &Method, target: &str) -> Option<Statement> {
         let (payload, signature) = statement.to_str().ok().filter(|text| text.len() <= MAX)?.split_once('.')?;
         let signature = BASE64.decode(signature).ok()?;
-        let good = |key: &Seed| {
-            let expected = code(key, payload, method, target);
+        let good = |key: &Code| {
+            let expected = key.of(payload, method, target);
             expected.is_some_and(|expected| expected.verify_slice(&signature).is_ok())
         };
-        let known = |ring: &crate::keys::KeyRing<Seed>| ring.keys().iter().rev().any(|key| good(&key.key));
+        let known = |ring: &KeyRing<Code>| ring.keys().iter().rev().any(|key| good(&key.key));
         if !known(&self.ring.current()) && !known(&self.ring.latest()) {
             return None;
         }
@@ -151,15 +171,17 @@ impl Envoy {
     }
 }
 
-/// Bound to the request, so that one who overhears it cannot ask anything else.
-fn code(key: &Seed, payload: &str, method: &Method, target: &str) -> Option<Hmac<Sha256>> {
-    let mut code = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    for part in [payload, method.as_str(), target] {
-        code.update(part.as_bytes());
-        // Between parts, none of which has it.
-        code.update(b"\n");
+impl Code {
+    /// Bound to the request, so that one who overhears it cannot ask anything else.
+    fn of(&self, payload: &str, method: &Method, target: &str) -> Option<Hmac<Sha256>> {
+        let mut code = self.0.clone()?;
+        for part in [payload, method.as_str(), target] {
+            code.update(part.as_bytes());
+            // Between parts, none of which has it.
+            code.update(b"\n");
+        }
+        Some(code)
     }
-    Some(code)
 }
 
 #[cfg(test)]

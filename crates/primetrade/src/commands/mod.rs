@@ -17,6 +17,7 @@ use std::sync::Arc;
 use auth::KeyRing;
 use kernel::SystemClock;
 use platform::Context;
+use platform::internal::Envoy;
 
 use crate::app::App;
 use crate::config::Config;
@@ -43,14 +44,23 @@ pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
 }
 
 /// `primetrade keys rotate`.
-pub fn keys_rotate(config: &Config) -> Result<Outcome, Failure> {
-    let (file, context) = (config.key_file(), Context::new(Arc::new(SystemClock)));
+pub fn keys_rotate(config: &Config, internal: bool) -> Result<Outcome, Failure> {
+    let context = Context::new(Arc::new(SystemClock));
+    let (file, remedy) = match internal {
+        true => (config.internal.key_file.clone(), "run this where the server runs, or set internal.key_file"),
+        false => (config.key_file(), IN_ITS_FOLDER),
+    };
     if !file.exists() {
         // A new ring would be nobody's, and whoever rotates a leaked key would believe that it is replaced.
-        return Err(format!("there is no key ring {}: {IN_ITS_FOLDER}", absolute(&file)).into());
+        return Err(format!("there is no key ring {}: {remedy}", absolute(&file)).into());
     }
-    let older =
-        KeyRing::rotate(&file, &context, config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime))?;
-    say!("a new key in {} signs from now on; {older} older ones verify until their tokens are over", file.display());
+    let (older, signed) = match internal {
+        true => (Envoy::rotate(&file, &context)?, "statements"),
+        false => {
+            let lifetime = config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime);
+            (KeyRing::rotate(&file, &context, lifetime)?, "tokens")
+        }
+    };
+    say!("a new key in {} signs from now on; {older} older ones verify until their {signed} are over", file.display());
     Ok(Outcome::Done)
 }

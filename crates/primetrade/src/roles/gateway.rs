@@ -37,10 +37,10 @@ impl GatewayRole {
     pub fn pass(&self, deps: &Deps, role: Role, described: &Api) -> Result<Router, Failure> {
         let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
         let sticky = match role {
-            Role::Auth => Sticky::Strangers,
-            _ => Sticky::Everyone,
+            Role::Auth => Sticky::Changes,
+            _ => Sticky::All,
         };
-        Ok(proxy::routes(described, Arc::new(Proxy { upstream, envoy, callers: self.callers.clone(), sticky })))
+        Ok(proxy::routes(described, Arc::new(Proxy::new(upstream, envoy, self.callers.clone(), sticky))))
     }
 
     /// The public's listener: `services` are the endpoints of all of them.

@@ -25,6 +25,8 @@ use crate::telemetry::metrics::{self, Operation, metrics};
 
 /// How long a connection attempt, and the wait for a pooled connection, may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may be silent before the system asks whether the server is still there.
+const SILENCE: Duration = Duration::from_secs(5);
 /// The server gives up on any statement after this, and on a transaction that idles. Plans are made once and follow indexes: one
 /// that was made while a table was small, or unknown to the statistics, must still be right when it is large. Compiling a plan
 /// takes longer than any of ours runs.
@@ -81,6 +83,8 @@ impl Postgres {
         let given = config.get_options().unwrap_or_default();
         let options = format!("{OPTIONS} {given} -c search_path={service}");
         config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
+        // A host that vanished says no word of it.
+        config.keepalives_idle(SILENCE).keepalives_interval(SILENCE).tcp_user_timeout(2 * SILENCE);
         let manager =
             Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)

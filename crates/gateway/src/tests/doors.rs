@@ -1,0 +1,98 @@
+//! The door between processes.
+
+use axum::http::{HeaderValue, Method};
+use platform::internal::Speaker;
+
+use super::*;
+
+struct Inner {
+    socket: SocketAddr,
+    envoy: Arc<Envoy>,
+    _stop: watch::Sender<bool>,
+    folder: tempfile::TempDir,
+}
+
+impl Inner {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let envoy = envoy(folder.path());
+        let slow = async || tokio::time::sleep(PATIENCE).await;
+        let routes = Router::new()
+            .route("/api/v2/products", axum::routing::get(async || "in"))
+            .route("/internal/slow", axum::routing::get(slow));
+        let router = crate::internal(routes, Arc::clone(&envoy), context(), &settings());
+        let (socket, _stop, _) = listen(router, Protocols::Http1AndH2c);
+        Self { socket, envoy, _stop, folder }
+    }
+
+    async fn ask(&self, method: &str, target: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(self.socket).await.unwrap();
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        rest(&mut stream).await
+    }
+
+    fn signed(&self, method: &Method, target: &str) -> String {
+        let statement = self.envoy.sign(Speaker::Service("users".into()), method, target).unwrap();
+        line(&statement)
+    }
+}
+
+fn line(statement: &HeaderValue) -> String {
+    format!("Primetrade-Statement: {}\r\n", statement.to_str().unwrap())
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_a_statement_of_this_very_request() {
+    let inner = Inner::start();
+    let path = "/api/v2/products";
+    let good = inner.signed(&Method::GET, path);
+    assert_eq!(status(&inner.ask("GET", path, &good).await), "200");
+    let query = inner.signed(&Method::GET, "/api/v2/products?a=b");
+    assert_eq!(status(&inner.ask("GET", "/api/v2/products?a=b", &query).await), "200");
+    let strangers = Envoy::open(&inner.folder.path().join("another.json"), context()).unwrap();
+    let forged = line(&strangers.sign(Speaker::Service("users".into()), &Method::GET, path).unwrap());
+    for (what, method, target, headers) in [
+        ("none", "GET", path, ""),
+        ("none, at an endpoint that there is not", "GET", "/nothing", ""),
+        ("of another key", "GET", path, &*forged),
+        ("of another path", "GET", "/internal/slow", &good),
+        ("of another method", "HEAD", path, &good),
+        ("of another query", "GET", "/api/v2/products?", &good),
+        ("nonsense", "GET", path, "Primetrade-Statement: a.b\r\n"),
+        ("a token instead", "GET", path, "Authorization: Bearer a.b.c\r\n"),
+    ] {
+        let answer = inner.ask(method, target, headers).await;
+        assert_eq!(status(&answer), "403", "{what}: {answer}");
+    }
+    let unread = "Transfer-Encoding: chunked\r\n";
+    assert_eq!(status(&inner.ask("POST", path, unread).await), "403", "before anything of it is read");
+}
+
+#[tokio::test]
+async fn who_asks_says_how_long_they_wait() {
+    let inner = Inner::start();
+    let signed = inner.signed(&Method::GET, "/internal/slow");
+    let began = tokio::time::Instant::now();
+    let answer = inner.ask("GET", "/internal/slow", &format!("{signed}Primetrade-Timeout-Ms: 100\r\n")).await;
+    assert_eq!(status(&answer), "503", "{answer}");
+    // The listener's own time is ten seconds.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn keys_are_replaced_while_statements_are_on_their_way() {
+    let inner = Inner::start();
+    let (path, file) = ("/api/v2/products", inner.folder.path().join("internal.json"));
+    let first = inner.signed(&Method::GET, path);
+    assert_eq!(Envoy::rotate(&file, &context()).unwrap(), 1);
+    assert_eq!(status(&inner.ask("GET", path, &first).await), "200", "the old key still verifies");
+    let newest = Envoy::open(&file, context()).unwrap();
+    let newest = line(&newest.sign(Speaker::Service("users".into()), &Method::GET, path).unwrap());
+    assert_ne!(newest, first);
+    assert_eq!(status(&inner.ask("GET", path, &newest).await), "200", "the new one is known at once");
+}
