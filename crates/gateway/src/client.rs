@@ -30,12 +30,13 @@ fn is_among(networks: &[IpNet], address: IpAddr) -> bool {
 }
 
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    // What is no text is no address either: what stands before it is not looked at.
-    let told = headers.get_all(FORWARDED_FOR).iter().rev().map(|value| value.to_str().unwrap_or("?"));
-    let mut hops = told.flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
+    // By bytes: a client may write what is no text into the line that its proxy goes on with.
+    let told =
+        headers.get_all(FORWARDED_FOR).iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+    let mut hops = told.map(|hop| std::str::from_utf8(hop).ok()?.trim().parse::<IpAddr>().ok());
     let mut client = peer;
     while is_among(trusted, client)
-        && let Some(Ok(hop)) = hops.next()
+        && let Some(Some(hop)) = hops.next()
     {
         client = hop;
     }
