@@ -88,6 +88,10 @@ pub trait Accounts: Send + Sync {
     async fn erasure_done(&self, id: Uuid) -> Result<(), Error>;
 }
 
+/// Where a POST may be made twice as well as once. Whoever lost the answer to a log-in logs in again: the session before is known to
+/// nobody, and ends by itself. The same refresh token gets the same successor.
+pub const HARMLESS: &[&str] = &["/api/v1/auth/login", "/api/v2/sessions", "/api/v2/sessions/refresh"];
+
 /// Auth's endpoints.
 pub fn api(auth: Arc<Auth>) -> platform::http::openapi::Api {
     routes::api().with_state(auth)

@@ -79,15 +79,44 @@ pub enum Sticky {
     Changes,
 }
 
-/// The described endpoints, each passed on.
-pub fn routes(described: &Api, proxy: Arc<Proxy>) -> Router {
+/// When a request may be passed on once more after its answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Never,
+    /// The endpoint heeds idempotency keys.
+    WithKey,
+    Always,
+}
+
+impl Again {
+    fn of(method: &Method, is_keyed: bool, is_harmless: bool) -> Self {
+        match *method {
+            _ if method.is_safe() => Self::Always,
+            Method::POST if is_harmless => Self::Always,
+            Method::POST if is_keyed => Self::WithKey,
+            _ => Self::Never,
+        }
+    }
+
+    /// By what is passed on: a key that went no further would protect nobody.
+    fn applies_to(self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Never => false,
+            Self::WithKey => headers.contains_key(IDEMPOTENCY_KEY),
+            Self::Always => true,
+        }
+    }
+}
+
+/// The described endpoints, each passed on. `harmless`: paths on which POST may be made twice as well as once.
+pub fn routes(described: &Api, harmless: &[&str], proxy: Arc<Proxy>) -> Router {
     let (mut router, keyed) = (Router::new(), described.keyed());
     for (path, methods) in described.endpoints() {
         let mut there = MethodRouter::new();
         for method in methods {
-            let keyed = method == Method::POST && keyed.contains(&*path);
+            let again = Again::of(&method, keyed.contains(&*path), harmless.contains(&&*path));
             if let Ok(filter) = MethodFilter::try_from(method) {
-                let pass = async move |State(proxy): State<Arc<Proxy>>, request| proxy.answer(request, keyed).await;
+                let pass = async move |State(proxy): State<Arc<Proxy>>, request| proxy.answer(request, again).await;
                 there = there.on(filter, pass);
             }
         }
@@ -118,12 +147,11 @@ impl Proxy {
         Self { tunnels, ..self }
     }
 
-    async fn answer(&self, request: Request, keyed: bool) -> Response<Body> {
-        self.pass(request, keyed).await.unwrap_or_else(|error| Refusal::from(error).into_response())
+    async fn answer(&self, request: Request, again: Again) -> Response<Body> {
+        self.pass(request, again).await.unwrap_or_else(|error| Refusal::from(error).into_response())
     }
 
-    /// `keyed`: whether the endpoint heeds an idempotency key.
-    async fn pass(&self, request: Request, keyed: bool) -> Result<Response<Body>, Error> {
+    async fn pass(&self, request: Request, again: Again) -> Result<Response<Body>, Error> {
         let (mut parts, body) = request.into_parts();
         let switch = self.switch(&mut parts)?;
         let (body, broken) = match body::of(&mut parts, body).await {
@@ -141,8 +169,7 @@ impl Proxy {
         let is_head = parts.method == Method::HEAD;
         let protocol = switch.as_ref().map(|switch| switch.protocol.clone());
         let request = self.onward(parts, outside, body, protocol, deadline)?;
-        // By what is passed on: a key that went no further would protect nobody.
-        let repeatable = request.method().is_safe() || (keyed && request.headers().contains_key(IDEMPOTENCY_KEY));
+        let repeatable = again.applies_to(request.headers());
         let answer = self.upstream.call(Call { request, deadline, repeatable, sticky }).await?;
         if let Some(doubt) = Doubt::told(answer.headers()) {
             // It is us who are not believed, not the client.

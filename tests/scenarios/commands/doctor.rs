@@ -17,13 +17,7 @@ on_both!(
 
 /// Settings by which the doctor looks at a running member.
 fn of_member(server: &Server, name: &str) -> Vec<String> {
-    let process = server.member(name);
-    let address = |url: &str| url.trim_start_matches("http://").to_owned();
-    let listens = format!("--http-listen={}", address(&process.url));
-    let mut arguments: Vec<String> =
-        server.arguments(name).iter().filter(|argument| !argument.starts_with("--http-listen=")).cloned().collect();
-    arguments.extend([listens, format!("--admin-listen={}", address(&process.admin_url))]);
-    arguments
+    server.arguments(name).to_vec()
 }
 
 fn doctor(deployment: &Deployment, arguments: &[String]) -> Outcome {

@@ -103,7 +103,8 @@ impl Gateway {
         let envoy = envoy(folder.path());
         let callers = Callers::Here(auth(folder.path()).await);
         let passed = Proxy::new(upstream, envoy, callers.clone(), Sticky::All).with_tunnels(tunnels);
-        let router = crate::router(proxy::routes(&products::described(), Arc::new(passed)), callers, context, &edge);
+        let router =
+            crate::router(proxy::routes(&products::described(), &[], Arc::new(passed)), callers, context, &edge);
         let (socket, stop, served) = listen(router, Protocols::Http1);
         Self { socket, seen, stop, served, _folder: folder }
     }

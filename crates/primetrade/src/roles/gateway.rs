@@ -36,11 +36,11 @@ impl GatewayRole {
     /// The endpoints of a service that runs elsewhere.
     pub fn pass(&self, deps: &Deps, role: Role, described: &Api) -> Result<Router, Failure> {
         let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
-        let sticky = match role {
-            Role::Auth => Sticky::Changes,
-            _ => Sticky::All,
+        let (sticky, harmless) = match role {
+            Role::Auth => (Sticky::Changes, auth::HARMLESS),
+            _ => (Sticky::All, [].as_slice()),
         };
-        Ok(proxy::routes(described, Arc::new(Proxy::new(upstream, envoy, self.callers.clone(), sticky))))
+        Ok(proxy::routes(described, harmless, Arc::new(Proxy::new(upstream, envoy, self.callers.clone(), sticky))))
     }
 
     /// The public's listener: `services` are the endpoints of all of them.
