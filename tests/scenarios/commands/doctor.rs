@@ -17,7 +17,11 @@ on_both!(
 
 /// Settings by which the doctor looks at a running member.
 fn of_member(server: &Server, name: &str) -> Vec<String> {
-    server.arguments(name).to_vec()
+    let process = server.member(name);
+    let listens = [("--http-listen=", &process.url), ("--admin-listen=", &process.admin_url)];
+    let is_listener = |argument: &&String| listens.iter().any(|(flag, _)| argument.starts_with(flag));
+    let others = server.arguments(name).iter().filter(|argument| !is_listener(argument)).cloned();
+    others.chain(listens.map(|(flag, url)| format!("{flag}{}", url.trim_start_matches("http://")))).collect()
 }
 
 fn doctor(deployment: &Deployment, arguments: &[String]) -> Outcome {
