@@ -1,8 +1,9 @@
 //! The ways between processes that an operator may choose, each walked once.
 
 use serde_json::json;
-use testkit::{Deployment, Server, Topology};
+use testkit::{Client, Deployment, Server, Topology, postgres};
 
+use crate::people;
 use crate::selling::{self, PRODUCTS, plain};
 use crate::v1::text;
 use crate::v2;
@@ -16,9 +17,9 @@ fn on_split(setting: &str, value: &str) {
 
 /// A seller's hour: bodies of all sizes, answers of all kinds, a stream.
 fn walk(server: &Server, gateway: &str) {
-    let anonymous = testkit::Client::public(gateway);
+    let anonymous = Client::public(gateway);
     let email = v2::register(server);
-    let tokens = v2::open(&anonymous, &email, crate::people::PASSWORD).expect(201).json();
+    let tokens = v2::open(&anonymous, &email, people::PASSWORD).expect(201).json();
     let seller = anonymous.with_token(&text(&tokens["access_token"]));
     for number in 0..40 {
         let mut large = plain(&format!("Desk {number}"));
@@ -63,4 +64,31 @@ fn one_instance_after_the_other() {
 #[test]
 fn always_the_same_instance() {
     on_split("UPSTREAMS__BALANCE", "sticky");
+}
+
+/// Two processes that ask each other: any roles may be together.
+#[test]
+fn a_gateway_may_have_services_of_its_own() {
+    let inner = format!("127.0.0.1:{}", postgres::free_port());
+    let outer = format!("127.0.0.1:{}", postgres::free_port());
+    let flags = |flags: &[&str]| flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>();
+    let listen = format!("--http-listen={outer}");
+    let upstream = format!("--upstreams-auth={inner}");
+    let own = format!("--internal-listen={inner}");
+    let (products, users) = (format!("--upstreams-products={outer}"), format!("--upstreams-users={outer}"));
+    let server = Deployment::new(Topology::Split).start_as(&[
+        ("gateway-auth", flags(&["--role=gateway,auth", &own, &products, &users])),
+        ("services", flags(&["--role=products,users,notifications", &listen, &upstream])),
+    ]);
+    walk(&server, server.url());
+    // What is in this process and what is passed on hold each other's ends alike, at once.
+    let (admin, ada) = (people::administrator(&server), people::register(&server));
+    let account = format!("/api/v2/users/{}", ada.id);
+    v2::patch(&open(&server, &admin.email), &account, "*", &json!({ "active": false })).expect(200);
+    ada.api.get("/api/v1/auth/me").expect(401);
+}
+
+fn open(server: &Server, email: &str) -> Client {
+    let tokens = v2::open(&server.client(), email, people::PASSWORD).expect(201).json();
+    server.client().with_token(&text(&tokens["access_token"]))
 }

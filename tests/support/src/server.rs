@@ -123,6 +123,16 @@ impl Deployment {
         server
     }
 
+    /// Starts processes with these names and arguments, one after the other. That of a gateway begins so.
+    pub fn start_as(self, processes: &[(&str, Vec<String>)]) -> Server {
+        let start = |(name, arguments): &(&str, Vec<String>)| {
+            let process = Some(Process::spawn(&self, arguments).wait());
+            Member { name: (*name).to_owned(), arguments: arguments.clone(), process }
+        };
+        let members = processes.iter().map(start).collect();
+        Server { deployment: self, members }
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str]) -> Outcome {
         self.run_with(args, &[], "")
