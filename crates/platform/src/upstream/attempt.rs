@@ -9,12 +9,12 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Method, Request, Response, Uri, header};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::{Instant, Sleep};
 
 use super::Protocol;
-use super::body::InFlight;
+use super::body::{Answered, InFlight};
+use super::connections::Broken;
 use super::instance::{Health, Instance};
 use crate::telemetry::metrics::Outcome;
 
@@ -67,7 +67,7 @@ impl Template {
     fn request(&self, instance: &Instance) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = instance.target.uri(&self.path);
+        *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
         if self.protocol == Protocol::Http1 {
             request.headers_mut().insert(header::HOST, instance.target.address.host_header().clone());
@@ -84,16 +84,16 @@ pub async fn attempt(
     repeatable: bool,
     mut deadline: Pin<&mut Sleep>,
     leaves: impl Fn() -> bool,
-) -> Result<(Response<Incoming>, InFlight), Failure> {
+) -> Result<(Response<Answered>, InFlight), Failure> {
     let began = Instant::now();
     let mut call = InFlight::begin(instance, began);
     let mut hung = pin!(instance.hung.notified());
-    let mut answer = instance.client.request(template.request(instance));
+    let mut answer = pin!(instance.calls.send(&instance.target, template.request(instance)));
     let mut may_leave = repeatable;
     let result = loop {
         tokio::select! {
             biased;
-            answer = &mut answer => break answer.map_err(|error| Failure::of(&error)),
+            answer = answer.as_mut() => break answer,
             () = deadline.as_mut() => break Err(Failure { sent: true, why: Why::Deadline }),
             () = hung.as_mut(), if may_leave => {
                 if leaves() {
@@ -122,6 +122,23 @@ pub async fn attempt(
 }
 
 impl Why {
+    fn of_kind(kind: Option<ErrorKind>, connecting: bool) -> Self {
+        match kind {
+            Some(ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+                Why::Refused
+            }
+            Some(ErrorKind::TimedOut) if connecting => Why::Unreachable,
+            Some(
+                ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::TimedOut,
+            ) => Why::Broken,
+            _ => Why::Other,
+        }
+    }
+
     /// For the label `error_type`.
     fn word(self) -> &'static str {
         match self {
@@ -136,24 +153,27 @@ impl Why {
 }
 
 impl Failure {
+    pub fn of_kept(broken: Broken) -> Self {
+        match broken {
+            Broken::Connect(error) => Self { sent: false, why: Why::of_kind(Some(error.kind()), true) },
+            Broken::Http(error) => {
+                let why = match Why::of_kind(io_kind(&error), false) {
+                    Why::Other if error.is_incomplete_message() || error.is_canceled() => Why::Broken,
+                    why => why,
+                };
+                // Hyper cancels what it has not begun to write, and nothing else.
+                Self { sent: !error.is_canceled(), why }
+            }
+        }
+    }
+
     pub fn of(error: &legacy::Error) -> Self {
         let hyper = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
         // Hyper cancels what it has not begun to write, and nothing else.
         let sent = !error.is_connect() && !hyper.is_some_and(hyper::Error::is_canceled);
-        let why = match io_kind(error) {
-            Some(ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
-                Why::Refused
-            }
-            Some(ErrorKind::TimedOut) if error.is_connect() => Why::Unreachable,
-            Some(
-                ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::BrokenPipe
-                | ErrorKind::UnexpectedEof
-                | ErrorKind::TimedOut,
-            ) => Why::Broken,
-            None if hyper.is_some_and(hyper::Error::is_incomplete_message) => Why::Broken,
-            _ => Why::Other,
+        let why = match Why::of_kind(io_kind(error), error.is_connect()) {
+            Why::Other if hyper.is_some_and(hyper::Error::is_incomplete_message) => Why::Broken,
+            why => why,
         };
         Self { sent, why }
     }
@@ -175,7 +195,7 @@ impl Failure {
     }
 }
 
-fn io_kind(error: &legacy::Error) -> Option<ErrorKind> {
+fn io_kind(error: &dyn std::error::Error) -> Option<ErrorKind> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {

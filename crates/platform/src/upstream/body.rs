@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
+use super::connections::Answer;
 use super::instance::Instance;
 
 /// Calls to a service at a time.
@@ -68,15 +69,47 @@ impl Drop for InFlight {
     }
 }
 
-/// The body of an answer.
+/// The body of an answer, by the way that it came.
+pub enum Answered {
+    Kept(Answer),
+    Other(Incoming),
+}
+
+impl HttpBody for Answered {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Kept(body) => Pin::new(body).poll_frame(cx),
+            Self::Other(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Kept(body) => body.is_end_stream(),
+            Self::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Kept(body) => body.size_hint(),
+            Self::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+/// The body of an answer that is counted.
 pub struct Counted {
-    body: Incoming,
+    body: Answered,
     /// Gone with the last frame.
     counts: Option<(InFlight, Place)>,
 }
 
 impl Counted {
-    pub fn new(body: Incoming, call: InFlight, place: Place) -> Self {
+    pub fn new(body: Answered, call: InFlight, place: Place) -> Self {
         let counts = (!body.is_end_stream()).then_some((call, place));
         Self { body, counts }
     }

@@ -93,7 +93,7 @@ pub async fn watch(instance: Arc<Instance>, breaker: Arc<Breaker>, pace: Pace) {
                 }
                 continue;
             }
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => instance.calls.sweep(),
             () = instance.suspected.notified() => tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await,
         }
         if looks.len() < AT_ONCE {

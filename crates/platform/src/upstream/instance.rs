@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::Uri;
+use axum::http::{Request, Response, Uri, header};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -20,7 +20,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::Service;
 
+use super::attempt::Failure;
+use super::body::Answered;
 use super::budget::nanos;
+use super::connections::Connections;
 use super::load::Load;
 use super::{Address, Protocol};
 use crate::telemetry::metrics::Server;
@@ -89,7 +92,7 @@ pub struct Instance {
     pub socket: SocketAddr,
     /// Where rendezvous hashing has it: the same in every process.
     pub place: u64,
-    pub client: HttpClient,
+    pub calls: Calls,
     /// Connections of their own, so that looking never waits for calls.
     pub probes: HttpClient,
     pub load: Load,
@@ -114,7 +117,7 @@ impl Instance {
             target: Arc::clone(target),
             socket,
             place: fnv(socket.to_string().as_bytes()),
-            client: client(socket, protocol, max_in_flight.clamp(8, 512)),
+            calls: Calls::new(socket, protocol, max_in_flight.clamp(8, 512)),
             probes: client(socket, protocol, 1),
             load: Load::start(now),
             hung: Notify::new(),
@@ -223,6 +226,47 @@ impl Instance {
 
     fn at(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.started))
+    }
+}
+
+/// How calls travel.
+pub struct Calls {
+    /// Over HTTP/1. What may become another protocol goes by hyper's own client, whose connections outlive the call.
+    kept: Option<Arc<Connections>>,
+    client: HttpClient,
+}
+
+impl Calls {
+    fn new(socket: SocketAddr, protocol: Protocol, most: usize) -> Self {
+        let kept = (protocol == Protocol::Http1).then(|| Connections::new(socket, CONNECT, IDLE, most));
+        Self { kept, client: client(socket, protocol, most) }
+    }
+
+    /// Sends a request whose target is a path of this instance.
+    ///
+    /// # Errors
+    /// What kept the answer away.
+    pub async fn send(
+        &self,
+        target: &Target,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Answered>, Failure> {
+        match &self.kept {
+            Some(kept) if !request.headers().contains_key(header::UPGRADE) => {
+                let answer = kept.request(request).await.map_err(Failure::of_kept)?;
+                Ok(answer.map(Answered::Kept))
+            }
+            _ => {
+                *request.uri_mut() = target.uri(request.uri());
+                let answer = self.client.request(request).await.map_err(|error| Failure::of(&error))?;
+                Ok(answer.map(Answered::Other))
+            }
+        }
+    }
+
+    /// Ends connections that have waited for too long.
+    pub fn sweep(&self) {
+        self.kept.iter().for_each(|kept| kept.sweep());
     }
 }
 

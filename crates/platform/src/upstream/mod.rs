@@ -7,6 +7,7 @@ mod balance;
 mod body;
 mod breaker;
 mod budget;
+mod connections;
 mod health;
 mod instance;
 mod load;
@@ -22,7 +23,6 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use hyper::body::Incoming;
 use kernel::Error;
 use prometheus::IntCounter;
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ use crate::telemetry::metrics;
 use crate::telemetry::trace::Outgoing;
 use attempt::{Failure, Template, Why, attempt};
 use balance::{Choice, Tried};
-use body::{Counted, InFlight, Places};
+use body::{Answered, Counted, InFlight, Places};
 use breaker::Breaker;
 use budget::Budget;
 use health::Pace;
@@ -258,7 +258,7 @@ impl Shared {
         first: &Arc<Instance>,
         call: Call,
         turn: usize,
-    ) -> Result<(Response<Incoming>, InFlight), Failure> {
+    ) -> Result<(Response<Answered>, InFlight), Failure> {
         let template = Template::new(call.request, self.protocol);
         let mut deadline = pin!(tokio::time::sleep_until(call.deadline));
         let mut tried = Tried::default();

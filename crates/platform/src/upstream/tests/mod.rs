@@ -5,6 +5,7 @@ mod balancing;
 mod failures;
 mod health;
 
+use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::sync::atomic::AtomicU16;
 
