@@ -148,10 +148,12 @@ async fn an_answer_that_broke_off_does_not_look_whole() {
     })
     .await;
     let length = gateway.ask(GET.replace("products ", "products?length ")).await;
-    assert_eq!(values(&length, "content-length"), ["10"]);
-    assert!(body_of(&length).len() < 10, "{length}");
+    // If the end is known before the head was passed on, nothing is: the connection just ends.
+    assert!(length.is_empty() || values(&length, "content-length") == ["10"], "{length}");
+    assert!(length.is_empty() || body_of(&length).len() < 10, "{length}");
     let chunked = gateway.ask(GET).await;
-    assert!(chunked.starts_with("HTTP/1.1 200 ") && !chunked.contains("0\r\n\r\n"), "{chunked}");
+    assert!(chunked.is_empty() || chunked.starts_with("HTTP/1.1 200 "), "{chunked}");
+    assert!(!chunked.contains("0\r\n\r\n"), "{chunked}");
 }
 
 #[tokio::test]
