@@ -93,6 +93,10 @@ type Here = State<Arc<Auth>>;
 
 /// The endpoints, for the listener that only other processes of the deployment reach.
 pub fn routes(auth: Arc<Auth>) -> Router {
+    sessions().merge(accounts()).merge(erasures()).with_state(auth)
+}
+
+fn sessions() -> Router<Arc<Auth>> {
     Router::new()
         .route(
             path::AUTHENTICATE,
@@ -108,6 +112,10 @@ pub fn routes(auth: Arc<Auth>) -> Router {
                 (changes.is_ok().then_some(Extension(Routine)), Answer(changes))
             }),
         )
+}
+
+fn accounts() -> Router<Arc<Auth>> {
+    Router::new()
         .route(
             path::BY_IDS,
             post(async |State(auth): Here, Asked(asked): Asked<Ids>| Answer(auth.by_ids(&asked.ids).await)),
@@ -142,6 +150,10 @@ pub fn routes(auth: Arc<Auth>) -> Router {
             path::SESSIONS,
             post(async |State(auth): Here, Asked(asked): Asked<Id>| Answer(auth.sessions_of(asked.id).await)),
         )
+}
+
+fn erasures() -> Router<Arc<Auth>> {
+    Router::new()
         .route(
             path::ERASE,
             post(async |State(auth): Here, Asked(asked): Asked<Erase>| {
@@ -158,7 +170,6 @@ pub fn routes(auth: Arc<Auth>) -> Router {
             path::ERASURE_DONE,
             post(async |State(auth): Here, Asked(asked): Asked<Id>| Answer(auth.erasure_done(asked.id).await)),
         )
-        .with_state(auth)
 }
 
 /// Auth in other processes.

@@ -17,7 +17,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use bytes::Bytes;
 use hyper::body::Frame;
 use hyper::upgrade::OnUpgrade;
-use kernel::Error;
+use kernel::{Error, fnv1a};
 use platform::http::caller::Caller;
 use platform::http::openapi::Api;
 use platform::http::server::Stopping;
@@ -278,13 +278,11 @@ impl HttpBody for Withheld {
     }
 }
 
-/// FNV-1a of the network that one client has to itself: of IPv6, the first half.
+/// The network that one client has to itself: of IPv6, the first half.
 fn key(address: IpAddr) -> u64 {
-    let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let start = 0xcbf2_9ce4_8422_2325;
     match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().iter().fold(start, hash),
-        IpAddr::V6(address) => address.octets().iter().take(8).fold(start, hash),
+        IpAddr::V4(address) => fnv1a(address.octets()),
+        IpAddr::V6(address) => fnv1a(address.octets().into_iter().take(8)),
     }
 }
 

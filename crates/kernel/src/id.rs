@@ -13,6 +13,7 @@ use std::sync::Mutex;
 
 use uuid::Uuid;
 
+use crate::hash::fnv1a;
 use crate::time::Timestamp;
 
 const COUNTER_BITS: u32 = 22;
@@ -21,10 +22,7 @@ const RANDOM_BITS: u32 = 40;
 /// The shard slot, 0..4095, of everything that `owner` owns: FNV-1a over the sixteen bytes of the id, folded to 12 bits.
 /// Stored ids depend on it, so it never changes.
 pub fn slot_of(owner: Uuid) -> u16 {
-    let hash = owner
-        .as_bytes()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = fnv1a(*owner.as_bytes());
     let folded = hash ^ (hash >> 12) ^ (hash >> 24) ^ (hash >> 36) ^ (hash >> 48);
     (folded & 0xfff) as u16
 }

@@ -5,6 +5,7 @@
 pub mod caller;
 pub mod error;
 pub mod event;
+pub mod hash;
 pub mod id;
 pub mod money;
 pub mod text;
@@ -14,6 +15,7 @@ pub mod version;
 pub use caller::{Principal, Role};
 pub use error::{Error, Violation};
 pub use event::{Actor, Event, PersonalData};
+pub use hash::fnv1a;
 pub use id::{IdGenerator, slot_of};
 pub use money::{Currency, Money, parse_whole};
 pub use time::{Clock, SystemClock, Timestamp};

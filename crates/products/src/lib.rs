@@ -15,5 +15,5 @@ pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes
 pub use lists::{Category, Count};
 pub use routes::{api, described};
 pub use service::{Caller, Products};
-pub use store::{ListQuery, Listed, MIGRATIONS, PageQuery, Shelf, Sort};
+pub use store::MIGRATIONS;
 pub use upsert::Outcome;

@@ -1,4 +1,5 @@
-//! What a cluster's processes are to each other and to strangers, and what holds while parts of it fail: two gateways and two processes of each service on one PostgreSQL.
+//! What a cluster's processes are to each other and to strangers, and what holds while parts of it fail: two gateways and two
+//! processes of each service on one PostgreSQL.
 
 mod absent;
 mod doors;

@@ -38,7 +38,7 @@ impl Follower {
                     None => format!("{target}?wait_ms={}", WAIT.as_millis()),
                 };
                 let sent = Instant::now();
-                match peer.get_within::<Changes>(&question, PATIENCE).await {
+                match peer.get::<Changes>(&question, PATIENCE).await {
                     Ok(changes) => {
                         position = Some(changes.position);
                         follower.hear(sent, changes);

@@ -34,19 +34,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Asks what may be asked again.
+    /// Asks what may be asked again, and waits for so long.
     ///
     /// # Errors
     /// What the other refuses with; `Unavailable` when it does not answer.
-    pub async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, Error> {
-        self.call(Method::GET, target, Bytes::new(), true, PATIENCE).await
-    }
-
-    /// As [`Peer::get`], with less patience.
-    ///
-    /// # Errors
-    /// As [`Peer::get`].
-    pub async fn get_within<T: DeserializeOwned>(&self, target: &str, patience: Duration) -> Result<T, Error> {
+    pub async fn get<T: DeserializeOwned>(&self, target: &str, patience: Duration) -> Result<T, Error> {
         self.call(Method::GET, target, Bytes::new(), true, patience).await
     }
 

@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kernel::fnv1a;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::Service;
@@ -116,7 +117,7 @@ impl Instance {
         Self {
             target: Arc::clone(target),
             socket,
-            place: fnv(socket.to_string().as_bytes()),
+            place: fnv1a(socket.to_string().bytes()),
             calls: Calls::new(socket, protocol, max_in_flight.clamp(8, 512)),
             probes: client(socket, protocol, 1),
             load: Load::start(now),
@@ -268,11 +269,6 @@ impl Calls {
     pub fn sweep(&self) {
         self.kept.iter().for_each(|kept| kept.sweep());
     }
-}
-
-/// FNV-1a: short, and the same everywhere.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Bytes of one answer that may be under way over HTTP/2 before its reader takes some.

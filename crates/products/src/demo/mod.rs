@@ -256,17 +256,15 @@ fn code(value: &str) -> String {
 
 /// Units on the shelf: fewer of what is dear, and of one in twelve none.
 fn stock(sku: &str, price: i64) -> i64 {
-    // FNV-1a, because it is the same everywhere and for ever, unlike the hash of the standard library.
-    let hash = sku
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    // The same in every demo shop.
+    let hash = kernel::fnv1a(sku.bytes());
     let most = match price {
         ..3_000 => 140,
         3_000..10_000 => 60,
         _ => 18,
     };
     let units = 1 + (hash >> 20) % most;
-    if (hash >> 8) % 12 == 0 { 0 } else { units as i64 }
+    if (hash >> 8).is_multiple_of(12) { 0 } else { units as i64 }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use kernel::{Timestamp, Uuid};
+use kernel::{Timestamp, Uuid, fnv1a};
 use serde::Serialize;
 use utoipa::openapi::schema::{SchemaFormat, SchemaType};
 use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Schema, Type};
@@ -119,7 +119,7 @@ impl Position {
 
     /// `scope` names the list and its filters: a cursor is good for those only.
     pub fn to_cursor(&self, scope: &str) -> String {
-        let mut bytes = hash(scope).to_be_bytes().to_vec();
+        let mut bytes = fnv1a(scope.bytes()).to_be_bytes().to_vec();
         bytes.extend_from_slice(self.id.as_bytes());
         match &self.key {
             Key::Number(number) => {
@@ -146,13 +146,8 @@ impl Position {
             b't' => Key::Text(String::from_utf8(value.to_vec()).ok().filter(|text| !text.contains('\0'))?),
             _ => return None,
         };
-        (u64::from_be_bytes(*bound_to) == hash(scope)).then_some(Self { key, id: Uuid::from_bytes(*id) })
+        (u64::from_be_bytes(*bound_to) == fnv1a(scope.bytes())).then_some(Self { key, id: Uuid::from_bytes(*id) })
     }
-}
-
-/// FNV-1a. No secret.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

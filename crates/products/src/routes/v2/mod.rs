@@ -44,10 +44,8 @@ fn managed_etag(version: i64) -> HeaderValue {
 /// The validator of what everyone sees of a product or of one of its variants. Sales change what is shown of a version only when a
 /// variant comes into stock or goes out of it.
 fn public_etag(product: &Product) -> HeaderValue {
-    // FNV-1a over the flags, in the variants' order.
-    let in_stock = product.variants.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, variant| {
-        (hash ^ u64::from(variant.in_stock)).wrapping_mul(0x0100_0000_01b3)
-    });
+    // Over the flags, in the variants' order.
+    let in_stock = kernel::fnv1a(product.variants.iter().map(|variant| u8::from(variant.in_stock)));
     etag(product.version, &format!("{in_stock:016x}"))
 }
 
