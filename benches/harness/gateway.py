@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +19,10 @@ from .servers import Failure, Server, free_port
 CONNECTIONS = (64, 1_000)
 UPSTREAMS = 2
 PATH = "/api/v2/products/0195ea1b-3d02-8c11-a411-9be1d2c4f7a0"
+"""Asked of a service that passes for well and answers no call."""
+HUNG_PATH = "/api/v2/users/0195ea1b-3d02-8c11-a411-9be1d2c4f7a0"
+"""Connections that ask for it, and those whose latency is compared: few enough that the machine has time to spare."""
+CROWD, BESIDE = 1_000, 4
 BODY = '{"filler":"' + "x" * 587 + '"}'
 """What the gateway's own work may cost, and how fast it has to be beside nginx."""
 MICROSECONDS, RATIO = 40, 0.7
@@ -30,6 +37,7 @@ http {{
     {http}
 }}
 """
+HUNG = "server {{ listen 127.0.0.1:{port}; access_log off; location = /internal/health {{ return 200; }} location / {{ proxy_pass http://127.0.0.1:{silent}; }} }}"
 ORIGIN = "server {{ listen 127.0.0.1:{port} backlog=4096; access_log off; default_type application/json; return 200 '{body}'; }}"
 PROXY = """
     log_format line escape=json '{{"timestamp":"$time_iso8601","request":"$request","status":$status,"duration":$request_time,"id":"$request_id"}}';
@@ -69,14 +77,19 @@ def measure(
     """`primetrade(name, *flags)` makes a server that is not started yet. The figures as Markdown."""
     ports = [free_port() for _ in range(UPSTREAMS)]
     origins = "\n".join(ORIGIN.format(port=port, body=BODY) for port in ports)
+    # Connections are made, and nobody ever reads from them.
+    silent = socket.create_server(("127.0.0.1", 0), backlog=4_096)
+    cleanup(silent.close)
+    hung = free_port()
+    origins += "\n" + HUNG.format(port=hung, silent=silent.getsockname()[1])
     cleanup(nginx("origin", scratch, 1, ports[0], origins).stop)
     addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
     port = free_port()
     servers = " ".join(f"server 127.0.0.1:{one};" for one in ports)
     beside = nginx("nginx", scratch, 2, port, PROXY.format(folder=scratch, servers=servers, port=port))
     cleanup(beside.stop)
-    flags = [f"--upstreams-{role}={addresses}" for role in ("auth", "products", "users")]
-    gateway = primetrade("gateway", "--role=gateway", *flags)
+    flags = [f"--upstreams-{role}={addresses}" for role in ("auth", "products")]
+    gateway = primetrade("gateway", "--role=gateway", f"--upstreams-users=127.0.0.1:{hung}", *flags)
     cleanup(gateway.stop)
     gateway.start()
     time.sleep(1)
@@ -113,7 +126,37 @@ def measure(
                 f"{contender.median('p50'):.2f} | {contender.median('p99'):.2f} | {cpu:.1f} | "
                 f"{'' if ratio is None else f'{ratio:.2f}'} |"
             )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *measure_beside_hung(gateway, paths, rounds, seconds, warm_up, say)])
+
+
+def measure_beside_hung(
+    gateway: Server, paths: Path, rounds: int, seconds: float, warm_up: float, say: Callable[[str], None]
+) -> list[str]:
+    """What the routes of one service notice of another that hangs."""
+    alone = wrk(gateway, BESIDE, ["get"], {"PATHS": str(paths)})
+
+    def beside(length: float, seed: int) -> dict:
+        with ExitStack() as open_until_then:
+            answered = select.poll()
+            for _ in range(CROWD):
+                waiting = open_until_then.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+                waiting.sendall(f"GET {HUNG_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+                answered.register(waiting, select.POLLIN)
+            time.sleep(0.5)
+            if answered.poll(0):
+                raise Failure("the gateway answered who was to wait")
+            return alone(length, seed)
+
+    contenders = [Contender("beside", beside), Contender("alone", alone)]
+    contest = Contest(f"{BESIDE} connections", "beside a service that hangs", contenders)
+    contest.compete(rounds, seconds, warm_up, say)
+    ratios = [a["p95"] / b["p95"] for a, b in zip(contenders[0].rounds, contenders[1].rounds)]
+    lines = ["| products, asked on 4 connections | requests/s, median | p50 ms | p95 ms | p95 beside ÷ alone, of each round |", "|---|--:|--:|--:|--:|"]
+    for contender, told in zip(contenders, (", ".join(f"{one:.2f}" for one in ratios), "")):
+        name = f"while {CROWD} connections wait for users" if contender.name == "beside" else contender.name
+        figures = f"{contender.median():,.0f} | {contender.median('p50'):.2f} | {contender.median('p95'):.2f}"
+        lines.append(f"| {name} | {figures} | {told} |")
+    return lines
 
 
 def cpu_seconds(server: Server) -> float:
