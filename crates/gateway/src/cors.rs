@@ -8,8 +8,12 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
+use futures_util::FutureExt;
+use kernel::Error;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+
+use crate::edge::refuse;
 
 /// What a page may read of an answer, beside its body and what every page may.
 const EXPOSED: [HeaderName; 6] = [
@@ -32,28 +36,41 @@ pub fn rules(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(Duration::from_secs(3_600))
 }
 
-/// Answers preflights; lets the browser show the other answers to pages that may see them.
-pub async fn cross_origin(
-    rules: Option<&CorsLayer>,
-    request: Request,
-    next: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
-    let Some((rules, origin)) = rules.zip(request.headers().get(header::ORIGIN).cloned()) else {
-        return next(request).await;
-    };
-    let asks_first = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let preflight = asks_first && request.method() == Method::OPTIONS;
-    let (asked, answer) = if preflight {
-        (request, Response::default())
-    } else {
+/// A page of another origin that makes a request.
+pub struct Page {
+    /// As much of the request as the rules look at.
+    asked: Request,
+}
+
+impl Page {
+    /// The page behind a request, if one is.
+    pub fn behind(request: &Request) -> Option<Box<Self>> {
+        let origin = request.headers().get(header::ORIGIN)?;
         let mut asked = Request::new(Body::empty());
-        asked.headers_mut().insert(header::ORIGIN, origin);
-        (asked, next(request).await)
-    };
-    let mut answer = Some(answer);
-    let answered = service_fn(move |_| ready(Ok::<_, Infallible>(answer.take().unwrap_or_default())));
-    match rules.layer(answered).oneshot(asked).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+        if request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            *asked.method_mut() = Method::OPTIONS;
+            *asked.headers_mut() = request.headers().clone();
+        } else {
+            asked.headers_mut().insert(header::ORIGIN, origin.clone());
+        }
+        Some(Box::new(Self { asked }))
+    }
+
+    /// Whether its browser asks what the page may ask. That is for nobody but the rules to answer.
+    pub fn asks_first(&self) -> bool {
+        self.asked.method() == Method::OPTIONS
+    }
+
+    /// Lets the browser show the answer to the page, if that may see it.
+    pub fn allow(self, rules: &CorsLayer, answer: Response) -> Response {
+        let mut answer = Some(answer);
+        let answered = service_fn(move |_| ready(Ok::<_, Infallible>(answer.take().unwrap_or_default())));
+        // Nothing of it waits.
+        match rules.layer(answered).oneshot(self.asked).now_or_never() {
+            Some(Ok(response)) => response,
+            Some(Err(never)) => match never {},
+            None => refuse(Error::Internal("the rules for other origins did not answer".into())),
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -36,14 +36,19 @@ impl Intake {
         Self { limit, large: Semaphore::new((LARGE / limit.max(1)).clamp(1, Semaphore::MAX_PERMITS)) }
     }
 
-    /// The request with its body [`Arrived`]. Requests without a body pass untouched.
+    /// Takes the request's body, which then has [`Arrived`]. Requests without a body stay untouched.
     ///
     /// # Errors
     /// The answer when there are too many large ones, or when the body broke: whatever it was to be, that request is not made.
-    pub async fn take(&self, request: Request) -> Result<(Request, Held<'_>), Response> {
-        if request.body().is_end_stream() {
-            return Ok((request, Held { _large: None, whole: true }));
+    pub async fn take(&self, request: &mut Request) -> Result<Held<'_>, Response> {
+        match request.body().is_end_stream() {
+            true => Ok(Held { _large: None, whole: true }),
+            // In a box of its own, for most requests have none.
+            false => Box::pin(self.read(request)).await,
         }
+    }
+
+    async fn read(&self, request: &mut Request) -> Result<Held<'_>, Response> {
         let small = request.body().size_hint().upper().is_some_and(|size| size <= SMALL);
         let large = match small {
             true => None,
@@ -51,14 +56,13 @@ impl Intake {
                 refuse(Error::Overloaded { what: "large bodies", retry_after: Duration::from_secs(1) })
             })?),
         };
-        let (mut parts, body) = request.into_parts();
-        let arrived = body::read(body, self.limit).await;
+        let arrived = body::read(std::mem::take(request.body_mut()), self.limit).await;
         if matches!(arrived, Err(BodyError::Broken)) {
             return Err(server::refuse_body());
         }
         let whole = arrived.is_ok();
-        parts.extensions.insert(Arrived(arrived));
-        Ok((Request::from_parts(parts, Body::empty()), Held { _large: large, whole }))
+        request.extensions_mut().insert(Arrived(arrived));
+        Ok(Held { _large: large, whole })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Endpoints of services that run elsewhere: the same routes, each passed on with a statement of who calls.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,25 +9,29 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::uri::{self, PathAndQuery};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter};
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
 use hyper::body::Frame;
 use hyper::upgrade::OnUpgrade;
 use kernel::{Error, fnv1a};
+use platform::http::body::Arrived;
 use platform::http::caller::Caller;
 use platform::http::openapi::Api;
 use platform::http::server::Stopping;
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, REQUEST_ID, RequestId, body};
+use platform::http::{ClientAddress, REQUEST_ID, RequestId};
 use platform::internal::{self, Doubt, Envoy, Outside, Speaker};
 use platform::scope;
 use platform::upstream::{Call, Upstream};
 use tokio::time::Instant;
+use tower::service_fn;
 
 use crate::callers::Callers;
 use crate::client::Believed;
@@ -40,26 +45,27 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const VIA: HeaderValue = HeaderValue::from_static("1.1 primetrade");
 
 /// What concerns one connection, not who is at its far end (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 /// What the gateway has dealt with, or says itself.
-const OURS_TO_SAY: [HeaderName; 6] = [
+const OURS_TO_SAY: [&str; 7] = [
     // The statement stands in its place, and goes no further than it must.
-    header::AUTHORIZATION,
-    header::EXPECT,
-    header::CONTENT_LENGTH,
-    header::FORWARDED,
-    header::HOST,
-    HeaderName::from_static("x-real-ip"),
+    "authorization",
+    "expect",
+    "content-length",
+    "forwarded",
+    "host",
+    "x-forwarded-for",
+    "x-real-ip",
 ];
 
 /// The way to a service that runs elsewhere.
@@ -116,8 +122,8 @@ pub fn routes(described: &Api, harmless: &[&str], proxy: Arc<Proxy>) -> Router {
         for method in methods {
             let again = Again::of(&method, keyed.contains(&*path), harmless.contains(&&*path));
             if let Ok(filter) = MethodFilter::try_from(method) {
-                let pass = async move |State(proxy): State<Arc<Proxy>>, request| proxy.answer(request, again).await;
-                there = there.on(filter, pass);
+                let proxy = Arc::clone(&proxy);
+                there = there.on_service(filter, service_fn(move |request| Arc::clone(&proxy).answer(request, again)));
             }
         }
         if path.starts_with("/api/v1/") {
@@ -126,7 +132,7 @@ pub fn routes(described: &Api, harmless: &[&str], proxy: Arc<Proxy>) -> Router {
         }
         router = router.route(&path, there);
     }
-    router.with_state(proxy)
+    router
 }
 
 /// What a client would like to speak instead of HTTP, and the place that it would take.
@@ -147,16 +153,33 @@ impl Proxy {
         Self { tunnels, ..self }
     }
 
-    async fn answer(&self, request: Request, again: Again) -> Response<Body> {
-        self.pass(request, again).await.unwrap_or_else(|error| Refusal::from(error).into_response())
+    /// The answer to a request that the edge has taken in. All that needs the request itself is done before anything is waited for,
+    /// such that the future has no room for it.
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+        again: Again,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+        let is_head = request.method() == Method::HEAD;
+        let refused = |error| Ok(Refusal::from(error).into_response());
+        match self.prepare(request, again) {
+            Ok((call, switch)) => {
+                let called = self.upstream.call(call);
+                let back = move |answer: Result<_, _>| answer.and_then(|answer| self.back(answer, switch, is_head));
+                Either::Left(called.map(move |answer| back(answer).or_else(refused)))
+            }
+            Err(error) => Either::Right(ready(refused(error))),
+        }
     }
 
-    async fn pass(&self, request: Request, again: Again) -> Result<Response<Body>, Error> {
-        let (mut parts, body) = request.into_parts();
+    /// The call that passes a request on, and what becomes of its connection if both sides agree on another protocol.
+    fn prepare(&self, request: Request, again: Again) -> Result<(Call, Option<Switch>), Error> {
+        let (mut parts, _) = request.into_parts();
         let switch = self.switch(&mut parts)?;
-        let (body, broken) = match body::of(&mut parts, body).await {
-            Ok(body) => (body, None),
-            Err(error) => (Bytes::new(), Some(error)),
+        let (body, broken) = match parts.extensions.remove() {
+            Some(Arrived(Ok(body))) => (body, None),
+            Some(Arrived(Err(error))) => (Bytes::new(), Some(error)),
+            None => (Bytes::new(), None),
         };
         let outside = Outside {
             caller: parts.extensions.remove::<Caller>(),
@@ -166,16 +189,10 @@ impl Proxy {
         let deadline = scope::current().and_then(|scope| scope.deadline).unwrap_or_else(Instant::now);
         let counted = self.sticky == Sticky::All || !parts.method.is_safe();
         let sticky = outside.address.filter(|_| counted).map(key);
-        let is_head = parts.method == Method::HEAD;
         let protocol = switch.as_ref().map(|switch| switch.protocol.clone());
         let request = self.onward(parts, outside, body, protocol, deadline)?;
         let repeatable = again.applies_to(request.headers());
-        let answer = self.upstream.call(Call { request, deadline, repeatable, sticky }).await?;
-        if let Some(doubt) = Doubt::told(answer.headers()) {
-            // It is us who are not believed, not the client.
-            return Err(doubt.refusal(self.upstream.name()));
-        }
-        self.back(answer, switch, is_head)
+        Ok((Call { request, deadline, repeatable, sticky }, switch))
     }
 
     /// Whether the client asks for another protocol that may be passed through.
@@ -201,8 +218,7 @@ impl Proxy {
         // Whoever names a host in the request line means that one (RFC 9112 §3.2.2).
         let named = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
         let host = named.or_else(|| headers.get(header::HOST).cloned());
-        strip(headers);
-        OURS_TO_SAY.iter().for_each(|name| _ = headers.remove(name));
+        strip(headers, &OURS_TO_SAY);
         if let Some(protocol) = protocol {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, protocol);
@@ -210,10 +226,8 @@ impl Proxy {
         if parts.extensions.get::<Believed>().is_none() {
             [FORWARDED_HOST, FORWARDED_PROTO].iter().for_each(|name| _ = headers.remove(name));
         }
-        if let Some(address) = outside.address.and_then(|address| HeaderValue::from_str(&address.to_string()).ok()) {
+        if let Some(address) = outside.address.and_then(|address| HeaderValue::try_from(address.to_string()).ok()) {
             headers.insert(FORWARDED_FOR, address);
-        } else {
-            headers.remove(FORWARDED_FOR);
         }
         if let Some(host) = host {
             headers.entry(FORWARDED_HOST).or_insert(host);
@@ -239,12 +253,16 @@ impl Proxy {
 
     /// The answer as it goes back.
     fn back(&self, mut answer: Response<Body>, switch: Option<Switch>, is_head: bool) -> Result<Response<Body>, Error> {
+        if let Some(doubt) = Doubt::told(answer.headers()) {
+            // It is us who are not believed, not the client.
+            return Err(doubt.refusal(self.upstream.name()));
+        }
         if let Some(changed) = answer.headers().get(internal::CHANGED).and_then(|changed| changed.to_str().ok()) {
             self.callers.forget(changed.split(' '));
         }
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let protocol = answer.headers_mut().remove(header::UPGRADE).filter(|_| switched);
-        strip(answer.headers_mut());
+        strip(answer.headers_mut(), &[]);
         if switched {
             let strange = || Error::Unavailable(format!("{} switched protocols unasked", self.upstream.name()));
             let (switch, protocol) = switch.zip(protocol).ok_or_else(strange)?;
@@ -286,12 +304,17 @@ fn key(address: IpAddr) -> u64 {
     }
 }
 
-/// Takes out what ends here, on the way there and back.
-fn strip(headers: &mut HeaderMap) {
+/// Takes out what ends here, on the way there and back, and what else is named.
+fn strip(headers: &mut HeaderMap, more: &[&str]) {
+    let ends = |name: &str| HOP_BY_HOP.contains(&name) || internal::OURS.iter().any(|ours| ours == name);
     // Most clients name nothing, or what is taken out in any case.
-    let own = |name: &HeaderName| name != "close" && !HOP_BY_HOP.contains(name);
-    let named: Vec<HeaderName> = connection(headers).filter_map(|name| name.parse().ok()).filter(own).collect();
-    named.iter().chain(&HOP_BY_HOP).chain(&internal::OURS).for_each(|name| _ = headers.remove(name));
+    let named = connection(headers).filter(|name| *name != "close" && !HOP_BY_HOP.contains(name));
+    let named: Vec<HeaderName> = named.filter_map(|name| name.parse().ok()).collect();
+    // Few of them are there: to look for each by its hash would cost more than to look at all that are.
+    let goes = |name: &&HeaderName| ends(name.as_str()) || more.contains(&name.as_str()) || named.contains(name);
+    while let Some(name) = headers.keys().find(goes).cloned() {
+        headers.remove(name);
+    }
 }
 
 /// What concerns the connection alone, as its header names it.

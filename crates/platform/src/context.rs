@@ -62,7 +62,7 @@ pub(crate) fn random_u64() -> Result<u64, Error> {
         if let Some(random) = drawn.pop() {
             return Ok(random);
         }
-        let mut bytes = [[0; 8]; 64];
+        let mut bytes = [[0; 8]; 256];
         fill(bytes.as_flattened_mut())?;
         drawn.extend(bytes.map(u64::from_ne_bytes));
         Ok(drawn.pop().unwrap_or_default())

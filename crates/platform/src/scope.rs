@@ -73,8 +73,9 @@ tokio::task_local! {
 }
 
 /// Runs `future` as a part of this request.
-pub async fn within<F: Future>(scope: Arc<Scope>, future: F) -> F::Output {
-    CURRENT.scope(Some(scope), future).await
+pub fn within<F: Future>(scope: Arc<Scope>, future: F) -> impl Future<Output = F::Output> {
+    // No async function, which would have room for the future twice.
+    CURRENT.scope(Some(scope), future)
 }
 
 /// Runs `work`, which does not wait, as a part of this request.

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
+use platform::http::lanes::Lanes;
 use platform::http::server::{self, Protocols};
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use platform::telemetry::trace;
@@ -44,7 +45,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     let probes = Probes { app: Arc::clone(&app), ready: readiness };
     // Only now: whoever gets a connection gets a server that is ready.
     let mut listeners = Vec::new();
-    for Resource { words, setting, address, router, settings } in resources(config, &app, probes)? {
+    for Resource { words, setting, address, router, settings } in resources(config, roles, &app, probes)? {
         let listener = bind(address, setting)?;
         say!("{words} on http://{}", listener.local_addr()?);
         listeners.push(server::serve(listener, router, settings, stopping.clone()));
@@ -76,8 +77,9 @@ struct Resource {
     settings: server::Settings,
 }
 
-fn resources(config: &Config, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
-    let bounded = |max_connections, protocols| server::Settings { max_connections, protocols };
+fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
+    let lanes = if roles.is_gateway() { Some(Lanes::start()?) } else { None };
+    let bounded = |max_connections, protocols| server::Settings { max_connections, protocols, lanes: lanes.clone() };
     let (http, connections) = (config.http.listen, config.http.max_connections);
     let (first, mut resources) = ("PrimeTrade is serving", Vec::new());
     let public = app.public()?;
@@ -95,7 +97,8 @@ fn resources(config: &Config, app: &App, probes: Probes) -> Result<Vec<Resource>
         let settings = bounded(connections, Protocols::Http1AndH2c);
         resources.push(Resource { words, setting, address, router, settings });
     }
-    let (router, settings) = (admin(probes), bounded(ADMIN_CONNECTIONS, Protocols::Http1));
+    let settings = server::Settings { lanes: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1) };
+    let router = admin(probes);
     let (words, setting) = ("Admin (health, metrics)", "admin.listen");
     resources.push(Resource { words, setting, address: config.admin.listen, router, settings });
     Ok(resources)

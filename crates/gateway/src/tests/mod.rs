@@ -177,7 +177,7 @@ fn listen(router: Router, protocols: Protocols) -> (SocketAddr, watch::Sender<bo
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let socket = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let settings = server::Settings { max_connections: 100, protocols };
+    let settings = server::Settings { max_connections: 100, protocols, lanes: None };
     (socket, stop, tokio::spawn(server::serve(listener, router, settings, stopping)))
 }
 

@@ -78,8 +78,11 @@ async fn serve(feed: Router, envoy: &Arc<Envoy>) -> (Peer, watch::Sender<bool>) 
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let (stop, stopping) = watch::channel(false);
     let feed = feed.route("/internal/health", get(async || "ok"));
-    let settings =
-        crate::http::server::Settings { max_connections: 10, protocols: crate::http::server::Protocols::Http1 };
+    let settings = crate::http::server::Settings {
+        max_connections: 10,
+        protocols: crate::http::server::Protocols::Http1,
+        lanes: None,
+    };
     tokio::spawn(crate::http::server::serve(listener, feed, settings, stopping));
     let upstream = Upstream::start(Settings {
         name: "feed-test",

@@ -6,6 +6,7 @@ pub mod caller;
 pub mod conditional;
 mod framing;
 pub mod idempotency;
+pub mod lanes;
 pub mod openapi;
 pub mod path;
 mod preface;

@@ -21,6 +21,7 @@ use tower::Service as _;
 
 use super::ClientAddress;
 use super::activity::{self, Activity, HEAD, PATIENCE, Watched};
+use super::lanes::Lanes;
 use super::preface::Begun;
 
 /// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
@@ -36,12 +37,14 @@ const LINGER: Duration = Duration::from_secs(1);
 const FINISH_TIME: Duration = Duration::from_secs(30);
 
 /// What a listener takes on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Settings {
     /// Connections at a time; more wait to be accepted. One that was upgraded counts for as long as it is open.
     pub max_connections: usize,
     /// What is spoken on them.
     pub protocols: Protocols,
+    /// Where connections are served; if none, where the listener is.
+    pub lanes: Option<Arc<Lanes>>,
 }
 
 /// The versions of HTTP that a listener knows.
@@ -69,7 +72,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub async fn serve(listener: TcpListener, router: Router, settings: Settings, mut stop: watch::Receiver<bool>) {
     let all = u32::try_from(settings.max_connections).unwrap_or(u32::MAX);
     let places = Arc::new(Semaphore::new(all as usize));
-    let server = Arc::new(Server::new(router, settings.protocols, stop.clone()));
+    let server = Arc::new(Server::new(router, &settings, stop.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -108,6 +111,7 @@ async fn accept(
 struct Server {
     router: Router,
     protocols: Protocols,
+    lanes: Option<Arc<Lanes>>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     heads: Arc<Semaphore>,
@@ -117,14 +121,15 @@ struct Server {
 }
 
 impl Server {
-    fn new(router: Router, protocols: Protocols, stop: watch::Receiver<bool>) -> Self {
+    fn new(router: Router, settings: &Settings, stop: watch::Receiver<bool>) -> Self {
         let mut http1 = http1::Builder::new();
         // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
         http1.max_buf_size(BUFFER);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.max_concurrent_streams(STREAMS).max_header_list_size(STREAM_HEAD).keep_alive_interval(None);
         let heads = Arc::new(Semaphore::new(activity::HEADS));
-        Self { router, protocols, http1, http2, heads, closing: AtomicBool::new(false), stop }
+        let (protocols, lanes) = (settings.protocols, settings.lanes.clone());
+        Self { router, protocols, lanes, http1, http2, heads, closing: AtomicBool::new(false), stop }
     }
 
     /// Serves a connection on a task of its own.
@@ -132,13 +137,21 @@ impl Server {
         // Without it answers are late, no more.
         let _ = stream.set_nodelay(true);
         let (server, address) = (Arc::clone(self), ClientAddress(address.ip()));
+        let serve = move |stream| server.serve(stream, address, place);
+        match &self.lanes {
+            None => drop(tokio::spawn(serve(stream))),
+            Some(lanes) => {
+                if let Err(error) = lanes.serve(stream, serve) {
+                    tracing::warn!(event = "http.accept.failed", error = %error, "could not hand a connection over");
+                }
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, address: ClientAddress, place: OwnedSemaphorePermit) {
         match self.protocols {
-            Protocols::Http1 => {
-                tokio::spawn(server.serve_http1(Begun::untouched(stream), address, place));
-            }
-            Protocols::Http1AndH2c => {
-                tokio::spawn(server.look_and_serve(stream, address, place));
-            }
+            Protocols::Http1 => self.serve_http1(Begun::untouched(stream), address, place).await,
+            Protocols::Http1AndH2c => self.look_and_serve(stream, address, place).await,
         }
     }
 

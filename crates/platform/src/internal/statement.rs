@@ -139,7 +139,10 @@ impl Envoy {
         let payload = BASE64.encode(serde_json::to_vec(&statement).ok()?);
         let ring = self.ring.current();
         let code = ring.newest()?.key.of(&payload, method, target)?.finalize().into_bytes();
-        HeaderValue::from_str(&format!("{payload}.{}", BASE64.encode(code))).ok()
+        let mut statement = payload;
+        statement.push('.');
+        BASE64.encode_string(code, &mut statement);
+        HeaderValue::try_from(statement).ok()
     }
 
     /// Who speaks in the statement of a request.

@@ -61,14 +61,29 @@ struct Fields<'a, 'w> {
 impl Fields<'_, '_> {
     fn put(&mut self, field: &Field, value: impl fmt::Display) {
         if self.result.is_ok() {
-            self.result = write!(self.writer, r#","{}":{value}"#, field.name());
+            self.result = self.name(field).and_then(|()| write!(self.writer, "{value}"));
         }
+    }
+
+    fn name(&mut self, field: &Field) -> fmt::Result {
+        [",\"", field.name(), "\":"].iter().try_for_each(|part| self.writer.write_str(part))
+    }
+
+    fn text(&mut self, field: &Field, text: &str) -> fmt::Result {
+        self.name(field)?;
+        // Most is written as it is, without a copy.
+        if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            return write!(self.writer, "{}", Value::from(text));
+        }
+        ["\"", text, "\""].iter().try_for_each(|part| self.writer.write_str(part))
     }
 }
 
 impl Visit for Fields<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, Value::from(value));
+        if self.result.is_ok() {
+            self.result = self.text(field, value);
+        }
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.put(field, value);
@@ -83,6 +98,6 @@ impl Visit for Fields<'_, '_> {
         self.put(field, value);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, Value::from(format!("{value:?}")));
+        self.record_str(field, &format!("{value:?}"));
     }
 }

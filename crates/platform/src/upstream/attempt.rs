@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::Protocol;
 use super::body::{Answered, InFlight};
 use super::connections::Broken;
-use super::instance::{Health, Instance};
+use super::instance::{Health, Instance, Target};
 use crate::telemetry::metrics::Outcome;
 
 /// Calls given up sooner say nothing of the instance: their callers had little time left.
@@ -64,13 +64,27 @@ impl Template {
         Self { method: parts.method, path: parts.uri, headers, body, protocol }
     }
 
-    fn request(&self, instance: &Instance) -> Request<Full<Bytes>> {
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    /// Whether the answer may be the beginning of another protocol.
+    pub fn may_switch(&self) -> bool {
+        self.headers.contains_key(header::UPGRADE)
+    }
+
+    /// The request to an instance: its target is a path.
+    pub fn request(&self, target: &Target) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
         if self.protocol == Protocol::Http1 {
-            request.headers_mut().insert(header::HOST, instance.target.address.host_header().clone());
+            request.headers_mut().insert(header::HOST, target.address.host_header().clone());
         }
         request
     }
@@ -88,7 +102,7 @@ pub async fn attempt(
     let began = Instant::now();
     let mut call = InFlight::begin(instance, began);
     let mut hung = pin!(instance.hung.notified());
-    let mut answer = pin!(instance.calls.send(&instance.target, template.request(instance)));
+    let mut answer = pin!(instance.calls.send(&instance.target, template));
     let mut may_leave = repeatable;
     let result = loop {
         tokio::select! {

@@ -20,14 +20,20 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::http::lanes;
+
 /// The connections that wait to be used, the one that was used last at the end.
 pub struct Connections {
     socket: SocketAddr,
     connect: Duration,
     idle_for: Duration,
     most: usize,
-    idle: Mutex<VecDeque<(Instant, Driver)>>,
+    /// One list for each lane of the server, so that a connection is used on the thread whose reactor watches it.
+    idle: Box<[Mutex<Idle>]>,
 }
+
+/// Connections, and since when they wait.
+type Idle = VecDeque<(Instant, Driver)>;
 
 /// Why there is no answer.
 pub enum Broken {
@@ -43,21 +49,26 @@ struct Driver {
 }
 
 impl Connections {
-    /// `most` are kept, each for `idle_for`.
+    /// `most` are kept by each lane, each for `idle_for`.
     pub fn new(socket: SocketAddr, connect: Duration, idle_for: Duration, most: usize) -> Arc<Self> {
-        Arc::new(Self { socket, connect, idle_for, most, idle: Mutex::default() })
+        let idle = (0..lanes::count()).map(|_| Mutex::default()).collect();
+        Arc::new(Self { socket, connect, idle_for, most, idle })
     }
 
-    /// Sends a request, whose target is a path.
+    /// Sends a request, whose target is a path, once there is a connection for it.
     ///
     /// # Errors
     /// See [`Broken`].
-    pub async fn request(self: &Arc<Self>, request: Request<Full<Bytes>>) -> Result<Response<Answer>, Broken> {
+    pub async fn request(
+        self: &Arc<Self>,
+        request: impl FnOnce() -> Request<Full<Bytes>>,
+    ) -> Result<Response<Answer>, Broken> {
         let mut driver = match self.kept() {
             Some(driver) => driver,
-            None => self.connect().await?,
+            // In a box of its own, for most find one.
+            None => Box::pin(self.connect()).await?,
         };
-        let mut answer = pin!(driver.sender.send_request(request));
+        let mut answer = pin!(driver.sender.send_request(request()));
         let mut ended = false;
         let answer = poll_fn(|cx| {
             // Its end tells the one who waits why.
@@ -100,16 +111,22 @@ impl Connections {
 
     /// Ends those that have waited for too long.
     pub fn sweep(&self) {
-        let mut idle = self.idle();
-        while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.idle_for) {
-            idle.pop_front();
+        for idle in &self.idle {
+            let mut idle = lock(idle);
+            while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.idle_for) {
+                idle.pop_front();
+            }
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, VecDeque<(Instant, Driver)>> {
-        // Whole values are moved under this lock: a poisoned one is usable.
-        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        lock(&self.idle[lanes::here()])
     }
+}
+
+fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
+    // Whole values are moved under this lock: a poisoned one is usable.
+    idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Driver {

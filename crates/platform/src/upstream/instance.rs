@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::{Request, Response, Uri, header};
+use axum::http::{Response, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::attempt::Failure;
+use super::attempt::{Failure, Template};
 use super::body::Answered;
 use super::budget::nanos;
 use super::connections::Connections;
@@ -243,21 +243,18 @@ impl Calls {
         Self { kept, client: client(socket, protocol, most) }
     }
 
-    /// Sends a request whose target is a path of this instance.
+    /// Sends a request to its instance.
     ///
     /// # Errors
     /// What kept the answer away.
-    pub async fn send(
-        &self,
-        target: &Target,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Answered>, Failure> {
+    pub async fn send(&self, target: &Target, template: &Template) -> Result<Response<Answered>, Failure> {
         match &self.kept {
-            Some(kept) if !request.headers().contains_key(header::UPGRADE) => {
-                let answer = kept.request(request).await.map_err(Failure::of_kept)?;
+            Some(kept) if !template.may_switch() => {
+                let answer = kept.request(|| template.request(target)).await.map_err(Failure::of_kept)?;
                 Ok(answer.map(Answered::Kept))
             }
             _ => {
+                let mut request = template.request(target);
                 *request.uri_mut() = target.uri(request.uri());
                 let answer = self.client.request(request).await.map_err(|error| Failure::of(&error))?;
                 Ok(answer.map(Answered::Other))

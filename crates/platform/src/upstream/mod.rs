@@ -92,6 +92,14 @@ pub struct Call {
     pub sticky: Option<u64>,
 }
 
+/// What [`Call`] says beside its request.
+#[derive(Clone, Copy)]
+struct Terms {
+    deadline: Instant,
+    repeatable: bool,
+    sticky: Option<u64>,
+}
+
 /// What is known of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceState {
@@ -166,36 +174,12 @@ impl Upstream {
     /// # Errors
     /// `Overloaded` when too many calls are under way; `Unavailable` when there is nobody to ask, or no answer came in time. Whether
     /// the service has done what it was asked is then unknown.
-    pub async fn call(&self, mut call: Call) -> Result<Response<Body>, Error> {
-        let shared = &*self.shared;
-        let instances = shared.instances(call.deadline).await?;
-        let now = Instant::now();
-        if now >= call.deadline {
-            return Err(shared.unavailable("did not answer in time"));
-        }
-        let admission = shared.breaker.admit(now).ok_or_else(|| shared.unavailable("fails most calls"))?;
-        let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-        let key = call.sticky;
-        let first =
-            shared.choose(&instances, &Choice { balance: shared.balance, key, turn, tried: &Tried::default(), now });
-        let first = first.ok_or_else(|| shared.unavailable("has no instance that answers"))?;
-        let place =
-            shared.places.take().ok_or(Error::Overloaded { what: shared.name, retry_after: Duration::from_secs(1) })?;
-        shared.budget.earn();
-        let span = Outgoing::begin(call.request.method(), shared.name);
-        span.send(call.request.headers_mut());
-        let result = shared.attempts(&instances, first, call, turn).await;
-        admission.ended(Instant::now(), result.is_ok());
-        if let Ok((answer, _)) = &result {
-            span.answered(answer.status());
-        }
-        match result {
-            Ok((answer, in_flight)) => Ok(answer.map(|body| Body::new(Counted::new(body, in_flight, place)))),
-            Err(Failure { why: Why::Deadline | Why::Abandoned, .. }) => {
-                Err(shared.unavailable("did not answer in time"))
-            }
-            Err(_) => Err(shared.unavailable("cannot be reached")),
-        }
+    pub fn call(&self, call: Call) -> impl Future<Output = Result<Response<Body>, Error>> + use<> {
+        let Call { request, deadline, repeatable, sticky } = call;
+        let mut template = Template::new(request, self.shared.protocol);
+        let shared = Arc::clone(&self.shared);
+        // An async function would have room for the request twice.
+        async move { shared.call(&mut template, Terms { deadline, repeatable, sticky }).await }
     }
 
     /// The service.
@@ -251,15 +235,43 @@ impl Shared {
         choice.among(instances).or_else(|| choice.last_resort(instances))
     }
 
+    async fn call(&self, template: &mut Template, terms: Terms) -> Result<Response<Body>, Error> {
+        let Terms { deadline, sticky, .. } = terms;
+        let instances = self.instances(deadline).await?;
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(self.unavailable("did not answer in time"));
+        }
+        let admission = self.breaker.admit(now).ok_or_else(|| self.unavailable("fails most calls"))?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let choice = Choice { balance: self.balance, key: sticky, turn, tried: &Tried::default(), now };
+        let first = self.choose(&instances, &choice).ok_or_else(|| self.unavailable("has no instance that answers"))?;
+        let full = Error::Overloaded { what: self.name, retry_after: Duration::from_secs(1) };
+        let place = self.places.take().ok_or(full)?;
+        self.budget.earn();
+        let span = Outgoing::begin(template.method(), self.name);
+        span.send(template.headers_mut());
+        let result = self.attempts(&instances, first, template, terms, turn).await;
+        admission.ended(Instant::now(), result.is_ok());
+        match result {
+            Ok((answer, in_flight)) => {
+                span.answered(answer.status());
+                Ok(answer.map(|body| Body::new(Counted::new(body, in_flight, place))))
+            }
+            Err(Failure { why: Why::Deadline | Why::Abandoned, .. }) => Err(self.unavailable("did not answer in time")),
+            Err(_) => Err(self.unavailable("cannot be reached")),
+        }
+    }
+
     /// Asks one instance after the other, as far as that is allowed.
     async fn attempts(
         &self,
         instances: &[Arc<Instance>],
         first: &Arc<Instance>,
-        call: Call,
+        template: &Template,
+        call: Terms,
         turn: usize,
     ) -> Result<(Response<Answered>, InFlight), Failure> {
-        let template = Template::new(call.request, self.protocol);
         let mut deadline = pin!(tokio::time::sleep_until(call.deadline));
         let mut tried = Tried::default();
         let mut instance = first;
@@ -269,7 +281,7 @@ impl Shared {
                 || Choice { balance: self.balance, key: call.sticky, turn, tried: &tried, now: Instant::now() };
             let is_last = attempts == ATTEMPTS;
             let leaves = || !is_last && choice().among(instances).is_some() && self.may_retry(Instant::now(), false);
-            let failure = match attempt(instance, &template, call.repeatable, deadline.as_mut(), leaves).await {
+            let failure = match attempt(instance, template, call.repeatable, deadline.as_mut(), leaves).await {
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };

@@ -62,6 +62,11 @@ impl Roles {
         self == Roles::ALL
     }
 
+    /// Whether a process with these passes requests on, and does nothing else.
+    pub fn is_gateway(self) -> bool {
+        self.iter().eq([Role::Gateway])
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.has(*role))
     }

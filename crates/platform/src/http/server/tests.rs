@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::http::framing::made_up::{self, Dice};
+use crate::http::lanes;
 
 /// Time passes at once where nobody has anything else to do.
 fn paused<F: Future>(test: F) -> F::Output {
@@ -32,11 +33,14 @@ struct Running {
 
 impl Running {
     fn new(protocols: Protocols, max_connections: usize) -> Self {
+        Self::with(Settings { max_connections, protocols, lanes: None })
+    }
+
+    fn with(settings: Settings) -> Self {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let served = Arc::new(AtomicUsize::new(0));
         let (stop, stopping) = watch::channel(false);
-        let settings = Settings { max_connections, protocols };
         let serving = tokio::spawn(serve(listener, router(Arc::clone(&served)), settings, stopping));
         Self { address, served, stop, serving }
     }
@@ -65,7 +69,7 @@ impl Running {
     }
 }
 
-/// `/slow` answers after a while, `/switch` goes on as an echo, all else tells how it was asked.
+/// `/slow` answers after a while, `/switch` goes on as an echo, `/thread` names its thread, all else tells how it was asked.
 fn router(served: Arc<AtomicUsize>) -> Router {
     let count = move || served.fetch_add(1, Ordering::Relaxed);
     let slow = async || {
@@ -91,7 +95,8 @@ fn router(served: Arc<AtomicUsize>) -> Router {
         let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
         (StatusCode::SWITCHING_PROTOCOLS, headers)
     };
-    Router::new().route("/slow", get(slow)).route("/switch", get(switch)).fallback(root)
+    let thread = async || std::thread::current().name().unwrap_or_default().to_owned();
+    Router::new().route("/slow", get(slow)).route("/switch", get(switch)).route("/thread", get(thread)).fallback(root)
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -349,5 +354,33 @@ fn a_running_request_is_finished_and_its_connection_ends() {
         assert!((Duration::from_secs(3)..Duration::from_secs(5)).contains(&took), "{took:?}");
         let last = answer(&mut stream).await;
         assert!(last.ends_with("slow") && last.contains("connection: close"), "{last}");
+    });
+}
+
+#[test]
+fn connections_stay_on_lanes_and_are_spread_over_them() {
+    listening(async {
+        let lanes = Some(Lanes::start().unwrap());
+        let running = Running::with(Settings { max_connections: 10, protocols: Protocols::Http1, lanes });
+        let mut threads = Vec::new();
+        let mut open = Vec::new();
+        for _ in 1..lanes::count() {
+            let mut stream = running.connect().await;
+            let mut ask = async || {
+                stream.write_all(b"GET /thread HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+                answer(&mut stream).await.rsplit("\r\n").next().unwrap().to_owned()
+            };
+            let thread = ask().await;
+            assert_eq!(ask().await, thread);
+            threads.push(thread);
+            open.push(stream);
+        }
+        threads.sort_unstable();
+        assert_eq!(threads, (1..lanes::count()).map(|number| format!("lane-{number}")).collect::<Vec<_>>());
+        let mut slow = open.pop().unwrap();
+        slow.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (_, answer) = tokio::join!(running.stop(), answer(&mut slow));
+        assert!(answer.contains("connection: close") && answer.ends_with("slow"), "{answer}");
     });
 }

@@ -14,7 +14,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEnc
 
 pub use client::{Clients, Outcome, Server};
 pub use database::{Databases, Operation, Pool, Used, Waiting};
-pub use http::{Endpoints, Http, UNMATCHED, method_word, route};
+pub use http::{Active, Endpoints, Http, UNMATCHED, method_word, route};
 pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Signal, Word};
 
 /// The media type of [`Metrics::text`].

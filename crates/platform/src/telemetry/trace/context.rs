@@ -27,14 +27,19 @@ pub struct SpanId(u64);
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        f.write_str(std::str::from_utf8(&hex::<32>(self.0)).unwrap_or_default())
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(std::str::from_utf8(&hex::<16>(self.0.into())).unwrap_or_default())
     }
+}
+
+/// The last `N` hexadecimal digits of a number: several ids are written for every request.
+fn hex<const N: usize>(number: u128) -> [u8; N] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(number >> (4 * (N - 1 - at)) & 0xf) as usize])
 }
 
 impl TraceId {

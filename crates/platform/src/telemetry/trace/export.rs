@@ -191,7 +191,7 @@ mod tests {
         let (stop, stopping) = watch::channel(false);
         let router = Router::new().route("/v1/traces", post(take));
         tokio::spawn(async move {
-            let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1 };
+            let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1, lanes: None };
             server::serve(listener, router, settings, stopping).await;
             drop(stop);
         });
