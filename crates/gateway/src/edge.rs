@@ -111,14 +111,14 @@ where
         let Behind { edge: Edge(edge), inner } = self.clone();
         let deadline = edge.deadline(&request);
         let observed = Observed::begin(&edge, deadline, &mut request);
-        // One future, in one box, and as small as can be: every request in progress has one. What only some of them wait for has a
-        // box of its own, and all that does not wait is a plain function.
+        // One future, in one box, and as small as can be: every request in progress has one. It holds the request once, what only
+        // some of them wait for has a box of its own, and all that does not wait is a plain function.
         Box::pin(async move {
             let page = Page::behind(&request);
             let answer = match &page {
                 Some(page) if page.asks_first() && edge.origins.is_some() => Response::default(),
                 _ => {
-                    let answer = edge.answer(inner, request, deadline);
+                    let answer = edge.answer(inner, &mut request, deadline);
                     // Inside the log, so that a panic is logged as the 500 that the client gets. The panic hook has logged and
                     // counted it.
                     let answer =
@@ -154,12 +154,12 @@ impl Parts {
     }
 
     /// Asks the service behind, if the request may come in and there is room for it; in time, or says that there is no answer.
-    async fn answer<S>(&self, inner: S, mut request: Request, deadline: Instant) -> Response
+    async fn answer<S>(&self, inner: S, request: &mut Request, deadline: Instant) -> Response
     where
         S: Service<Request, Error = Infallible, Response: IntoResponse>,
     {
         // Lets nobody in who has no business here, before anything is read of them.
-        if let Some(refusal) = turn_away(&self.door, &mut request) {
+        if let Some(refusal) = turn_away(&self.door, request) {
             return refusal;
         }
         if request.extensions().get::<HeadTooLarge>().is_some() {
@@ -179,18 +179,18 @@ impl Parts {
     }
 
     /// Takes the request in, sheds it if that is too much, and finds out who calls, once; endpoints decide whether they need to know.
-    async fn serve<S>(&self, mut inner: S, mut request: Request) -> Result<Response, Response>
+    async fn serve<S>(&self, mut inner: S, request: &mut Request) -> Result<Response, Response>
     where
         S: Service<Request, Error = Infallible, Response: IntoResponse>,
     {
-        let held = self.bounds.intake.take(&mut request).await?;
-        let _place = self.bounds.place(&request).map_err(refuse)?;
-        check_token(&self.door, &mut request).await;
+        let held = self.bounds.intake.take(request).await?;
+        let _place = self.bounds.place(request).map_err(refuse)?;
+        check_token(&self.door, request).await;
         let user = match request.extensions().get() {
             Some(Caller::Known(principal)) => Some(LoggedUser(principal.account_id)),
             _ => None,
         };
-        let mut response = match inner.call(request).await {
+        let mut response = match inner.call(std::mem::take(request)).await {
             Ok(response) => response.into_response(),
             Err(never) => match never {},
         };

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
@@ -57,11 +58,11 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.answering.fetch_add(1, Ordering::Relaxed);
         let answering = Answering(Arc::clone(self));
-        async move {
-            let answered = answer.await;
+        // An async block would have room for the answer's future twice.
+        answer.map(move |answered| {
             drop(answering);
             answered
-        }
+        })
     }
 
     /// Returns when the connection has waited for too long.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -247,14 +248,13 @@ impl Server {
             let connect = request.method() == Method::CONNECT;
             let http1 = request.version() <= Version::HTTP_11;
             let (server, switching) = (Arc::clone(&server), Arc::clone(&activity));
-            let mut router = server.router.clone();
-            activity.during(async move {
-                let Ok(mut response) = router.call(request).await;
+            let answered = server.router.clone().call(request);
+            activity.during(answered.map_ok(move |mut response| {
                 if http1 {
                     server.part(&mut response, connect, &switching);
                 }
-                Ok(response)
-            })
+                response
+            }))
         })
     }
 
