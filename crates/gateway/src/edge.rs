@@ -9,7 +9,7 @@ use std::time::Duration;
 use auth::Audience;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -346,8 +346,15 @@ fn turn_away(door: &Door, request: &mut Request) -> Option<Response> {
     }
     let speaker = match request.extensions_mut().remove::<Vouched>() {
         Some(Vouched(Some(Ok(speaker)))) => speaker,
-        Some(Vouched(Some(Err(doubt)))) => return Some(disbelieve(doubt)),
-        _ => return Some(refuse(Error::Forbidden)),
+        // Tells one of our processes, if it is one, that this is no refusal of what it asked for. Nobody else learns anything by it.
+        Some(Vouched(Some(Err(doubt)))) => {
+            tracing::warn!(event = "internal.refused", reason = doubt.as_str(), "a statement is not believed");
+            return Some(doubt.into_response());
+        }
+        _ => {
+            tracing::warn!(event = "internal.refused", reason = "none", "somebody came without a statement");
+            return Some(refuse(Error::Forbidden));
+        }
     };
     let extensions = request.extensions_mut();
     extensions.remove::<ClientAddress>();
@@ -358,11 +365,6 @@ fn turn_away(door: &Door, request: &mut Request) -> Option<Response> {
     }
     extensions.insert(speaker);
     None
-}
-
-/// Tells one of our processes, if it is one, that this is no refusal of what it asked for. Nobody else learns anything by it.
-fn disbelieve(doubt: Doubt) -> Response {
-    (StatusCode::FORBIDDEN, [(internal::STATEMENT, doubt.as_str())]).into_response()
 }
 
 /// Finds out who calls. The verdict goes with the request; endpoints that need a caller refuse without one.
@@ -386,6 +388,7 @@ async fn check_token(door: &Door, request: &mut Request) {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use axum::http::StatusCode;
     use platform::internal::Outside;
     use tower::{ServiceExt, service_fn};
 

@@ -27,7 +27,7 @@ use platform::http::openapi::Api;
 use platform::http::server::Stopping;
 use platform::http::v2::Refusal;
 use platform::http::{ClientAddress, REQUEST_ID, RequestId};
-use platform::internal::{self, Doubt, Envoy, Outside, Speaker};
+use platform::internal::{self, Envoy, Outside, Speaker};
 use platform::scope;
 use platform::upstream::{Call, Upstream};
 use tokio::time::Instant;
@@ -253,10 +253,6 @@ impl Proxy {
 
     /// The answer as it goes back.
     fn back(&self, mut answer: Response<Body>, switch: Option<Switch>, is_head: bool) -> Result<Response<Body>, Error> {
-        if let Some(doubt) = Doubt::told(answer.headers()) {
-            // It is us who are not believed, not the client.
-            return Err(doubt.refusal(self.upstream.name()));
-        }
         if let Some(changed) = answer.headers().get(internal::CHANGED).and_then(|changed| changed.to_str().ok()) {
             self.callers.forget(changed.split(' '));
         }

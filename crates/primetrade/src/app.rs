@@ -6,13 +6,14 @@ use auth::{Accounts, Auth};
 use axum::Router;
 use platform::db::{Database, StoreError};
 use platform::http::openapi::Api;
+use platform::internal::Envoy;
 use platform::telemetry::metrics;
 use products::{Catalogue, Products};
 
 use crate::Failure;
 use crate::config::Config;
 use crate::roles::{
-    About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, UsersRole,
+    About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, UsersRole, ready,
 };
 
 /// What describes every endpoint. Nothing is opened for it.
@@ -93,8 +94,17 @@ impl App {
             self.users.as_ref().map(UsersRole::api),
             self.notifications.as_ref().map(|_| Router::new()),
         ];
-        let services = services.into_iter().flatten().reduce(Router::merge)?.merge(About::routes(self.deps.roles));
+        let services = services.into_iter().flatten().reduce(Router::merge)?.merge(self.about());
         Some(gateway::internal(services, Arc::clone(envoy), self.deps.context.clone(), &self.deps.edge()))
+    }
+
+    /// Who signs and verifies between processes, if there are others.
+    pub fn envoy(&self) -> Option<&Envoy> {
+        self.deps.envoy.as_deref()
+    }
+
+    fn about(&self) -> Router {
+        About::routes(self.deps.roles, self.databases().cloned().collect())
     }
 
     /// Auth and the catalogue, for commands that work on both.
@@ -144,9 +154,6 @@ impl App {
 
     /// Whether every database answers.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        for database in self.databases() {
-            database.ping().await?;
-        }
-        Ok(())
+        ready(self.databases()).await
     }
 }

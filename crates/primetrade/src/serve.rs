@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
 use platform::http::lanes::Lanes;
 use platform::http::server::{self, Protocols};
+use platform::internal::STATEMENT;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use platform::telemetry::trace;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +31,7 @@ const MEASURE_TIME: Duration = Duration::from_secs(1);
 
 pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Result<Outcome, Failure> {
     let (service, version) = (roles.service_name(), env!("CARGO_PKG_VERSION"));
-    metrics().describe(&service, version, env!("PRIMETRADE_REVISION"));
+    metrics().describe(&service, version, env!("BUILD_REVISION"));
     metrics().http.know(app::described().endpoints());
     if let Some(collector) = config.telemetry.otlp_endpoint.clone() {
         trace::start(trace::Service { name: service.into(), version }, collector, config.telemetry.sample_ratio);
@@ -47,8 +48,13 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     let mut listeners = Vec::new();
     for Resource { words, setting, address, router, settings } in resources(config, roles, &app, probes)? {
         let listener = bind(address, setting)?;
+        listeners.push((words, listener, router, settings));
+    }
+    // All or none: who reads that it serves may rely on it.
+    let mut serving = Vec::new();
+    for (words, listener, router, settings) in listeners {
         say!("{words} on http://{}", listener.local_addr()?);
-        listeners.push(server::serve(listener, router, settings, stopping.clone()));
+        serving.push(server::serve(listener, router, settings, stopping.clone()));
     }
     tell_operator(config, roles, demo);
     let drain_delay = config.http.drain_delay;
@@ -61,7 +67,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
         let _ = stop.send(true);
         asked
     };
-    let (_, asked) = tokio::join!(join_all(listeners), shutdown);
+    let (_, asked) = tokio::join!(join_all(serving), shutdown);
     app.close().await;
     trace::flush().await;
     asked.map(|()| Outcome::Done).map_err(Into::into)
@@ -138,13 +144,18 @@ struct Probes {
     ready: watch::Receiver<bool>,
 }
 
-/// Whether gateways may go on sending requests here.
+/// Whether gateways may go on sending requests here. Those that show a statement are told if it is not believed.
 fn health(state: Probes) -> Router {
-    let draining = async |State(state): State<Probes>| match *state.ready.borrow() {
-        true => (StatusCode::OK, "ok\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    let look = async |State(state): State<Probes>, method: Method, uri: Uri, headers: HeaderMap| {
+        let shown = headers.get(STATEMENT).zip(state.app.envoy());
+        let doubt = shown.and_then(|(statement, envoy)| envoy.verify(statement, &method, uri.path()).err());
+        match doubt {
+            Some(doubt) => doubt.into_response(),
+            None if *state.ready.borrow() => "ok\n".into_response(),
+            None => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+        }
     };
-    Router::new().route("/internal/health", get(draining)).with_state(state)
+    Router::new().route("/internal/health", get(look)).with_state(state)
 }
 
 fn admin(state: Probes) -> Router {

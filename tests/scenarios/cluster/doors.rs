@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Value;
 use testkit::recorder::Recorder;
-use testkit::{Client, Deployment, Server, Topology};
+use testkit::{Client, Deployment, Server, Topology, eventually};
 
 use crate::people::{PASSWORD, administrator};
 use crate::v1::text;
@@ -138,6 +139,28 @@ fn the_key_between_processes_is_replaced_without_a_failed_request() {
     Client::plain(&server.member("products-2").url)
         .send("GET", "/api/v2/products", &[(STATEMENT, &fresh)], None)
         .expect(200);
+}
+
+/// It answers, and is well; but whoever were sent there would be refused.
+#[test]
+fn a_process_with_another_key_gets_no_requests() {
+    let server = Server::start(Topology::Split);
+    let stranger = Deployment::new(Topology::Sqlite).arg("--role=notifications").start();
+    let bare = |url: &str| url.trim_start_matches("http://").to_owned();
+    let key = server.folder().join("primetrade-internal-keys.json");
+    let both = format!("{},{}", bare(&server.member("products-1").url), bare(stranger.url()));
+    let gateway = Deployment::new(Topology::Sqlite).arg("--role=gateway").set("UPSTREAMS__PRODUCTS", &both);
+    let gateway = gateway.set("INTERNAL__KEY_FILE", &key.display().to_string());
+    let gateway = gateway.set("UPSTREAMS__AUTH", &bare(&server.member("auth-1").url));
+    let gateway = gateway.set("UPSTREAMS__USERS", &bare(&server.member("users-1").url)).start();
+    for _ in 0..40 {
+        Client::plain(gateway.url()).get("/api/v2/products").expect(200);
+    }
+    let line = eventually("it is told", || {
+        let of_stranger = |line: &Value| line["server.address"] == bare(stranger.url()).as_str();
+        gateway.log_lines().into_iter().find(|line| line["event"] == "upstream.ejected" && of_stranger(line))
+    });
+    assert!(text(&line["reason"]).contains("internal.key_file"), "{line}");
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn to(socket: SocketAddr, protocol: Protocol) -> Arc<Upstream> {
         protocol,
         balance: Balance::RoundRobin,
         max_in_flight: 100,
+        envoy: None,
     })
 }
 

@@ -90,6 +90,7 @@ async fn serve(feed: Router, envoy: &Arc<Envoy>) -> (Peer, watch::Sender<bool>) 
         protocol: Protocol::Http1,
         balance: Balance::RoundRobin,
         max_in_flight: 10,
+        envoy: None,
     });
     (Peer { upstream, envoy: Arc::clone(envoy), from: "test" }, stop)
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::wire::Refused;
-use super::{CHANGED, Doubt, Envoy, STATEMENT, Speaker, TIMEOUT};
+use super::{CHANGED, Envoy, STATEMENT, Speaker, TIMEOUT};
 use crate::http::REQUEST_ID;
 use crate::http::v2::Refusal;
 use crate::scope;
@@ -84,9 +84,6 @@ impl Peer {
         let request = request.body(body).map_err(|error| Error::Internal(error.to_string()))?;
         let call = Call { request, deadline, repeatable, sticky: None };
         let answer = self.upstream.call(call).await?;
-        if let Some(doubt) = Doubt::told(answer.headers()) {
-            return Err(doubt.refusal(self.upstream.name()));
-        }
         if let Some(changed) = answer.headers().get(CHANGED).and_then(|changed| changed.to_str().ok()) {
             scope::changed(changed.split(' '));
         }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -95,6 +96,13 @@ impl Doubt {
             Doubt::Clock => "its clock and ours are more than half a minute apart",
         };
         Error::Unavailable(format!("{service} does not believe this process: {why}; see `primetrade doctor`"))
+    }
+}
+
+/// The answer to a statement that is not believed.
+impl IntoResponse for Doubt {
+    fn into_response(self) -> Response {
+        (StatusCode::FORBIDDEN, [(super::STATEMENT, self.as_str())]).into_response()
     }
 }
 

@@ -16,6 +16,7 @@ use super::Protocol;
 use super::body::{Answered, InFlight};
 use super::connections::Broken;
 use super::instance::{Health, Instance, Target};
+use crate::internal::Doubt;
 use crate::telemetry::metrics::Outcome;
 
 /// Calls given up sooner say nothing of the instance: their callers had little time left.
@@ -50,6 +51,8 @@ pub enum Why {
     Abandoned,
     /// The call's time is over.
     Deadline,
+    /// The instance answered that our statement is no good, and did nothing.
+    Disbelieved(Doubt),
     Other,
 }
 
@@ -120,6 +123,10 @@ pub async fn attempt(
     let now = Instant::now();
     let took = now.saturating_duration_since(began);
     call.waited();
+    let result = result.and_then(|answer| match Doubt::told(answer.headers()) {
+        Some(doubt) => Err(Failure { sent: false, why: Why::Disbelieved(doubt) }),
+        None => Ok(answer),
+    });
     match result {
         Ok(answer) => {
             instance.load.measure(now, took);
@@ -161,6 +168,7 @@ impl Why {
             Self::Broken => "connection_reset",
             Self::Abandoned => "abandoned",
             Self::Deadline => "timeout",
+            Self::Disbelieved(_) => "disbelieved",
             Self::Other => "_OTHER",
         }
     }
@@ -195,6 +203,7 @@ impl Failure {
     fn judge(self, instance: &Instance, began: Instant, took: Duration) {
         match self.why {
             Why::Refused | Why::Broken => instance.eject(Health::Refused),
+            Why::Disbelieved(_) => instance.eject(Health::Disbelieves),
             Why::Unreachable => instance.failed(Health::Hung),
             // Over HTTP/2 many calls wait for one connection. It is for the call that tried to make it to tell why there is none.
             Why::Other if !self.sent => {}

@@ -56,7 +56,9 @@ impl Choice<'_> {
             let count = found.clone().count();
             found.nth(self.turn.checked_rem(count)?)
         };
-        of(Health::Draining).or_else(|| of(Health::Failing)).or_else(|| of(Health::Refused))
+        let [draining, failing, refused, disbelieves] =
+            [Health::Draining, Health::Failing, Health::Refused, Health::Disbelieves];
+        of(draining).or_else(|| of(failing)).or_else(|| of(refused)).or_else(|| of(disbelieves))
     }
 
     fn open<'i>(&self, instances: &'i [Arc<Instance>]) -> impl Iterator<Item = &'i Arc<Instance>> + Clone {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{Request, StatusCode, Uri};
+use axum::http::{Method, Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::attempt::{Failure, Why};
 use super::breaker::Breaker;
 use super::instance::{Health, Instance};
+use crate::internal::{Doubt, STATEMENT, Speaker};
 
 const PATH: &str = "/internal/health";
 /// Looks under way at a time: the next need not wait until one that hangs has failed.
@@ -47,16 +48,21 @@ pub async fn look(instance: &Instance, pace: Pace) -> Look {
     let began = Instant::now();
     let mut request = Request::new(Full::<Bytes>::default());
     *request.uri_mut() = instance.target.uri(&Uri::from_static(PATH));
-    request.headers_mut().insert(axum::http::header::HOST, instance.target.address.host_header().clone());
+    request.headers_mut().insert(header::HOST, instance.target.address.host_header().clone());
+    let envoy = instance.target.envoy.as_ref();
+    if let Some(statement) = envoy.and_then(|envoy| envoy.sign(Speaker::Service("look".into()), &Method::GET, PATH)) {
+        request.headers_mut().insert(STATEMENT, statement);
+    }
     let asked = async {
         let answer = match instance.probes.request(request).await {
             Ok(answer) => answer,
             Err(error) => return found(Failure::of(&error)),
         };
-        let status = answer.status();
+        let (status, doubt) = (answer.status(), Doubt::told(answer.headers()));
         // Taken whole, so that the connection can be used again.
         let _ = Limited::new(answer.into_body(), BODY).collect().await;
         match status {
+            _ if doubt.is_some() => Health::Disbelieves,
             StatusCode::OK => Health::Healthy,
             StatusCode::SERVICE_UNAVAILABLE => Health::Draining,
             _ => Health::Failing,
@@ -69,6 +75,7 @@ pub async fn look(instance: &Instance, pace: Pace) -> Look {
 fn found(failure: Failure) -> Health {
     match failure.why {
         Why::Refused => Health::Refused,
+        Why::Disbelieved(_) => Health::Disbelieves,
         Why::Unreachable | Why::Abandoned | Why::Deadline => Health::Hung,
         // Over HTTP/2, the second look waits for the connection that the first one tries to make.
         Why::Other if !failure.sent => Health::Hung,
@@ -113,9 +120,9 @@ pub(super) fn judge(instance: &Instance, look: Look, misses: &mut u32, breaker: 
             }
             return true;
         }
-        Health::Draining => {
+        Health::Draining | Health::Disbelieves => {
             *misses = 0;
-            instance.eject(Health::Draining);
+            instance.eject(look.found);
             return true;
         }
         // A busy machine makes looks late. What answers calls is well.

@@ -27,6 +27,7 @@ use super::budget::nanos;
 use super::connections::Connections;
 use super::load::Load;
 use super::{Address, Protocol};
+use crate::internal::Envoy;
 use crate::telemetry::metrics::Server;
 
 const CONNECT: Duration = Duration::from_millis(500);
@@ -60,10 +61,13 @@ pub enum Health {
     Failing,
     /// It does not answer.
     Hung,
+    /// It answers that it does not believe us.
+    Disbelieves,
 }
 
 impl Health {
-    const ALL: [Self; 6] = [Self::Unknown, Self::Healthy, Self::Draining, Self::Refused, Self::Failing, Self::Hung];
+    const ALL: [Self; 7] =
+        [Self::Unknown, Self::Healthy, Self::Draining, Self::Refused, Self::Failing, Self::Hung, Self::Disbelieves];
 
     pub fn is_available(self) -> bool {
         matches!(self, Self::Unknown | Self::Healthy)
@@ -77,6 +81,7 @@ impl Health {
             Self::Refused => "refuses or breaks connections",
             Self::Failing => "does not answer as it should",
             Self::Hung => "does not answer in time",
+            Self::Disbelieves => "does not believe this process: another internal.key_file, or a clock that is wrong",
         }
     }
 }
@@ -86,6 +91,7 @@ pub struct Target {
     pub service: &'static str,
     pub address: Address,
     pub series: Server,
+    pub envoy: Option<Arc<Envoy>>,
 }
 
 pub struct Instance {

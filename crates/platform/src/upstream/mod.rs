@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
 
+use crate::internal::Envoy;
 use crate::telemetry::metrics;
 use crate::telemetry::trace::Outgoing;
 use attempt::{Failure, Template, Why, attempt};
@@ -67,7 +68,7 @@ pub enum Balance {
 }
 
 /// What an [`Upstream`] is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The service, for metrics, logs and errors.
     pub name: &'static str,
@@ -76,6 +77,8 @@ pub struct Settings {
     pub balance: Balance,
     /// Calls of this process at a time, until the bodies of their answers ended. More are refused.
     pub max_in_flight: usize,
+    /// Signs looks, so that an instance which would not believe our calls gets none. Without it, they are looked at unsigned.
+    pub envoy: Option<Arc<Envoy>>,
 }
 
 /// One call of a service.
@@ -148,7 +151,7 @@ impl Upstream {
         let (name, now) = (settings.name, Instant::now());
         let targets = settings.addresses.into_iter().map(|address| {
             let series = clients.server(address.as_str());
-            Arc::new(Target { service: name, address, series })
+            Arc::new(Target { service: name, address, series, envoy: settings.envoy.clone() })
         });
         let targets: Vec<_> = targets.collect();
         let shared = Arc::new(Shared {
@@ -259,6 +262,7 @@ impl Shared {
                 Ok(answer.map(|body| Body::new(Counted::new(body, in_flight, place))))
             }
             Err(Failure { why: Why::Deadline | Why::Abandoned, .. }) => Err(self.unavailable("did not answer in time")),
+            Err(Failure { why: Why::Disbelieved(doubt), .. }) => Err(doubt.refusal(self.name)),
             Err(_) => Err(self.unavailable("cannot be reached")),
         }
     }

@@ -349,3 +349,11 @@ fn broken_files_do_not_hide_other_errors() {
     assert!(errors.iter().any(|line| line.starts_with("not valid TOML: ")), "{errors:?}");
     assert!(errors.iter().any(|line| line.starts_with("log.level: expected error, warn, info or debug")), "{errors:?}");
 }
+
+/// Cargo hands the variables of a build script to what it runs: `cargo run -- serve`, and this test.
+#[test]
+fn what_the_build_says_is_not_taken_for_a_setting() {
+    let built: Vec<_> = std::env::vars().filter(|(_, value)| *value == env!("BUILD_REVISION")).collect();
+    let scene = built.iter().fold(Scene::new(), |scene, (name, value)| scene.variable(name, value));
+    assert!(scene.load().is_ok() && !built.is_empty(), "{built:?}");
+}

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
+use platform::db::{Database, StoreError};
 use platform::internal::{Answer, OfService};
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +14,32 @@ pub struct About {
     /// As `--role` takes them.
     pub roles: Vec<String>,
     pub version: String,
+    /// Why it is not ready, if it is not.
+    #[serde(default)]
+    pub unready: Option<String>,
 }
 
 impl About {
     pub const PATH: &str = "/internal/about";
 
     /// The endpoint, behind the edge that asks for a statement.
-    pub fn routes(roles: Roles) -> Router {
-        let roles = roles.iter().map(|role| role.to_string()).collect();
-        let about = About { roles, version: env!("CARGO_PKG_VERSION").into() };
-        Router::new().route(About::PATH, get(async move |_: OfService| Answer(Ok(about))))
+    pub fn routes(roles: Roles, databases: Vec<Database>) -> Router {
+        let about = async move |_: OfService| {
+            let roles = roles.iter().map(|role| role.to_string()).collect();
+            let unready = ready(databases.iter()).await.err().map(|error| error.to_string());
+            Answer(Ok(About { roles, version: env!("CARGO_PKG_VERSION").into(), unready }))
+        };
+        Router::new().route(About::PATH, get(about))
     }
+}
+
+/// Whether every database answers.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn ready(databases: impl Iterator<Item = &Database>) -> Result<(), StoreError> {
+    for database in databases {
+        database.ping().await?;
+    }
+    Ok(())
 }

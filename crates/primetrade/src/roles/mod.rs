@@ -10,7 +10,7 @@ mod products;
 mod set;
 mod users;
 
-pub use self::about::About;
+pub use self::about::{About, ready};
 pub use self::auth::AuthRole;
 pub use self::gateway::GatewayRole;
 pub use self::notifications::NotificationsRole;
@@ -62,12 +62,13 @@ impl Deps {
     /// When the key that processes share cannot be read or made.
     pub fn new(config: &Config, roles: Roles, purpose: Purpose) -> Result<Self, Failure> {
         let context = Context::new(Arc::new(SystemClock));
-        let elsewhere = roles.asked().filter(|role| !config.upstreams.of(*role).is_empty());
-        let upstreams = elsewhere.map(|role| (role, Upstream::start(upstream_settings(config, role)))).collect();
         let envoy = match roles.are_alone(config) || purpose == Purpose::Command {
             true => None,
             false => Some(Arc::new(Envoy::open(&config.internal.key_file, context.clone())?)),
         };
+        let elsewhere = roles.asked().filter(|role| !config.upstreams.of(*role).is_empty());
+        let upstream = |role| upstream::Settings { envoy: envoy.clone(), ..upstream_settings(config, role) };
+        let upstreams = elsewhere.map(|role| (role, Upstream::start(upstream(role)))).collect();
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
         Ok(Self { config: config.clone(), roles, context, tasks, purpose, envoy, upstreams })
     }
@@ -92,7 +93,8 @@ impl Deps {
     pub fn auth_feed(&self) -> Result<Peer, Failure> {
         let peer = self.peer(Role::Auth, Role::Gateway)?;
         let settings = upstream_settings(&self.config, Role::Auth);
-        let settings = upstream::Settings { name: "auth-changes", balance: Balance::RoundRobin, ..settings };
+        let envoy = self.envoy.clone();
+        let settings = upstream::Settings { name: "auth-changes", balance: Balance::RoundRobin, envoy, ..settings };
         Ok(Peer { upstream: Upstream::start(settings), ..peer })
     }
 
@@ -143,6 +145,7 @@ pub fn upstream_settings(config: &Config, role: Role) -> upstream::Settings {
         balance: if role == Role::Auth { Balance::Sticky } else { config.upstreams.balance },
         // One service that hangs leaves room for the others.
         max_in_flight: (config.http.max_requests / 2).max(64),
+        envoy: None,
     }
 }
 

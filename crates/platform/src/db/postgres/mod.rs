@@ -116,7 +116,10 @@ impl Postgres {
         };
         match postgres.connection().await {
             Ok(_) => Ok(postgres),
-            Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", place(&postgres.config)))),
+            Err(StoreError::Unavailable(why)) => {
+                Err(StoreError::Unavailable(format!("{}: {why}", place(&postgres.config))))
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -197,3 +197,26 @@ async fn statuses_and_callers_that_leave_do_not_open_the_breaker() {
     assert_eq!(reasons(&upstream).len(), 1);
     upstream.call(get("/")).await.unwrap();
 }
+
+/// It has done nothing, and will not believe the next one either.
+#[tokio::test]
+async fn an_instance_that_does_not_believe_us_is_left_out() {
+    let (one, other) = (Server::start().await, Server::start().await);
+    one.script.doubts.store(true, Ordering::Relaxed);
+    let upstream = Upstream::start(settings([one.address(), other.address()]));
+    for _ in 0..50 {
+        upstream.call(post("/")).await.unwrap();
+    }
+    assert_eq!(other.asked(), 50);
+    assert!(one.asked() <= 1, "{} calls were in vain", one.asked());
+    let told = upstream.state().into_iter().find(|state| state.socket == one.socket).unwrap();
+    assert!(!told.healthy && told.reason.contains("internal.key_file"), "{told:?}");
+    other.script.doubts.store(true, Ordering::Relaxed);
+    let error = upstream.call(get("/")).await.unwrap_err();
+    assert!(matches!(&error, Error::Unavailable(why) if why.contains("internal.key_file")), "{error}");
+    for server in [&one, &other] {
+        server.script.doubts.store(false, Ordering::Relaxed);
+    }
+    until("they believe again", || upstream.state().iter().all(|state| state.healthy)).await;
+    upstream.call(get("/")).await.unwrap();
+}

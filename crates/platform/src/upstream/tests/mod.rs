@@ -7,10 +7,11 @@ mod health;
 
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::sync::atomic::AtomicU16;
+use std::sync::atomic::{AtomicBool, AtomicU16};
 
 use axum::body::HttpBody;
 use axum::http::{Method, StatusCode, header};
+use axum::response::IntoResponse;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::*;
+use crate::internal::Doubt;
 
 const MS: Duration = Duration::from_millis(1);
 /// For tests that wait until something is found hung.
@@ -31,6 +33,8 @@ struct Script {
     health: AtomicU16,
     /// Nothing is answered while this is true.
     hung: watch::Sender<bool>,
+    /// Every statement is answered that it is not believed.
+    doubts: AtomicBool,
     /// Requests but for those for its health.
     asked: AtomicUsize,
     probes: AtomicUsize,
@@ -55,6 +59,7 @@ impl Server {
         let script = Arc::new(Script {
             health: AtomicU16::new(200),
             hung: watch::Sender::new(false),
+            doubts: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
             probes: AtomicUsize::new(0),
             released: watch::Sender::new(false),
@@ -112,6 +117,9 @@ async fn serve(mut request: Request<Incoming>, script: Arc<Script>) -> Result<Re
         script.asked.fetch_add(1, Ordering::Relaxed);
     }
     let _ = script.hung.subscribe().wait_for(|hung| !*hung).await;
+    if script.doubts.load(Ordering::Relaxed) {
+        return Ok(Doubt::Key.into_response());
+    }
     let mut answer = Response::new(Body::empty());
     match path.as_str() {
         "/internal/health" => {
@@ -163,6 +171,7 @@ fn settings(addresses: impl IntoIterator<Item = Address>) -> Settings {
         protocol: Protocol::Http1,
         balance: Balance::LeastLoaded,
         max_in_flight: 1_000,
+        envoy: None,
     }
 }
 

@@ -85,6 +85,15 @@ impl Asked {
                 format!("Start the process with the role {} there, or correct upstreams.{}.", self.role, self.role);
             return match state.reason {
                 "draining" => Finding::warning(name, "is stopping, and gets no requests", "Start it again."),
+                "does not answer as it should" => Finding::failed(
+                    name,
+                    "answers, but not as a service of PrimeTrade does",
+                    format!(
+                        "Correct upstreams.{}: it may be an admin port, a gateway or another program; services are reached \
+                         where they say that they are serving.",
+                        self.role
+                    ),
+                ),
                 reason => Finding::failed(name, reason, advice),
             };
         }
@@ -123,6 +132,10 @@ impl Asked {
         let Ok(about) = serde_json::from_slice::<About>(body) else { return strange("") };
         if !about.roles.iter().any(|role| role == self.role.as_str()) {
             return strange(&format!(", with the roles {}", about.roles.join(", ")));
+        }
+        if let Some(why) = about.unready {
+            let advice = format!("Run `primetrade doctor --role {}` with its settings.", about.roles.join(","));
+            return Finding::failed(name, format!("answers, but is not ready: {why}"), advice);
         }
         let found = format!("answers and believes this process; release {}", about.version);
         match apart.is_some_and(|apart| apart.abs() > APART) {

@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
+use futures_util::{StreamExt, TryStreamExt};
 use kernel::error::Unauthenticated;
 use kernel::{Error, Uuid};
 use platform::http::caller::V2User;
@@ -47,7 +47,12 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     let head =
         [b"{\"account\":", &v2::bytes(&account)[..], b",\"sessions\":", &v2::bytes(&sessions), b",\"products\":["];
     let head = stream::iter([Ok(Bytes::from(head.concat()))]);
-    let products = products(endpoints, id);
+    let mut products = Box::pin(products(endpoints, id));
+    // While it can still be refused.
+    let first = products.next().await.transpose()?;
+    let products = stream::iter(first.map(Ok)).chain(products).inspect_err(|error| {
+        tracing::error!(event = "request.failed", %error, "an export broke off");
+    });
     let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
     let mut response = v2::private_json(axum::http::StatusCode::OK, Bytes::new());
     *response.body_mut() = Body::from_stream(stream::iter([head.boxed(), products.boxed(), tail.boxed()]).flatten());
