@@ -42,7 +42,8 @@ wait_until() {
 }
 
 each() {
-    while read -r pid_file admin command <&3; do
+    # The last line may have no end.
+    while read -r pid_file admin command <&3 || [ -n "$pid_file" ]; do
         case $pid_file in '' | '#'*) continue ;; esac
         "$@"
     done 3<"$list"

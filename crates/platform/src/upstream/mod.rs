@@ -77,7 +77,8 @@ pub struct Settings {
     pub balance: Balance,
     /// Calls of this process at a time, until the bodies of their answers ended. More are refused.
     pub max_in_flight: usize,
-    /// Signs looks, so that an instance which would not believe our calls gets none. Without it, they are looked at unsigned.
+    /// Signs looks, so that an instance which would not believe our calls gets none. Without it looks are not signed, and who calls
+    /// is answered that they are not believed.
     pub envoy: Option<Arc<Envoy>>,
 }
 

@@ -1,6 +1,7 @@
 //! What is tried again, and what is not.
 
 use super::*;
+use crate::Context;
 
 fn count_refused(name: &str) -> f64 {
     series(&format!(r#"primetrade_retry_budget_exhausted_total{{dependency="{name}"}}"#)).unwrap()
@@ -203,7 +204,10 @@ async fn statuses_and_callers_that_leave_do_not_open_the_breaker() {
 async fn an_instance_that_does_not_believe_us_is_left_out() {
     let (one, other) = (Server::start().await, Server::start().await);
     one.script.doubts.store(true, Ordering::Relaxed);
-    let upstream = Upstream::start(settings([one.address(), other.address()]));
+    let folder = tempfile::tempdir().unwrap();
+    let context = Context::new(Arc::new(kernel::SystemClock));
+    let envoy = Some(Arc::new(Envoy::open(&folder.path().join("keys.json"), context).unwrap()));
+    let upstream = Upstream::start(Settings { envoy, ..settings([one.address(), other.address()]) });
     for _ in 0..50 {
         upstream.call(post("/")).await.unwrap();
     }
