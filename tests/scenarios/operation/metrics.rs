@@ -99,6 +99,11 @@ fn how_many(default: usize) -> usize {
 
 const CLIENTS: usize = 8;
 
+#[test]
+fn a_gateway_counts_what_its_clients_got() {
+    counts_equal_what_clients_got(Topology::Split);
+}
+
 /// Few places for many clients: some of what they ask is shed, nobody can say which.
 fn counts_equal_what_clients_got(topology: Topology) {
     let few = Deployment::new(topology).set("HTTP__MAX_REQUESTS", "2").set("HTTP__REQUEST_TIMEOUT", "1s");
