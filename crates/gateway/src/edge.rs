@@ -158,18 +158,18 @@ impl Parts {
     where
         S: Service<Request, Error = Infallible, Response: IntoResponse>,
     {
-        // Lets nobody in who has no business here, before anything is read of them.
-        if let Some(refusal) = turn_away(&self.door, request) {
-            return refusal;
-        }
         if request.extensions().get::<HeadTooLarge>().is_some() {
             return server::refuse_head();
         }
         let has_body = !request.body().is_end_stream();
-        let mut refusal = match tokio::time::timeout_at(deadline, self.serve(inner, request)).await {
-            Ok(Ok(response)) => return response,
-            Ok(Err(refusal)) => refusal,
-            Err(_) => refuse(Error::Unavailable("the request ran out of time".into())),
+        // Lets nobody in who has no business here, before anything is read of them.
+        let mut refusal = match turn_away(&self.door, request) {
+            Some(refusal) => refusal,
+            None => match tokio::time::timeout_at(deadline, self.serve(inner, request)).await {
+                Ok(Ok(response)) => return response,
+                Ok(Err(refusal)) => refusal,
+                Err(_) => refuse(Error::Unavailable("the request ran out of time".into())),
+            },
         };
         // Perhaps not all of it was read.
         if has_body {

@@ -49,9 +49,19 @@ impl Process {
         self.stderr.text()
     }
 
-    /// Sends a signal by its name: `TERM`, `STOP`, `CONT`.
+    /// Sends a signal by its name: `TERM`, `STOP`, `CONT`. Stopped, it does nothing any more when this returns.
     pub fn signal(&self, name: &str) {
         output::signal(&self.child, name);
+        if name == "STOP" {
+            crate::eventually("every thread is stopped", || self.is_stopped().then_some(()));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("our own child");
+        let stats = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+        // The name of the program, in parentheses, stands before the state.
+        stats.into_iter().all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
     }
 
     /// Waits for its end.
