@@ -96,7 +96,7 @@ pub fn assert_taken(response: &Response, pointer: &str) {
 }
 
 #[track_caller]
-fn assert_errors(response: &Response, errors: &[(&str, &str)]) {
+pub fn assert_errors(response: &Response, errors: &[(&str, &str)]) {
     let problem = response.json();
     let told = problem["errors"].as_array().expect("errors").iter();
     let told: Vec<_> = told.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();

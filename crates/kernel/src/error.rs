@@ -60,6 +60,9 @@ pub enum Error {
     /// In conflict with the present state; the sentence says with what. The field is empty when there is no one field to change.
     #[error("conflict: {}", .0.detail)]
     Conflict(Violation),
+    /// Fewer units are available than were asked for; each violation names a line.
+    #[error("insufficient stock")]
+    InsufficientStock(Vec<Violation>),
     /// The caller acts on a version that is not the present one.
     #[error("stale version")]
     Stale,

@@ -146,6 +146,11 @@ impl App {
                 }
             }
         }
+        if let Some(products) = &self.products
+            && let Err(error) = products.service.measure_stock().await
+        {
+            tracing::warn!(event = "metrics.failed", error = %error, "the stock could not be measured");
+        }
         let age = oldest.map_or(0, |oldest| self.deps.context.now().0.saturating_sub(oldest.0).max(0));
         let outbox = &metrics().databases.outbox;
         outbox.pending_events.set(waiting);

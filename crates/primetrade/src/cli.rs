@@ -35,6 +35,8 @@ pub enum Command {
     AdminCreate { username: String, email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
     ImportCsv { file: PathBuf, owner: String, dry_run: bool, currency: Option<Currency> },
+    /// Hold the stock of every variant to its ledger.
+    StockVerify,
     /// Print the OpenAPI document of one API version.
     OpenApi(Version),
     /// Tell what a process with these roles would find.
@@ -84,6 +86,7 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             dry_run: csv.get_flag("dry-run"),
             currency: csv.get_one("currency").copied(),
         },
+        [("stock", _), ("verify", _)] => Command::StockVerify,
         [("openapi", openapi)] => Command::OpenApi(match text(openapi, "version").as_str() {
             "v1" => Version::V1,
             _ => Version::V2,
@@ -125,6 +128,7 @@ fn root() -> Clap {
         .subcommand(group("admin", "Manage administrators").subcommand(admin_create()))
         .subcommand(group("keys", "Manage the keys that sign").subcommand(keys_rotate()))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
+        .subcommand(group("stock", "Look after stock").subcommand(stock_verify()))
         .subcommand(openapi())
         .subcommand(doctor())
         .subcommand(
@@ -192,6 +196,10 @@ fn import_csv() -> Clap {
             option("currency", "C", "Currency of the file's prices [default: products.currency]")
                 .value_parser(currency),
         )
+}
+
+fn stock_verify() -> Clap {
+    Clap::new("verify").about("Hold the stock of every variant to its ledger, and name what differs; changes nothing")
 }
 
 fn openapi() -> Clap {

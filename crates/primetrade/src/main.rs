@@ -120,6 +120,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::ImportCsv { file, owner, dry_run, currency } => {
                 commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
             }
+            Command::StockVerify => commands::stock::verify(config).await,
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
             Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }

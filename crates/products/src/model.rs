@@ -6,15 +6,19 @@ pub mod handle;
 mod listing;
 mod patch;
 mod replace;
+mod reservation;
+mod stock;
 
 use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use adjustment::Adjustment;
+pub use adjustment::{Adjustment, check_threshold};
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, stored_bytes};
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
+pub use reservation::{Basket, End, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
+pub use stock::{Cause, ChangedStock, Crossing, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units};
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
 pub fn highest_price(currency: Currency) -> i64 {
@@ -122,40 +126,6 @@ pub struct Variant {
     pub compare_at_price: Option<i64>,
     /// Whether any unit is available.
     pub in_stock: bool,
-}
-
-/// Units of one variant. Sales change them far more often than anyone edits the product, so they are kept and read apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stock {
-    pub variant_id: Uuid,
-    /// Units that exist: reserved and available ones.
-    pub on_hand: i64,
-    pub reserved: i64,
-}
-
-impl Stock {
-    pub fn available(&self) -> i64 {
-        self.on_hand - self.reserved
-    }
-}
-
-/// A change of the units that exist of a variant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StockChange {
-    /// To so many.
-    Set(i64),
-    /// By so many, more or fewer.
-    Adjust(i64),
-}
-
-/// A variant's stock after a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChangedStock {
-    pub product_id: Uuid,
-    pub owner_id: Uuid,
-    pub stock: Stock,
-    /// Counts the changes of this stock from 1.
-    pub version: i64,
 }
 
 /// A product with the units of its variants: what its owner sees.

@@ -3,6 +3,7 @@
 mod archive;
 mod create;
 mod edit;
+mod reservations;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,11 @@ use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
 use tokio::sync::Semaphore;
 
+pub use self::stock::Verified;
 use self::turns::Turns;
 use crate::events;
 use crate::model::{Product, Status, Stocked};
-use crate::store::{self, HANDLE_RULE, LIMIT_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
+use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -148,7 +150,6 @@ fn refused(error: StoreError) -> Error {
             SKU_RULE => "Another variant of the same owner has this SKU.",
             OPTIONS_RULE => "Another variant of the product has these options.",
             RESERVED_RULE => "The stock would fall below zero, or below what is reserved.",
-            LIMIT_RULE => "The stock would rise beyond 2147483647 units.",
             _ => return claimed(error),
         },
         _ => return error.into(),

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::events::{self, CREATED};
 use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
 use crate::model::{
-    Image, MAX_CATEGORY, MAX_CODE, MAX_HANDLE, MAX_NAME, MAX_OPTION_BYTES, MAX_STOCK, Product, Status, Stock, Stocked,
-    Variant, highest_price, stored_bytes,
+    Cause, Image, MAX_CATEGORY, MAX_CODE, MAX_HANDLE, MAX_NAME, MAX_OPTION_BYTES, MAX_STOCK, Product, Status, Stock,
+    Stocked, Variant, highest_price, stored_bytes,
 };
 use crate::service::Products;
 use crate::store::Insert;
@@ -48,16 +48,17 @@ impl Products {
         }
         let expected = before.as_ref().map(|before| before.product.version);
         let merged = self.merge(owner, imported, currency, digest, before)?;
-        let actor = Actor::Account(owner);
+        let now = self.context.now();
+        let cause = Cause { actor: Actor::Account(owner), reason: Some("import".into()), reference: None, time: now };
         match expected {
             None => {
-                let (id, now) = (self.context.id_for(owner)?, self.context.now());
-                let effects = Effects::event(events::event(CREATED, id, &merged, actor, now, None)?);
-                self.store.insert(Insert::new(merged, effects)).await?;
+                let id = self.context.id_for(owner)?;
+                let effects = Effects::event(events::event(CREATED, id, &merged, cause.actor, now, None)?);
+                self.store.insert(Insert::new(merged, cause, effects)).await?;
             }
             Some(version) => {
-                let effects = self.update_effects(&merged, actor, None, None)?;
-                if !self.store.update(merged, version, true, effects).await? {
+                let effects = self.update_effects(&merged, &cause, None, None)?;
+                if !self.store.update(merged, version, true, cause, effects).await? {
                     return Err(Error::conflict("the product was edited during the import; run it again."));
                 }
             }

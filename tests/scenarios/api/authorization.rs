@@ -28,7 +28,7 @@ enum Allowed {
 use Allowed::{Admins, AnyAccount, Everyone, Owner, OwnerAndAdmins, WhoeverWasMailed};
 
 /// Operation, who may, and a valid body. `$NEW` is a word that nothing has, `$OWNER` the e-mail address of the owner, `$PASSWORD`
-/// everyone's password, `$REFRESH` a refresh token; `{id}` becomes an object of the owner's, see [`Cast::path`].
+/// everyone's password, `$REFRESH` a refresh token, `$VARIANT` a variant on sale; `{id}` becomes an object of the owner's, see [`Cast::path`].
 const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /health", Everyone, ""),
     (
@@ -77,6 +77,15 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("PATCH /api/v2/variants/{id}", OwnerAndAdmins, r#"{"barcode":"$NEW"}"#),
     ("DELETE /api/v2/variants/{id}", OwnerAndAdmins, ""),
     ("POST /api/v2/variants/{id}/stock-adjustments", OwnerAndAdmins, r#"{"delta":1,"reason":"$NEW"}"#),
+    ("GET /api/v2/variants/{id}/stock-movements", OwnerAndAdmins, ""),
+    ("GET /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, ""),
+    ("PUT /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, r#"{"threshold":3}"#),
+    ("POST /api/v2/reservations", AnyAccount, r#"{"lines":[{"variant_id":"$VARIANT","quantity":1}],"ttl_seconds":60}"#),
+    // Of the account that made them: to the seller of what is held they are as absent.
+    ("GET /api/v2/reservations/{id}", OwnerAndAdmins, ""),
+    ("DELETE /api/v2/reservations/{id}", OwnerAndAdmins, ""),
+    ("POST /api/v2/reservations/{id}/extend", OwnerAndAdmins, r#"{"ttl_seconds":90}"#),
+    ("POST /api/v2/reservations/{id}/commit", OwnerAndAdmins, ""),
     ("GET /api/v2/users", Admins, ""),
     ("GET /api/v2/users/{id}", Admins, ""),
     ("PATCH /api/v2/users/{id}", Admins, r#"{"active":true}"#),
@@ -153,6 +162,10 @@ impl<'a> Cast<'a> {
         let owner = register(server);
         import(server, HOME, &owner.email).expect_code(0);
         let active = all_active(&server.client()).swap_remove(0);
+        let variant = text(&active["variants"][0]["id"]);
+        let many = json!({ "on_hand": 1_000, "reason": "for all" });
+        let path = format!("/api/v2/variants/{variant}/stock-adjustments");
+        v2::log_in(server, &owner.email).post(&path, &many).expect(201);
         Self { server, owner, stranger: register(server), admin: administrator(server), active }
     }
 
@@ -184,6 +197,7 @@ impl<'a> Cast<'a> {
         };
         let body = body.replace("$NEW", &unique("new")).replace("$OWNER", &self.owner.email);
         let body = body.replace("$PASSWORD", PASSWORD).replace("$REFRESH", &refresh);
+        let body = body.replace("$VARIANT", &self.variant());
         // Whatever the version: this is about persons.
         let headers = [("content-type", "application/json"), ("if-match", "*")];
         client.send(method, &self.path(method, template), &headers, (!body.is_empty()).then_some(body.as_bytes()))
@@ -192,6 +206,10 @@ impl<'a> Cast<'a> {
     /// A new session of the owner's.
     fn session(&self) -> Value {
         v2::open(&self.server.client(), &self.owner.email, PASSWORD).expect(201).json()
+    }
+
+    fn variant(&self) -> String {
+        text(&self.active["variants"][0]["id"])
     }
 
     /// A draft of two variants.
@@ -213,6 +231,11 @@ impl<'a> Cast<'a> {
                 let sessions = self.server.client().with_token(&token).get("/api/v2/sessions").json();
                 let items = sessions["items"].as_array().expect("sessions");
                 text(&items.iter().find(|session| session["current"] == true).expect("this session")["id"])
+            }
+            "/api/v2/reservations" => {
+                let basket = json!({ "lines": [{ "variant_id": self.variant(), "quantity": 1 }], "ttl_seconds": 600 });
+                let owner = v2::log_in(self.server, &self.owner.email);
+                text(&owner.post("/api/v2/reservations", &basket).expect(201).json()["id"])
             }
             "/api/v2/products" => text(&self.draft()["id"]),
             "/api/v2/variants" => text(&self.draft()["variants"][0]["id"]),

@@ -33,8 +33,8 @@ pub trait WriteGroup: Send + Sync + 'static {
     /// common does not undo whole groups.
     async fn prepare(&self, group: &mut [Self::Write]) -> Result<Vec<Option<StoreError>>, StoreError>;
 
-    /// Writes all of them in one transaction, or none.
-    async fn write(&self, group: &[Self::Write]) -> Result<(), StoreError>;
+    /// Writes all of them in one transaction, or none. What came of each may be left in it; it counts when this succeeds.
+    async fn write(&self, group: &mut [Self::Write]) -> Result<(), StoreError>;
 }
 
 type Reply<W> = oneshot::Sender<Result<W, StoreError>>;
@@ -90,8 +90,8 @@ async fn run_group<G: WriteGroup>(writer: &G, mut group: Vec<Waiting<G::Write>>,
     group.retain(|(_, reply)| !reply.is_closed());
     group.sort_by_cached_key(|(write, _)| G::key(write));
     let several = group.len() > 1;
-    let Some((writes, replies)) = prepare(writer, group).await else { return };
-    match writer.write(&writes).await {
+    let Some((mut writes, replies)) = prepare(writer, group).await else { return };
+    match writer.write(&mut writes).await {
         Ok(()) => writes.into_iter().zip(replies).for_each(|(write, reply)| tell(reply, Ok(write))),
         Err(error) if isolates(&error) && (several || first && G::may_succeed_after(&error)) => {
             for alone in writes.into_iter().zip(replies) {

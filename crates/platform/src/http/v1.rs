@@ -236,6 +236,7 @@ impl Words {
             Error::Conflict(violation) => {
                 return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(violation.detail, str::to_owned));
             }
+            Error::InsufficientStock(_) => (StatusCode::CONFLICT, "Insufficient stock"),
             Error::Stale => (StatusCode::CONFLICT, "It was changed by others meanwhile"),
             Error::IdempotencyInFlight => (StatusCode::CONFLICT, "A request with this Idempotency-Key is in progress"),
             Error::IdempotencyKeyReused => {

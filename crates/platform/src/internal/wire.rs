@@ -38,6 +38,7 @@ impl From<Error> for Refused {
             Error::Unavailable(detail) => Refused::Unavailable { detail },
             // Our own processes ask nothing that these answer.
             error @ (Error::Invalid(_)
+            | Error::InsufficientStock(_)
             | Error::IdempotencyInFlight
             | Error::IdempotencyKeyReused
             | Error::Internal(_)) => Refused::Internal { detail: error.to_string() },

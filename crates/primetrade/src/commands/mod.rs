@@ -5,6 +5,7 @@ mod demo;
 pub mod doctor;
 mod import;
 mod openapi;
+pub mod stock;
 
 pub use admin::admin_create;
 pub use demo::{print_demo_credentials, seed_demo};

@@ -29,6 +29,7 @@ impl ProductsRole {
 
     pub fn start(&self) {
         tend(&self.database, &self.context);
+        tokio::spawn(self.service.clone().expire_reservations());
     }
 
     /// The public's endpoints.

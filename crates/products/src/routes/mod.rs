@@ -43,6 +43,12 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::create_variant::handle))
         .routes(routes!(v2::get_variant::handle, v2::patch_variant::handle, v2::delete_variant::handle))
         .routes(routes!(v2::adjust_stock::handle))
+        .routes(routes!(v2::stock_movements::handle))
+        .routes(routes!(v2::low_stock::get, v2::low_stock::set))
+        .routes(routes!(v2::reservations::hold))
+        .routes(routes!(v2::reservations::get, v2::reservations::release))
+        .routes(routes!(v2::reservations::extend))
+        .routes(routes!(v2::reservations::commit))
         .routes(routes!(v2::mine::handle))
         .routes(routes!(v2::of_user::handle))
         .routes(routes!(v2::categories::handle));

@@ -3,7 +3,7 @@
 use kernel::{Actor, Error, Uuid};
 
 use super::Products;
-use crate::model::{Product, Status};
+use crate::model::{Cause, Product, Status};
 use crate::store::{ListQuery, SCAN, Shelf, Sort};
 
 /// Products that are read at a time.
@@ -57,8 +57,9 @@ impl Products {
             let Product { version, status, updated_at, .. } = &mut product.product;
             let expected = *version;
             (*version, *status, *updated_at) = (expected + 1, Status::Archived, self.context.now());
-            let effects = self.update_effects(&product, Actor::System, None, None)?;
-            if self.store.update(product, expected, false, effects).await? {
+            let cause = Cause { actor: Actor::System, reason: None, reference: None, time: self.context.now() };
+            let effects = self.update_effects(&product, &cause, None, None)?;
+            if self.store.update(product, expected, false, cause, effects).await? {
                 return Ok(());
             }
         }

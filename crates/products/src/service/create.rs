@@ -40,12 +40,13 @@ impl Products {
         let derived = content.handle.is_none();
         let draft = self.draft(&caller.principal, content)?;
         let effects = self.creation(&draft, caller, claim.clone(), render)?;
+        let cause = self.cause(caller, None);
         let (this, caller) = (self.clone(), caller.clone());
         let renamed = move |draft: &Stocked| {
             let effects = this.creation(draft, &caller, claim.clone(), render);
             effects.map_err(|error| StoreError::Statement(error.to_string()))
         };
-        let mut insert = Insert::new(draft, effects);
+        let mut insert = Insert::new(draft, cause, effects);
         if derived {
             insert = insert.or_renamed(Box::new(renamed));
         }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use kernel::{Actor, Error, Expected, Uuid};
+use kernel::{Error, Expected, Uuid};
 use platform::db::{Effects, EffectsOf, StoreError};
 use platform::idempotency::Answered;
 
 use super::{Caller, Products, refused};
 use crate::events::{self, DELETED, UPDATED};
-use crate::model::{ChangedStock, Content, Edit, Patch, Stocked, reserved};
+use crate::model::{Cause, ChangedStock, Content, Edit, Patch, Stocked, reserved};
 use crate::store::RESERVED_RULE;
 
 /// What an edit makes of a product.
@@ -88,8 +88,9 @@ impl Products {
             if after == next {
                 return Ok(before);
             }
-            let effects = self.update_effects(&after, caller.actor(), caller.request_id.clone(), answered)?;
-            match self.store.update(after.clone(), version, set_stock, effects).await {
+            let cause = self.cause(caller, None);
+            let effects = self.update_effects(&after, &cause, caller.request_id.clone(), answered)?;
+            match self.store.update(after.clone(), version, set_stock, cause, effects).await {
                 Ok(true) => return Ok(after),
                 Ok(false) => continue,
                 // Somebody reserved units of a variant that would vanish.
@@ -118,7 +119,7 @@ impl Products {
             expected.check(version)?;
             deleted.product.version += 1;
             let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
-            match self.store.delete(id, version, effects).await {
+            match self.store.delete(id, version, self.cause(caller, None), effects).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => continue,
                 Err(error) if error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
@@ -132,17 +133,19 @@ impl Products {
     pub(crate) fn update_effects(
         &self,
         after: &Stocked,
-        actor: Actor,
+        cause: &Cause,
         request_id: Option<String>,
         answered: Option<Answered>,
     ) -> Result<EffectsOf<Vec<ChangedStock>>, Error> {
         let id = self.context.id_for(after.product.owner_id)?;
-        let edited = events::event(UPDATED, id, after, actor, self.context.now(), request_id.as_deref())?;
-        let this = self.clone();
-        Ok(Box::new(move |changed| {
-            let stock = changed.iter().map(|changed| this.stock_event(changed, None, actor, request_id.as_deref()));
-            let events = std::iter::once(Ok(edited)).chain(stock).collect::<Result<_, _>>();
-            let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
+        let edited = events::event(UPDATED, id, after, cause.actor, cause.time, request_id.as_deref())?;
+        let (this, cause) = (self.clone(), cause.clone());
+        Ok(Box::new(move |changed: &Vec<ChangedStock>| {
+            let mut events = vec![edited];
+            for changed in changed {
+                let told = this.changed_stock_events(changed, &cause, request_id.as_deref());
+                events.extend(told.map_err(|error| StoreError::Statement(error.to_string()))?);
+            }
             Ok(Effects { events, answered })
         }))
     }

@@ -1,13 +1,24 @@
-//! Units on hand.
+//! Units on hand, and what their ledger tells.
 
-use kernel::{Actor, Error, Uuid};
+use kernel::{Error, Event, Uuid};
 use platform::db::{Effects, StoreError};
-use platform::idempotency::{Answer, Claim, Repeat};
+use platform::idempotency::{Answer, Answered, Claim, Repeat};
+use platform::scope;
+use platform::telemetry::metrics::metrics;
 
 use super::variants::never_too_large;
-use super::{Caller, Products, Render, refused};
+use super::{Caller, Products, Render};
 use crate::events;
-use crate::model::{Adjustment, ChangedStock, Stock};
+use crate::model::{Adjustment, Cause, ChangedStock, Movement, Shortage, Stock, Units, check_threshold};
+use crate::store::{Balance, Done, History, Op, Refusal, StockWrite};
+
+/// Some variants whose stock was held to their ledger.
+pub struct Verified {
+    /// None when there are no more.
+    pub last: Option<Uuid>,
+    pub looked: usize,
+    pub differences: Vec<Balance>,
+}
 
 impl Products {
     /// Sets or adjusts the units on hand of a variant that the caller manages, at most once per key.
@@ -42,27 +53,169 @@ impl Products {
         let product = self.store.product_of(variant).await?.ok_or(Error::NotFound)?;
         self.changeable(&caller, product).await?;
         let answer = move |changed: &ChangedStock| {
-            let ChangedStock { stock, version, .. } = changed;
-            Answer::new(201, render(stock), events::variant_subject(stock.variant_id), *version)
+            let stock = changed.stock();
+            let subject = events::variant_subject(stock.variant_id);
+            Answer::new(201, render(&stock), subject, changed.units.version)
         };
-        let this = self.clone();
-        let effects = Box::new(move |changed: &ChangedStock| {
-            let event = this.stock_event(changed, Some(&reason), caller.actor(), caller.request_id.as_deref());
-            let event = event.map_err(|error| StoreError::Statement(error.to_string()))?;
-            Ok(Effects { events: vec![event], answered: claim.map(|claim| answer(changed).under(claim)) })
-        });
-        let changed = self.store.change_stock(variant, change, effects).await.map_err(refused)?;
-        Ok(answer(&changed.ok_or(Error::NotFound)?))
+        let cause = self.cause(&caller, Some(reason));
+        let answered = move |done: &Done| Some(answer(done.changed.first()?).under(claim.clone()?));
+        let done = self.write_stock(Op::Adjust { variant, change }, cause, caller.request_id, None, answered).await?;
+        let done = done.map_err(|refusal| refused(refusal, |_| None))?;
+        done.changed.first().map(answer).ok_or(Error::NotFound)
     }
 
-    pub(super) fn stock_event(
+    /// A variant's stock, with its threshold, for those who manage it.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Unavailable`.
+    pub async fn units(&self, caller: &Caller, variant: Uuid) -> Result<Units, Error> {
+        let units = self.store.units(variant).await?.ok_or(Error::NotFound)?;
+        self.changeable(caller, units.product_id).await?;
+        Ok(units)
+    }
+
+    /// Says with how many available units the stock of a variant is low, or that it never is. Who wants to hear of it is told when it
+    /// comes down to that, and when it rises above it again.
+    ///
+    /// # Errors
+    /// `Invalid`, `NotFound`, `Forbidden`, `Unavailable`.
+    pub async fn set_low_stock(&self, caller: Caller, variant: Uuid, threshold: Option<i64>) -> Result<Units, Error> {
+        if let Some(threshold) = threshold {
+            check_threshold(threshold)?;
+        }
+        let this = self.clone();
+        let set = async move {
+            let units = Units { low_stock: threshold, ..this.units(&caller, variant).await? };
+            let (id, cause) = (this.context.id_for(units.owner_id)?, this.cause(&caller, None));
+            let event = events::threshold_set_event(id, &units, &cause, caller.request_id.as_deref())?;
+            match this.store.set_low_stock(variant, threshold, Effects::event(event)).await? {
+                true => Ok(units),
+                false => Err(Error::NotFound),
+            }
+        };
+        self.tasks.run(set).await
+    }
+
+    /// A page of the movements of a variant that the caller manages, newest first.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Unavailable`.
+    pub async fn movements(&self, caller: &Caller, page: History) -> Result<Vec<Movement>, Error> {
+        let product = self.store.product_of(page.variant).await?.ok_or(Error::NotFound)?;
+        self.changeable(caller, product).await?;
+        Ok(self.store.history(page).await?)
+    }
+
+    /// Variants behind an id whose stock is not what their ledger says, of the next `count`, with the last that was looked at and how
+    /// many that were.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn verify_stock(&self, after: Uuid, count: i64) -> Result<Verified, Error> {
+        let balances = self.store.balances(after, count).await?;
+        let (last, looked) = (balances.last().map(|balance| balance.stock.variant_id), balances.len());
+        let differs = |balance: &Balance| {
+            balance.stock != balance.ledger || balance.available != balance.stock.available() || balance.available < 0
+        };
+        Ok(Verified { last, looked, differences: balances.into_iter().filter(differs).collect() })
+    }
+
+    /// Tells the metrics what only a look shows.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn measure_stock(&self) -> Result<(), Error> {
+        metrics().inventory.oversold.set(self.store.oversold().await?);
+        Ok(())
+    }
+
+    /// Writes an operation with its events, and with `kind` that of its reservation.
+    pub(super) async fn write_stock(
+        &self,
+        op: Op,
+        cause: Cause,
+        request_id: Option<String>,
+        kind: Option<&'static str>,
+        answered: impl Fn(&Done) -> Option<Answered> + Send + Sync + 'static,
+    ) -> Result<Result<Done, Refusal>, Error> {
+        let (this, told) = (self.clone(), cause.clone());
+        let effects = move |done: &Done| {
+            let events = this.stock_events(done, &told, request_id.as_deref(), kind);
+            let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
+            Ok(Effects { events, answered: answered(done) })
+        };
+        let done = self.store.stock(StockWrite { op, cause, effects: Box::new(effects) }).await;
+        let done = done.map_err(super::refused)?;
+        if let Ok(done) = &done {
+            let changed: Vec<String> =
+                done.changed.iter().map(|changed| events::variant_subject(changed.stock().variant_id)).collect();
+            scope::changed(changed.iter().map(String::as_str));
+        }
+        Ok(done)
+    }
+
+    fn stock_events(
+        &self,
+        done: &Done,
+        cause: &Cause,
+        request_id: Option<&str>,
+        kind: Option<&'static str>,
+    ) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::with_capacity(done.changed.len() + 1);
+        // Repeated in vain, it has changed nothing.
+        let changed = kind.filter(|_| !done.is_repeated);
+        if let Some((kind, reservation)) = changed.zip(done.reservation.as_ref()) {
+            let id = self.context.id_for(reservation.owner_id)?;
+            events.push(events::reservation_event(id, kind, reservation, cause, request_id)?);
+        }
+        for changed in &done.changed {
+            events.extend(self.changed_stock_events(changed, cause, request_id)?);
+        }
+        Ok(events)
+    }
+
+    /// That a stock changed, and that it crossed its threshold if it did.
+    pub(super) fn changed_stock_events(
         &self,
         changed: &ChangedStock,
-        reason: Option<&str>,
-        actor: Actor,
+        cause: &Cause,
         request_id: Option<&str>,
-    ) -> Result<kernel::Event, Error> {
-        let id = self.context.id_for(changed.owner_id)?;
-        events::stock_event(id, changed, reason, actor, self.context.now(), request_id)
+    ) -> Result<Vec<Event>, Error> {
+        let id = || self.context.id_for(changed.units.owner_id);
+        let mut events = vec![events::stock_event(id()?, changed, cause, request_id)?];
+        if let Some(crossing) = changed.crossing() {
+            events.push(events::threshold_event(id()?, changed, crossing, cause, request_id)?);
+        }
+        Ok(events)
+    }
+
+    pub(super) fn cause(&self, caller: &Caller, reason: Option<String>) -> Cause {
+        Cause { actor: caller.actor(), reason, reference: None, time: self.context.now() }
+    }
+}
+
+/// What it means that nothing was done. `line` finds the place of a variant in the input.
+pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -> Error {
+    let at = |variants: Vec<Uuid>, detail: &'static str| {
+        let lines = variants.into_iter().map(|variant| line(variant).unwrap_or_default());
+        lines.map(|line| kernel::Violation::new(line, "insufficient-stock", detail)).collect()
+    };
+    match refusal {
+        Refusal::Absent | Refusal::Shortage(Shortage::Unknown(_)) => Error::NotFound,
+        Refusal::Shortage(Shortage::Short(variants)) => {
+            Error::InsufficientStock(at(variants, "fewer units are available"))
+        }
+        Refusal::Shortage(Shortage::BelowReserved) => {
+            Error::conflict("The stock would fall below zero, or below what is reserved.")
+        }
+        Refusal::Shortage(Shortage::BeyondLimit) => Error::conflict("The stock would rise beyond 2147483647 units."),
+        Refusal::Over(reservation) => {
+            let state = reservation.state.as_str();
+            Error::conflict(match state {
+                "held" => "The time of the reservation is over.".into(),
+                state => format!("The reservation is {state}."),
+            })
+        }
+        Refusal::TooLong => Error::conflict("The reservation would be kept longer than a day."),
     }
 }

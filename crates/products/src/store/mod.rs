@@ -4,18 +4,20 @@ mod list;
 mod postgres;
 mod rows;
 mod sqlite;
+mod stock;
 #[cfg(test)]
 pub(crate) mod suite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::Uuid;
+use kernel::{Timestamp, Uuid};
 use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
 pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
-use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked, handle};
+pub use self::stock::{Balance, Done, History, Op, Refusal, Sale, StockWrite};
+use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units, handle};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
@@ -27,6 +29,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../../migrations/sqlite/0003_variants_in_row.sql"),
         },
         Migration { version: 4, name: "lists", sql: include_str!("../../migrations/sqlite/0004_lists.sql") },
+        Migration {
+            version: 5,
+            name: "stock_ledger",
+            sql: include_str!("../../migrations/sqlite/0005_stock_ledger.sql"),
+        },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
@@ -37,6 +44,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../../migrations/postgres/0003_variants_in_row.sql"),
         },
         Migration { version: 4, name: "lists", sql: include_str!("../../migrations/postgres/0004_lists.sql") },
+        Migration {
+            version: 5,
+            name: "stock_ledger",
+            sql: include_str!("../../migrations/postgres/0005_stock_ledger.sql"),
+        },
     ],
 };
 
@@ -46,8 +58,6 @@ pub const SKU_RULE: &str = "variants.owner_id, variants.sku_key";
 pub const OPTIONS_RULE: &str = "variants.product_id, variants.option_values";
 /// The rule that stock on hand covers what is reserved.
 pub const RESERVED_RULE: &str = "variants.reserved";
-/// The rule that a stock is not higher than it can be.
-pub const LIMIT_RULE: &str = "variants.on_hand";
 
 /// A page by number, as v1 asks for it.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +75,7 @@ pub struct PageQuery {
 /// A product to insert, with what is written with it.
 pub struct Insert {
     stocked: Stocked,
+    cause: Cause,
     effects: Effects,
     derived: Option<Derived>,
     /// Whether it was prepared to be written before, in vain.
@@ -80,8 +91,8 @@ struct Derived {
 type EffectsAsNamed = dyn Fn(&Stocked) -> Result<Effects, StoreError> + Send + Sync;
 
 impl Insert {
-    pub fn new(stocked: Stocked, effects: Effects) -> Self {
-        Self { stocked, effects, derived: None, tried: false }
+    pub fn new(stocked: Stocked, cause: Cause, effects: Effects) -> Self {
+        Self { stocked, cause, effects, derived: None, tried: false }
     }
 
     /// The product's handle is derived from its name: if it is taken, the product gets another one, and `effects` says what is
@@ -133,11 +144,12 @@ pub trait Store: Send + Sync {
         stocked: Stocked,
         expected: i64,
         set_stock: bool,
+        cause: Cause,
         effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError>;
 
     /// Deletes if the product still has version `expected`; tells whether it had. `Conflict` while units of it are reserved.
-    async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError>;
+    async fn delete(&self, id: Uuid, expected: i64, cause: Cause, effects: Effects) -> Result<bool, StoreError>;
 
     /// One row: what everyone may see of a product.
     async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError>;
@@ -152,14 +164,30 @@ pub trait Store: Send + Sync {
     /// The product that a variant belongs to.
     async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
 
-    /// Changes a variant's stock on hand, and what the product shows of it; `None` when there is no such variant. `Conflict`
-    /// when less would be left than is reserved, or more than a stock can be.
-    async fn change_stock(
-        &self,
-        variant: Uuid,
-        change: StockChange,
-        effects: EffectsOf<ChangedStock>,
-    ) -> Result<Option<ChangedStock>, StoreError>;
+    /// Does an operation on stock, with its movements and what products show of it; or tells why it changes nothing.
+    async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError>;
+
+    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError>;
+
+    /// What decides whether these variants may be bought; nothing of those that are not there.
+    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError>;
+
+    /// Held reservations whose time is over, at most `limit`, the longest first.
+    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
+
+    /// A page of a variant's movements, whether it is still there or not.
+    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError>;
+
+    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError>;
+
+    /// Says with how many available units a stock is low, or that it never is; tells whether there is such a variant.
+    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError>;
+
+    /// Variants behind an id, at most `limit`, with what their ledgers sum up to at the same moment.
+    async fn balances(&self, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError>;
+
+    /// Units that were promised and are not there.
+    async fn oversold(&self) -> Result<i64, StoreError>;
 
     /// The page, newest first, and how many there are in all.
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError>;

@@ -5,7 +5,7 @@ use platform::db::StoreError;
 use platform::db::row::Columns;
 use serde::de::DeserializeOwned;
 
-use crate::model::{ChangedStock, Product, Status, Stock, StockChange, Stocked, Variant};
+use crate::model::{Cause, ChangedStock, Movement, MovementKind, Product, Status, Stock, Stocked, Units, Variant};
 
 macro_rules! product_columns {
     () => {
@@ -42,7 +42,8 @@ macro_rules! insert_variant {
 /// What an edit has to know of the variants as they are.
 macro_rules! keys_of {
     () => {
-        "select id, on_hand, reserved, sku_key, option_values from variants where product_id = $1 order by id"
+        "select id, on_hand, reserved, sku_key, option_values, product_id, owner_id, stock_version, low_stock \
+         from variants where product_id = $1 order by id"
     };
 }
 
@@ -54,29 +55,9 @@ pub const DELETE_PRODUCT: &str = "delete from products where id = $1 and version
 pub const UPDATE_VARIANT: &str = "update variants set position = $1, sku = $2, sku_key = $3, barcode = $4, \
     option_values = $5, price = $6, compare_at_price = $7 where id = $8";
 pub const STOCK_OF: &str = "select id, on_hand, reserved from variants where product_id = $1";
-/// Sets and adjusts only where enough is left; more than a stock can be is refused before, and by the model's limit here.
-macro_rules! change_stock {
-    ($on_hand:literal, $condition:literal) => {
-        concat!(
-            "update variants set on_hand = ",
-            $on_hand,
-            ", available = ",
-            $on_hand,
-            " - reserved, stock_version = stock_version + 1 where id = $2 and reserved <= ",
-            $on_hand,
-            $condition,
-            " returning id, on_hand, reserved, product_id, owner_id, stock_version"
-        )
-    };
-}
-pub const SET_STOCK: &str = change_stock!("$1", "");
-pub const ADJUST_STOCK: &str = change_stock!("on_hand + $1", " and on_hand + $1 <= 2147483647");
+pub const SET_STOCK: &str = "update variants set on_hand = $1, available = $1 - reserved, stock_version = $2 \
+    where id = $3 and reserved <= $1 and stock_version + 1 = $2";
 pub const PRODUCT_OF: &str = "select product_id from variants where id = $1";
-macro_rules! available_of {
-    () => {
-        "select available, product_id from variants where id = $1"
-    };
-}
 macro_rules! shown_variants {
     () => {
         "select variants from products where id = $1"
@@ -144,9 +125,7 @@ macro_rules! edited_values {
         ]
     };
 }
-pub(super) use {
-    available_of, edited_values, insert_product, insert_variant, keys_of, product_columns, shown_variants,
-};
+pub(super) use {edited_values, insert_product, insert_variant, keys_of, product_columns, shown_variants};
 
 /// A variant's columns, with those that are computed for it.
 pub struct VariantRow<'a> {
@@ -176,21 +155,28 @@ impl<'a> VariantRow<'a> {
 
 /// A variant as it is stored when an edit comes.
 pub struct Known {
-    pub stock: Stock,
+    pub units: Units,
     sku_key: Option<String>,
     option_values: String,
 }
 
 impl Known {
     pub fn id(&self) -> Uuid {
-        self.stock.variant_id
+        self.units.stock.variant_id
     }
 
     pub fn read(row: &impl Columns) -> Result<Self, StoreError> {
         let stock = stock(row)?;
         let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
-        Ok(Known {
+        let units = Units {
+            product_id: row.uuid(5).map_err(wrong("product_id"))?,
+            owner_id: row.uuid(6).map_err(wrong("owner_id"))?,
             stock,
+            version: row.integer(7).map_err(wrong("stock_version"))?,
+            low_stock: row.optional_integer(8).map_err(wrong("low_stock"))?,
+        };
+        Ok(Known {
+            units,
             sku_key: row.optional_text(3).map_err(wrong("sku_key"))?,
             option_values: row.text(4).map_err(wrong("option_values"))?,
         })
@@ -204,8 +190,8 @@ pub struct VariantChanges<'a> {
     pub release: Vec<Uuid>,
     pub update: Vec<VariantRow<'a>>,
     pub insert: Vec<VariantRow<'a>>,
-    /// Units on hand that are to be others than they are.
-    pub set: Vec<Stock>,
+    /// Stock whose units on hand are set to others than they are.
+    pub set: Vec<ChangedStock>,
 }
 
 impl<'a> VariantChanges<'a> {
@@ -225,21 +211,61 @@ impl<'a> VariantChanges<'a> {
             })
         };
         let release = known.iter().filter(renamed).map(Known::id).collect();
-        let differs = |stock: &&Stock| {
-            let other = |known: &Known| known.id() == stock.variant_id && known.stock.on_hand != stock.on_hand;
-            set_stock && known.iter().any(other)
+        let set = |stock: &Stock| {
+            let known = known.iter().find(|known| known.id() == stock.variant_id)?;
+            let differs = set_stock && known.units.stock.on_hand != stock.on_hand;
+            let mut units = known.units;
+            differs.then(|| units.change(MovementKind::Adjustment, |units| units.on_hand = stock.on_hand))
         };
-        let set = edited.stock.iter().filter(differs).copied().collect();
+        let set: Vec<_> = edited.stock.iter().filter_map(set).collect();
+        if set.iter().any(|changed| changed.stock().available() < 0) {
+            return Err(StoreError::Conflict(super::RESERVED_RULE.into()));
+        }
         Ok(Self { delete, release, update, insert, set })
     }
+}
+
+impl VariantChanges<'_> {
+    /// What the ledger keeps of them.
+    pub fn movements(&self, known: &[Known], cause: &Cause) -> Vec<Movement> {
+        let deleted = known.iter().filter(|known| self.delete.contains(&known.id()));
+        let mut movements = removal(deleted, cause);
+        movements.extend(self.insert.iter().filter_map(|row| opened(row.stock, row.product, cause)));
+        movements.extend(self.set.iter().map(|changed| changed.movement(cause)));
+        movements
+    }
+}
+
+/// What the ledger keeps of variants that go.
+pub fn removal<'a>(known: impl Iterator<Item = &'a Known>, cause: &Cause) -> Vec<Movement> {
+    let with_units = known.filter(|known| known.units.stock.on_hand > 0);
+    let removed = with_units.map(|known| {
+        let mut units = known.units;
+        units.change(MovementKind::Removal, |stock| stock.on_hand = 0).movement(cause)
+    });
+    removed.collect()
+}
+
+/// What the ledger keeps of a new product's stock.
+pub fn opening<'a>(stocked: &'a Stocked, cause: &'a Cause) -> impl Iterator<Item = Movement> + 'a {
+    stocked.stock.iter().filter_map(|stock| opened(*stock, &stocked.product, cause))
+}
+
+/// Nothing, where there are no units: the sum of no movements is none.
+fn opened(stock: Stock, product: &Product, cause: &Cause) -> Option<Movement> {
+    let (product_id, owner_id) = (product.id, product.owner_id);
+    let units = Units { product_id, owner_id, stock, version: 0, low_stock: None };
+    let before = Stock { on_hand: 0, reserved: 0, ..stock };
+    let changed = ChangedStock { units, before, kind: MovementKind::Opening };
+    (stock.on_hand > 0).then(|| changed.movement(cause))
 }
 
 /// The edit with the stock as it is, except where the edit sets it.
 pub fn with_known_stock(mut edited: Stocked, known: &[Known], set_stock: bool) -> Stocked {
     for stock in &mut edited.stock {
         if let Some(known) = known.iter().find(|known| known.id() == stock.variant_id) {
-            stock.reserved = known.stock.reserved;
-            stock.on_hand = if set_stock { stock.on_hand } else { known.stock.on_hand };
+            stock.reserved = known.units.stock.reserved;
+            stock.on_hand = if set_stock { stock.on_hand } else { known.units.stock.on_hand };
         }
     }
     for (variant, stock) in edited.product.variants.iter_mut().zip(&edited.stock) {
@@ -304,55 +330,29 @@ pub fn stock(row: &impl Columns) -> Result<Stock, StoreError> {
     Ok(Stock { variant_id, on_hand, reserved: row.integer(2).map_err(wrong("reserved"))? })
 }
 
-/// The row that [`SET_STOCK`] and [`ADJUST_STOCK`] return.
-pub fn changed_stock(row: &impl Columns) -> Result<ChangedStock, StoreError> {
-    let stock = stock(row)?;
-    let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
-    Ok(ChangedStock {
-        product_id: row.uuid(3).map_err(wrong("product_id"))?,
-        owner_id: row.uuid(4).map_err(wrong("owner_id"))?,
-        stock,
-        version: row.integer(5).map_err(wrong("stock_version"))?,
-    })
-}
-
-/// The statement of a change, with its number.
-pub fn statement(change: StockChange) -> (&'static str, i64) {
-    match change {
-        StockChange::Set(on_hand) => (SET_STOCK, on_hand),
-        StockChange::Adjust(delta) => (ADJUST_STOCK, delta),
-    }
-}
-
-/// What a change breaks that is not made: less can only be too little, and more too much.
-pub fn broken_rule(change: StockChange) -> &'static str {
-    match change {
-        StockChange::Adjust(1..) => super::LIMIT_RULE,
-        StockChange::Adjust(_) | StockChange::Set(_) => super::RESERVED_RULE,
-    }
-}
-
 /// # Errors
 /// `Conflict` when units of any are reserved.
 pub fn none_reserved<'a>(mut lost: impl Iterator<Item = &'a Known>) -> Result<(), StoreError> {
-    match lost.any(|known| known.stock.reserved > 0) {
+    match lost.any(|known| known.units.stock.reserved > 0) {
         true => Err(StoreError::Conflict(super::RESERVED_RULE.into())),
         false => Ok(()),
     }
 }
 
-/// What a product shows of its variants, after one of them came into stock or went out of it: the new text, and whether any
-/// is in stock.
-pub fn show(shown: &str, changed: &ChangedStock) -> Result<(String, bool), StoreError> {
+/// What a product shows of its variants, after some of them came into stock or went out of it: the new text, and whether any is in
+/// stock.
+pub fn show(shown: &str, product: Uuid, stock: &[Stock]) -> Result<(String, bool), StoreError> {
     let mut variants: Vec<Variant> =
-        parse(shown).map_err(|error| StoreError::corrupt("products", "variants", changed.product_id, error))?;
-    for variant in variants.iter_mut().filter(|variant| variant.id == changed.stock.variant_id) {
-        variant.in_stock = changed.stock.available() > 0;
+        parse(shown).map_err(|error| StoreError::corrupt("products", "variants", product, error))?;
+    for variant in &mut variants {
+        if let Some(stock) = stock.iter().find(|stock| stock.variant_id == variant.id) {
+            variant.in_stock = stock.available() > 0;
+        }
     }
     Ok((list(&variants), variants.iter().any(|variant| variant.in_stock)))
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 

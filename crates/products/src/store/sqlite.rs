@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::Uuid;
+use kernel::{Timestamp, Uuid};
 use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, EffectsOf, StoreError};
 use rusqlite::types::Value;
@@ -11,8 +11,10 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
+use super::stock::sqlite::write_movements;
+use super::stock::{self, Balance, Done, History, Refusal, Sale, StockWrite};
 use super::{HANDLE_RULE, Insert, PageQuery, Store};
-use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
+use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
     "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
@@ -36,6 +38,7 @@ impl Store for SqliteStore {
                 inserted => inserted?,
             }
             VariantRow::all(&insert.stocked).try_for_each(|row| insert_variant(c, &row))?;
+            write_movements(c, rows::opening(&insert.stocked, &insert.cause))?;
             insert.effects.write_sqlite(c)?;
             Ok(insert.stocked)
         };
@@ -47,6 +50,7 @@ impl Store for SqliteStore {
         stocked: Stocked,
         expected: i64,
         set_stock: bool,
+        cause: Cause,
         effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
@@ -55,19 +59,23 @@ impl Store for SqliteStore {
             if !update_product(c, &edited.product, expected)? {
                 return Ok(false);
             }
-            let changed = change_variants(c, VariantChanges::plan(&edited, &known, set_stock)?)?;
+            let changes = VariantChanges::plan(&edited, &known, set_stock)?;
+            write_movements(c, changes.movements(&known, &cause))?;
+            let changed = change_variants(c, changes)?;
             effects(&changed)?.write_sqlite(c)?;
             Ok(true)
         };
         self.0.write(write).await
     }
 
-    async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
+    async fn delete(&self, id: Uuid, expected: i64, cause: Cause, effects: Effects) -> Result<bool, StoreError> {
         let write = move |c: &Connection| {
-            rows::none_reserved(known_variants(c, id)?.iter())?;
+            let known = known_variants(c, id)?;
+            rows::none_reserved(known.iter())?;
             if c.prepare_cached(rows::DELETE_PRODUCT)?.execute(params![id.as_bytes(), expected])? == 0 {
                 return Ok(false);
             }
+            write_movements(c, rows::removal(known.iter(), &cause))?;
             effects.write_sqlite(c)?;
             Ok(true)
         };
@@ -109,28 +117,40 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn change_stock(
-        &self,
-        variant: Uuid,
-        change: StockChange,
-        effects: EffectsOf<ChangedStock>,
-    ) -> Result<Option<ChangedStock>, StoreError> {
-        let write = move |c: &Connection| {
-            let mut before = c.prepare_cached(rows::available_of!())?;
-            let Some(before) = before.query_row([variant.as_bytes()], |row| row.get::<_, i64>(0)).optional()? else {
-                return Ok(None);
-            };
-            let changed = set_or_adjust(c, variant, change)?;
-            if (before > 0) != (changed.stock.available() > 0) {
-                let id = changed.product_id.as_bytes();
-                let shown: String = c.prepare_cached(rows::shown_variants!())?.query_row([id], |row| row.get(0))?;
-                let (shown, in_stock) = rows::show(&shown, &changed)?;
-                c.prepare_cached(rows::SHOW_VARIANTS)?.execute(params![shown, in_stock, id])?;
-            }
-            effects(&changed)?.write_sqlite(c)?;
-            Ok(Some(changed))
-        };
-        self.0.write(write).await
+    async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
+        stock::sqlite::write(&self.0, write).await
+    }
+
+    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+        stock::sqlite::find_reservation(&self.0, id)
+    }
+
+    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
+        stock::sqlite::sales(&self.0, variants)
+    }
+
+    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        stock::sqlite::expired(&self.0, now, limit)
+    }
+
+    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError> {
+        stock::sqlite::history(&self.0, page)
+    }
+
+    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError> {
+        stock::sqlite::find_units(&self.0, variant)
+    }
+
+    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError> {
+        stock::sqlite::set_low_stock(&self.0, variant, threshold, effects).await
+    }
+
+    async fn balances(&self, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
+        stock::sqlite::balances(&self.0, after, limit).await
+    }
+
+    async fn oversold(&self) -> Result<i64, StoreError> {
+        stock::sqlite::oversold(&self.0)
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
@@ -228,15 +248,11 @@ fn change_variants(c: &Connection, changes: VariantChanges<'_>) -> Result<Vec<Ch
         ])?;
     }
     changes.insert.iter().try_for_each(|row| insert_variant(c, row))?;
-    let set = |stock: &Stock| set_or_adjust(c, stock.variant_id, StockChange::Set(stock.on_hand));
-    changes.set.iter().map(set).collect()
-}
-
-fn set_or_adjust(c: &Connection, variant: Uuid, change: StockChange) -> Result<ChangedStock, StoreError> {
-    let (sql, number) = rows::statement(change);
-    let changed =
-        c.prepare_cached(sql)?.query_row(params![number, variant.as_bytes()], |row| Ok(rows::changed_stock(row)));
-    changed.optional()?.ok_or_else(|| StoreError::Conflict(rows::broken_rule(change).into()))?
+    for changed in &changes.set {
+        let Stock { variant_id, on_hand, .. } = changed.stock();
+        c.prepare_cached(rows::SET_STOCK)?.execute(params![on_hand, changed.units.version, variant_id.as_bytes()])?;
+    }
+    Ok(changes.set)
 }
 
 fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {

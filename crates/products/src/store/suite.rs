@@ -9,9 +9,9 @@ use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
-use super::{HANDLE_RULE, Insert, LIMIT_RULE, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
+use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
 use crate::events;
-use crate::model::{ChangedStock, Image, Product, Status, Stock, StockChange, Stocked, Variant, handle};
+use crate::model::{Cause, ChangedStock, Image, Product, Status, Stock, Stocked, Variant, handle};
 
 /// Runs the test on an empty store of each kind.
 pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
@@ -73,6 +73,10 @@ impl Fixture {
         Stocked { product, stock }
     }
 
+    pub fn cause(&self) -> Cause {
+        Cause { actor: Actor::System, reason: None, reference: None, time: self.context.now() }
+    }
+
     pub fn effects(&self, kind: &'static str, stocked: &Stocked) -> Effects {
         let (id, time) = (self.context.id().unwrap(), stocked.product.updated_at);
         Effects::event(events::event(kind, id, stocked, Actor::System, time, Some("request-1")).unwrap())
@@ -83,19 +87,19 @@ impl Fixture {
     }
 
     async fn insert_with(&self, stocked: &Stocked, effects: Effects) -> Result<Stocked, StoreError> {
-        self.store.insert(Insert::new(stocked.clone(), effects)).await
+        self.store.insert(Insert::new(stocked.clone(), self.cause(), effects)).await
     }
 
     async fn update(&self, edited: &Stocked, expected: i64, set_stock: bool) -> Result<bool, StoreError> {
         let mut effects = self.effects(events::UPDATED, edited);
-        let context = self.context.clone();
+        let (context, cause) = (self.context.clone(), self.cause());
+        let told = cause.clone();
         let with_stock = move |changed: &Vec<ChangedStock>| {
-            let event =
-                |changed| events::stock_event(context.id().unwrap(), changed, None, Actor::System, Timestamp(0), None);
+            let event = |changed| events::stock_event(context.id().unwrap(), changed, &told, None);
             effects.events.extend(changed.iter().map(|changed| event(changed).unwrap()));
             Ok(effects)
         };
-        self.store.update(edited.clone(), expected, set_stock, Box::new(with_stock)).await
+        self.store.update(edited.clone(), expected, set_stock, cause, Box::new(with_stock)).await
     }
 
     pub async fn execute(&self, sql: &'static str) {
@@ -220,7 +224,7 @@ fn a_product_whose_derived_handle_is_taken_gets_another() {
                 Effects::event(event.unwrap())
             };
             let effects = event(&desk);
-            Insert::new(desk, effects).or_renamed(Box::new(move |stocked| Ok(event(stocked))))
+            Insert::new(desk, f.cause(), effects).or_renamed(Box::new(move |stocked| Ok(event(stocked))))
         };
         // One after the other.
         for n in 1..=12 {
@@ -330,60 +334,6 @@ fn stock_never_falls_below_what_is_reserved() {
     });
 }
 
-impl Fixture {
-    async fn change_stock(&self, variant: Uuid, change: StockChange) -> Result<Option<ChangedStock>, StoreError> {
-        let (id, now) = (self.context.id().unwrap(), self.context.now());
-        let event = move |changed: &ChangedStock| {
-            Ok(Effects::event(events::stock_event(id, changed, None, Actor::System, now, None).unwrap()))
-        };
-        self.store.change_stock(variant, change, Box::new(event)).await
-    }
-}
-
-#[test]
-fn stock_is_set_and_adjusted_and_the_product_shows_it() {
-    on_both(async |f| {
-        let desk = f.product("desk");
-        f.insert(&desk).await.unwrap();
-        let (product, small) = (desk.product.id, desk.product.variants[0].id);
-        let shown = async || f.store.get(product).await.unwrap().unwrap().variants[0].in_stock;
-        assert_eq!(f.store.product_of(small).await.unwrap(), Some(product));
-        assert_eq!(f.store.product_of(product).await.unwrap(), None);
-        let stock = Stock { variant_id: small, on_hand: 0, reserved: 0 };
-        let changed = f.change_stock(small, StockChange::Adjust(-3)).await.unwrap();
-        assert_eq!(changed, Some(ChangedStock { product_id: product, owner_id: f.owner, stock, version: 1 }));
-        assert!(!shown().await);
-        let refused = f.change_stock(small, StockChange::Adjust(-1)).await.unwrap_err();
-        assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
-        let changed = f.change_stock(small, StockChange::Set(7)).await.unwrap().unwrap();
-        assert_eq!((changed.stock.on_hand, changed.version), (7, 2), "a refused change is not counted");
-        assert!(shown().await);
-        let refused = f.change_stock(small, StockChange::Adjust(crate::model::MAX_STOCK)).await.unwrap_err();
-        assert!(refused.is_conflict_on(LIMIT_RULE), "{refused}");
-        assert_eq!(f.change_stock(product, StockChange::Set(1)).await.unwrap(), None);
-        assert_eq!(f.store.get(product).await.unwrap().unwrap().version, 1, "stock is not an edit");
-        for version in 1..=2 {
-            let event = log::at_version(&f.database, &format!("variants/{small}"), version).await.unwrap();
-            assert!(event.is_some(), "{version}");
-        }
-    });
-}
-
-#[test]
-fn of_many_takers_as_many_succeed_as_there_are_units() {
-    on_both(async |f| {
-        let desk = f.product("desk");
-        f.insert(&desk).await.unwrap();
-        let small = desk.product.variants[0].id;
-        f.change_stock(small, StockChange::Set(20)).await.unwrap();
-        let takers = (0..100).map(|_| f.change_stock(small, StockChange::Adjust(-1)));
-        let results = futures_util::future::join_all(takers).await;
-        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 20);
-        let after = f.store.get_stocked(desk.product.id).await.unwrap().unwrap();
-        assert_eq!((after.stock[0].on_hand, after.product.variants[0].in_stock), (0, false));
-    });
-}
-
 #[test]
 fn a_store_of_the_schema_before_keeps_its_data() {
     on_both(async |f| {
@@ -441,8 +391,8 @@ fn a_deleted_product_is_gone_with_its_variants() {
         let id = desk.product.id;
         f.insert(&desk).await.unwrap();
         desk.product.version = 2;
-        assert!(!f.store.delete(id, 7, f.effects(events::DELETED, &desk)).await.unwrap());
-        assert!(f.store.delete(id, 1, f.effects(events::DELETED, &desk)).await.unwrap());
+        assert!(!f.store.delete(id, 7, f.cause(), f.effects(events::DELETED, &desk)).await.unwrap());
+        assert!(f.store.delete(id, 1, f.cause(), f.effects(events::DELETED, &desk)).await.unwrap());
         assert_eq!(f.store.get(id).await.unwrap(), None);
         assert_eq!(f.store.stock_of(&[id]).await.unwrap(), []);
         f.insert(&f.product("desk")).await.unwrap();
@@ -457,7 +407,7 @@ fn a_product_stays_while_units_of_it_are_reserved() {
         f.insert(&desk).await.unwrap();
         f.execute("update variants set reserved = 1, available = available - 1 where on_hand = 3").await;
         desk.product.version = 2;
-        let delete = async || f.store.delete(id, 1, f.effects(events::DELETED, &desk)).await;
+        let delete = async || f.store.delete(id, 1, f.cause(), f.effects(events::DELETED, &desk)).await;
         let refused = delete().await.unwrap_err();
         assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
         assert_eq!(f.store.get_stocked(id).await.unwrap().unwrap().stock.len(), 2);

@@ -6,7 +6,7 @@ use testkit::{Client, Topology, on_each};
 use super::Walk;
 use crate::mails::{self, Mails};
 use crate::people::{PASSWORD, administrator_named};
-use crate::v1::text;
+use crate::v1::{NOBODY, text};
 use crate::v2::log_in;
 
 on_each!(every_operation_of_v2_has_its_examples);
@@ -30,6 +30,7 @@ fn every_operation_of_v2_has_its_examples(topology: Topology) {
     let ada = accounts(&mut walk, &nobody, &mails);
     let (lamp, variant) = products(&mut walk, &nobody, &ada);
     variants(&mut walk, &ada, &lamp, &variant);
+    reservations(&mut walk, &ada, &bob, &variant);
     let ada_id = administration(&mut walk, &root, &ada);
     walk.hold(&root, &bob, &[("/api/v2/products", &lamp), ("/api/v2/variants", &variant), ("/api/v2/users", &ada_id)]);
     passwords(&mut walk, &nobody, &ada, &mails);
@@ -125,6 +126,35 @@ fn variants(walk: &mut Walk, ada: &Client, lamp: &str, variant: &str) {
     walk.ask(ada, "delete_product", lamp, None);
     walk.server.sql("products", "update variants set reserved = 0, available = on_hand");
     walk.ask(ada, "delete_variant", &text(&plain.expect("the floor lamp")["variants"][0]["id"]), None);
+}
+
+/// Bob buys of Ada.
+fn reservations(walk: &mut Walk, ada: &Client, bob: &Client, variant: &str) {
+    let basket =
+        |quantity: i64| json!({ "lines": [{ "variant_id": variant, "quantity": quantity }], "ttl_seconds": 900 });
+    walk.ask(ada, "set_low_stock_threshold", variant, json!({ "threshold": 3 }));
+    walk.ask(ada, "set_low_stock_threshold", variant, json!({ "threshold": -1 }));
+    walk.ask(ada, "get_low_stock_threshold", variant, None);
+    walk.ask(bob, "get_low_stock_threshold", variant, None);
+    walk.ask(bob, "set_low_stock_threshold", variant, json!({ "threshold": 1 }));
+    let held = text(&walk.ask(bob, "hold_stock", "", basket(2))["id"]);
+    walk.ask(bob, "hold_stock", "", basket(200));
+    walk.ask(bob, "hold_stock", "", basket(0));
+    walk.ask(bob, "hold_stock", "", json!({ "lines": [{ "variant_id": NOBODY, "quantity": 1 }], "ttl_seconds": 900 }));
+    walk.ask(bob, "get_reservation", &held, None);
+    walk.ask(ada, "get_reservation", &held, None);
+    walk.ask(bob, "extend_reservation", &held, json!({ "ttl_seconds": 1_800 }));
+    walk.ask(bob, "extend_reservation", &held, json!({ "ttl_seconds": 4_000 }));
+    walk.ask(bob, "commit_reservation", &held, json!({}));
+    walk.ask(bob, "commit_reservation", &held, json!({ "ttl_seconds": 4_000 }));
+    walk.ask(bob, "extend_reservation", &held, None);
+    walk.ask(bob, "release_reservation", &held, None);
+    let other = text(&walk.ask(bob, "hold_stock", "", basket(1))["id"]);
+    walk.ask(bob, "release_reservation", &other, None);
+    walk.ask(bob, "commit_reservation", &other, None);
+    walk.ask(ada, "list_stock_movements", variant, None);
+    walk.ask(ada, "list_stock_movements", &format!("{variant}?limit=0"), None);
+    walk.ask(bob, "list_stock_movements", variant, None);
 }
 
 /// Ada's id.

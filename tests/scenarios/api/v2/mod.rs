@@ -12,6 +12,7 @@ mod products;
 mod products_edit;
 mod products_write;
 mod recovery;
+mod reservations;
 mod sessions;
 mod tokens;
 mod users;

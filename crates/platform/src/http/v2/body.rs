@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::Method;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 
 use super::{Refusal, pointer};
-use crate::http::body::{self, BodyError};
+use crate::http::body::{self, Arrived, BodyError};
 
 const JSON: &str = "application/json";
 /// RFC 7396.
@@ -44,6 +45,27 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             false => return Err(Refusal::UnsupportedMediaType(JSON)),
         }
         Ok(JsonBody { value: parse(&raw)?, raw })
+    }
+}
+
+/// A JSON body that may be left out, with its Content-Type.
+pub struct OptionalJsonBody<T> {
+    pub value: Option<T>,
+    pub raw: Bytes,
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let raw = body::of(&mut parts, body).await;
+        if matches!(&raw, Ok(raw) if raw.is_empty()) {
+            return Ok(Self { value: None, raw: Bytes::new() });
+        }
+        parts.extensions.insert(Arrived(raw));
+        let JsonBody { value, raw } = JsonBody::from_request(Request::from_parts(parts, Body::empty()), state).await?;
+        Ok(Self { value: Some(value), raw })
     }
 }
 

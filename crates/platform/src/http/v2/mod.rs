@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::conditional;
-pub use body::{JsonBody, Object, sent};
+pub use body::{JsonBody, Object, OptionalJsonBody, sent};
 pub use page::{Page, Position};
 pub use query::Query;
 pub use refusal::Refusal;

@@ -110,6 +110,13 @@ impl Position {
         }
     }
 
+    pub fn number(self) -> Option<i64> {
+        match self.key {
+            Key::Number(number) => Some(number),
+            Key::Text(_) => None,
+        }
+    }
+
     pub fn time(self) -> Option<(Timestamp, Uuid)> {
         match self.key {
             Key::Number(time) => Some((Timestamp(time), self.id)),

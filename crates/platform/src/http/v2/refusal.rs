@@ -74,7 +74,7 @@ pub struct Problem<'a> {
     /// The path that was asked.
     instance: &'a str,
     /// A stable word for the kind of problem: `malformed-body`, `unauthenticated`, `forbidden`, `not-found`, `method-not-allowed`,
-    /// `conflict`, `idempotency-in-flight`, `stale-version`, `payload-too-large`, `unsupported-media-type`, `validation-failed`,
+    /// `conflict`, `insufficient-stock`, `idempotency-in-flight`, `stale-version`, `payload-too-large`, `unsupported-media-type`, `validation-failed`,
     /// `idempotency-key-reused`, `precondition-required`, `rate-limited`, `internal`, `overloaded`, `unavailable`. There may be more.
     #[schema(value_type = String, example = "not-found")]
     code: &'static str,
@@ -130,6 +130,7 @@ impl Refusal {
                 Error::Forbidden => (S::FORBIDDEN, "forbidden", "Forbidden"),
                 Error::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
                 Error::Conflict(_) => (S::CONFLICT, "conflict", "Conflict"),
+                Error::InsufficientStock(_) => (S::CONFLICT, "insufficient-stock", "Insufficient stock"),
                 Error::Stale => (S::PRECONDITION_FAILED, "stale-version", "Stale version"),
                 Error::IdempotencyInFlight => (S::CONFLICT, "idempotency-in-flight", "In progress"),
                 Error::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Key used before"),
@@ -168,6 +169,7 @@ impl Refusal {
                 Error::Forbidden => "You are not allowed to do this.",
                 Error::NotFound => "There is nothing here that you may see.",
                 Error::Conflict(violation) => return violation.detail.clone(),
+                Error::InsufficientStock(_) => "Fewer units are available than the lines in `errors` ask for.",
                 Error::Stale => {
                     "If-Match has no ETag of the present version: it was changed since you read it. Read it again, and repeat your change."
                 }
@@ -212,7 +214,9 @@ impl Refusal {
     ) -> T {
         let Kind { status, code, title } = self.kind();
         let violations = match self {
-            Refusal::Because(Error::Invalid(violations)) => violations.as_slice(),
+            Refusal::Because(Error::Invalid(violations) | Error::InsufficientStock(violations)) => {
+                violations.as_slice()
+            }
             Refusal::Because(Error::Conflict(violation)) if !violation.field.is_empty() => {
                 std::slice::from_ref(violation)
             }

@@ -28,15 +28,15 @@ impl<S: Sync> FromRequestParts<S> for Repeatable {
 }
 
 impl Repeatable {
-    /// The repeat of a request that carries a key. `path`: what was asked, in the one form that it has. `404` and `409 conflict`
-    /// are as final as success: who repeats the request learns the same.
+    /// The repeat of a request that carries a key. `path`: what was asked, in the one form that it has. `404`, `409 conflict` and
+    /// `insufficient-stock` are as final as success: who repeats the request learns the same.
     ///
     /// # Errors
     /// `Invalid` when the key is not of its form.
     pub fn by(self, caller: &Principal, path: String, body: &[u8], now: Timestamp) -> Result<Option<Repeat>, Error> {
         let Some(claim) = idempotency::claim(&self.headers, caller, &path, body, now)? else { return Ok(None) };
         let refusal = move |error: &Error| {
-            matches!(error, Error::NotFound | Error::Conflict(_)).then(|| {
+            matches!(error, Error::NotFound | Error::Conflict(_) | Error::InsufficientStock(_)).then(|| {
                 let refusal = Refusal::from(error.clone());
                 (refusal.status().as_u16(), refusal.document(&path, self.request_id.as_ref()))
             })

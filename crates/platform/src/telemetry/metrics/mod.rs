@@ -10,12 +10,12 @@ mod words;
 use std::sync::LazyLock;
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use client::{Clients, Outcome, Server};
 pub use database::{Databases, Operation, Pool, Used, Waiting};
 pub use http::{Active, Endpoints, Http, UNMATCHED, method_word, route};
-pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Signal, Word};
+pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Reservations, Signal, Word};
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -37,12 +37,28 @@ pub struct Metrics {
     pub clients: Clients,
     pub databases: Databases,
     pub idempotency: Counts<Idempotency>,
+    pub inventory: Inventory,
     pub log_ins: Counts<LogIn>,
     pub refreshes: Counts<Refresh>,
     pub rate_limits: RateLimits,
     pub panics: IntCounter,
     /// Log lines and spans that nobody took in time.
     pub dropped: Counts<Signal>,
+}
+
+/// Stock, and what is kept of it for buyers.
+pub struct Inventory {
+    pub reservations: Counts<Reservations>,
+    /// Units that were promised and are not there. The schema refuses them.
+    pub oversold: IntGauge,
+}
+
+impl Inventory {
+    fn new(new: &New) -> Self {
+        let reservations = new.outcomes("primetrade_inventory_reservations_total", "What became of reservations.");
+        let oversold = must(IntGauge::new("primetrade_inventory_oversold_units", "Units sold that there are not."));
+        Self { reservations, oversold: new.registered(oversold) }
+    }
 }
 
 /// What is decided by each policy.
@@ -65,6 +81,7 @@ impl Metrics {
             clients: Clients::new(&new),
             databases: Databases::new(&new),
             idempotency: new.outcomes("primetrade_idempotency_requests_total", "Requests with an Idempotency-Key."),
+            inventory: Inventory::new(&new),
             log_ins: new.outcomes("primetrade_auth_logins_total", "Log-ins."),
             refreshes: new.outcomes("primetrade_auth_refreshes_total", "Exchanges of refresh tokens."),
             rate_limits: RateLimits::new(&new),

@@ -52,6 +52,17 @@ words! {
         Failed = "failed",
     }
 
+    /// What became of a reservation. Each is held once and ends once.
+    Reservations {
+        Held = "held",
+        /// Too little was there, or nothing for sale.
+        Refused = "refused",
+        Extended = "extended",
+        Committed = "committed",
+        Released = "released",
+        Expired = "expired",
+    }
+
     /// What became of an exchange of a refresh token.
     Refresh {
         Succeeded = "succeeded",

@@ -11,11 +11,14 @@ pub mod get_variant;
 mod input;
 pub mod list;
 pub mod listing;
+pub mod low_stock;
 pub mod mine;
 pub mod of_user;
 pub mod patch;
 pub mod patch_variant;
 pub mod replace;
+pub mod reservations;
+pub mod stock_movements;
 pub mod ways;
 
 use axum::http::{HeaderValue, header};

@@ -183,7 +183,8 @@ fn a_walk_shows_what_remains_exactly_once() {
                     let stands_on = before.iter().find(|product| product.id == next.id);
                     if let Some(product) = stands_on.filter(|_| n % 2 == 0) {
                         let stocked = f.store.get_stocked(product.id).await.unwrap().unwrap();
-                        let deleted = f.store.delete(product.id, 1, f.effects(events::DELETED, &stocked)).await;
+                        let deleted =
+                            f.store.delete(product.id, 1, f.cause(), f.effects(events::DELETED, &stocked)).await;
                         assert!(deleted.unwrap());
                         gone.push(product.id);
                     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::Uuid;
+use kernel::{Timestamp, Uuid};
 use platform::db::group::{Groups, WriteGroup};
 use platform::db::postgres::{Params, Postgres, Transaction};
 use platform::db::row::Columns;
@@ -17,15 +17,15 @@ use tokio_postgres::types::ToSql;
 use self::columns::{ProductColumns, VariantColumns};
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
+use super::stock::postgres::{Grouped, Movements, StockWrites};
+use super::stock::{self, Balance, Done, History, Refusal, Sale, StockWrite};
 use super::{HANDLE_RULE, Insert, PageQuery, Store};
-use crate::model::{ChangedStock, Product, Stock, StockChange, Stocked};
+use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
     join unnest($1::uuid[], $2::text[]) as given (owner_id, handle) using (owner_id, handle)";
 /// Variants by id before their product: the one order in which locks are taken.
 const LOCK_KEYS_OF: &str = concat!(rows::keys_of!(), " for update");
-const LOCK_AVAILABLE_OF: &str = concat!(rows::available_of!(), " for update");
-const LOCK_SHOWN_VARIANTS: &str = concat!(rows::shown_variants!(), " for update");
 const STOCK_OF_MANY: &str = "select id, on_hand, reserved, product_id from variants where product_id = any($1)";
 /// So many keys do not hold up the queries behind them.
 const POINT_IDS: usize = 100;
@@ -35,11 +35,14 @@ const PAIR_TRIES: usize = 5;
 pub struct PostgresStore {
     db: Arc<Postgres>,
     inserts: Groups<Insert>,
+    stock: Groups<Grouped>,
 }
 
 impl PostgresStore {
     pub fn new(db: Arc<Postgres>) -> Self {
-        Self { inserts: Groups::start(Inserts(Arc::clone(&db))), db }
+        let inserts = Groups::start(Inserts(Arc::clone(&db)));
+        let stock = Groups::start(StockWrites(Arc::clone(&db)));
+        Self { db, inserts, stock }
     }
 
     async fn pair(&self, find: &'static str, key: Params<'_>) -> Result<Option<Stocked>, StoreError> {
@@ -67,20 +70,23 @@ impl Store for PostgresStore {
         stocked: Stocked,
         expected: i64,
         set_stock: bool,
+        cause: Cause,
         effects: EffectsOf<Vec<ChangedStock>>,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
-        let updated = update(&mut transaction, stocked, expected, set_stock, effects).await;
+        let updated = update(&mut transaction, stocked, expected, set_stock, &cause, effects).await;
         transaction.end(updated).await
     }
 
-    async fn delete(&self, id: Uuid, expected: i64, effects: Effects) -> Result<bool, StoreError> {
+    async fn delete(&self, id: Uuid, expected: i64, cause: Cause, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
         let deleted = async {
-            rows::none_reserved(lock_variants(&mut transaction, id).await?.iter())?;
+            let known = lock_variants(&mut transaction, id).await?;
+            rows::none_reserved(known.iter())?;
             if transaction.execute(rows::DELETE_PRODUCT, &[&id, &expected]).await? == 0 {
                 return Ok(false);
             }
+            write_movements(&mut transaction, &rows::removal(known.iter(), &cause)).await?;
             effects.write_postgres(&mut transaction).await.map(|()| true)
         }
         .await;
@@ -117,15 +123,40 @@ impl Store for PostgresStore {
         Ok(self.db.query_opt(rows::PRODUCT_OF, &[&variant]).await?.map(|row| row.get(0)))
     }
 
-    async fn change_stock(
-        &self,
-        variant: Uuid,
-        change: StockChange,
-        effects: EffectsOf<ChangedStock>,
-    ) -> Result<Option<ChangedStock>, StoreError> {
-        let mut transaction = self.db.begin().await?;
-        let changed = change_stock(&mut transaction, variant, change, effects).await;
-        transaction.end(changed).await
+    async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
+        self.stock.write(Grouped::new(write)).await?.outcome()
+    }
+
+    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+        stock::postgres::find_reservation(&self.db, id).await
+    }
+
+    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
+        stock::postgres::sales(&self.db, variants).await
+    }
+
+    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        stock::postgres::expired(&self.db, now, limit).await
+    }
+
+    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError> {
+        stock::postgres::history(&self.db, page).await
+    }
+
+    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError> {
+        stock::postgres::find_units(&self.db, variant).await
+    }
+
+    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError> {
+        stock::postgres::set_low_stock(&self.db, variant, threshold, effects).await
+    }
+
+    async fn balances(&self, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
+        stock::postgres::balances(&self.db, after, limit).await
+    }
+
+    async fn oversold(&self) -> Result<i64, StoreError> {
+        stock::postgres::oversold(&self.db).await
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
@@ -215,11 +246,14 @@ impl WriteGroup for Inserts {
         Ok(refused)
     }
 
-    async fn write(&self, group: &[Insert]) -> Result<(), StoreError> {
+    async fn write(&self, group: &mut [Insert]) -> Result<(), StoreError> {
         let products = ProductColumns::of(group.iter().map(|insert| &insert.stocked.product));
         let variants = VariantColumns::of(group.iter().flat_map(|insert| VariantRow::all(&insert.stocked)));
         let effects = EffectColumns::of(group.iter().map(|insert| &insert.effects));
+        let opening: Vec<_> = group.iter().flat_map(|insert| rows::opening(&insert.stocked, &insert.cause)).collect();
+        let opening = Movements::of(&opening);
         let mut statements = vec![products.statement(), variants.statement()];
+        statements.extend(opening.statement());
         statements.extend(effects.statements());
         self.0.begin().await?.commit_all(&statements).await
     }
@@ -234,6 +268,7 @@ async fn update(
     stocked: Stocked,
     expected: i64,
     set_stock: bool,
+    cause: &Cause,
     effects: EffectsOf<Vec<ChangedStock>>,
 ) -> Result<bool, StoreError> {
     let known = lock_variants(t, stocked.product.id).await?;
@@ -243,7 +278,10 @@ async fn update(
     if t.execute(rows::UPDATE_PRODUCT, values).await? == 0 {
         return Ok(false);
     }
-    let changed = change_variants(t, VariantChanges::plan(&edited, &known, set_stock)?).await?;
+    let changes = VariantChanges::plan(&edited, &known, set_stock)?;
+    let movements = changes.movements(&known, cause);
+    let changed = change_variants(t, changes).await?;
+    write_movements(t, &movements).await?;
     effects(&changed)?.write_postgres(t).await.map(|()| true)
 }
 
@@ -275,40 +313,17 @@ async fn change_variants(
     if !changes.insert.is_empty() {
         t.execute_all(&[VariantColumns::of(changes.insert.into_iter()).statement()]).await?;
     }
-    let mut changed = Vec::with_capacity(changes.set.len());
-    for stock in changes.set {
-        changed.push(set_or_adjust(t, stock.variant_id, StockChange::Set(stock.on_hand)).await?);
+    for changed in &changes.set {
+        let Stock { variant_id, on_hand, .. } = changed.stock();
+        let version = changed.units.version;
+        // Its row is locked, so it is as it was when that was planned.
+        t.execute(rows::SET_STOCK, &[&on_hand, &version, &variant_id]).await?;
     }
-    Ok(changed)
+    Ok(changes.set)
 }
 
-async fn set_or_adjust(
-    t: &mut Transaction<'_>,
-    variant: Uuid,
-    change: StockChange,
-) -> Result<ChangedStock, StoreError> {
-    let (sql, number) = rows::statement(change);
-    let changed = t.query(sql, &[&number, &variant]).await?;
-    rows::changed_stock(changed.first().ok_or_else(|| StoreError::Conflict(rows::broken_rule(change).into()))?)
-}
-
-async fn change_stock(
-    t: &mut Transaction<'_>,
-    variant: Uuid,
-    change: StockChange,
-    effects: EffectsOf<ChangedStock>,
-) -> Result<Option<ChangedStock>, StoreError> {
-    let before = t.query(LOCK_AVAILABLE_OF, &[&variant]).await?;
-    let Some(before) = before.first().map(|row| row.get::<_, i64>(0)) else { return Ok(None) };
-    let changed = set_or_adjust(t, variant, change).await?;
-    if (before > 0) != (changed.stock.available() > 0) {
-        let id = changed.product_id;
-        let shown = t.query(LOCK_SHOWN_VARIANTS, &[&id]).await?;
-        if let Some(shown) = shown.first() {
-            let (shown, in_stock) = rows::show(shown.get(0), &changed)?;
-            t.execute(rows::SHOW_VARIANTS, &[&shown, &in_stock, &id]).await?;
-        }
-    }
-    effects(&changed)?.write_postgres(t).await?;
-    Ok(Some(changed))
+async fn write_movements(t: &mut Transaction<'_>, movements: &[Movement]) -> Result<(), StoreError> {
+    let columns = Movements::of(movements);
+    let statements: Vec<_> = columns.statement().into_iter().collect();
+    if statements.is_empty() { Ok(()) } else { t.execute_all(&statements).await }
 }

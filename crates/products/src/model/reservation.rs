@@ -1,0 +1,175 @@
+//! Units that are kept for a buyer, for a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kernel::{Error, Timestamp, Uuid};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::broken::Broken;
+use super::{MAX_STOCK, MovementKind};
+
+/// Lines of a reservation at most.
+pub const MAX_LINES: usize = 100;
+/// Seconds for which units are kept at a time, at most.
+pub const MAX_TTL: i64 = 3_600;
+const TTL: &str = "ttl_seconds";
+/// How long units are kept at most, however often that is extended: else a buyer could keep them for good.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Units of one variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub variant_id: Uuid,
+    #[schema(minimum = 1, maximum = 2147483647, example = 2)]
+    pub quantity: i64,
+}
+
+/// How far a reservation has come. Only held ones keep units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ReservationState)]
+pub enum State {
+    Held,
+    /// The units are sold.
+    Committed,
+    /// They were given back,
+    Released,
+    /// or taken back, for the time was over.
+    Expired,
+}
+
+impl State {
+    const ALL: [Self; 4] = [Self::Held, Self::Committed, Self::Released, Self::Expired];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Committed => "committed",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// How a reservation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Commit,
+    Release,
+    Expire,
+}
+
+impl End {
+    pub fn state(self) -> State {
+        match self {
+            Self::Commit => State::Committed,
+            Self::Release => State::Released,
+            Self::Expire => State::Expired,
+        }
+    }
+
+    pub fn movement(self) -> MovementKind {
+        match self {
+            Self::Commit => MovementKind::Sale,
+            Self::Release => MovementKind::Release,
+            Self::Expire => MovementKind::Expiry,
+        }
+    }
+}
+
+/// Units of one seller's variants that are kept for an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    pub id: Uuid,
+    /// Whose it is.
+    pub account_id: Uuid,
+    /// The seller.
+    pub owner_id: Uuid,
+    pub state: State,
+    /// One for each variant, by its id.
+    pub lines: Vec<Line>,
+    /// Seconds for which it was asked, also when it is extended without saying for how long.
+    pub ttl: i64,
+    pub expires_at: Timestamp,
+    /// Counts its changes from 1.
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What a buyer wants to have kept.
+#[derive(Debug, Clone)]
+pub struct Basket {
+    /// One for each variant, by its id: the order in which they are locked.
+    pub lines: Vec<Line>,
+    pub ttl: i64,
+}
+
+impl Basket {
+    /// Lines of one variant are one.
+    ///
+    /// # Errors
+    /// `Invalid` with every broken rule.
+    pub fn check(lines: Vec<Line>, ttl: i64) -> Result<Self, Error> {
+        let mut broken = Broken::default();
+        broken.range(TTL, ttl, 1..=MAX_TTL);
+        broken.count("lines", lines.len(), 1..=MAX_LINES, "lines");
+        let mut sums = BTreeMap::<Uuid, i64>::new();
+        for (number, line) in lines.iter().enumerate().take(MAX_LINES) {
+            broken.range(&format!("lines/{number}/quantity"), line.quantity, 1..=MAX_STOCK);
+            let sum = sums.entry(line.variant_id).or_default();
+            *sum = sum.saturating_add(line.quantity);
+        }
+        if sums.values().any(|sum| *sum > MAX_STOCK) && lines.iter().all(|line| line.quantity <= MAX_STOCK) {
+            broken.refuse("lines", "range", format!("must be at most {MAX_STOCK} units of one variant"));
+        }
+        broken.finish()?;
+        let lines = sums.into_iter().map(|(variant_id, quantity)| Line { variant_id, quantity }).collect();
+        Ok(Self { lines, ttl })
+    }
+}
+
+/// Checks for how many seconds units are to be kept.
+///
+/// # Errors
+/// `Invalid`.
+pub fn check_ttl(ttl: i64) -> Result<(), Error> {
+    let mut broken = Broken::default();
+    broken.range(TTL, ttl, 1..=MAX_TTL);
+    broken.finish()
+}
+
+impl Reservation {
+    /// Whether its units are kept at that time.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        self.state == State::Held && now < self.expires_at
+    }
+
+    /// Whether its time is over, and nobody has taken its units back yet.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.state == State::Held && now >= self.expires_at
+    }
+
+    /// What it is after its end.
+    #[must_use]
+    pub fn ended(&self, end: End, now: Timestamp) -> Self {
+        Self { state: end.state(), version: self.version + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// What it is when it is kept for so many more seconds from now; `None` when that is longer than any is kept.
+    #[must_use]
+    pub fn extended(&self, ttl: Option<i64>, now: Timestamp) -> Option<Self> {
+        let ttl = ttl.unwrap_or(self.ttl);
+        let expires_at = now.after(Duration::from_secs(u64::try_from(ttl).unwrap_or(0)));
+        let longest = self.created_at.after(LONGEST);
+        let extended = Self { ttl, expires_at, version: self.version + 1, updated_at: now, ..self.clone() };
+        (expires_at <= longest).then_some(extended)
+    }
+}

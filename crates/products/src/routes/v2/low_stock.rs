@@ -1,0 +1,71 @@
+//! `GET` and `PUT /api/v2/variants/{id}/low-stock-threshold`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use kernel::Uuid;
+use platform::http::caller::V2User;
+use platform::http::openapi::{IdInPath, NotTheirs};
+use platform::http::path::ResourceId;
+use platform::http::v2::{self, JsonBody, Refusal};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::caller;
+use crate::model::Units;
+use crate::routes::Endpoints;
+
+/// With how many available units a stock is low.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    /// So many, or fewer; null: it never is.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true, minimum = 0, maximum = 2147483647, example = 3)]
+    threshold: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LowStock {
+    variant_id: Uuid,
+    /// Null: it is never low.
+    #[schema(required = true)]
+    threshold: Option<i64>,
+    available: i64,
+    is_low: bool,
+}
+
+/// When the stock of a variant is low
+#[utoipa::path(get, path = "/api/v2/variants/{id}/low-stock-threshold", operation_id = "get_low_stock_threshold",
+    tag = "products", security(("bearer" = [])), params(IdInPath), responses((status = 200, body = LowStock), NotTheirs))]
+pub async fn get(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    ResourceId(id): ResourceId,
+) -> Result<Response, Refusal> {
+    Ok(shown(&endpoints.products.units(&caller(user), id).await?))
+}
+
+/// Say when the stock of a variant is low
+///
+/// An event tells when it comes down to the threshold, and when it rises above it again.
+#[utoipa::path(put, path = "/api/v2/variants/{id}/low-stock-threshold", operation_id = "set_low_stock_threshold",
+    tag = "products", security(("bearer" = [])), params(IdInPath), request_body = Threshold,
+    responses((status = 200, body = LowStock), NotTheirs))]
+pub async fn set(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    ResourceId(id): ResourceId,
+    JsonBody { value, .. }: JsonBody<Threshold>,
+) -> Result<Response, Refusal> {
+    Ok(shown(&endpoints.products.set_low_stock(caller(user), id, value.threshold).await?))
+}
+
+fn shown(units: &Units) -> Response {
+    let available = units.stock.available();
+    let is_low = units.low_stock.is_some_and(|threshold| available <= threshold);
+    let low = LowStock { variant_id: units.stock.variant_id, threshold: units.low_stock, available, is_low };
+    v2::private_json(StatusCode::OK, v2::bytes(&low))
+}

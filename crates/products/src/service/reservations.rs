@@ -1,0 +1,241 @@
+//! Units that are kept for buyers, for a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kernel::{Actor, Error, Uuid, Violation};
+use platform::idempotency::{Answer, Claim, Repeat};
+use platform::telemetry::metrics::{Reservations, metrics};
+
+use super::stock::refused;
+use super::variants::never_too_large;
+use super::{Caller, Products, Render};
+use crate::events;
+use crate::model::{Basket, Cause, End, Line, Reservation, State, Status, check_ttl};
+use crate::store::{Done, Op, Refusal};
+
+/// Reservations whose units are taken back one after the other before others get a turn.
+const BATCH: i64 = 100;
+/// How often it is looked for those whose time is over.
+const EVERY: Duration = Duration::from_millis(500);
+
+impl Products {
+    /// Keeps the units of all lines for the caller, or of none; at most once per key.
+    ///
+    /// # Errors
+    /// `Invalid` when the lines are of several sellers; `NotFound` when a variant is not for sale; `InsufficientStock`;
+    /// `IdempotencyInFlight`, `IdempotencyKeyReused`, `Overloaded`, `Unavailable`.
+    pub async fn hold(
+        &self,
+        caller: Caller,
+        lines: Vec<Line>,
+        ttl: i64,
+        repeat: Option<Repeat>,
+        render: Render<Reservation>,
+    ) -> Result<Answer, Error> {
+        let basket = Basket::check(lines.clone(), ttl)?;
+        let this = self.clone();
+        let hold = async move {
+            let write = |claim| this.hold_once(caller, &lines, basket, claim, render);
+            this.keys.once(repeat, write, never_too_large).await
+        };
+        self.tasks.run(hold).await
+    }
+
+    async fn hold_once(
+        &self,
+        caller: Caller,
+        lines: &[Line],
+        basket: Basket,
+        claim: Option<Claim>,
+        render: Render<Reservation>,
+    ) -> Result<Answer, Error> {
+        let owner = self.seller(lines, &basket).await?;
+        let now = self.context.now();
+        let reservation = Reservation {
+            id: self.context.id_for(owner)?,
+            account_id: caller.principal.account_id,
+            owner_id: owner,
+            state: State::Held,
+            lines: basket.lines,
+            ttl: basket.ttl,
+            expires_at: now.after(Duration::from_secs(u64::try_from(basket.ttl).unwrap_or(0))),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let answer = move |held: &Reservation| {
+            Answer::new(201, render(held), events::reservation_subject(held.id), held.version)
+        };
+        let answered = move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?));
+        let cause = Cause { reference: Some(reservation.id), ..self.cause(&caller, None) };
+        let op = Op::Hold(reservation);
+        let done = self.write_stock(op, cause, caller.request_id, Some("reservation.held"), answered).await?;
+        let outcomes = &metrics().inventory.reservations;
+        match done {
+            Ok(done) => {
+                outcomes.count(Reservations::Held);
+                done.reservation.as_ref().map(answer).ok_or(Error::NotFound)
+            }
+            Err(refusal) => {
+                outcomes.count(Reservations::Refused);
+                Err(refused(refusal, |variant| place(lines, variant)))
+            }
+        }
+    }
+
+    /// The one seller of all lines, whose products are for sale.
+    async fn seller(&self, lines: &[Line], basket: &Basket) -> Result<Uuid, Error> {
+        let variants: Vec<Uuid> = basket.lines.iter().map(|line| line.variant_id).collect();
+        let sales = self.store.sales(&variants).await?;
+        let sales: BTreeMap<Uuid, _> = sales.into_iter().map(|sale| (sale.variant_id, sale)).collect();
+        let mut owner = None;
+        let mut foreign = Vec::new();
+        for variant in variants {
+            let sale = sales.get(&variant).filter(|sale| sale.status == Status::Active).ok_or(Error::NotFound)?;
+            if *owner.get_or_insert(sale.owner_id) != sale.owner_id {
+                let line = place(lines, variant).unwrap_or_default();
+                foreign.push(Violation::new(line, "seller", "is of another seller than the lines before it"));
+            }
+        }
+        match owner {
+            Some(owner) if foreign.is_empty() => Ok(owner),
+            Some(_) => Err(Error::Invalid(foreign)),
+            None => Err(Error::NotFound),
+        }
+    }
+
+    /// A reservation of the caller; administrators see all.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn reservation(&self, caller: &Caller, id: Uuid) -> Result<Reservation, Error> {
+        let found = self.store.reservation(id).await?.ok_or(Error::NotFound)?;
+        if caller.principal.may_manage(found.account_id) { Ok(found) } else { Err(Error::NotFound) }
+    }
+
+    /// Keeps a reservation's units longer: for `ttl` seconds from now, or as many as it was made for; at most once per key.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when it is not held any more, or would be kept too long; as [`Products::hold`].
+    pub async fn extend(
+        &self,
+        caller: Caller,
+        id: Uuid,
+        ttl: Option<i64>,
+        repeat: Option<Repeat>,
+        render: Render<Reservation>,
+    ) -> Result<Answer, Error> {
+        if let Some(ttl) = ttl {
+            check_ttl(ttl)?;
+        }
+        let op = Op::Extend { id, ttl, now: self.context.now() };
+        self.change(caller, id, op, ("reservation.extended", Reservations::Extended), repeat, render).await
+    }
+
+    /// Sells what is held; at most once per key, and once in any case.
+    ///
+    /// # Errors
+    /// As [`Products::extend`].
+    pub async fn commit(
+        &self,
+        caller: Caller,
+        id: Uuid,
+        repeat: Option<Repeat>,
+        render: Render<Reservation>,
+    ) -> Result<Answer, Error> {
+        let op = Op::End { id, end: End::Commit, now: self.context.now() };
+        self.change(caller, id, op, ("reservation.committed", Reservations::Committed), repeat, render).await
+    }
+
+    /// Gives back what is held.
+    ///
+    /// # Errors
+    /// As [`Products::extend`].
+    pub async fn release(&self, caller: Caller, id: Uuid) -> Result<(), Error> {
+        let op = Op::End { id, end: End::Release, now: self.context.now() };
+        let word = ("reservation.released", Reservations::Released);
+        self.change(caller, id, op, word, None, |_| Bytes::new()).await.map(drop)
+    }
+
+    async fn change(
+        &self,
+        caller: Caller,
+        id: Uuid,
+        op: Op,
+        word: (&'static str, Reservations),
+        repeat: Option<Repeat>,
+        render: Render<Reservation>,
+    ) -> Result<Answer, Error> {
+        let this = self.clone();
+        let change = async move {
+            let write = |claim| this.change_once(caller, id, op, word, claim, render);
+            this.keys.once(repeat, write, never_too_large).await
+        };
+        self.tasks.run(change).await
+    }
+
+    async fn change_once(
+        &self,
+        caller: Caller,
+        id: Uuid,
+        op: Op,
+        (event, outcome): (&'static str, Reservations),
+        claim: Option<Claim>,
+        render: Render<Reservation>,
+    ) -> Result<Answer, Error> {
+        self.reservation(&caller, id).await?;
+        let cause = Cause { reference: Some(id), ..self.cause(&caller, None) };
+        let answer = move |changed: &Reservation| {
+            Answer::new(200, render(changed), events::reservation_subject(changed.id), changed.version)
+        };
+        let answered = move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?));
+        let done = self.write_stock(op, cause, caller.request_id, Some(event), answered).await?;
+        let done = done.map_err(|refusal| refused(refusal, |_| None))?;
+        if !done.is_repeated {
+            metrics().inventory.reservations.count(outcome);
+        }
+        done.reservation.as_ref().map(answer).ok_or(Error::NotFound)
+    }
+
+    /// Takes back the units of reservations whose time is over, for as long as the process lives. Any process may, at any time: one
+    /// that is ended is not held any more, and counts once.
+    pub async fn expire_reservations(self) {
+        let mut pause = tokio::time::interval(EVERY);
+        pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            pause.tick().await;
+            while let Ok(true) = self.expire_some().await.inspect_err(|error| {
+                tracing::warn!(event = "reservations.expiry.failed", %error, "units are not taken back yet");
+            }) {}
+        }
+    }
+
+    /// Whether there may be more.
+    async fn expire_some(&self) -> Result<bool, Error> {
+        let now = self.context.now();
+        let expired = self.store.expired(now, BATCH).await?;
+        let more = expired.len() == usize::try_from(BATCH).unwrap_or(0);
+        let expire = expired.into_iter().map(|id| async move {
+            let cause = Cause { actor: Actor::System, reason: None, reference: Some(id), time: now };
+            let op = Op::End { id, end: End::Expire, now };
+            match self.write_stock(op, cause, None, Some("reservation.expired"), |_| None).await? {
+                Ok(_) => metrics().inventory.reservations.count(Reservations::Expired),
+                // Extended, ended, or taken back by another process meanwhile.
+                Err(Refusal::Over(_) | Refusal::Absent) => {}
+                Err(refusal) => return Err(refused(refusal, |_| None)),
+            }
+            Ok(())
+        });
+        let ended: Vec<Result<(), Error>> = futures_util::future::join_all(expire).await;
+        ended.into_iter().collect::<Result<Vec<()>, Error>>()?;
+        Ok(more)
+    }
+}
+
+/// Where the input names a variant first.
+fn place(lines: &[Line], variant: Uuid) -> Option<String> {
+    let number = lines.iter().position(|line| line.variant_id == variant)?;
+    Some(format!("lines/{number}"))
+}

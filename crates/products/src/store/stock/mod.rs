@@ -1,0 +1,208 @@
+//! Changes of stock. What they need is read under its locks, the model decides, and what it decided is written with its movements.
+
+pub mod postgres;
+mod rows;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use std::collections::BTreeMap;
+
+use kernel::{Timestamp, Uuid};
+use platform::db::{Effects, StoreError};
+
+pub use self::rows::{Balance, History};
+use crate::model::{Cause, ChangedStock, End, Movement, Reservation, Shelf, Shortage, Status, Stock, StockChange};
+
+/// One operation on stock.
+#[derive(Debug, Clone)]
+pub enum Op {
+    Adjust {
+        variant: Uuid,
+        change: StockChange,
+    },
+    Hold(Reservation),
+    End {
+        id: Uuid,
+        end: End,
+        now: Timestamp,
+    },
+    /// For so many seconds from now, or as many as were asked for before.
+    Extend {
+        id: Uuid,
+        ttl: Option<i64>,
+        now: Timestamp,
+    },
+}
+
+/// What an operation did.
+#[derive(Debug, Clone)]
+pub struct Done {
+    pub reservation: Option<Reservation>,
+    pub changed: Vec<ChangedStock>,
+    /// It had been done before, and nothing is written.
+    pub is_repeated: bool,
+}
+
+impl Done {
+    fn new(reservation: Option<Reservation>, changed: Vec<ChangedStock>) -> Self {
+        Self { reservation, changed, is_repeated: false }
+    }
+}
+
+/// Why it did nothing.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    Shortage(Shortage),
+    /// There is no such reservation.
+    Absent,
+    /// It is not held any more, or its time is over.
+    Over(Reservation),
+    /// It would be kept longer than any is.
+    TooLong,
+}
+
+type EffectsOfDone = dyn Fn(&Done) -> Result<Effects, StoreError> + Send + Sync;
+
+/// An operation with what is written with it. Its effects may be asked for more than once, when it is tried again.
+pub struct StockWrite {
+    pub op: Op,
+    pub cause: Cause,
+    pub effects: Box<EffectsOfDone>,
+}
+
+/// A variant and what decides whether it may be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sale {
+    pub variant_id: Uuid,
+    pub owner_id: Uuid,
+    pub status: Status,
+}
+
+/// Stock and reservations as they are when operations come, under their locks.
+pub struct Present {
+    pub shelf: Shelf,
+    pub reservations: BTreeMap<Uuid, Reservation>,
+}
+
+impl Op {
+    /// The reservation that must be known for it.
+    pub fn reservation(&self) -> Option<Uuid> {
+        match self {
+            Op::End { id, .. } | Op::Extend { id, .. } => Some(*id),
+            Op::Adjust { .. } | Op::Hold(_) => None,
+        }
+    }
+
+    /// The variants whose units must be known for it.
+    pub fn variants(&self, reservations: &BTreeMap<Uuid, Reservation>) -> Vec<Uuid> {
+        let of = |reservation: &Reservation| reservation.lines.iter().map(|line| line.variant_id).collect();
+        match self {
+            Op::Adjust { variant, .. } => vec![*variant],
+            Op::Hold(reservation) => of(reservation),
+            Op::End { id, .. } => reservations.get(id).map(of).unwrap_or_default(),
+            Op::Extend { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Present {
+    /// Does it to what is present.
+    ///
+    /// # Errors
+    /// Why it changed nothing.
+    pub fn apply(&mut self, op: &Op) -> Result<Done, Refusal> {
+        match op {
+            Op::Adjust { variant, change } => {
+                let changed = self.shelf.adjust(*variant, *change).map_err(Refusal::Shortage)?;
+                Ok(Done::new(None, vec![changed]))
+            }
+            Op::Hold(reservation) => {
+                let changed = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
+                Ok(Done::new(Some(reservation.clone()), changed))
+            }
+            Op::End { id, end, now } => {
+                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
+                // Once more is as good as once.
+                if known.state == end.state() && *end != End::Expire {
+                    return Ok(Done { is_repeated: true, ..Done::new(Some(known.clone()), Vec::new()) });
+                }
+                let may = match end {
+                    End::Commit | End::Release => known.is_held(*now),
+                    End::Expire => known.is_expired(*now),
+                };
+                if !may {
+                    return Err(Refusal::Over(known.clone()));
+                }
+                *known = known.ended(*end, *now);
+                let changed = self.shelf.end(&known.lines, end.movement());
+                Ok(Done::new(Some(known.clone()), changed))
+            }
+            Op::Extend { id, ttl, now } => {
+                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
+                if !known.is_held(*now) {
+                    return Err(Refusal::Over(known.clone()));
+                }
+                *known = known.extended(*ttl, *now).ok_or(Refusal::TooLong)?;
+                Ok(Done::new(Some(known.clone()), Vec::new()))
+            }
+        }
+    }
+}
+
+/// The change of one variant's row by all operations together.
+pub struct Net {
+    pub variant_id: Uuid,
+    pub on_hand: i64,
+    pub reserved: i64,
+    /// The version that it must have, and has then.
+    pub expected: i64,
+    pub version: i64,
+}
+
+/// What operations that were done have to write.
+#[derive(Default)]
+pub struct Batch {
+    pub movements: Vec<Movement>,
+    pub held: Vec<Reservation>,
+    pub changed: BTreeMap<Uuid, Reservation>,
+    nets: BTreeMap<Uuid, (ChangedStock, ChangedStock)>,
+}
+
+impl Batch {
+    pub fn add(&mut self, write: &StockWrite, done: &Done) {
+        for changed in &done.changed {
+            self.movements.push(changed.movement(&write.cause));
+            let net = self.nets.entry(changed.stock().variant_id).or_insert((*changed, *changed));
+            net.1 = *changed;
+        }
+        match (&write.op, &done.reservation) {
+            (Op::Hold(_), Some(reservation)) => self.held.push(reservation.clone()),
+            (_, Some(reservation)) if !done.is_repeated => {
+                drop(self.changed.insert(reservation.id, reservation.clone()))
+            }
+            _ => {}
+        }
+    }
+
+    pub fn nets(&self) -> impl Iterator<Item = Net> {
+        self.nets.values().map(|(first, last)| Net {
+            variant_id: first.before.variant_id,
+            on_hand: last.stock().on_hand - first.before.on_hand,
+            reserved: last.stock().reserved - first.before.reserved,
+            expected: first.units.version - 1,
+            version: last.units.version,
+        })
+    }
+
+    /// Products of which variants came into stock or went out of it, with what these have now.
+    pub fn shown(&self) -> BTreeMap<Uuid, Vec<Stock>> {
+        let mut shown = BTreeMap::<_, Vec<_>>::new();
+        for (first, last) in self.nets.values() {
+            if (first.before.available() > 0) != (last.stock().available() > 0) {
+                shown.entry(last.units.product_id).or_default().push(last.stock());
+            }
+        }
+        shown
+    }
+}

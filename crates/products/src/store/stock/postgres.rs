@@ -1,0 +1,364 @@
+//! Stock on PostgreSQL. Operations that arrive together share a transaction: the rows that all of them need are locked once, in the
+//! order of ids, and what each does is decided on what the ones before it left. So a variant that everybody wants is locked once
+//! for many buyers, and one buyer who gets nothing undoes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::{Timestamp, Uuid};
+use platform::db::group::WriteGroup;
+use platform::db::postgres::{Postgres, Statement, Transaction};
+use platform::db::{EffectColumns, Effects, StoreError};
+
+use super::rows::{self, Balance, History};
+use super::{Batch, Done, Present, Refusal, Sale, StockWrite};
+use crate::model::{Movement, Reservation, Shelf, Stock, Units};
+use crate::store::RESERVED_RULE;
+use crate::store::rows as catalogue;
+
+/// The one order in which locks are taken: reservations, variants by id, products.
+const LOCK_RESERVATIONS: &str = rows::reservations!("id = any($1) order by id for update");
+const UNITS: &str = rows::units!("id = $1");
+const LOCK_UNITS: &str = rows::units!("id = any($1) order by id for update");
+const LOCK_SHOWN: &str = "select id, variants from products where id = any($1) order by id for update";
+const SALES: &str = rows::sales!("= any($1)");
+const CHANGE: &str = "update variants set on_hand = variants.on_hand + net.on_hand, \
+    reserved = variants.reserved + net.reserved, available = available + net.on_hand - net.reserved, \
+    stock_version = net.version from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+      as net (id, on_hand, reserved, expected, version) \
+    where variants.id = net.id and stock_version = net.expected and available + net.on_hand - net.reserved >= 0 \
+      and variants.reserved + net.reserved >= 0";
+const INSERT_MOVEMENTS: &str = rows::insert_movement!(
+    "select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], \
+     $8::text[], $9::text[], $10::uuid[], $11::bigint[])"
+);
+const INSERT_RESERVATIONS: &str = rows::insert_reservation!(
+    "select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
+     $8::bigint[], $9::bigint[], $10::bigint[])"
+);
+const UPDATE_RESERVATIONS: &str = "update reservations set state = given.state, ttl = given.ttl, \
+    expires_at = given.expires_at, version = given.version, updated_at = given.updated_at \
+    from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
+      as given (id, state, ttl, expires_at, version, updated_at) where reservations.id = given.id";
+const SHOW: &str = "update products set variants = given.variants, in_stock = given.in_stock \
+    from unnest($1::uuid[], $2::text[], $3::boolean[]) as given (id, variants, in_stock) where products.id = given.id";
+
+/// A write, and what came of it once its group is written.
+pub struct Grouped {
+    write: StockWrite,
+    outcome: Option<Result<Done, Refusal>>,
+}
+
+impl Grouped {
+    pub fn new(write: StockWrite) -> Self {
+        Self { write, outcome: None }
+    }
+
+    /// # Errors
+    /// `Unavailable` when it was not written.
+    pub fn outcome(self) -> Result<Result<Done, Refusal>, StoreError> {
+        self.outcome.ok_or_else(|| StoreError::Unavailable("the write was dropped".into()))
+    }
+}
+
+pub struct StockWrites(pub Arc<Postgres>);
+
+#[async_trait]
+impl WriteGroup for StockWrites {
+    type Write = Grouped;
+    /// First come, first served: locks are taken for all at once.
+    type Key = ();
+
+    fn key(_: &Grouped) {}
+
+    fn may_succeed_after(error: &StoreError) -> bool {
+        matches!(error, StoreError::Undone(_))
+    }
+
+    async fn prepare(&self, group: &mut [Grouped]) -> Result<Vec<Option<StoreError>>, StoreError> {
+        Ok(group.iter().map(|_| None).collect())
+    }
+
+    async fn write(&self, group: &mut [Grouped]) -> Result<(), StoreError> {
+        let mut transaction = self.0.begin().await?;
+        let written = write_all(&mut transaction, group).await;
+        transaction.end(written).await
+    }
+}
+
+async fn write_all(t: &mut Transaction<'_>, group: &mut [Grouped]) -> Result<(), StoreError> {
+    let mut present = lock(t, group).await?;
+    let (mut batch, mut effects) = (Batch::default(), Vec::<Effects>::new());
+    for Grouped { write, outcome } in group {
+        let done = present.apply(&write.op);
+        if let Ok(done) = &done {
+            batch.add(write, done);
+            effects.push((write.effects)(done)?);
+        }
+        *outcome = Some(done);
+    }
+    let shown = shown(t, &batch).await?;
+    let (nets, movements) = (Nets::of(&batch), Movements::of(&batch.movements));
+    let (held, changed) = (Reservations::of(batch.held.iter()), Reservations::of(batch.changed.values()));
+    let effects = EffectColumns::of(&effects);
+    let mut statements = Vec::new();
+    statements.extend(nets.statement());
+    statements.extend(movements.statement());
+    statements.extend(held.inserted());
+    statements.extend(changed.updated());
+    statements.extend(shown.statement());
+    statements.extend(effects.statements());
+    t.execute_all(&statements).await
+}
+
+/// Locks what the group needs, and reads it.
+async fn lock(t: &mut Transaction<'_>, group: &[Grouped]) -> Result<Present, StoreError> {
+    let ids: Vec<Uuid> = group.iter().filter_map(|one| one.write.op.reservation()).collect();
+    let mut reservations = BTreeMap::new();
+    if !ids.is_empty() {
+        for row in &t.query(LOCK_RESERVATIONS, &[&ids]).await? {
+            let found = rows::reservation(row)?;
+            reservations.insert(found.id, found);
+        }
+    }
+    let mut variants: Vec<Uuid> = group.iter().flat_map(|one| one.write.op.variants(&reservations)).collect();
+    variants.sort_unstable();
+    variants.dedup();
+    let known = match variants.is_empty() {
+        true => Vec::new(),
+        false => t.query(LOCK_UNITS, &[&variants]).await?,
+    };
+    let units = known.iter().map(rows::read_units).collect::<Result<Vec<_>, _>>()?;
+    Ok(Present { shelf: Shelf::new(units), reservations })
+}
+
+/// What products show of their variants, by column.
+#[derive(Default)]
+struct Shown {
+    ids: Vec<Uuid>,
+    variants: Vec<String>,
+    in_stock: Vec<bool>,
+}
+
+async fn shown(t: &mut Transaction<'_>, batch: &Batch) -> Result<Shown, StoreError> {
+    let stock: BTreeMap<Uuid, Vec<Stock>> = batch.shown();
+    let mut shown = Shown::default();
+    if stock.is_empty() {
+        return Ok(shown);
+    }
+    let ids: Vec<Uuid> = stock.keys().copied().collect();
+    for row in &t.query(LOCK_SHOWN, &[&ids]).await? {
+        let id = row.get(0);
+        let (variants, in_stock) = catalogue::show(row.get(1), id, stock.get(&id).map_or(&[], Vec::as_slice))?;
+        shown.ids.push(id);
+        shown.variants.push(variants);
+        shown.in_stock.push(in_stock);
+    }
+    Ok(shown)
+}
+
+impl Shown {
+    fn statement(&self) -> Option<Statement<'_>> {
+        let statement = || Statement::new(SHOW, vec![&self.ids, &self.variants, &self.in_stock]);
+        (!self.ids.is_empty()).then(statement)
+    }
+}
+
+/// Changes of variants by column.
+#[derive(Default)]
+struct Nets {
+    ids: Vec<Uuid>,
+    on_hand: Vec<i64>,
+    reserved: Vec<i64>,
+    expected: Vec<i64>,
+    versions: Vec<i64>,
+}
+
+impl Nets {
+    fn of(batch: &Batch) -> Self {
+        let mut columns = Self::default();
+        for net in batch.nets() {
+            columns.ids.push(net.variant_id);
+            columns.on_hand.push(net.on_hand);
+            columns.reserved.push(net.reserved);
+            columns.expected.push(net.expected);
+            columns.versions.push(net.version);
+        }
+        columns
+    }
+
+    fn statement(&self) -> Option<Statement<'_>> {
+        let columns =
+            || vec![&self.ids as _, &self.on_hand as _, &self.reserved as _, &self.expected as _, &self.versions as _];
+        (!self.ids.is_empty()).then(|| Statement::new(CHANGE, columns()).affecting(self.ids.len(), RESERVED_RULE))
+    }
+}
+
+/// Movements by column.
+#[derive(Default)]
+pub struct Movements<'a> {
+    variants: Vec<Uuid>,
+    versions: Vec<i64>,
+    kinds: Vec<&'static str>,
+    on_hand: Vec<i64>,
+    reserved: Vec<i64>,
+    on_hand_after: Vec<i64>,
+    reserved_after: Vec<i64>,
+    reasons: Vec<Option<&'a str>>,
+    actors: Vec<&'a str>,
+    references: Vec<Option<Uuid>>,
+    times: Vec<i64>,
+}
+
+impl<'a> Movements<'a> {
+    pub fn of(movements: impl IntoIterator<Item = &'a Movement>) -> Self {
+        let mut columns = Self::default();
+        for m in movements {
+            columns.variants.push(m.variant_id);
+            columns.versions.push(m.version);
+            columns.kinds.push(m.kind.as_str());
+            columns.on_hand.push(m.on_hand);
+            columns.reserved.push(m.reserved);
+            columns.on_hand_after.push(m.after.on_hand);
+            columns.reserved_after.push(m.after.reserved);
+            columns.reasons.push(m.reason.as_deref());
+            columns.actors.push(&m.actor);
+            columns.references.push(m.reference);
+            columns.times.push(m.time.0);
+        }
+        columns
+    }
+
+    pub fn statement(&self) -> Option<Statement<'_>> {
+        let columns = || {
+            vec![
+                &self.variants as _,
+                &self.versions as _,
+                &self.kinds as _,
+                &self.on_hand as _,
+                &self.reserved as _,
+                &self.on_hand_after as _,
+                &self.reserved_after as _,
+                &self.reasons as _,
+                &self.actors as _,
+                &self.references as _,
+                &self.times as _,
+            ]
+        };
+        (!self.variants.is_empty()).then(|| Statement::new(INSERT_MOVEMENTS, columns()))
+    }
+}
+
+/// Reservations by column.
+#[derive(Default)]
+struct Reservations {
+    ids: Vec<Uuid>,
+    accounts: Vec<Uuid>,
+    owners: Vec<Uuid>,
+    states: Vec<&'static str>,
+    lines: Vec<String>,
+    ttls: Vec<i64>,
+    expires_at: Vec<i64>,
+    versions: Vec<i64>,
+    created_at: Vec<i64>,
+    updated_at: Vec<i64>,
+}
+
+impl Reservations {
+    fn of<'a>(reservations: impl Iterator<Item = &'a Reservation>) -> Self {
+        let mut columns = Self::default();
+        for r in reservations {
+            columns.ids.push(r.id);
+            columns.accounts.push(r.account_id);
+            columns.owners.push(r.owner_id);
+            columns.states.push(r.state.as_str());
+            columns.lines.push(rows::lines(r));
+            columns.ttls.push(r.ttl);
+            columns.expires_at.push(r.expires_at.0);
+            columns.versions.push(r.version);
+            columns.created_at.push(r.created_at.0);
+            columns.updated_at.push(r.updated_at.0);
+        }
+        columns
+    }
+
+    fn inserted(&self) -> Option<Statement<'_>> {
+        let columns = || {
+            vec![
+                &self.ids as _,
+                &self.accounts as _,
+                &self.owners as _,
+                &self.states as _,
+                &self.lines as _,
+                &self.ttls as _,
+                &self.expires_at as _,
+                &self.versions as _,
+                &self.created_at as _,
+                &self.updated_at as _,
+            ]
+        };
+        (!self.ids.is_empty()).then(|| Statement::new(INSERT_RESERVATIONS, columns()))
+    }
+
+    fn updated(&self) -> Option<Statement<'_>> {
+        let columns = || {
+            vec![
+                &self.ids as _,
+                &self.states as _,
+                &self.ttls as _,
+                &self.expires_at as _,
+                &self.versions as _,
+                &self.updated_at as _,
+            ]
+        };
+        (!self.ids.is_empty()).then(|| Statement::new(UPDATE_RESERVATIONS, columns()))
+    }
+}
+
+pub async fn find_reservation(db: &Postgres, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+    db.query_opt(rows::RESERVATION, &[&id]).await?.as_ref().map(rows::reservation).transpose()
+}
+
+pub async fn sales(db: &Postgres, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
+    db.query(SALES, &[&variants]).await?.iter().map(rows::sale).collect()
+}
+
+pub async fn expired(db: &Postgres, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+    Ok(db.query(rows::EXPIRED, &[&now.0, &limit]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+pub async fn history(db: &Postgres, page: History) -> Result<Vec<Movement>, StoreError> {
+    let before = page.before.unwrap_or(i64::MAX);
+    db.query(rows::HISTORY, &[&page.variant, &before, &page.limit]).await?.iter().map(rows::movement).collect()
+}
+
+pub async fn find_units(db: &Postgres, variant: Uuid) -> Result<Option<Units>, StoreError> {
+    db.query_opt(UNITS, &[&variant]).await?.as_ref().map(rows::read_units).transpose()
+}
+
+pub async fn set_low_stock(
+    db: &Postgres,
+    variant: Uuid,
+    threshold: Option<i64>,
+    effects: Effects,
+) -> Result<bool, StoreError> {
+    let mut transaction = db.begin().await?;
+    let set = async {
+        let set = transaction.execute(rows::SET_LOW_STOCK, &[&threshold, &variant]).await?;
+        if set == 1 {
+            effects.write_postgres(&mut transaction).await?;
+        }
+        Ok(set == 1)
+    }
+    .await;
+    transaction.end(set).await
+}
+
+pub async fn balances(db: &Postgres, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
+    db.query_slow(rows::BALANCES, &[&after, &limit]).await?.iter().map(rows::balance).collect()
+}
+
+pub async fn oversold(db: &Postgres) -> Result<i64, StoreError> {
+    Ok(db.query_opt(rows::OVERSOLD, &[]).await?.map_or(0, |row| row.get(0)))
+}

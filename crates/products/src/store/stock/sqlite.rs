@@ -1,0 +1,188 @@
+//! Stock on SQLite: an operation is a job of the one writer, so nothing changes between its reads and its writes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kernel::{Timestamp, Uuid};
+use platform::db::sqlite::Sqlite;
+use platform::db::{Effects, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{self, Balance, History};
+use super::{Batch, Done, Present, Refusal, Sale, StockWrite};
+use crate::model::{Movement, Reservation, Shelf, Stock, Units};
+use crate::store::RESERVED_RULE;
+use crate::store::rows as catalogue;
+
+const UNITS: &str = rows::units!("id = $1");
+const SALE: &str = rows::sales!("= $1");
+const CHANGE: &str = "update variants set on_hand = on_hand + $1, reserved = reserved + $2, available = available + $1 - $2, \
+    stock_version = $3 where id = $4 and stock_version = $5 and available + $1 - $2 >= 0 and reserved + $2 >= 0";
+const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+const INSERT_RESERVATION: &str = rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+const UPDATE_RESERVATION: &str = "update reservations set state = $1, ttl = $2, expires_at = $3, version = $4, \
+    updated_at = $5 where id = $6 and version = $4 - 1";
+
+pub async fn write(db: &Sqlite, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
+    let job = move |c: &Connection| {
+        let mut present = present(c, &write)?;
+        let done = match present.apply(&write.op) {
+            Ok(done) => done,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut batch = Batch::default();
+        batch.add(&write, &done);
+        write_batch(c, &batch)?;
+        (write.effects)(&done)?.write_sqlite(c)?;
+        Ok(Ok(done))
+    };
+    db.write(job).await
+}
+
+fn present(c: &Connection, write: &StockWrite) -> Result<Present, StoreError> {
+    let mut reservations = BTreeMap::new();
+    if let Some(id) = write.op.reservation()
+        && let Some(found) = reservation(c, id)?
+    {
+        reservations.insert(id, found);
+    }
+    let mut known = Vec::new();
+    for variant in write.op.variants(&reservations) {
+        known.extend(units(c, variant)?);
+    }
+    Ok(Present { shelf: Shelf::new(known), reservations })
+}
+
+fn units(c: &Connection, variant: Uuid) -> Result<Option<Units>, StoreError> {
+    let mut statement = c.prepare_cached(UNITS)?;
+    statement.query_row([variant.as_bytes()], |row| Ok(rows::read_units(row))).optional()?.transpose()
+}
+
+fn write_batch(c: &Connection, batch: &Batch) -> Result<(), StoreError> {
+    for net in batch.nets() {
+        let values = params![net.on_hand, net.reserved, net.version, net.variant_id.as_bytes(), net.expected];
+        if c.prepare_cached(CHANGE)?.execute(values)? == 0 {
+            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        }
+    }
+    write_movements(c, batch.movements.iter().cloned())?;
+    for r in &batch.held {
+        c.prepare_cached(INSERT_RESERVATION)?.execute(params![
+            r.id.as_bytes(),
+            r.account_id.as_bytes(),
+            r.owner_id.as_bytes(),
+            r.state.as_str(),
+            rows::lines(r),
+            r.ttl,
+            r.expires_at.0,
+            r.version,
+            r.created_at.0,
+            r.updated_at.0,
+        ])?;
+    }
+    for r in batch.changed.values() {
+        let values = params![r.state.as_str(), r.ttl, r.expires_at.0, r.version, r.updated_at.0, r.id.as_bytes()];
+        c.prepare_cached(UPDATE_RESERVATION)?.execute(values)?;
+    }
+    batch.shown().into_iter().try_for_each(|(product, stock)| show(c, product, &stock))
+}
+
+pub fn write_movements(c: &Connection, movements: impl IntoIterator<Item = Movement>) -> Result<(), StoreError> {
+    for m in movements {
+        c.prepare_cached(INSERT_MOVEMENT)?.execute(params![
+            m.variant_id.as_bytes(),
+            m.version,
+            m.kind.as_str(),
+            m.on_hand,
+            m.reserved,
+            m.after.on_hand,
+            m.after.reserved,
+            m.reason,
+            m.actor,
+            m.reference.as_ref().map(Uuid::as_bytes),
+            m.time.0,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Has a product show which of its variants are in stock.
+fn show(c: &Connection, product: Uuid, stock: &[Stock]) -> Result<(), StoreError> {
+    let id = product.as_bytes();
+    let shown: String = c.prepare_cached(catalogue::shown_variants!())?.query_row([id], |row| row.get(0))?;
+    let (shown, in_stock) = catalogue::show(&shown, product, stock)?;
+    c.prepare_cached(catalogue::SHOW_VARIANTS)?.execute(params![shown, in_stock, id])?;
+    Ok(())
+}
+
+fn reservation(c: &Connection, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+    let mut statement = c.prepare_cached(rows::RESERVATION)?;
+    statement.query_row([id.as_bytes()], |row| Ok(rows::reservation(row))).optional()?.transpose()
+}
+
+pub fn find_reservation(db: &Sqlite, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+    db.read_point(|c| reservation(c, id))
+}
+
+pub fn sales(db: &Sqlite, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
+    db.read_point(|c| {
+        let mut found = Vec::with_capacity(variants.len());
+        for variant in variants {
+            let mut statement = c.prepare_cached(SALE)?;
+            let sale = statement.query_row([variant.as_bytes()], |row| Ok(rows::sale(row))).optional()?;
+            found.extend(sale.transpose()?);
+        }
+        Ok(found)
+    })
+}
+
+pub fn expired(db: &Sqlite, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+    db.read_point(|c| {
+        let mut statement = c.prepare_cached(rows::EXPIRED)?;
+        let found = statement.query_map([now.0, limit], |row| row.get(0).map(Uuid::from_bytes))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    })
+}
+
+pub fn history(db: &Sqlite, page: History) -> Result<Vec<Movement>, StoreError> {
+    db.read_point(|c| {
+        let mut statement = c.prepare_cached(rows::HISTORY)?;
+        let before = page.before.unwrap_or(i64::MAX);
+        let found =
+            statement.query_map(params![page.variant.as_bytes(), before, page.limit], |row| Ok(rows::movement(row)))?;
+        found.map(|row| row?).collect()
+    })
+}
+
+pub fn find_units(db: &Sqlite, variant: Uuid) -> Result<Option<Units>, StoreError> {
+    db.read_point(|c| units(c, variant))
+}
+
+pub async fn set_low_stock(
+    db: &Sqlite,
+    variant: Uuid,
+    threshold: Option<i64>,
+    effects: Effects,
+) -> Result<bool, StoreError> {
+    let write = move |c: &Connection| {
+        let set = c.prepare_cached(rows::SET_LOW_STOCK)?.execute(params![threshold, variant.as_bytes()])?;
+        if set == 1 {
+            effects.write_sqlite(c)?;
+        }
+        Ok(set == 1)
+    };
+    db.write(write).await
+}
+
+pub async fn balances(db: &Arc<Sqlite>, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
+    let read = move |c: &Connection| {
+        let mut statement = c.prepare_cached(rows::BALANCES)?;
+        let found = statement.query_map(params![after.as_bytes(), limit], |row| Ok(rows::balance(row)))?;
+        found.map(|row| row?).collect()
+    };
+    db.read(read).await
+}
+
+pub fn oversold(db: &Sqlite) -> Result<i64, StoreError> {
+    db.read_point(|c| Ok(c.prepare_cached(rows::OVERSOLD)?.query_row([], |row| row.get(0))?))
+}
