@@ -24,8 +24,6 @@ HUNG_PATH = "/api/v2/users/0195ea1b-3d02-8c11-a411-9be1d2c4f7a0"
 """Connections that ask for it, and those whose latency is compared: few enough that the machine has time to spare."""
 CROWD, BESIDE = 1_000, 4
 BODY = '{"filler":"' + "x" * 587 + '"}'
-"""What the gateway's own work may cost, and how fast it has to be beside nginx."""
-MICROSECONDS, RATIO = 40, 0.7
 
 COMMON = """
 daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.error error;

@@ -150,11 +150,6 @@ impl ChangedStock {
         }
     }
 
-    /// Whether it came into stock, or went out of it.
-    pub fn is_shown(&self) -> bool {
-        (self.before.available() > 0) != (self.units.stock.available() > 0)
-    }
-
     pub fn crossing(&self) -> Option<Crossing> {
         let threshold = self.units.low_stock?;
         let is_low = |stock: Stock| stock.available() <= threshold;
@@ -180,16 +175,12 @@ pub enum Shortage {
 }
 
 /// The stock of some variants, which nobody else changes meanwhile.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shelf(BTreeMap<Uuid, Units>);
 
 impl Shelf {
     pub fn new(units: impl IntoIterator<Item = Units>) -> Self {
         Self(units.into_iter().map(|units| (units.stock.variant_id, units)).collect())
-    }
-
-    pub fn get(&self, variant: Uuid) -> Option<&Units> {
-        self.0.get(&variant)
     }
 
     /// Keeps the units of all lines for a buyer, or of none.

@@ -13,7 +13,7 @@ use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
 use super::stock::sqlite::write_movements;
 use super::stock::{self, Balance, Done, History, Refusal, Sale, StockWrite};
-use super::{HANDLE_RULE, Insert, PageQuery, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
@@ -250,7 +250,10 @@ fn change_variants(c: &Connection, changes: VariantChanges<'_>) -> Result<Vec<Ch
     changes.insert.iter().try_for_each(|row| insert_variant(c, row))?;
     for changed in &changes.set {
         let Stock { variant_id, on_hand, .. } = changed.stock();
-        c.prepare_cached(rows::SET_STOCK)?.execute(params![on_hand, changed.units.version, variant_id.as_bytes()])?;
+        let values = params![on_hand, changed.units.version, variant_id.as_bytes()];
+        if c.prepare_cached(rows::SET_STOCK)?.execute(values)? == 0 {
+            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        }
     }
     Ok(changes.set)
 }

@@ -55,7 +55,7 @@ words! {
     /// What became of a reservation. Each is held once and ends once.
     Reservations {
         Held = "held",
-        /// Too little was there, or nothing for sale.
+        /// Too little was there.
         Refused = "refused",
         Extended = "extended",
         Committed = "committed",

@@ -19,7 +19,7 @@ use super::list::{self, ListQuery, Looked};
 use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
 use super::stock::postgres::{Grouped, Movements, StockWrites};
 use super::stock::{self, Balance, Done, History, Refusal, Sale, StockWrite};
-use super::{HANDLE_RULE, Insert, PageQuery, Store};
+use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
 use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
@@ -316,8 +316,9 @@ async fn change_variants(
     for changed in &changes.set {
         let Stock { variant_id, on_hand, .. } = changed.stock();
         let version = changed.units.version;
-        // Its row is locked, so it is as it was when that was planned.
-        t.execute(rows::SET_STOCK, &[&on_hand, &version, &variant_id]).await?;
+        if t.execute(rows::SET_STOCK, &[&on_hand, &version, &variant_id]).await? == 0 {
+            return Err(StoreError::Conflict(RESERVED_RULE.into()));
+        }
     }
     Ok(changes.set)
 }
