@@ -326,7 +326,7 @@ impl Auth {
             events.push(opened);
             session
         });
-        let effects = Effects { events, answered: None };
+        let effects = Effects::events(events);
         let store = Arc::clone(&self.store);
         let create = async move { store.create_account(stored, session, None, effects).await.map_err(taken) };
         self.tasks.run(create).await

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kernel::{Error, Timestamp, Uuid};
 use sha2::{Digest, Sha256};
 
-use crate::db::{Database, StoreError, idempotency as claims};
+use crate::db::{Database, Effects, StoreError, idempotency as claims};
 use crate::telemetry::metrics::{Idempotency, metrics};
 
 /// How long a key is kept.
@@ -198,7 +198,8 @@ impl Keys {
         };
         let Some((status, body)) = refusal(&error) else { return Err(error) };
         let answer = Answer::new(status, body, String::new(), 0);
-        self.database.keep_answer(answer.clone().under(claim)).await.map_err(claimed)?;
+        let effects = Effects { answered: Some(answer.clone().under(claim)), ..Effects::default() };
+        self.database.write_effects(effects).await.map_err(claimed)?;
         Ok(answer)
     }
 }

@@ -6,6 +6,7 @@ pub mod files;
 pub mod http;
 pub mod idempotency;
 pub mod internal;
+pub mod jobs;
 pub mod keys;
 pub mod scope;
 pub mod tasks;

@@ -48,7 +48,7 @@ impl Auth {
         let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let made = events::registered(&self.context, &account, cause)?;
         let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
-        let effects = Effects { events: vec![made, mail], answered: None };
+        let effects = Effects::events(vec![made, mail]);
         let store = Arc::clone(&self.store);
         let create = async move { Ok(store.create_account(stored, None, Some(token), effects).await) };
         match self.tasks.run(create).await? {
@@ -125,7 +125,7 @@ impl Auth {
                 let before = Account { email: before.email, ..after.clone() };
                 changed.push(events::mail_requested(&self.context, &before, Template::AddressChanged, None, cause)?);
             }
-            if self.write(change, Effects { events: changed, answered: None }).await? {
+            if self.write(change, Effects::events(changed)).await? {
                 return Ok(after);
             }
         }
@@ -229,7 +229,7 @@ impl Auth {
                 loses_admin: is_admin(&before) && !is_admin(&after),
                 ..AccountChange::to(after.clone())
             };
-            if self.write(change, Effects { events: told, answered: None }).await? {
+            if self.write(change, Effects::events(told)).await? {
                 return Ok(after);
             }
         }
@@ -248,7 +248,7 @@ impl Auth {
             let after = before.erased(self.context.now());
             let ended = events::sessions_ended(&self.context, &after, None, after.updated_at, cause)?;
             let effects =
-                Effects { events: vec![ended, events::erased(&self.context, &after, cause)?], answered: None };
+                Effects::events(vec![ended, events::erased(&self.context, &after, cause)?]);
             let change = AccountChange {
                 // No hash is like it, so no password matches.
                 password_hash: Some(String::new()),
@@ -285,7 +285,7 @@ impl Auth {
         let ended = events::sessions_ended(&self.context, after, kept, after.updated_at, cause)?;
         let changed = events::password_changed(&self.context, after, cause)?;
         let mail = events::mail_requested(&self.context, after, Template::PasswordChanged, None, cause)?;
-        Ok(Effects { events: vec![changed, ended, mail], answered: None })
+        Ok(Effects::events(vec![changed, ended, mail]))
     }
 
     pub(crate) fn check_new_password(&self, field: &'static str, new: &str, account: &Account) -> Result<(), Error> {

@@ -289,7 +289,7 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
     let eve = stored(70, "eve", "eve@example.com");
     let registered = events::registered(&context, &eve.account, &Cause::SYSTEM).unwrap();
     let opened = events::session_opened(&context, &session(70, 70), &Cause::SYSTEM).unwrap();
-    let effects = Effects { events: vec![registered.clone(), opened.clone()], answered: None };
+    let effects = Effects::events(vec![registered.clone(), opened.clone()]);
     store.create_account(eve.clone(), Some(session(70, 70)), Some(token(70, Some(70))), effects).await.unwrap();
     let personal = async |event: &kernel::Event| platform::db::events::personal_of(database, event.id).await.unwrap();
     assert!(personal(&registered).await.is_some() && personal(&opened).await.is_some());

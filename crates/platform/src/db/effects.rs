@@ -6,15 +6,20 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::events::{self, EventColumns};
 use super::idempotency::{self, ClaimColumns};
+use super::jobs::{self, JobColumns};
 use super::postgres::{Statement, Transaction};
 use crate::idempotency::Answered;
+use crate::jobs::{Job, Lease};
 use crate::scope;
 
-/// The change's events, and the claim of the request's idempotency key with the answer to store.
+/// The change's events, the jobs that it asks for, the claim of the request's idempotency key with the answer to store, and the end of
+/// the job that makes the change.
 #[derive(Default)]
 pub struct Effects {
     pub events: Vec<Event>,
+    pub jobs: Vec<Job>,
     pub answered: Option<Answered>,
+    pub done: Option<Lease>,
 }
 
 /// The effects of a change whose outcome is known only in its transaction.
@@ -22,14 +27,21 @@ pub type EffectsOf<T> = Box<dyn FnOnce(&T) -> Result<Effects, StoreError> + Send
 
 impl Effects {
     pub fn event(event: Event) -> Self {
-        Self { events: vec![event], answered: None }
+        Self::events(vec![event])
+    }
+
+    pub fn events(events: Vec<Event>) -> Self {
+        Self { events, ..Self::default() }
     }
 
     /// Call it after the change's own statements.
     ///
     /// # Errors
-    /// As the statements; `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile.
+    /// As the statements; `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile, on [`jobs::LOST`] when another
+    /// has the job.
     pub fn write_sqlite(&self, connection: &Connection) -> Result<(), StoreError> {
+        jobs::end_sqlite(connection, self.done)?;
+        jobs::insert_sqlite(connection, &self.jobs)?;
         events::append_sqlite(connection, &self.events)?;
         idempotency::claim_sqlite(connection, self.answered.as_ref())
     }
@@ -48,6 +60,7 @@ impl Effects {
 #[derive(Default)]
 pub struct EffectColumns<'a> {
     events: EventColumns<'a>,
+    jobs: JobColumns<'a>,
     claims: ClaimColumns<'a>,
 }
 
@@ -56,6 +69,8 @@ impl<'a> EffectColumns<'a> {
         let mut columns = Self::default();
         for effects in effects {
             effects.events.iter().for_each(|event| columns.events.push(event));
+            effects.jobs.iter().for_each(|job| columns.jobs.push(job));
+            effects.done.iter().for_each(|lease| columns.jobs.end(*lease));
             effects.answered.iter().for_each(|answered| columns.claims.push(answered));
         }
         columns
@@ -63,6 +78,7 @@ impl<'a> EffectColumns<'a> {
 
     pub fn statements(&self) -> Vec<Statement<'_>> {
         let mut statements = self.events.statements();
+        statements.extend(self.jobs.statements());
         statements.extend(self.claims.statement());
         statements
     }

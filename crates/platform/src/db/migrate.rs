@@ -19,6 +19,10 @@ pub struct Migrations {
 pub const COMMON_SQLITE: &str = include_str!("common.sqlite.sql");
 /// As [`COMMON_SQLITE`], for PostgreSQL.
 pub const COMMON_POSTGRES: &str = include_str!("common.postgres.sql");
+/// The table of jobs, which every service database has too.
+pub const JOBS_SQLITE: &str = include_str!("jobs.sqlite.sql");
+/// As [`JOBS_SQLITE`], for PostgreSQL.
+pub const JOBS_POSTGRES: &str = include_str!("jobs.postgres.sql");
 
 /// The steps after `applied`.
 ///

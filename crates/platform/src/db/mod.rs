@@ -7,6 +7,7 @@ mod error;
 pub mod events;
 pub mod group;
 pub mod idempotency;
+pub mod jobs;
 pub mod migrate;
 pub mod postgres;
 pub mod row;
@@ -166,18 +167,17 @@ impl Database {
         }
     }
 
-    /// Stores an answer without an effect: a refusal that is final.
+    /// Writes what belongs to no other change: the answer of a refusal that is final, the end of a job.
     ///
     /// # Errors
-    /// `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile; `Unavailable`.
-    pub async fn keep_answer(&self, answered: crate::idempotency::Answered) -> Result<(), StoreError> {
-        let effects = Effects { events: Vec::new(), answered: Some(answered) };
+    /// As [`Effects::write_sqlite`]; `Unavailable`.
+    pub async fn write_effects(&self, effects: Effects) -> Result<(), StoreError> {
         match self {
             Database::Sqlite(sqlite) => sqlite.write(move |c| effects.write_sqlite(c)).await,
             Database::Postgres(postgres) => {
                 let mut transaction = postgres.begin().await?;
-                let kept = effects.write_postgres(&mut transaction).await;
-                transaction.end(kept).await
+                let written = effects.write_postgres(&mut transaction).await;
+                transaction.end(written).await
             }
         }
     }

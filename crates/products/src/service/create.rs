@@ -63,7 +63,7 @@ impl Products {
         render: Render,
     ) -> Result<Effects, Error> {
         let answered = claim.map(|claim| answer(created, render).under(claim));
-        Ok(Effects { events: vec![self.event(CREATED, created, caller)?], answered })
+        Ok(Effects { answered, ..Effects::event(self.event(CREATED, created, caller)?) })
     }
 
     async fn render_again(&self, stored: Stored, render: Render) -> Result<Bytes, Error> {

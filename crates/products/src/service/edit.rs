@@ -146,7 +146,7 @@ impl Products {
                 let told = this.changed_stock_events(changed, &cause, request_id.as_deref());
                 events.extend(told.map_err(|error| StoreError::Statement(error.to_string()))?);
             }
-            Ok(Effects { events, answered })
+            Ok(Effects { events, answered, ..Effects::default() })
         }))
     }
 }

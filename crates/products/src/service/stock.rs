@@ -142,7 +142,7 @@ impl Products {
         let effects = move |done: &Done| {
             let events = this.stock_events(done, &told, request_id.as_deref(), kind);
             let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
-            Ok(Effects { events, answered: answered(done) })
+            Ok(Effects { events, answered: answered(done), ..Effects::default() })
         };
         let done = self.store.stock(StockWrite { op, cause, effects: Box::new(effects) }).await;
         let done = done.map_err(super::refused)?;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec};
 
 use super::{New, must};
 
@@ -34,9 +34,6 @@ impl Databases {
             let options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
             new.registered(must(HistogramVec::new(options, labels)))
         };
-        let gauge = |name: &str, help: &str, labels: &[&str]| {
-            new.registered(must(IntGaugeVec::new(Opts::new(name, help), labels)))
-        };
         let pending_events = IntGauge::new("primetrade_outbox_pending_events", "Events without a position yet.");
         let oldest =
             Gauge::new("primetrade_outbox_oldest_event_age_seconds", "Age of the oldest of them, zero without.");
@@ -46,8 +43,8 @@ impl Databases {
                 "Time of a database operation, waiting for a connection left out.",
                 &["db_system_name", "db_namespace", "db_operation_name"],
             ),
-            connections: gauge("db_client_connection_count", "Connections in pools.", &["state", POOL]),
-            pending: gauge("db_client_connection_pending_requests", "What waits for a connection.", &[POOL]),
+            connections: new.gauges("db_client_connection_count", "Connections in pools.", &["state", POOL]),
+            pending: new.gauges("db_client_connection_pending_requests", "What waits for a connection.", &[POOL]),
             waits: histogram("db_client_connection_wait_time_seconds", "Time until a connection was there.", &[POOL]),
             uses: histogram("db_client_connection_use_time_seconds", "Time until it was given back.", &[POOL]),
             outbox: Outbox {

@@ -4,6 +4,7 @@
 mod client;
 mod database;
 mod http;
+mod jobs;
 mod process;
 mod words;
 
@@ -15,7 +16,8 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 pub use client::{Clients, Outcome, Server};
 pub use database::{Databases, Operation, Pool, Used, Waiting};
 pub use http::{Active, Endpoints, Http, UNMATCHED, method_word, route};
-pub use words::{Counts, Decision, Idempotency, LogIn, Refresh, Reservations, Signal, Word};
+pub use jobs::{JobSeries, Jobs};
+pub use words::{Counts, Decision, Idempotency, LogIn, Ran, Refresh, Reservations, Signal, Word};
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -38,6 +40,7 @@ pub struct Metrics {
     pub databases: Databases,
     pub idempotency: Counts<Idempotency>,
     pub inventory: Inventory,
+    pub jobs: Jobs,
     pub log_ins: Counts<LogIn>,
     pub refreshes: Counts<Refresh>,
     pub rate_limits: RateLimits,
@@ -71,17 +74,16 @@ impl Metrics {
     fn new() -> Self {
         let new = New(Registry::new());
         new.registered(process::Process::new());
-        let build = Opts::new("primetrade_build_info", "What this binary was built of.");
-        let target = Opts::new("target_info", "What is measured, in OpenTelemetry's words.");
         Self {
-            build: new.registered(must(IntGaugeVec::new(build, &["version", "revision"]))),
-            target: new.registered(must(IntGaugeVec::new(target, &["service_name", "service_version"]))),
+            build: new.gauges("primetrade_build_info", "What this binary was built of.", &["version", "revision"]),
+            target: new.gauges("target_info", "What is measured, in OpenTelemetry's words.", &["service_name", "service_version"]),
             shed: new.counters("primetrade_load_shed_requests_total", "Requests refused for overload.", &["reason"]),
             http: Http::new(&new),
             clients: Clients::new(&new),
             databases: Databases::new(&new),
             idempotency: new.outcomes("primetrade_idempotency_requests_total", "Requests with an Idempotency-Key."),
             inventory: Inventory::new(&new),
+            jobs: Jobs::new(&new),
             log_ins: new.outcomes("primetrade_auth_logins_total", "Log-ins."),
             refreshes: new.outcomes("primetrade_auth_refreshes_total", "Exchanges of refresh tokens."),
             rate_limits: RateLimits::new(&new),
@@ -142,6 +144,10 @@ impl New {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.registered(must(IntCounterVec::new(Opts::new(name, help), labels)))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.registered(must(IntGaugeVec::new(Opts::new(name, help), labels)))
     }
 
     fn outcomes<W: Word>(&self, name: &str, help: &str) -> Counts<W> {

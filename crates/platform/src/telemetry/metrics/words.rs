@@ -83,6 +83,15 @@ words! {
         NotKept = "not_kept",
     }
 
+    /// What became of an attempt at a job.
+    Ran {
+        Done = "done",
+        Retried = "retried",
+        Parked = "parked",
+        /// Another had taken it over.
+        Lost = "lost",
+    }
+
     /// What a process tells of itself.
     Signal {
         Logs = "logs",

@@ -93,6 +93,13 @@ impl TraceContext {
         Self { trace_id: parent.trace_id, span_id, parent_id: Some(parent.span_id), sampled, state: state(headers) }
     }
 
+    /// A part of what was written down by its name; as that decided, it is recorded or not.
+    pub fn resume(traceparent: &str) -> Self {
+        let Some(parent) = parse(traceparent.as_bytes()) else { return Self::root() };
+        let Parent { trace_id, span_id, sampled } = parent;
+        Self { trace_id, span_id: SpanId::new(), parent_id: Some(span_id), sampled, state: None }
+    }
+
     /// The first of a new trace.
     pub fn root() -> Self {
         Self { trace_id: TraceId::new(), span_id: SpanId::new(), parent_id: None, sampled: sample(), state: None }

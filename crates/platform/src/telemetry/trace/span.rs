@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Internal = 1,
     Server = 2,
     Client = 3,
+    Consumer = 5,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,14 @@ pub(crate) fn record_shared_write(trace: &TraceContext, took: Duration) {
     tracer.record(Span::new(&trace.child(), Kind::Internal, "write in a group", took));
 }
 
-/// The error of a call that got no answer.
+/// Records an attempt at a job.
+pub(crate) fn record_job(trace: &TraceContext, queue: &'static str, succeeded: bool, took: Duration) {
+    let Some(tracer) = tracer().filter(|_| trace.sampled) else { return };
+    let span = Span::new(trace, Kind::Consumer, format!("job {queue}"), took);
+    tracer.record(if succeeded { span } else { span.failed(NO_ANSWER) });
+}
+
+/// The error of a call that got no answer, and of a job: what its words say is for administrators.
 const NO_ANSWER: &str = "_OTHER";
 
 /// Records a call of another service.

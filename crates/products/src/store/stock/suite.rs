@@ -17,7 +17,7 @@ impl Fixture {
         let told = cause.clone();
         let effects = move |done: &Done| {
             let event = |changed| events::stock_event(context.id().unwrap(), changed, &told, None).unwrap();
-            Ok(Effects { events: done.changed.iter().map(event).collect(), answered: None })
+            Ok(Effects::events(done.changed.iter().map(event).collect()))
         };
         self.store.stock(StockWrite { op, cause, effects: Box::new(effects) }).await.unwrap()
     }

@@ -1,0 +1,382 @@
+//! Takes jobs that are due and has them done, a bounded number at a time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use axum::http::HeaderValue;
+use kernel::event::EventHead;
+use kernel::{Actor, Error, Event};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::{Done, Failed, Lease, Priority, Queue, Record, Work, subject};
+use crate::Context;
+use crate::context::random_u64;
+use crate::db::jobs::Left;
+use crate::db::{Database, StoreError};
+use crate::http::RequestId;
+use crate::scope::{self, Scope};
+use crate::telemetry::metrics::{JobSeries, Ran, metrics};
+use crate::telemetry::trace::{self, TraceContext};
+
+/// How long a job is held without a word of its worker. Those of a worker that died wait so long.
+const LEASE: Duration = Duration::from_secs(30);
+/// Between two looks, when no commit of this process rings: other processes enqueue too.
+const POLL: Duration = Duration::from_millis(250);
+/// Between two looks in any case.
+const COALESCE: Duration = Duration::from_millis(20);
+/// Characters that are kept of why an attempt failed.
+const MAX_ERROR: usize = 500;
+
+/// The queues of one database, before they are worked on.
+pub struct Runner {
+    database: Database,
+    context: Context,
+    source: &'static str,
+    lease: Duration,
+    lines: Vec<Line>,
+}
+
+/// One queue and who does its jobs.
+struct Line {
+    queue: Queue,
+    /// Of a periodic one.
+    period: Option<Duration>,
+    work: Arc<dyn Work>,
+    places: Arc<Semaphore>,
+    series: JobSeries,
+}
+
+impl Runner {
+    /// `source`: the service, as its events name it.
+    pub fn new(database: Database, context: Context, source: &'static str) -> Self {
+        Self { database, context, source, lease: LEASE, lines: Vec::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Does the jobs of a queue.
+    #[must_use]
+    pub fn queue(self, queue: Queue, work: impl Work) -> Self {
+        self.line(queue, None, Arc::new(work))
+    }
+
+    /// Does something every `period`, after its end, in one process at a time. It is never parked: what fails is tried again
+    /// after a pause that is no longer than the period.
+    #[must_use]
+    pub fn every<F, R>(self, name: &'static str, period: Duration, work: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.line(Queue { places: 1, ..Queue::new(name) }, Some(period), Arc::new(Periodic(work)))
+    }
+
+    fn line(mut self, queue: Queue, period: Option<Duration>, work: Arc<dyn Work>) -> Self {
+        let (places, series) = (Arc::new(Semaphore::new(queue.places as usize)), metrics().jobs.queue(queue.name));
+        self.lines.push(Line { queue, period, work, places, series });
+        self
+    }
+
+    /// Begins to work.
+    pub fn start(self) -> Workers {
+        let Self { database, context, source, lease, lines } = self;
+        let shared = Shared { database, context, source, lease, worker: worker(), held: Mutex::default() };
+        let (shared, lines) = (Arc::new(shared), lines.into_iter().map(Arc::new).collect::<Vec<_>>());
+        let stop = watch::Sender::new(false);
+        let take = |line: &Arc<Line>| {
+            tokio::spawn(take_from(Arc::clone(&shared), Arc::clone(line), stop.subscribe()))
+        };
+        let takers = lines.iter().map(take).collect();
+        let renewal = tokio::spawn(renew(Arc::clone(&shared)));
+        Workers { shared, lines, stop, takers: Mutex::new(takers), renewal }
+    }
+}
+
+/// What a worker is called: whoever looks at a job finds its process.
+fn worker() -> String {
+    format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
+}
+
+struct Periodic<F>(F);
+
+#[async_trait]
+impl<F, R> Work for Periodic<F>
+where
+    F: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    async fn run(&self, _: &Record) -> Result<Done, Failed> {
+        self.0().await?;
+        Ok(Done::Outside)
+    }
+}
+
+/// Those who work on the jobs of one database.
+pub struct Workers {
+    shared: Arc<Shared>,
+    lines: Vec<Arc<Line>>,
+    stop: watch::Sender<bool>,
+    takers: Mutex<Vec<JoinHandle<()>>>,
+    renewal: JoinHandle<()>,
+}
+
+struct Shared {
+    database: Database,
+    context: Context,
+    source: &'static str,
+    lease: Duration,
+    worker: String,
+    /// What this process works on.
+    held: Mutex<HashMap<kernel::Uuid, Held>>,
+}
+
+struct Held {
+    record: Record,
+    work: AbortHandle,
+}
+
+impl Workers {
+    /// Takes no more, and waits for what is being worked on. What is not done by then is cut off, and due again at once: its try
+    /// does not count.
+    pub async fn stop(&self, patience: Duration) {
+        let _ = self.stop.send(true);
+        let takers = std::mem::take(&mut *lock(&self.takers));
+        let finish = async {
+            futures_util::future::join_all(takers).await;
+            for line in &self.lines {
+                let _ = line.places.acquire_many(line.queue.places).await;
+            }
+        };
+        if tokio::time::timeout(patience, finish).await.is_err() {
+            let cut_off: Vec<Held> = lock(&self.shared.held).drain().map(|(_, held)| held).collect();
+            for Held { record, work } in cut_off {
+                work.abort();
+                let left = Left {
+                    due_at: self.shared.context.now(),
+                    attempts: record.attempts - 1,
+                    error: record.error.clone(),
+                    parked_at: None,
+                };
+                if let Err(error) = self.shared.database.settle_job(record.lease(), Some(left), Vec::new()).await {
+                    self.shared.tell_unsettled(&record, &error);
+                }
+            }
+        }
+        self.renewal.abort();
+    }
+
+    /// Tells the metrics what only a look shows.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn measure(&self) -> Result<(), StoreError> {
+        for line in self.lines.iter().filter(|line| line.period.is_none()) {
+            let (pending, parked) = self.shared.database.count_jobs(line.queue.name).await?;
+            line.series.pending.set(pending);
+            line.series.parked.set(parked);
+        }
+        Ok(())
+    }
+}
+
+/// Takes what is due and has it done, until told to stop.
+async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Receiver<bool>) {
+    let mut rung = shared.database.commits();
+    let (mut ensured, mut failing) = (line.period.is_none(), false);
+    loop {
+        let place = Arc::clone(&line.places).acquire_owned();
+        let place = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => return,
+            place = place => place,
+        };
+        // Nobody closes the semaphore.
+        let Ok(mut places) = place else { return };
+        if let Ok(more) = Arc::clone(&line.places).try_acquire_many_owned(free(&line.places)) {
+            places.merge(more);
+        }
+        let taken = shared.take(&line, places.num_permits(), &mut ensured).await;
+        let went_well = taken.is_ok();
+        let taken = taken.unwrap_or_else(|error| {
+            if !failing {
+                tracing::warn!(event = "jobs.failed", queue = line.queue.name, %error, "jobs cannot be taken");
+            }
+            Vec::new()
+        });
+        failing = !went_well;
+        let idle = taken.is_empty();
+        for record in taken {
+            // No more were asked for than there are places.
+            let Some(place) = places.split(1) else { break };
+            tokio::spawn(Arc::clone(&shared).run(Arc::clone(&line), record, place));
+        }
+        drop(places);
+        if idle {
+            let rest = async {
+                let _ = tokio::time::timeout(POLL, rung.changed()).await;
+                tokio::time::sleep(COALESCE).await;
+            };
+            tokio::select! {
+                _ = stopping.wait_for(|stop| *stop) => return,
+                () = rest => {}
+            }
+        }
+    }
+}
+
+fn free(places: &Semaphore) -> u32 {
+    u32::try_from(places.available_permits()).unwrap_or(u32::MAX)
+}
+
+/// Holds on to what is being worked on, for as long as the process lives.
+async fn renew(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(shared.lease / 3).await;
+        let leases: Vec<Lease> = lock(&shared.held).values().map(|held| held.record.lease()).collect();
+        if leases.is_empty() {
+            continue;
+        }
+        let until = shared.context.now().after(shared.lease);
+        if let Err(error) = shared.database.renew_jobs(leases, until).await {
+            tracing::warn!(event = "jobs.failed", %error, "jobs that are being worked on could not be held on to");
+        }
+    }
+}
+
+impl Shared {
+    /// Takes up to so many due jobs, those of the highest priority first.
+    async fn take(&self, line: &Line, places: usize, ensured: &mut bool) -> Result<Vec<Record>, Error> {
+        let (queue, now) = (line.queue.name, self.context.now());
+        if let Some(period) = line.period.filter(|_| !*ensured) {
+            self.database.ensure_periodic_job(self.context.id()?, queue, micros(period), now).await?;
+            *ensured = true;
+        }
+        let mut taken = Vec::new();
+        for priority in self.database.jobs_due(queue, now).await? {
+            let wanted = i64::try_from(places - taken.len()).unwrap_or(i64::MAX);
+            if wanted > 0 {
+                taken.extend(self.claim(queue, priority, wanted).await?);
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn claim(&self, queue: &'static str, priority: Priority, limit: i64) -> Result<Vec<Record>, StoreError> {
+        let now = self.context.now();
+        self.database.claim_jobs((queue, priority), now, now.after(self.lease), &self.worker, limit).await
+    }
+
+    /// Has one job done, and writes down what came of it.
+    async fn run(self: Arc<Self>, line: Arc<Line>, record: Record, _place: OwnedSemaphorePermit) {
+        let result = match record.attempts > line.queue.tries && line.period.is_none() {
+            true => Err(Failed::Hopeless("those who worked on it died, or stopped to answer".into())),
+            false => self.work(&line, &record).await,
+        };
+        lock(&self.held).remove(&record.id);
+        match self.settle(&line, &record, result).await {
+            Ok(ran) => line.series.outcomes.count(ran),
+            Err(error) => self.tell_unsettled(&record, &error),
+        }
+    }
+
+    async fn work(&self, line: &Line, record: &Record) -> Result<Done, Failed> {
+        let trace = record.traceparent.as_deref().map_or_else(TraceContext::root, TraceContext::resume);
+        let request_id = record.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
+        let request_id = request_id.as_ref().and_then(RequestId::sent);
+        let (patience, started) = (line.queue.patience, Instant::now());
+        let scope = Scope::new(request_id, trace.clone(), Some(tokio::time::Instant::now() + patience));
+        let (work, job) = (Arc::clone(&line.work), record.clone());
+        // On a task of its own, so that a panic costs one try.
+        let mut task = tokio::spawn(scope::within(Arc::new(scope), async move { work.run(&job).await }));
+        lock(&self.held).insert(record.id, Held { record: record.clone(), work: task.abort_handle() });
+        let result = match tokio::time::timeout(patience, &mut task).await {
+            Ok(ended) => ended.unwrap_or_else(|panicked| Err(Failed::ForNow(panicked.to_string()))),
+            Err(_) => {
+                task.abort();
+                Err(Failed::ForNow(format!("it took longer than {} s", patience.as_secs_f64())))
+            }
+        };
+        trace::record_job(&trace, line.queue.name, result.is_ok(), started.elapsed());
+        result
+    }
+
+    async fn settle(&self, line: &Line, record: &Record, result: Result<Done, Failed>) -> Result<Ran, Error> {
+        let now = self.context.now();
+        let later = |pause| Left { due_at: now.after(pause), attempts: 0, error: None, parked_at: None };
+        let (ran, left, told) = match (result, line.period) {
+            (Ok(Done::WithEffect), _) => return Ok(Ran::Done),
+            (Ok(Done::Outside), None) => (Ran::Done, None, None),
+            (Ok(Done::Outside), Some(period)) => (Ran::Done, Some(later(period)), None),
+            (Err(failed), period) => {
+                let (error, hopeless) = match failed {
+                    Failed::ForNow(error) => (error, false),
+                    Failed::Hopeless(error) => (error, true),
+                };
+                let error: String = error.chars().take(MAX_ERROR).collect();
+                let (id, queue, attempts) = (record.id, line.queue.name, record.attempts);
+                let parked = period.is_none() && (hopeless || attempts >= line.queue.tries);
+                match parked {
+                    true => tracing::error!(event = "job.parked", job = %id, queue, attempts, error, "a job is parked"),
+                    false => tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, "a job failed"),
+                }
+                let pause = line.queue.pause_after(attempts, random_u64()?);
+                let pause = period.map_or(pause, |period| pause.min(period));
+                let left = Left { attempts, error: Some(error), parked_at: parked.then_some(now), ..later(pause) };
+                let told = parked.then(|| job_event(&self.context, self.source, "job.parked", record, Actor::System, None));
+                (if parked { Ran::Parked } else { Ran::Retried }, Some(left), told.transpose()?)
+            }
+        };
+        let held = self.database.settle_job(record.lease(), left, told.into_iter().collect()).await?;
+        Ok(if held { ran } else { Ran::Lost })
+    }
+
+    /// Nothing is lost: the job is taken again when its lease is over.
+    fn tell_unsettled(&self, record: &Record, error: &impl std::fmt::Display) {
+        let (id, queue) = (record.id, &record.queue);
+        tracing::warn!(event = "jobs.failed", job = %id, queue, %error, "what came of a job could not be written down");
+    }
+}
+
+/// What happened to a job, for the log.
+pub(super) fn job_event(
+    context: &Context,
+    source: &'static str,
+    kind: &'static str,
+    record: &Record,
+    actor: Actor,
+    request_id: Option<&str>,
+) -> Result<Event, Error> {
+    #[derive(serde::Serialize)]
+    struct About<'a> {
+        queue: &'a str,
+        attempts: i64,
+    }
+    let head = EventHead {
+        id: context.id()?,
+        source,
+        kind,
+        subject: subject(record.id),
+        version: record.claims,
+        time: context.now(),
+        actor,
+        request_id,
+        traceparent: scope::traceparent().or_else(|| record.traceparent.clone()),
+    };
+    Event::new(head, About { queue: &record.queue, attempts: record.attempts }, None)
+        .map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Whole values are put in and taken out under these locks: a poisoned one is usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
