@@ -247,8 +247,7 @@ impl Auth {
             expected.check(before.version)?;
             let after = before.erased(self.context.now());
             let ended = events::sessions_ended(&self.context, &after, None, after.updated_at, cause)?;
-            let effects =
-                Effects::events(vec![ended, events::erased(&self.context, &after, cause)?]);
+            let effects = Effects::events(vec![ended, events::erased(&self.context, &after, cause)?]);
             let change = AccountChange {
                 // No hash is like it, so no password matches.
                 password_hash: Some(String::new()),

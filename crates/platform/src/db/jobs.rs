@@ -219,9 +219,8 @@ impl Database {
             }
             Database::Postgres(db) => {
                 let mut transaction = db.begin().await?;
-                let rows = transaction
-                    .query(CLAIM_POSTGRES, &[&queue, &priority, &now.0, &limit, &until.0, &worker])
-                    .await?;
+                let rows =
+                    transaction.query(CLAIM_POSTGRES, &[&queue, &priority, &now.0, &limit, &until.0, &worker]).await?;
                 transaction.commit().await?;
                 rows.iter().map(record).collect()
             }
@@ -248,8 +247,7 @@ impl Database {
         match self {
             Database::Sqlite(db) => {
                 db.write(move |connection| {
-                    let values =
-                        params![due_at.0, attempts, error, parked_at, lease.id.as_bytes(), lease.claims];
+                    let values = params![due_at.0, attempts, error, parked_at, lease.id.as_bytes(), lease.claims];
                     let held = connection.prepare_cached(LEAVE)?.execute(values)? == 1;
                     if held {
                         effects.write_sqlite(connection)?;
@@ -289,8 +287,7 @@ impl Database {
                 .await
             }
             Database::Postgres(db) => {
-                let (ids, claims): (Vec<Uuid>, Vec<i64>) =
-                    leases.iter().map(|lease| (lease.id, lease.claims)).unzip();
+                let (ids, claims): (Vec<Uuid>, Vec<i64>) = leases.iter().map(|lease| (lease.id, lease.claims)).unzip();
                 let mut transaction = db.begin().await?;
                 let renewed = transaction.execute(RENEW_ALL, &[&until.0, &ids, &claims]).await;
                 transaction.end(renewed).await.map(drop)

@@ -37,17 +37,27 @@ const STEP: &str = "update counters set value = value + 1 where id = $1 returnin
 
 /// Both databases, empty and migrated. The folder lives as long as the SQLite one.
 pub(crate) async fn both() -> (TempDir, [Database; 2]) {
+    let (folder, opened) = both_of(&COUNTERS).await;
+    (folder, opened.map(|(_, database)| database))
+}
+
+/// As [`both`], of any service, with where they are.
+pub(crate) async fn both_of(migrations: &Migrations) -> (TempDir, [(DatabaseUrl, Database); 2]) {
     let folder = TempDir::new().unwrap();
     let sqlite = DatabaseUrl::Sqlite(folder.path().to_owned());
     let postgres: DatabaseUrl = testkit::postgres::database().parse().unwrap();
     let mut databases = Vec::new();
     for url in [sqlite, postgres] {
-        let database = Database::open(&url, "counters", LIMITS).await.unwrap();
-        database.migrate(&COUNTERS).await.unwrap();
-        databases.push(database);
+        let database = open(&url).await;
+        database.migrate(migrations).await.unwrap();
+        databases.push((url, database));
     }
     let Ok(databases) = databases.try_into() else { panic!("two were opened") };
     (folder, databases)
+}
+
+pub(crate) async fn open(url: &DatabaseUrl) -> Database {
+    Database::open(url, "counters", LIMITS).await.unwrap()
 }
 
 pub(crate) fn run<F: Future>(test: F) -> F::Output {

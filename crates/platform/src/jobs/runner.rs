@@ -89,9 +89,7 @@ impl Runner {
         let shared = Shared { database, context, source, lease, worker: worker(), held: Mutex::default() };
         let (shared, lines) = (Arc::new(shared), lines.into_iter().map(Arc::new).collect::<Vec<_>>());
         let stop = watch::Sender::new(false);
-        let take = |line: &Arc<Line>| {
-            tokio::spawn(take_from(Arc::clone(&shared), Arc::clone(line), stop.subscribe()))
-        };
+        let take = |line: &Arc<Line>| tokio::spawn(take_from(Arc::clone(&shared), Arc::clone(line), stop.subscribe()));
         let takers = lines.iter().map(take).collect();
         let renewal = tokio::spawn(renew(Arc::clone(&shared)));
         Workers { shared, lines, stop, takers: Mutex::new(takers), renewal }
@@ -274,18 +272,18 @@ impl Shared {
 
     /// Has one job done, and writes down what came of it.
     async fn run(self: Arc<Self>, line: Arc<Line>, record: Record, _place: OwnedSemaphorePermit) {
-        let result = match record.attempts > line.queue.tries && line.period.is_none() {
-            true => Err(Failed::Hopeless("those who worked on it died, or stopped to answer".into())),
-            false => self.work(&line, &record).await,
-        };
-        lock(&self.held).remove(&record.id);
+        let died = || Failed::Hopeless("those who worked on it died, or were not heard of any more".into());
+        let worn_out = record.attempts > line.queue.tries && line.period.is_none();
+        let result = if worn_out { Some(Err(died())) } else { self.work(&line, &record).await };
+        let Some(result) = result else { return };
         match self.settle(&line, &record, result).await {
             Ok(ran) => line.series.outcomes.count(ran),
             Err(error) => self.tell_unsettled(&record, &error),
         }
     }
 
-    async fn work(&self, line: &Line, record: &Record) -> Result<Done, Failed> {
+    /// An attempt; nothing if it was cut off by [`Workers::stop`], which settles it.
+    async fn work(&self, line: &Line, record: &Record) -> Option<Result<Done, Failed>> {
         let trace = record.traceparent.as_deref().map_or_else(TraceContext::root, TraceContext::resume);
         let request_id = record.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
         let request_id = request_id.as_ref().and_then(RequestId::sent);
@@ -303,7 +301,7 @@ impl Shared {
             }
         };
         trace::record_job(&trace, line.queue.name, result.is_ok(), started.elapsed());
-        result
+        lock(&self.held).remove(&record.id).map(|_| result)
     }
 
     async fn settle(&self, line: &Line, record: &Record, result: Result<Done, Failed>) -> Result<Ran, Error> {
@@ -328,7 +326,8 @@ impl Shared {
                 let pause = line.queue.pause_after(attempts, random_u64()?);
                 let pause = period.map_or(pause, |period| pause.min(period));
                 let left = Left { attempts, error: Some(error), parked_at: parked.then_some(now), ..later(pause) };
-                let told = parked.then(|| job_event(&self.context, self.source, "job.parked", record, Actor::System, None));
+                let told =
+                    parked.then(|| job_event(&self.context, self.source, "job.parked", record, Actor::System, None));
                 (if parked { Ran::Parked } else { Ran::Retried }, Some(left), told.transpose()?)
             }
         };

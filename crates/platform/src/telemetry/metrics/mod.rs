@@ -76,7 +76,11 @@ impl Metrics {
         new.registered(process::Process::new());
         Self {
             build: new.gauges("primetrade_build_info", "What this binary was built of.", &["version", "revision"]),
-            target: new.gauges("target_info", "What is measured, in OpenTelemetry's words.", &["service_name", "service_version"]),
+            target: new.gauges(
+                "target_info",
+                "What is measured, in OpenTelemetry's words.",
+                &["service_name", "service_version"],
+            ),
             shed: new.counters("primetrade_load_shed_requests_total", "Requests refused for overload.", &["reason"]),
             http: Http::new(&new),
             clients: Clients::new(&new),
