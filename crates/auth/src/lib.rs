@@ -19,14 +19,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
-use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
+use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations};
 
 pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict};
-pub use service::{Administration, Auth, AuthSettings, Authenticated, LoggedIn, Mail, Opened, StartError};
+pub use service::{Administration, Auth, AuthSettings, Authenticated, LoggedIn, MAILS, Mail, Opened, StartError};
 pub use tokens::{Audience, Claims};
 
 /// The schema of the database that auth is started with.
@@ -35,11 +35,13 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { version: 1, name: "common", sql: COMMON_SQLITE },
         Migration { version: 2, name: "accounts", sql: include_str!("../migrations/sqlite/0001_accounts.sql") },
         Migration { version: 3, name: "sessions_v2", sql: include_str!("../migrations/sqlite/0003_sessions_v2.sql") },
+        Migration { version: 4, name: "jobs", sql: JOBS_SQLITE },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
         Migration { version: 2, name: "accounts", sql: include_str!("../migrations/postgres/0001_accounts.sql") },
         Migration { version: 3, name: "sessions_v2", sql: include_str!("../migrations/postgres/0003_sessions_v2.sql") },
+        Migration { version: 4, name: "jobs", sql: JOBS_POSTGRES },
     ],
 };
 

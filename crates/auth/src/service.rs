@@ -31,7 +31,7 @@ use crate::store::{self, Store, StoredAccount};
 use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
 
-pub use mail::Mail;
+pub use mail::{MAILS, Mail};
 pub use profile::Administration;
 use profile::{ATTEMPTS, others_change_it};
 pub use sessions::Opened;
@@ -51,6 +51,8 @@ pub struct AuthSettings {
     pub hash_queue: usize,
     /// Whether guessing of passwords is slowed down.
     pub throttle: bool,
+    /// Whether somebody sends the mails of [`MAILS`].
+    pub mails: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +94,7 @@ pub struct Auth {
     pub(crate) throttle: Option<Throttle>,
     /// Of mailed permissions.
     pub(crate) mail_throttle: Option<Throttle>,
+    sends_mails: bool,
 }
 
 impl Auth {
@@ -121,6 +124,7 @@ impl Auth {
             refresh_token_lifetime: settings.refresh_token_lifetime,
             throttle: settings.throttle.then(Throttle::default),
             mail_throttle: settings.throttle.then(Throttle::default),
+            sends_mails: settings.mails,
             context,
             tasks,
         }))

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use auth::{Accounts, Auth};
 use axum::Router;
+use futures_util::future::join_all;
 use platform::db::{Database, StoreError};
 use platform::http::openapi::Api;
 use platform::internal::Envoy;
+use platform::jobs::{Desk, RemoteDesk};
 use platform::telemetry::metrics;
 use products::{Catalogue, Products};
 
 use crate::Failure;
 use crate::config::Config;
 use crate::roles::{
-    About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, UsersRole, ready,
+    About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, ServiceData, UsersRole,
+    ready,
 };
 
 /// What describes every endpoint. Nothing is opened for it.
@@ -52,7 +55,19 @@ impl App {
             }
         };
         let users = match roles.has(Role::Users) {
-            true => Some(UsersRole::create(&deps, accounts(Role::Users)?, catalogue()?)),
+            true => {
+                let desk = |role, data: Option<&ServiceData>| -> Result<Arc<dyn Desk>, Failure> {
+                    match data {
+                        Some(data) => Ok(data.desk()),
+                        None => Ok(Arc::new(RemoteDesk(deps.peer(role, Role::Users)?))),
+                    }
+                };
+                let desks = vec![
+                    ("auth", desk(Role::Auth, auth.as_ref().map(|auth| &auth.data))?),
+                    ("products", desk(Role::Products, products.as_ref().map(|products| &products.data))?),
+                ];
+                Some(UsersRole::create(&deps, accounts(Role::Users)?, catalogue()?, desks))
+            }
             false => None,
         };
         let notifications = roles.has(Role::Notifications).then(NotificationsRole::create);
@@ -114,15 +129,21 @@ impl App {
         Ok((&auth.service, &products.service))
     }
 
-    fn databases(&self) -> impl Iterator<Item = &Database> {
+    /// The databases of this process.
+    fn data(&self) -> impl Iterator<Item = &ServiceData> {
         let (auth, products) = (&self.auth, &self.products);
-        auth.iter().map(|role| &role.database).chain(products.iter().map(|role| &role.database))
+        auth.iter().map(|role| &role.data).chain(products.iter().map(|role| &role.data))
+    }
+
+    fn databases(&self) -> impl Iterator<Item = &Database> {
+        self.data().map(|data| &data.database)
     }
 
     /// Waits for the last writes, and brings the databases into the form in which their files can be copied. Call it when nobody
     /// asks any more.
     pub async fn close(&self) {
-        self.deps.tasks.finished().await;
+        let jobs = join_all(self.data().map(ServiceData::stop));
+        tokio::join!(jobs, self.deps.tasks.finished());
         for database in self.databases() {
             if let Err(error) = database.close().await {
                 tracing::warn!(event = "db.close.failed", error = %error, "the write-ahead log was not emptied");
@@ -133,8 +154,12 @@ impl App {
     /// Tells the metrics what only a look shows.
     pub async fn measure(&self) {
         let (mut waiting, mut oldest) = (0, None);
-        for database in self.databases() {
-            match database.measure().await {
+        for data in self.data() {
+            let measured = async {
+                data.measure().await?;
+                data.database.measure().await
+            };
+            match measured.await {
                 Ok((events, since)) => {
                     waiting += events;
                     oldest = oldest.into_iter().chain(since).min();

@@ -1,22 +1,32 @@
-//! Mails that are waiting in the event log, for whoever sends them.
+//! Mails: jobs for whoever sends them. What they say, and to whom, is with the event that asks for them.
 
-use kernel::Error;
-use platform::db::events as log;
-use serde::Deserialize;
+use kernel::{Error, Event, Uuid};
+use platform::db::{Effects, events as log};
+use platform::jobs::{Failed, Job, Record};
+use serde::{Deserialize, Serialize};
 
 use super::Auth;
 use crate::events::{MAIL_REQUESTED, MailRequest, Personal, Template};
 use crate::model::Purpose;
 use crate::tickets::Ticket;
 
+/// The queue of mails.
+pub const MAILS: &str = "mails";
+
 /// A mail, ready to send.
 #[derive(Debug)]
 pub struct Mail {
-    /// The event that asks for it: the same mail has the same id, however often it is read.
-    pub id: kernel::Uuid,
+    /// The event that asks for it: the same mail has the same id, however often it is sent.
+    pub id: Uuid,
     pub to: String,
     pub subject: &'static str,
     pub text: String,
+}
+
+/// The payload of a job: it holds no address, which would outlive its account.
+#[derive(Serialize, Deserialize)]
+struct MailJob {
+    event: Uuid,
 }
 
 #[derive(Deserialize)]
@@ -25,31 +35,30 @@ struct Envelope {
 }
 
 impl Auth {
-    /// The mails after a position of the log, and the position to go on from. Those of accounts that were erased meanwhile are
-    /// gone with their addresses.
-    ///
-    /// # Errors
-    /// `Unavailable`; `Internal` for an event that cannot be read.
-    pub async fn mails_after(&self, position: i64, limit: i64) -> Result<(Vec<Mail>, i64), Error> {
-        let logged = self.database.events_after(position, limit).await?;
-        let next = logged.last().map_or(position, |event| event.position);
-        let mut mails = Vec::new();
-        for event in logged.iter().filter(|event| event.kind == MAIL_REQUESTED) {
-            // Without personal fields its account is erased: nobody is there to be mailed.
-            let Some(personal) = log::personal_of(&self.database, event.id).await? else { continue };
-            let read = serde_json::from_slice::<Envelope>(&event.bytes);
-            match read.and_then(|request| Ok((request.data, serde_json::from_slice(&personal)?))) {
-                Ok((request, to)) => mails.push(self.mail(event.id, &request, to)?),
-                // Others must not wait for it.
-                Err(error) => {
-                    tracing::error!(event = "mail.unreadable", position = event.position, %error, "a mail is left out");
-                }
-            }
-        }
-        Ok((mails, next))
+    /// What a change tells, with a job for each mail that it asks for, if mails are sent.
+    pub(crate) fn effects(&self, events: Vec<Event>) -> Result<Effects, Error> {
+        let mails = events.iter().filter(|event| self.sends_mails && event.kind == MAIL_REQUESTED);
+        let job = |mail: &Event| Job::new(&self.context, MAILS, &MailJob { event: mail.id });
+        let jobs = mails.map(job).collect::<Result<_, _>>()?;
+        Ok(Effects { events, jobs, ..Effects::default() })
     }
 
-    fn mail(&self, id: kernel::Uuid, request: &MailRequest, to: Personal) -> Result<Mail, Error> {
+    /// The mail that a job is about. Those of accounts that were erased meanwhile are gone with their addresses.
+    ///
+    /// # Errors
+    /// `Hopeless` when what it is about cannot be read; `ForNow` when the database does not answer.
+    pub async fn mail_of(&self, job: &Record) -> Result<Option<Mail>, Failed> {
+        let MailJob { event: id } = job.read()?;
+        let unreadable = |error: serde_json::Error| Failed::Hopeless(format!("its event: {error}"));
+        let asked = log::by_id(&self.database, id).await.map_err(Error::from)?;
+        let asked = asked.ok_or_else(|| Failed::Hopeless("its event is not there".into()))?;
+        let Some(personal) = log::personal_of(&self.database, id).await.map_err(Error::from)? else { return Ok(None) };
+        let request = serde_json::from_slice::<Envelope>(&asked).map_err(unreadable)?.data;
+        let to = serde_json::from_slice(&personal).map_err(unreadable)?;
+        Ok(Some(self.mail(id, &request, to)?))
+    }
+
+    fn mail(&self, id: Uuid, request: &MailRequest, to: Personal) -> Result<Mail, Error> {
         let (subject, words, purpose) = match request.template {
             Template::VerifyEmail => (
                 "Please confirm your e-mail address",

@@ -48,7 +48,7 @@ impl Auth {
         let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let made = events::registered(&self.context, &account, cause)?;
         let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
-        let effects = Effects::events(vec![made, mail]);
+        let effects = self.effects(vec![made, mail])?;
         let store = Arc::clone(&self.store);
         let create = async move { Ok(store.create_account(stored, None, Some(token), effects).await) };
         match self.tasks.run(create).await? {
@@ -66,7 +66,7 @@ impl Auth {
         let mail = events::mail_requested(&self.context, &owner.account, Template::AlreadyRegistered, None, cause)?;
         // A refusal would tell that the address is registered: who asks too often just causes no more mails.
         let effects = match self.may_mail(email, address) {
-            Ok(()) => Effects::event(mail),
+            Ok(()) => self.effects(vec![mail])?,
             Err(_) => Effects::default(),
         };
         // A decoy takes the place of the newcomer's permission, so that both cases write the same.
@@ -125,7 +125,7 @@ impl Auth {
                 let before = Account { email: before.email, ..after.clone() };
                 changed.push(events::mail_requested(&self.context, &before, Template::AddressChanged, None, cause)?);
             }
-            if self.write(change, Effects::events(changed)).await? {
+            if self.write(change, self.effects(changed)?).await? {
                 return Ok(after);
             }
         }
@@ -284,7 +284,7 @@ impl Auth {
         let ended = events::sessions_ended(&self.context, after, kept, after.updated_at, cause)?;
         let changed = events::password_changed(&self.context, after, cause)?;
         let mail = events::mail_requested(&self.context, after, Template::PasswordChanged, None, cause)?;
-        Ok(Effects::events(vec![changed, ended, mail]))
+        self.effects(vec![changed, ended, mail])
     }
 
     pub(crate) fn check_new_password(&self, field: &'static str, new: &str, account: &Account) -> Result<(), Error> {

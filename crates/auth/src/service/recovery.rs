@@ -31,7 +31,7 @@ impl Auth {
                 let token = self.one_time_token(&account, Purpose::ResetPassword, RESET_LIFETIME)?;
                 let template = Template::ResetPassword;
                 let mail = events::mail_requested(&self.context, &account, template, Some(token.id), cause)?;
-                (Some(account.id), token, Effects::event(mail))
+                (Some(account.id), token, self.effects(vec![mail])?)
             }
             None => (None, self.decoy(Purpose::ResetPassword, RESET_LIFETIME)?, Effects::default()),
         };
@@ -81,8 +81,8 @@ impl Auth {
         self.may_mail(&account.email, address)?;
         let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
         let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
-        let store = Arc::clone(&self.store);
-        self.tasks.run(async move { Ok(store.issue_token(Some(account.id), token, Effects::event(mail)).await?) }).await
+        let (store, effects) = (Arc::clone(&self.store), self.effects(vec![mail])?);
+        self.tasks.run(async move { Ok(store.issue_token(Some(account.id), token, effects).await?) }).await
     }
 
     /// Verifies an account's address by a mailed permission.

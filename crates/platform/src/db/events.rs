@@ -216,6 +216,25 @@ pub async fn personal_of(database: &super::Database, event_id: Uuid) -> Result<O
     }
 }
 
+/// The envelope of one event.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn by_id(database: &super::Database, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+    match database {
+        super::Database::Sqlite(db) => db.read_point(|connection| {
+            let mut statement = connection.prepare_cached("select bytes from events where id = $1")?;
+            let mut rows = statement.query([id.as_bytes()])?;
+            Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+        }),
+        super::Database::Postgres(db) => {
+            let sql = "select bytes from events where id = $1 union all \
+                select bytes from events_inbox where id = $1 limit 1";
+            Ok(db.query_opt(sql, &[&id]).await?.map(|row| row.get(0)))
+        }
+    }
+}
+
 /// The envelope of a subject's event at a version: how the subject was then.
 ///
 /// # Errors

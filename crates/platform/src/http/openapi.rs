@@ -194,12 +194,13 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const BEARER: &str = "bearer";
 
 /// What v2's operations are about, in the order in which a newcomer meets it.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("accounts", "Becoming somebody: an account, its address verified, its password chosen anew."),
     ("sessions", "Logging in and out. A session gives access tokens, and refresh tokens that are good once."),
     ("me", "The caller's own account."),
     ("products", "The catalogue: everyone sees what is active, sellers change what is theirs."),
     ("users", "Accounts, for administrators."),
+    ("jobs", "Work that is done some time after the change that asks for it, for administrators."),
 ];
 
 fn tag(name: &str, about: &str) -> Tag {

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use kernel::{Error, Timestamp, Uuid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use desk::{Desk, Filter, LocalDesk};
 pub use remote::{RemoteDesk, routes};
@@ -30,8 +31,9 @@ use crate::{Context, scope};
 const MAX_PAYLOAD: usize = 16 << 10;
 
 /// Which of several jobs that are due goes first. All of a higher priority go before any of a lower one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = JobPriority)]
 pub enum Priority {
     High,
     Normal,
@@ -40,14 +42,6 @@ pub enum Priority {
 
 impl Priority {
     pub const ALL: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Priority::High => "high",
-            Priority::Normal => "normal",
-            Priority::Low => "low",
-        }
-    }
 }
 
 /// A job to enqueue with a change.
@@ -122,13 +116,13 @@ pub struct Record {
     pub traceparent: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// `waiting` for its time or for a worker, `running`, or `parked`: it failed too often, and waits to be replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = JobState)]
 pub enum State {
-    /// For its time, or for a worker.
     Waiting,
     Running,
-    /// It failed too often.
     Parked,
 }
 

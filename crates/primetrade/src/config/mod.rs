@@ -43,6 +43,7 @@ pub struct Config {
     pub upstreams: Upstreams,
     pub internal: Internal,
     pub mail: Mail,
+    pub jobs: Jobs,
     pub log: Log,
     pub telemetry: Telemetry,
     pub limits: Limits,
@@ -99,6 +100,15 @@ pub struct Auth {
 pub struct Mail {
     /// A folder for development, into which they are written.
     pub sink: Option<PathBuf>,
+}
+
+/// Work that is done some time after the change that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jobs {
+    /// Attempts before a job is parked.
+    pub tries: usize,
+    /// After the first failure; it doubles with each.
+    pub pause: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,6 +248,7 @@ impl Config {
             },
             internal: Internal { listen: None, key_file: PathBuf::new() },
             mail: Mail { sink: None },
+            jobs: Jobs { tries: 0, pause: Duration::ZERO },
             log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
             telemetry: Telemetry::default(),
             limits: Limits::default(),

@@ -335,6 +335,20 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| put(&mut config.mail.sink, value::optional(text, value::path)),
     },
     Setting {
+        key: "jobs.tries",
+        default: "12",
+        doc: "How often a job, such as a mail, is tried before it is parked until an administrator has it replayed.",
+        secret: false,
+        apply: |config, text| put(&mut config.jobs.tries, value::integer(text, 1..=100)),
+    },
+    Setting {
+        key: "jobs.pause",
+        default: "2 s",
+        doc: "How long a job rests after it failed for the first time; twice as long after each further time, an hour at most.",
+        secret: false,
+        apply: |config, text| put(&mut config.jobs.pause, value::duration(text, SECOND / 1_000..=HOUR)),
+    },
+    Setting {
         key: "limits.enabled",
         default: "true",
         doc: "Whether failed log-ins are limited (10 per account and address, 100 per address, in 10 minutes).",

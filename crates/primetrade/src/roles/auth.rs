@@ -2,25 +2,24 @@
 
 use std::sync::Arc;
 
-use auth::{Auth, AuthSettings};
+use auth::{Auth, AuthSettings, MAILS};
 use axum::Router;
-use platform::Context;
-use platform::db::Database;
 
-use super::{Deps, Purpose, sweep, tend};
-use crate::{Failure, mail_sink};
+use super::data::{SWEEP, ServiceData, sweep};
+use super::{Deps, Purpose};
+use crate::Failure;
+use crate::mail_sink::MailSink;
 
 pub struct AuthRole {
     pub service: Arc<Auth>,
-    pub database: Database,
-    context: Context,
+    pub data: ServiceData,
     mail_sink: Option<std::path::PathBuf>,
 }
 
 impl AuthRole {
     pub async fn create(deps: &Deps) -> Result<Self, Failure> {
         let config = &deps.config;
-        let database = deps.open(config.auth_database(), "auth", &auth::MIGRATIONS).await?;
+        let data = ServiceData::open(deps, config.auth_database(), "/auth", &auth::MIGRATIONS).await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
             access_token_lifetime: config.auth.access_token_lifetime,
@@ -29,21 +28,23 @@ impl AuthRole {
             hash_threads: config.auth.hash_threads,
             hash_queue: config.auth.hash_queue,
             throttle: config.limits.enabled,
+            mails: config.mail.sink.is_some(),
         };
-        let (context, mail_sink) = (deps.context.clone(), config.mail.sink.clone());
-        let service = Auth::start(settings, database.clone(), context.clone(), deps.tasks.clone())?;
-        Ok(Self { service, database, context, mail_sink })
+        let service = Auth::start(settings, data.database.clone(), deps.context.clone(), deps.tasks.clone())?;
+        Ok(Self { service, data, mail_sink: config.mail.sink.clone() })
     }
 
     pub fn start(&self) {
-        tend(&self.database, &self.context);
         let auth = Arc::clone(&self.service);
-        tokio::spawn(sweep(async move |rows| {
-            auth.sweep_sessions(rows).await.is_ok_and(|swept| swept == rows.unsigned_abs())
-        }));
-        if let Some(folder) = &self.mail_sink {
-            tokio::spawn(mail_sink::run(Arc::clone(&self.service), folder.clone()));
+        let sessions = sweep(move |rows| {
+            let auth = Arc::clone(&auth);
+            async move { auth.sweep_sessions(rows).await }
+        });
+        let mut runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
+        if let Some(folder) = self.mail_sink.clone() {
+            runner = runner.queue(self.data.queue(MAILS), MailSink { auth: Arc::clone(&self.service), folder });
         }
+        self.data.start(runner);
     }
 
     /// The public's endpoints.
@@ -53,6 +54,6 @@ impl AuthRole {
 
     /// Those of other processes.
     pub fn internal(&self) -> Router {
-        auth::internal_routes(Arc::clone(&self.service))
+        auth::internal_routes(Arc::clone(&self.service)).merge(self.data.internal())
     }
 }

@@ -4,6 +4,7 @@
 
 mod about;
 mod auth;
+mod data;
 mod gateway;
 mod notifications;
 mod products;
@@ -12,6 +13,7 @@ mod users;
 
 pub use self::about::{About, ready};
 pub use self::auth::AuthRole;
+pub use self::data::ServiceData;
 pub use self::gateway::GatewayRole;
 pub use self::notifications::NotificationsRole;
 pub use self::products::ProductsRole;
@@ -19,13 +21,10 @@ pub use self::set::{Role, Roles};
 pub use self::users::UsersRole;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::gateway::EdgeSettings;
 use kernel::SystemClock;
 use platform::Context;
-use platform::db::migrate::Migrations;
-use platform::db::{Database, DatabaseUrl, Limits};
 use platform::internal::{Envoy, Peer};
 use platform::tasks::WriteTasks;
 use platform::upstream::{self, Balance, Upstream};
@@ -98,30 +97,6 @@ impl Deps {
         Ok(Peer { upstream: Upstream::start(settings), ..peer })
     }
 
-    /// Opens a service's database, with its schema as the purpose demands.
-    ///
-    /// # Errors
-    /// When it cannot be reached, or its schema does not fit.
-    pub async fn open(
-        &self,
-        url: &DatabaseUrl,
-        service: &'static str,
-        migrations: &Migrations,
-    ) -> Result<Database, Failure> {
-        let settings = &self.config.database;
-        let limits = Limits { pool_size: settings.pool_size, shared_connections: settings.shared_connections };
-        let database = Database::open(url, service, limits).await?;
-        match (self.purpose, &settings.migrate_url) {
-            (Purpose::Serve { migrate: false }, _) => database.require_current(migrations).await?,
-            // It leads to the common database, not to one that a service has of its own.
-            (_, Some(privileged)) if *url == settings.url => {
-                Database::open(privileged, service, limits).await?.migrate(migrations).await?
-            }
-            _ => database.migrate(migrations).await?,
-        }
-        Ok(database)
-    }
-
     /// How a listener bounds what it takes.
     pub fn edge(&self) -> EdgeSettings {
         let http = &self.config.http;
@@ -147,26 +122,4 @@ pub fn upstream_settings(config: &Config, role: Role) -> upstream::Settings {
         max_in_flight: (config.http.max_requests / 2).max(64),
         envoy: None,
     }
-}
-
-/// Deletes what has expired, a small batch at a time, for as long as the process lives.
-async fn sweep(batch: impl AsyncFn(i64) -> bool) {
-    /// Rows of one transaction: few enough never to hold up writers.
-    const ROWS: i64 = 500;
-    let mut pause = tokio::time::interval(Duration::from_secs(60));
-    loop {
-        pause.tick().await;
-        while batch(ROWS).await {}
-    }
-}
-
-/// What every database of a service needs beside requests: events get their positions, expired idempotency keys go.
-fn tend(database: &Database, context: &Context) {
-    if let Database::Postgres(postgres) = database {
-        tokio::spawn(platform::db::sequencer::run(Arc::clone(postgres)));
-    }
-    let (database, context) = (database.clone(), context.clone());
-    tokio::spawn(sweep(async move |rows| {
-        database.sweep_idempotency(context.now(), rows).await.is_ok_and(|swept| swept == rows.unsigned_abs())
-    }));
 }

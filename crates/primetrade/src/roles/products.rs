@@ -4,31 +4,29 @@ use std::sync::Arc;
 
 use auth::Accounts;
 use axum::Router;
-use platform::Context;
-use platform::db::Database;
 use products::Products;
 
-use super::{Deps, tend};
+use super::Deps;
+use super::data::ServiceData;
 use crate::Failure;
 
 pub struct ProductsRole {
     pub service: Products,
-    pub database: Database,
+    pub data: ServiceData,
     accounts: Arc<dyn Accounts>,
-    context: Context,
 }
 
 impl ProductsRole {
     pub async fn create(deps: &Deps, accounts: Arc<dyn Accounts>) -> Result<Self, Failure> {
         let config = &deps.config;
-        let database = deps.open(config.products_database(), "products", &products::MIGRATIONS).await?;
-        let context = deps.context.clone();
-        let service = Products::new(database.clone(), context.clone(), deps.tasks.clone(), config.products.currency);
-        Ok(Self { service, database, accounts, context })
+        let data = ServiceData::open(deps, config.products_database(), "/products", &products::MIGRATIONS).await?;
+        let (database, context) = (data.database.clone(), deps.context.clone());
+        let service = Products::new(database, context, deps.tasks.clone(), config.products.currency);
+        Ok(Self { service, data, accounts })
     }
 
     pub fn start(&self) {
-        tend(&self.database, &self.context);
+        self.data.start(self.data.runner());
         tokio::spawn(self.service.clone().expire_reservations());
     }
 
@@ -39,6 +37,6 @@ impl ProductsRole {
 
     /// Those of other processes.
     pub fn internal(&self) -> Router {
-        products::internal_routes(self.service.clone())
+        products::internal_routes(self.service.clone()).merge(self.data.internal())
     }
 }

@@ -6,18 +6,21 @@ use auth::Accounts;
 use axum::Router;
 use platform::Context;
 use products::Catalogue;
+use users::Desks;
 
 use super::Deps;
 
 pub struct UsersRole {
     accounts: Arc<dyn Accounts>,
     products: Arc<dyn Catalogue>,
+    desks: Desks,
     context: Context,
 }
 
 impl UsersRole {
-    pub fn create(deps: &Deps, accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>) -> Self {
-        Self { accounts, products, context: deps.context.clone() }
+    /// `desks`: the jobs of each service.
+    pub fn create(deps: &Deps, accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, desks: Desks) -> Self {
+        Self { accounts, products, desks, context: deps.context.clone() }
     }
 
     pub fn start(&self) {
@@ -27,6 +30,7 @@ impl UsersRole {
 
     /// The public's endpoints.
     pub fn api(&self) -> Router {
-        users::api(Arc::clone(&self.accounts), Arc::clone(&self.products), self.context.clone()).into()
+        let (accounts, products) = (Arc::clone(&self.accounts), Arc::clone(&self.products));
+        users::api(accounts, products, self.desks.clone(), self.context.clone()).into()
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
-use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
+use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations};
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
 pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
@@ -34,6 +34,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             name: "stock_ledger",
             sql: include_str!("../../migrations/sqlite/0005_stock_ledger.sql"),
         },
+        Migration { version: 6, name: "jobs", sql: JOBS_SQLITE },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
@@ -49,6 +50,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             name: "stock_ledger",
             sql: include_str!("../../migrations/postgres/0005_stock_ledger.sql"),
         },
+        Migration { version: 6, name: "jobs", sql: JOBS_POSTGRES },
     ],
 };
 

@@ -13,16 +13,19 @@ use products::Catalogue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::Desks;
+
 /// What every endpoint is given.
 pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
     pub products: Arc<dyn Catalogue>,
+    pub desks: Desks,
     pub context: Context,
 }
 
 /// Every endpoint of user administration.
-pub fn api(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, context: Context) -> Api {
-    endpoints().with_state(Arc::new(Endpoints { accounts, products, context }))
+pub fn api(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, desks: Desks, context: Context) -> Api {
+    endpoints().with_state(Arc::new(Endpoints { accounts, products, desks, context }))
 }
 
 /// What describes them.
@@ -37,6 +40,9 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::get::handle, v2::patch::handle))
         .routes(routes!(v2::me::erase::handle))
         .routes(routes!(v2::me::export::handle))
-        .routes(routes!(v2::sessions::handle));
+        .routes(routes!(v2::sessions::handle))
+        .routes(routes!(v2::jobs::list::handle))
+        .routes(routes!(v2::jobs::get::handle))
+        .routes(routes!(v2::jobs::replay::handle));
     Api { v1, v2 }
 }

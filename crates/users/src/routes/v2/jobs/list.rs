@@ -1,0 +1,56 @@
+//! `GET /api/v2/jobs`
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use platform::http::caller::V2Admin;
+use platform::http::v2::page::PageParameters;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, Page, Position, Query, Refusal};
+use platform::jobs::{Filter, State as JobState};
+use utoipa::IntoParams;
+
+use super::V2Job;
+use crate::jobs::{self, Found};
+use crate::routes::Endpoints;
+
+const MAX_QUEUE: usize = 64;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct JobFilter {
+    /// Only those of this queue.
+    #[param(max_length = 64)]
+    queue: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<JobState>,
+}
+
+type V2JobPage = Page<V2Job>;
+
+/// Jobs of all services, newest first, for administrators
+///
+/// What is done is gone. Those that are parked failed too often, and wait to be replayed.
+#[utoipa::path(get, path = "/api/v2/jobs", operation_id = "list_jobs", tag = "jobs", security(("bearer" = [])),
+    params(JobFilter, PageParameters), responses((status = 200, body = V2JobPage),
+        (status = 403, body = Problem, content_type = "application/problem+json")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Admin(_): V2Admin,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let mut query = Query::read(query.as_deref(), &["queue", "state", "limit", "cursor"]);
+    let named = |text: &str| (text.len() <= MAX_QUEUE && !text.contains('\0')).then(|| text.to_owned());
+    let queue = query.parsed("queue", "the name of a queue", named);
+    let state = query.choice("state", &JobState::ALL.map(|state| (state.as_str(), state)));
+    let scope = format!("jobs {queue:?} {state:?}");
+    let (limit, before) = (query.limit(), query.cursor(&scope, Position::time));
+    query.finish()?;
+    let before = before.map(|(_, id)| id);
+    let found = jobs::list(&endpoints.desks, &Filter { queue, state }, before, limit + 1).await?;
+    let position = |found: &Found| Position::at(found.job.created_at, found.job.id);
+    Ok(v2::private(&Page::of(found, limit, &scope, position, V2Job::from)))
+}
