@@ -135,6 +135,11 @@ impl App {
         auth.iter().map(|role| &role.data).chain(products.iter().map(|role| &role.data))
     }
 
+    /// The jobs of each service of this process.
+    pub fn desks(&self) -> users::Desks {
+        self.data().map(|data| (data.service(), data.desk())).collect()
+    }
+
     fn databases(&self) -> impl Iterator<Item = &Database> {
         self.data().map(|data| &data.database)
     }

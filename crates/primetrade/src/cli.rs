@@ -7,9 +7,11 @@ use std::sync::LazyLock;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
-use kernel::Currency;
+use kernel::{Currency, Uuid};
 use platform::http::openapi::Version;
+use platform::jobs::{Filter, State};
 
+use crate::commands::jobs::Replay;
 use crate::config::{self, SETTINGS, Setting};
 use crate::roles::Roles;
 
@@ -37,6 +39,10 @@ pub enum Command {
     ImportCsv { file: PathBuf, owner: String, dry_run: bool, currency: Option<Currency> },
     /// Hold the stock of every variant to its ledger.
     StockVerify,
+    /// Print the jobs that are not done.
+    JobsList { filter: Filter, json: bool },
+    /// Have parked jobs tried again.
+    JobsReplay(Replay),
     /// Print the OpenAPI document of one API version.
     OpenApi(Version),
     /// Tell what a process with these roles would find.
@@ -87,6 +93,14 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             currency: csv.get_one("currency").copied(),
         },
         [("stock", _), ("verify", _)] => Command::StockVerify,
+        [("jobs", _), ("list", list)] => Command::JobsList {
+            filter: Filter { queue: list.get_one("queue").cloned(), state: list.get_one("state").copied() },
+            json: text(list, "format") == "json",
+        },
+        [("jobs", _), ("replay", replay)] => Command::JobsReplay(match replay.get_many("id") {
+            Some(ids) => Replay::Ids(ids.copied().collect()),
+            None => Replay::Parked { queue: replay.get_one("queue").cloned() },
+        }),
         [("openapi", openapi)] => Command::OpenApi(match text(openapi, "version").as_str() {
             "v1" => Version::V1,
             _ => Version::V2,
@@ -129,6 +143,11 @@ fn root() -> Clap {
         .subcommand(group("keys", "Manage the keys that sign").subcommand(keys_rotate()))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
         .subcommand(group("stock", "Look after stock").subcommand(stock_verify()))
+        .subcommand(
+            group("jobs", "Look after work that is done later, such as mails")
+                .subcommand(jobs_list())
+                .subcommand(jobs_replay()),
+        )
         .subcommand(openapi())
         .subcommand(doctor())
         .subcommand(
@@ -157,12 +176,16 @@ fn role() -> Arg {
         .value_parser(|roles: &str| roles.parse::<Roles>())
 }
 
+/// How results are printed.
+fn format() -> Arg {
+    option("format", "FORMAT", "text, or json: one object a line").value_parser(["text", "json"]).default_value("text")
+}
+
 fn doctor() -> Clap {
-    let format = option("format", "FORMAT", "text, or json: one object a line");
     Clap::new("doctor")
         .about("Tell what a server with these settings finds, what is wrong, and what to do; changes nothing")
         .arg(role())
-        .arg(format.value_parser(["text", "json"]).default_value("text"))
+        .arg(format())
 }
 
 fn admin_create() -> Clap {
@@ -200,6 +223,29 @@ fn import_csv() -> Clap {
 
 fn stock_verify() -> Clap {
     Clap::new("verify").about("Hold the stock of every variant to its ledger, and name what differs; changes nothing")
+}
+
+fn jobs_list() -> Clap {
+    let state = |text: &str| {
+        let known = State::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or_else(|| format!("expected one of {}", State::ALL.map(State::as_str).join(", ")))
+    };
+    Clap::new("list")
+        .about("Print the jobs that are not done, newest first")
+        .arg(option("queue", "QUEUE", "Only those of this queue"))
+        .arg(option("state", "STATE", "Only those that are waiting, running, or parked").value_parser(state))
+        .arg(format())
+}
+
+fn jobs_replay() -> Clap {
+    let ids = Arg::new("id").value_name("ID").help("Jobs to try again").num_args(1..).value_parser(|text: &str| {
+        Uuid::try_parse(text).map_err(|_| "expected the id of a job, as jobs list prints it")
+    });
+    Clap::new("replay")
+        .about("Have parked jobs tried again, as if they were new")
+        .arg(ids)
+        .arg(switch("parked", "All that are parked").required_unless_present("id").conflicts_with("id"))
+        .arg(option("queue", "QUEUE", "Only those of this queue").requires("parked"))
 }
 
 fn openapi() -> Clap {
@@ -308,6 +354,21 @@ mod tests {
                 currency: Currency::parse("EUR"),
             }
         );
+        let only = |queue: &str, state| Filter { queue: Some(queue.into()), state };
+        assert_eq!(cli("primetrade jobs list").command, Command::JobsList { filter: Filter::default(), json: false });
+        assert_eq!(
+            cli("primetrade jobs list --queue mails --state parked --format json").command,
+            Command::JobsList { filter: only("mails", Some(State::Parked)), json: true }
+        );
+        let id = Uuid::nil();
+        assert_eq!(
+            cli(&format!("primetrade jobs replay {id} {id}")).command,
+            Command::JobsReplay(Replay::Ids(vec![id, id]))
+        );
+        assert_eq!(
+            cli("primetrade jobs replay --parked --queue mails").command,
+            Command::JobsReplay(Replay::Parked { queue: Some("mails".into()) })
+        );
         assert_eq!(cli("primetrade openapi").command, Command::OpenApi(Version::V2));
         assert_eq!(cli("primetrade openapi v1").command, Command::OpenApi(Version::V1));
         assert_eq!(cli("primetrade doctor").command, Command::Doctor { roles: Roles::ALL, json: false });
@@ -343,6 +404,11 @@ mod tests {
             "primetrade serve --htp-listen 127.0.0.1:1",
             "primetrade serve --http-listen",
             "primetrade serve --log-level info --log-level warn",
+            "primetrade jobs list --state done",
+            "primetrade jobs replay",
+            "primetrade jobs replay --queue mails",
+            "primetrade jobs replay seven",
+            "primetrade jobs replay --parked 00000000-0000-0000-0000-000000000000",
             "primetrade admin create --username ada --email ada@shop.example",
             "primetrade admin create --username ada --email ada@shop.example --password-stdin=secret",
             "primetrade import csv --owner ada@shop.example",

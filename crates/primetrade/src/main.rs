@@ -121,6 +121,8 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
                 commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
             }
             Command::StockVerify => commands::stock::verify(config).await,
+            Command::JobsList { filter, json } => commands::jobs::list(config, &filter, json).await,
+            Command::JobsReplay(which) => commands::jobs::replay(config, which).await,
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
             Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }

@@ -1,9 +1,11 @@
 //! The jobs of all services, as if they were in one place.
 
+use std::cmp::Reverse;
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use kernel::{Actor, Error, Uuid};
 use platform::jobs::{Desk, Filter, Record};
-use std::sync::Arc;
 
 /// The jobs of each service, by its name.
 pub type Desks = Vec<(&'static str, Arc<dyn Desk>)>;
@@ -27,7 +29,7 @@ pub async fn list(desks: &Desks, filter: &Filter, before: Option<Uuid>, limit: u
         }
     };
     let mut found: Vec<Found> = try_join_all(desks.iter().map(ask)).await?.into_iter().flatten().collect();
-    found.sort_by(|a, b| b.job.id.cmp(&a.job.id));
+    found.sort_by_key(|found| Reverse(found.job.id));
     found.truncate(limit);
     Ok(found)
 }

@@ -90,6 +90,9 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/users/{id}", Admins, ""),
     ("PATCH /api/v2/users/{id}", Admins, r#"{"active":true}"#),
     ("GET /api/v2/users/{id}/sessions", Admins, ""),
+    ("GET /api/v2/jobs", Admins, ""),
+    ("GET /api/v2/jobs/{id}", Admins, ""),
+    ("POST /api/v2/jobs/{id}/replay", Admins, ""),
     ("GET /api/v2/categories", Everyone, ""),
     ("GET /api/v2/me/products", AnyAccount, ""),
     ("GET /api/v2/users/{id}/products", Admins, ""),
@@ -237,6 +240,8 @@ impl<'a> Cast<'a> {
                 let owner = v2::log_in(self.server, &self.owner.email);
                 text(&owner.post("/api/v2/reservations", &basket).expect(201).json()["id"])
             }
+            // Every service has jobs, and none is anybody's.
+            "/api/v2/jobs" => super::v2::jobs::parked(self.server, "products"),
             "/api/v2/products" => text(&self.draft()["id"]),
             "/api/v2/variants" => text(&self.draft()["variants"][0]["id"]),
             "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),

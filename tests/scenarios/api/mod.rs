@@ -10,4 +10,4 @@ mod framing;
 mod health;
 mod unknown;
 mod v1;
-mod v2;
+pub mod v2;

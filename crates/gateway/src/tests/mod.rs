@@ -159,6 +159,7 @@ async fn auth(folder: &Path) -> Arc<Auth> {
         hash_threads: 1,
         hash_queue: 10,
         throttle: false,
+        mails: false,
     };
     Auth::start(settings, database(folder, "auth", &auth::MIGRATIONS).await, context(), tasks()).unwrap()
 }

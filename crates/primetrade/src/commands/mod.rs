@@ -4,6 +4,7 @@ mod admin;
 mod demo;
 pub mod doctor;
 mod import;
+pub mod jobs;
 mod openapi;
 pub mod stock;
 

@@ -104,6 +104,11 @@ impl ServiceData {
         }
     }
 
+    /// The service's name.
+    pub fn service(&self) -> &'static str {
+        self.source.trim_start_matches('/')
+    }
+
     /// Its jobs, for administrators.
     pub fn desk(&self) -> Arc<dyn Desk> {
         Arc::new(LocalDesk::new(self.database.clone(), self.context.clone(), self.source))
@@ -111,14 +116,12 @@ impl ServiceData {
 
     /// What other processes ask of it.
     pub fn internal(&self) -> Router {
-        jobs::routes(self.source.trim_start_matches('/'), self.desk())
+        jobs::routes(self.service(), self.desk())
     }
 }
 
 /// Deletes what has expired, a small batch at a time.
-pub fn sweep<R>(
-    batch: impl Fn(i64) -> R + Send + Sync + 'static,
-) -> impl Fn() -> BoxFuture<'static, Result<(), Error>>
+pub fn sweep<R>(batch: impl Fn(i64) -> R + Send + Sync + 'static) -> impl Fn() -> BoxFuture<'static, Result<(), Error>>
 where
     R: Future<Output = Result<u64, Error>> + Send + 'static,
 {

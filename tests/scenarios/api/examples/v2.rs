@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use testkit::{Client, Topology, on_each};
 
 use super::Walk;
+use crate::api::v2::jobs::parked;
 use crate::mails::{self, Mails};
 use crate::people::{PASSWORD, administrator_named};
 use crate::v1::{NOBODY, text};
@@ -32,7 +33,14 @@ fn every_operation_of_v2_has_its_examples(topology: Topology) {
     variants(&mut walk, &ada, &lamp, &variant);
     reservations(&mut walk, &ada, &bob, &variant);
     let ada_id = administration(&mut walk, &root, &ada);
-    walk.hold(&root, &bob, &[("/api/v2/products", &lamp), ("/api/v2/variants", &variant), ("/api/v2/users", &ada_id)]);
+    let job = jobs(&mut walk, &root);
+    let ids = [
+        ("/api/v2/products", &*lamp),
+        ("/api/v2/variants", &*variant),
+        ("/api/v2/users", &*ada_id),
+        ("/api/v2/jobs", &*job),
+    ];
+    walk.hold(&root, &bob, &ids);
     passwords(&mut walk, &nobody, &ada, &mails);
     walk.end(topology);
 }
@@ -172,6 +180,17 @@ fn administration(walk: &mut Walk, root: &Client, ada: &Client) -> String {
     walk.ask(root, "update_user", &boss, json!({ "role": "queen" }));
     walk.ask(root, "update_user", &text(&users["items"][1]["id"]), json!({ "role": "admin" }));
     me
+}
+
+/// A job that is parked.
+fn jobs(walk: &mut Walk, root: &Client) -> String {
+    let (first, second) = (parked(&walk.server, "products"), parked(&walk.server, "products"));
+    walk.ask(root, "list_jobs", "?state=parked&limit=1", None);
+    walk.ask(root, "list_jobs", "?state=done", None);
+    walk.ask(root, "get_job", &first, None);
+    walk.ask(root, "replay_job", &first, None);
+    walk.ask(root, "replay_job", &first, None);
+    second
 }
 
 fn passwords(walk: &mut Walk, nobody: &Client, ada: &Client, mails: &Mails) {

@@ -4,6 +4,7 @@ mod accounts;
 mod categories;
 mod erasure;
 mod idempotency;
+pub mod jobs;
 mod lists;
 mod me;
 mod own_lists;
