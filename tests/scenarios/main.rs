@@ -18,5 +18,6 @@ mod operation;
 mod people;
 mod plain;
 mod selling;
+mod stock;
 mod v1;
 mod v2;

@@ -65,3 +65,39 @@ pub fn tag(version: i64) -> String {
 pub fn post_once(api: &Client, path: &str, key: &str, body: &Value) -> Response {
     api.post_with(path, ("idempotency-key", key), body)
 }
+
+pub const RESERVATIONS: &str = "/api/v2/reservations";
+
+/// What is asked to be held, for ten minutes.
+pub fn basket(lines: &[(&str, i64)]) -> Value {
+    let lines: Vec<_> =
+        lines.iter().map(|(variant, quantity)| json!({ "variant_id": variant, "quantity": quantity })).collect();
+    json!({ "lines": lines, "ttl_seconds": 600 })
+}
+
+/// An active product with so many units of one variant; the variant.
+pub fn on_sale(api: &Client, stock: i64) -> Value {
+    let mut product = plain("Desk");
+    (product["status"], product["stock"]) = ("active".into(), stock.into());
+    create(api, &product)["variants"][0].clone()
+}
+
+pub fn id(of: &Value) -> String {
+    text(&of["id"])
+}
+
+/// Units on hand, reserved and available, as the seller sees them.
+pub fn stock(api: &Client, variant: &Value) -> [i64; 3] {
+    let shown = api.get(&variant_path(variant)).expect(200).json()["stock"].clone();
+    let [on_hand, reserved, available] =
+        ["on_hand", "reserved", "available"].map(|field| shown[field].as_i64().expect("a number"));
+    assert_eq!(on_hand, reserved + available);
+    [on_hand, reserved, available]
+}
+
+/// The ledger agrees with all stock.
+#[track_caller]
+pub fn verified(server: &Server) {
+    let verified = server.run(&["stock", "verify"]).expect_code(0);
+    assert!(verified.stdout.contains("is what their ledgers say"), "{}", verified.stdout);
+}

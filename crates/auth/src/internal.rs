@@ -13,11 +13,11 @@ use platform::feed::Follower;
 use platform::internal::{Answer, Asked, OfService, Peer, Routine};
 use serde::{Deserialize, Serialize};
 
-use crate::Accounts;
 use crate::events::Cause;
-use crate::model::{Account, Session};
+use crate::model::{Account, AccountFilter, Session};
 use crate::service::{Administration, Auth, Authenticated};
 use crate::tokens::{Audience, MAX_TOKEN};
+use crate::{Accounts, Place};
 
 /// The paths of the questions, each with the form of its body.
 mod path {
@@ -66,6 +66,13 @@ struct Email {
 struct PageOf {
     offset: u64,
     limit: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct List {
+    filter: AccountFilter,
+    after: Option<Place>,
+    limit: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,8 +143,8 @@ fn accounts() -> Router<Arc<Auth>> {
         )
         .route(
             path::LIST,
-            post(async |State(auth): Here, Asked(asked): Asked<After<Option<(Timestamp, Uuid)>>>| {
-                Answer(auth.list(asked.after, asked.limit).await)
+            post(async |State(auth): Here, Asked(asked): Asked<List>| {
+                Answer(auth.list(&asked.filter, asked.after, asked.limit).await)
             }),
         )
         .route(
@@ -215,8 +222,13 @@ impl Accounts for Remote {
         self.0.ask(path::PAGE, &PageOf { offset, limit }).await
     }
 
-    async fn list(&self, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Account>, Error> {
-        self.0.ask(path::LIST, &After { after, limit }).await
+    async fn list(
+        &self,
+        filter: &AccountFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<(Vec<Account>, Option<Place>), Error> {
+        self.0.ask(path::LIST, &List { filter: filter.clone(), after, limit }).await
     }
 
     async fn administer(

@@ -24,7 +24,7 @@ use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_
 pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
 pub use keys::KeyRing;
-pub use model::{Account, Credentials, Profile, Registration, Rule, Session, UsedBy};
+pub use model::{Account, AccountFilter, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict};
 pub use service::{Administration, Auth, AuthSettings, Authenticated, LoggedIn, MAILS, Mail, Opened, StartError};
 pub use tokens::{Audience, Claims};
@@ -36,14 +36,27 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration { version: 2, name: "accounts", sql: include_str!("../migrations/sqlite/0001_accounts.sql") },
         Migration { version: 3, name: "sessions_v2", sql: include_str!("../migrations/sqlite/0003_sessions_v2.sql") },
         Migration { version: 4, name: "jobs", sql: JOBS_SQLITE },
+        Migration {
+            version: 5,
+            name: "account_filters",
+            sql: include_str!("../migrations/sqlite/0005_account_filters.sql"),
+        },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
         Migration { version: 2, name: "accounts", sql: include_str!("../migrations/postgres/0001_accounts.sql") },
         Migration { version: 3, name: "sessions_v2", sql: include_str!("../migrations/postgres/0003_sessions_v2.sql") },
         Migration { version: 4, name: "jobs", sql: JOBS_POSTGRES },
+        Migration {
+            version: 5,
+            name: "account_filters",
+            sql: include_str!("../migrations/postgres/0005_account_filters.sql"),
+        },
     ],
 };
+
+/// Where a list of accounts goes on: behind the account that was made then.
+pub type Place = (Timestamp, Uuid);
 
 /// What other services ask about accounts. They know no more of auth than this.
 #[async_trait]
@@ -59,8 +72,14 @@ pub trait Accounts: Send + Sync {
     /// Newest first, with the number of all accounts.
     async fn page(&self, offset: u64, limit: u64) -> Result<(Vec<Account>, u64), Error>;
 
-    /// Newest first, by key: those after the given place, at most `limit`.
-    async fn list(&self, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Account>, Error>;
+    /// Newest first, by key: those that fit after the given place, at most `limit`, or fewer where most do not fit; and the place
+    /// from which to go on, if there may be more.
+    async fn list(
+        &self,
+        filter: &AccountFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<(Vec<Account>, Option<Place>), Error>;
 
     /// Changes role and activity of an account whose version is one that is `expected`.
     ///

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
 
-use crate::Accounts;
 use crate::events::Cause;
-use crate::model::{Account, Session, email_key};
+use crate::model::{Account, AccountFilter, Session, email_key};
 use crate::service::{Administration, Auth};
 use crate::store::AccountQuery;
+use crate::{Accounts, Place};
 
 #[async_trait]
 impl Accounts for Auth {
@@ -33,8 +33,38 @@ impl Accounts for Auth {
         Ok((accounts, u64::try_from(count).unwrap_or(0)))
     }
 
-    async fn list(&self, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Account>, Error> {
-        Ok(self.store.accounts(AccountQuery { after, limit }).await?)
+    async fn list(
+        &self,
+        filter: &AccountFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<(Vec<Account>, Option<Place>), Error> {
+        /// Accounts that one request looks at, at most, and at a time.
+        const LOOK: usize = 5_000;
+        const PART: usize = 500;
+        let place = |account: &Account| (account.created_at, account.id);
+        // One more than asked for tells whether there are more.
+        let part = if filter.text.is_some() { PART } else { (limit + 1).min(PART) };
+        let (mut found, mut after) = (Vec::new(), after);
+        for _ in 0..LOOK / PART {
+            let query = AccountQuery { kind: filter.kind(), after, limit: part as i64 };
+            let looked = self.store.accounts(query).await?;
+            let is_end = looked.len() < part;
+            for account in looked {
+                after = Some(place(&account));
+                if filter.fits(&account) {
+                    if found.len() == limit {
+                        let next = found.last().map(place);
+                        return Ok((found, next));
+                    }
+                    found.push(account);
+                }
+            }
+            if is_end {
+                return Ok((found, None));
+            }
+        }
+        Ok((found, after))
     }
 
     async fn administer(

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use kernel::text::fold;
 use kernel::{Role, Timestamp, Uuid, Violation};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,45 @@ pub struct Account {
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Which accounts a list holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccountFilter {
+    pub role: Option<Role>,
+    pub active: Option<bool>,
+    /// What the username or the address contains, whatever its case.
+    pub text: Option<String>,
+}
+
+/// Accounts that are found by an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountKind {
+    All,
+    Role(Role),
+    Active(bool),
+}
+
+impl AccountFilter {
+    /// The smallest range that holds all that fit: administrators are few, and so are those who are not active.
+    pub fn kind(&self) -> AccountKind {
+        match (self.role, self.active) {
+            (Some(Role::Admin), _) => AccountKind::Role(Role::Admin),
+            (_, Some(active)) => AccountKind::Active(active),
+            (Some(role), None) => AccountKind::Role(role),
+            (None, None) => AccountKind::All,
+        }
+    }
+
+    pub fn fits(&self, account: &Account) -> bool {
+        let contained = |text: &String| {
+            let text = fold(text);
+            fold(&account.username).contains(&text) || email_key(&account.email).contains(&text)
+        };
+        self.role.is_none_or(|role| role == account.role)
+            && self.active.is_none_or(|active| active == account.active)
+            && self.text.as_ref().is_none_or(contained)
+    }
 }
 
 /// One log-in.

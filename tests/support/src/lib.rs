@@ -23,8 +23,9 @@ mod watchdog;
 
 pub use client::{Client, Response, is_refused, raw, raw_in_parts};
 pub use output::Outcome;
+pub use postgres::free_port;
 pub use server::{Deployment, Server, Topology};
-pub use wait::eventually;
+pub use wait::{PATIENCE, eventually};
 
 /// Makes two tests of each scenario, one per database: `on_sqlite::name` and `on_postgres::name`. A scenario is a function
 /// that takes a [`Topology`]; one that is not listed is reported by the compiler as never used.

@@ -13,7 +13,7 @@ use kernel::{Role, Timestamp, Uuid};
 use platform::db::row::Columns;
 use platform::db::{Database, Effects, StoreError};
 
-use crate::model::{Account, OneTimeToken, Purpose, Session, UsedBy};
+use crate::model::{Account, AccountKind, OneTimeToken, Purpose, Session, UsedBy};
 use crate::tokens::Audience;
 
 /// How many accounts one look-up by ids reads at a time.
@@ -105,8 +105,9 @@ pub enum Refreshed {
 }
 
 /// Where a list of accounts goes on, and what it holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AccountQuery {
+    pub kind: AccountKind,
     pub after: Option<(Timestamp, Uuid)>,
     pub limit: i64,
 }
@@ -281,6 +282,10 @@ impl Refresh {
 
 /// SQL that both databases speak. SQLite numbers `$n` by first appearance, so they appear in order.
 mod sql {
+    use kernel::Role;
+
+    use crate::model::AccountKind;
+
     macro_rules! account_columns {
         () => {
             "id, username, email, role, active, version, created_at, updated_at, email_verified_at"
@@ -342,11 +347,27 @@ mod sql {
     pub const ERASED: &str = "delete from erasures where account_id = $1";
     pub const LIST: &str =
         concat!("select ", account_columns!(), " from accounts order by created_at desc, id desc limit $1 offset $2");
-    pub const ACCOUNTS: &str = concat!(
-        "select ",
-        account_columns!(),
-        " from accounts where (created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
-    );
+    /// Behind a place, newest first.
+    macro_rules! accounts {
+        ($kind:literal) => {
+            concat!(
+                "select ",
+                account_columns!(),
+                " from accounts where ",
+                $kind,
+                "(created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
+            )
+        };
+    }
+    pub const fn accounts(kind: AccountKind) -> &'static str {
+        match kind {
+            AccountKind::All => accounts!(""),
+            AccountKind::Role(Role::User) => accounts!("role = 'user' and "),
+            AccountKind::Role(Role::Admin) => accounts!("role = 'admin' and "),
+            AccountKind::Active(true) => accounts!("active and "),
+            AccountKind::Active(false) => accounts!("not active and "),
+        }
+    }
     pub const COUNT: &str = "select count(*) from accounts";
     pub const SWEEP: &str = "delete from sessions where id in \
         (select id from sessions where expires_at < $1 order by expires_at limit $2)";

@@ -152,7 +152,7 @@ impl Store for PostgresStore {
 
     async fn accounts(&self, query: AccountQuery) -> Result<Vec<Account>, StoreError> {
         let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
-        self.0.query(sql::ACCOUNTS, &[&time, &id, &query.limit]).await?.iter().map(account).collect()
+        self.0.query(sql::accounts(query.kind), &[&time, &id, &query.limit]).await?.iter().map(account).collect()
     }
 
     async fn erasures(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Timestamp)>, StoreError> {

@@ -217,7 +217,7 @@ impl Store for SqliteStore {
     async fn accounts(&self, query: AccountQuery) -> Result<Vec<Account>, StoreError> {
         let (time, id) = query.after.map_or((i64::MAX, Uuid::max()), |(time, id)| (time.0, id));
         self.0.read_point(|connection| {
-            let mut statement = connection.prepare_cached(sql::ACCOUNTS)?;
+            let mut statement = connection.prepare_cached(sql::accounts(query.kind))?;
             let found = statement.query_map(params![time, id.as_bytes(), query.limit], |row| Ok(account(row)))?;
             found.map(|account| account?).collect()
         })

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Cause;
 use crate::events::{self, Ended};
-use crate::model::{Account, OneTimeToken, Purpose, Session, UsedBy};
+use crate::model::{Account, AccountFilter, AccountKind, OneTimeToken, Purpose, Session, UsedBy};
 use crate::tokens::Audience;
 
 const LIMITS: Limits = Limits { pool_size: 4, shared_connections: 1 };
@@ -329,8 +329,16 @@ async fn lists_are_newest_first(store: &dyn Store) {
     assert_eq!(ids(accounts), [id(1)]);
     assert!(store.list(i64::MAX, 2).await.unwrap().0.is_empty());
     let after = |account: &Account| Some((account.created_at, account.id));
-    let page = store.accounts(AccountQuery { after: None, limit: 2 }).await.unwrap();
-    let next = store.accounts(AccountQuery { after: after(&page[1]), limit: 2 }).await.unwrap();
+    let accounts = |kind, after| store.accounts(AccountQuery { kind, after, limit: 2 });
+    let page = accounts(AccountKind::All, None).await.unwrap();
+    let next = accounts(AccountKind::All, after(&page[1])).await.unwrap();
+    let role = |role| AccountFilter { role: Some(role), ..AccountFilter::default() };
+    let active = |active| AccountFilter { active: Some(active), ..AccountFilter::default() };
+    for filter in [role(Role::User), role(Role::Admin), active(true), active(false)] {
+        let found = accounts(filter.kind(), None).await.unwrap();
+        assert!(found.iter().all(|account| filter.fits(account)), "{filter:?}: {found:?}");
+        assert_eq!(found.is_empty(), !page.iter().chain(&next).any(|account| filter.fits(account)), "{filter:?}");
+    }
     assert_eq!((ids(page), ids(next)), (vec![id(3), id(2)], vec![id(1)]));
 }
 

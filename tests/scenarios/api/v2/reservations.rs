@@ -1,13 +1,12 @@
 //! /api/v2/reservations and /api/v2/variants/{id}/stock-movements
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
-use testkit::{Client, Deployment, Response, Server, Topology, eventually, on_each};
+use testkit::{Client, Response, Server, Topology, eventually, on_each};
 
-use crate::selling::{self, REPLAYED, administrator, create, path, plain, post_once, seller, usd, variant_path};
+use crate::selling::{
+    self, REPLAYED, RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, post_once, seller, stock,
+    usd, variant_path, verified,
+};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_errors, assert_invalid, assert_problem, delete, patch};
 
@@ -22,27 +21,7 @@ on_each!(
     the_ledger_tells_every_change,
     what_is_held_cannot_be_taken_away,
     a_low_stock_is_told_when_it_comes_and_goes,
-    a_race_sells_what_there_is_and_no_more,
 );
-
-const RESERVATIONS: &str = "/api/v2/reservations";
-
-fn basket(lines: &[(&str, i64)]) -> Value {
-    let lines: Vec<_> =
-        lines.iter().map(|(variant, quantity)| json!({ "variant_id": variant, "quantity": quantity })).collect();
-    json!({ "lines": lines, "ttl_seconds": 600 })
-}
-
-/// An active product with so many units of one variant; the variant.
-fn on_sale(api: &Client, stock: i64) -> Value {
-    let mut product = plain("Desk");
-    (product["status"], product["stock"]) = ("active".into(), stock.into());
-    create(api, &product)["variants"][0].clone()
-}
-
-fn id(of: &Value) -> String {
-    text(&of["id"])
-}
 
 #[track_caller]
 fn hold(buyer: &Client, lines: &[(&str, i64)]) -> Value {
@@ -55,22 +34,6 @@ fn at(reservation: &Value, what: &str) -> String {
 
 fn commit(buyer: &Client, reservation: &Value) -> Response {
     buyer.send("POST", &at(reservation, "/commit"), &[], None)
-}
-
-/// Units on hand, reserved and available, as the seller sees them.
-fn stock(api: &Client, variant: &Value) -> [i64; 3] {
-    let shown = api.get(&variant_path(variant)).expect(200).json()["stock"].clone();
-    let [on_hand, reserved, available] =
-        ["on_hand", "reserved", "available"].map(|field| shown[field].as_i64().expect("a number"));
-    assert_eq!(on_hand, reserved + available);
-    [on_hand, reserved, available]
-}
-
-/// The ledger agrees with all stock.
-#[track_caller]
-fn verified(server: &Server) {
-    let verified = server.run(&["stock", "verify"]).expect_code(0);
-    assert!(verified.stdout.contains("is what their ledgers say"), "{}", verified.stdout);
 }
 
 fn what_is_held_is_sold_or_given_back(topology: Topology) {
@@ -304,51 +267,4 @@ fn a_low_stock_is_told_when_it_comes_and_goes(topology: Topology) {
         let kinds: Vec<String> = server.sql("products", &told).into_iter().flatten().collect();
         (kinds == ["stock.low", "stock.recovered"]).then_some(())
     });
-}
-
-const BUYERS: i64 = 200;
-const UNITS: i64 = 60;
-
-/// Buyers who want one to three units each, a fifth of them with a request sent twice, and a seller who looks on.
-fn a_race_sells_what_there_is_and_no_more(topology: Topology) {
-    let deployment = Deployment::new(topology).set("LIMITS__ENABLED", "false");
-    let server = deployment.start();
-    let (api, buyer) = (seller(&server), seller(&server));
-    let desk = on_sale(&api, UNITS);
-    let (next, sold) = (AtomicI64::new(0), AtomicI64::new(0));
-    let began = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= BUYERS {
-                        return;
-                    }
-                    let wanted = 1 + number % 3;
-                    let (key, body) = (format!("race-{number}"), basket(&[(&id(&desk), wanted)]));
-                    let mut answer = post_once(&buyer, RESERVATIONS, &key, &body);
-                    if number % 5 == 0 {
-                        answer = post_once(&buyer, RESERVATIONS, &key, &body);
-                    }
-                    match answer.status {
-                        201 => {
-                            commit(&buyer, &answer.json()).expect(200);
-                            sold.fetch_add(wanted, Ordering::Relaxed);
-                        }
-                        409 => assert_eq!(answer.json()["code"], "insufficient-stock", "{}", answer.text()),
-                        other => panic!("{other}: {}", answer.text()),
-                    }
-                }
-            });
-        }
-        while next.load(Ordering::Relaxed) < BUYERS && began.elapsed() < Duration::from_secs(60) {
-            // Asserts that available and reserved ones are those on hand.
-            stock(&api, &desk);
-        }
-    });
-    let (sold, [on_hand, reserved, available]) = (sold.into_inner(), stock(&api, &desk));
-    assert_eq!((on_hand, reserved), (UNITS - sold, 0));
-    assert!((0..3).contains(&available), "{available} are left: the last who was refused wanted more");
-    verified(&server);
 }

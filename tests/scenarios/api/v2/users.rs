@@ -3,12 +3,13 @@
 use serde_json::json;
 use testkit::{Server, Topology, on_each};
 
-use crate::people::{administrator, register};
+use crate::people::{PASSWORD, administrator, register};
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_invalid, assert_problem, etag, log_in, patch, walk};
 
 on_each!(
     administrators_list_and_read_accounts,
+    accounts_are_found_by_what_they_are,
     others_may_not,
     a_deactivated_account_is_out_at_once,
     roles_change_at_once,
@@ -36,6 +37,47 @@ fn administrators_list_and_read_accounts(topology: Topology) {
         assert_problem(&api.get(&path(nothing)), 404, "not-found");
     }
     assert_problem(&api.get("/api/v2/users?cursor=x"), 422, "validation-failed");
+}
+
+const NONE: [&str; 0] = [];
+
+fn accounts_are_found_by_what_they_are(topology: Topology) {
+    let server = Server::start(topology);
+    let admin = administrator(&server);
+    let api = log_in(&server, &admin.email);
+    let people: Vec<_> = (0..5).map(|_| register(&server)).collect();
+    let grace = json!({ "username": "Grace_Hopper", "email": "grace@navy.example", "password": PASSWORD });
+    server.client().post("/api/v2/accounts", &grace).expect(201);
+    patch(&api, &path(&people[1].id), "*", &json!({ "active": false })).expect(200);
+    patch(&api, &path(&people[2].id), "*", &json!({ "active": false })).expect(200);
+    patch(&api, &path(&people[3].id), "*", &json!({ "role": "admin" })).expect(200);
+    let found = |query: &str| -> Vec<String> {
+        walk(&api, &format!("/api/v2/users?{query}&"), 2).iter().map(|account| text(&account["username"])).collect()
+    };
+    let name = |person: usize| people[person].username.clone();
+    assert_eq!(found("active=false"), [name(2), name(1)]);
+    assert_eq!(found("role=admin"), [name(3), admin.username.clone()]);
+    assert_eq!(found("role=admin&active=false"), NONE);
+    assert_eq!(found("role=user&active=true"), ["Grace_Hopper".to_owned(), name(4), name(0)]);
+    assert_eq!(found("q=HOPPER"), ["Grace_Hopper"]);
+    assert_eq!(found("q=navy.EX"), ["Grace_Hopper"]);
+    assert_eq!(found(&format!("q={}&active=false", name(1))), [name(1)]);
+    assert_eq!(found(&format!("q={}&active=true", name(1))), NONE);
+    assert_eq!(found("q=%25"), NONE, "no pattern");
+    for (wrong, pointer) in [
+        ("role=queen", "/role"),
+        ("active=yes", "/active"),
+        ("q=", "/q"),
+        (&*format!("q={}", "x".repeat(101)), "/q"),
+        ("name=ada", "/name"),
+    ] {
+        let answer = api.get(&format!("/api/v2/users?{wrong}"));
+        assert_problem(&answer, 422, "validation-failed");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{wrong}");
+    }
+    let cursor = api.get("/api/v2/users?limit=1").expect(200).json()["next_cursor"].clone();
+    let other = format!("/api/v2/users?role=user&cursor={}", text(&cursor));
+    assert_problem(&api.get(&other), 422, "validation-failed");
 }
 
 fn others_may_not(topology: Topology) {

@@ -1,0 +1,5 @@
+//! What a marketplace lives by: what it sells exists, whoever races, hangs up, or dies.
+
+mod baskets;
+mod crowd;
+mod races;
