@@ -1,5 +1,7 @@
 //! Many clients who do not give up.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,6 +10,7 @@ use serde_json::Value;
 use testkit::{Client, Deployment, PATIENCE, Response, Server, Topology, free_port};
 
 use crate::people::PASSWORD;
+use crate::selling::{RESERVATIONS, basket};
 use crate::v1::text;
 use crate::v2::{self, register};
 
@@ -95,4 +98,32 @@ pub fn each(numbers: usize, threads: usize, next: &AtomicUsize, work: impl Fn(us
             });
         }
     });
+}
+
+/// Buyers who hang up as soon as they have asked.
+pub struct Hasty {
+    gateways: Vec<String>,
+    token: String,
+    variant: String,
+}
+
+impl Hasty {
+    pub fn new(server: &Server, variant: &str) -> Self {
+        let gateways = server.urls().iter().map(|url| url.trim_start_matches("http://").to_owned()).collect();
+        Self { gateways, token: token(server, &register(server)), variant: variant.to_owned() }
+    }
+
+    pub fn ask_and_leave(&self, number: usize, quantity: i64) {
+        let body = basket(&[(&self.variant, quantity)]).to_string();
+        let request = format!(
+            "POST {RESERVATIONS} HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Idempotency-Key: hasty-{number}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        // Nobody is told whether anybody listens.
+        if let Ok(mut stream) = TcpStream::connect(&self.gateways[number % self.gateways.len()]) {
+            let _ = stream.write_all(request.as_bytes());
+        }
+    }
 }

@@ -2,4 +2,6 @@
 
 mod baskets;
 mod crowd;
+mod histories;
+mod linear;
 mod races;

@@ -1,15 +1,13 @@
 //! Many want few units.
 
-use std::io::Write;
-use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use testkit::{Server, Topology, eventually, on_each};
+use testkit::{Topology, eventually, on_each};
 
-use super::crowd::{Tireless, each, start, token, wanted};
+use super::crowd::{Hasty, Tireless, each, start, token, wanted};
 use crate::selling::{RESERVATIONS, basket, id, on_sale, stock, variant_path, verified};
 use crate::v2::{log_in, register};
 
@@ -110,32 +108,4 @@ fn race(topology: Topology, kills: usize) {
     let fewest = refused.lock().expect("nobody panicked").iter().min().copied();
     assert!(fewest.is_some_and(|fewest| fewest > available), "{available} are left, and {fewest:?} were refused");
     verified(&server);
-}
-
-/// Buyers who hang up as soon as they have asked.
-struct Hasty {
-    gateways: Vec<String>,
-    token: String,
-    variant: String,
-}
-
-impl Hasty {
-    fn new(server: &Server, variant: &str) -> Self {
-        let gateways = server.urls().iter().map(|url| url.trim_start_matches("http://").to_owned()).collect();
-        Self { gateways, token: token(server, &register(server)), variant: variant.to_owned() }
-    }
-
-    fn ask_and_leave(&self, number: usize, quantity: i64) {
-        let body = basket(&[(&self.variant, quantity)]).to_string();
-        let request = format!(
-            "POST {RESERVATIONS} HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-             Idempotency-Key: hasty-{number}\r\nContent-Length: {}\r\n\r\n{body}",
-            self.token,
-            body.len()
-        );
-        // Nobody is told whether anybody listens.
-        if let Ok(mut stream) = TcpStream::connect(&self.gateways[number % self.gateways.len()]) {
-            let _ = stream.write_all(request.as_bytes());
-        }
-    }
 }

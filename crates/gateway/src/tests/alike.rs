@@ -1,6 +1,6 @@
 //! Services answer those who ask them from another process as they answer in their own: one suite for both.
 
-use auth::{Accounts, Administration, Audience, Cause, Registration, UsedBy};
+use auth::{AccountFilter, Accounts, Administration, Audience, Cause, Registration, UsedBy};
 use kernel::error::Unauthenticated;
 use kernel::{Actor, Currency, Error, Expected, Money, Principal, Role, Uuid};
 use platform::internal::Peer;
@@ -81,10 +81,12 @@ async fn accounts(asked: &dyn Accounts, services: &Services) {
     let (page, all) = asked.page(1, 10).await.unwrap();
     assert_eq!((page.as_slice(), all), (&[found.clone()][..], 2), "newest first");
     assert_eq!(asked.page(u64::MAX, 10).await.unwrap(), (Vec::new(), 2));
-    let newest = asked.list(None, 1).await.unwrap();
-    assert_eq!(newest[0].id, bob);
-    let after = (newest[0].created_at, newest[0].id);
-    assert_eq!(asked.list(Some(after), 10).await.unwrap(), std::slice::from_ref(&found));
+    let (newest, next) = asked.list(&AccountFilter::default(), None, 1).await.unwrap();
+    assert_eq!((newest[0].id, next), (bob, Some((newest[0].created_at, bob))));
+    let rest = asked.list(&AccountFilter::default(), next, 10).await.unwrap();
+    assert_eq!(rest, (vec![found.clone()], None));
+    let named = AccountFilter { text: Some(found.username.to_uppercase()), ..AccountFilter::default() };
+    assert_eq!(asked.list(&named, None, 10).await.unwrap(), (vec![found.clone()], None));
 
     let sessions = asked.sessions_of(ada).await.unwrap();
     assert_eq!((sessions.len(), sessions[0].account_id), (1, ada));
