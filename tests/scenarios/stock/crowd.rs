@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,15 @@ pub fn token(server: &Server, email: &str) -> String {
 
 fn is_in_flight(answer: &Response) -> bool {
     answer.status == 409 && answer.json()["code"] == "idempotency-in-flight"
+}
+
+/// Says that something is over when it is dropped, also because a test has failed.
+pub struct Ends<'o>(pub &'o AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Has so many numbers worked on by so many threads, one after the other.

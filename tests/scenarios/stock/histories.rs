@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testkit::{Topology, eventually, on_each};
 
-use super::crowd::{Hasty, Tireless, start, token, wanted};
+use super::crowd::{Ends, Hasty, Tireless, start, token, wanted};
 use super::linear::{Operation, Seen, check};
 use crate::selling::{RESERVATIONS, basket, id, on_sale, variant_path, verified};
 use crate::v2::{log_in, register};
@@ -52,7 +52,7 @@ fn what_clients_see_can_have_happened_in_some_order(topology: Topology) {
                 }
             });
         }
-        let _ends = Ends(&recorder);
+        let _ends = Ends(&recorder.over);
         let names: Vec<String> = server.names().into_iter().filter(|name| !name.starts_with("notifications")).collect();
         for round in 0..rounds {
             recorder.goes_on(STEP);
@@ -88,15 +88,6 @@ struct Recorder {
     began: Instant,
     history: Mutex<Vec<Operation>>,
     over: AtomicBool,
-}
-
-/// Ends the history, also when its test has failed.
-struct Ends<'r>(&'r Recorder);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.over.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Recorder {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use testkit::{Topology, eventually, on_each};
 
-use super::crowd::{Hasty, Tireless, each, start, token, wanted};
+use super::crowd::{Ends, Hasty, Tireless, each, start, token, wanted};
 use crate::selling::{RESERVATIONS, basket, id, on_sale, stock, variant_path, verified};
 use crate::v2::{log_in, register};
 
@@ -81,8 +81,8 @@ fn race(topology: Topology, kills: usize) {
             }
         });
         let buying = scope.spawn(|| {
+            let _ends = Ends(&over);
             each(buyers, THREADS, &next, buy);
-            over.store(true, Ordering::Relaxed);
         });
         // Early, while there is something left to sell.
         let names: Vec<String> = server.names().into_iter().filter(|name| !name.starts_with("notifications")).collect();
