@@ -4,6 +4,7 @@
     python3 benches/run.py                 everything; writes benches/results/DATE.md and DATE.json
     python3 benches/run.py --quick         a smoke run of about a minute; prints, records nothing
     python3 benches/run.py --gateway       the gateway beside nginx, alone; prints, for results/DATE-gateway.md
+    python3 benches/run.py --holds         holds of stock, alone; prints, for results/DATE-holds.md
     python3 benches/run.py --lists         how long lists take on stores of growing size, alone; prints, for results/DATE-lists.md
 """
 
@@ -23,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from harness import gateway, lists, machine, report
+from harness import gateway, holds, lists, machine, report
 from harness.cluster import Cluster
 from harness.dataset import body_size, import_products, public_ids, register_seller, write_shopify_csv
 from harness.load import Contender, Contest, creates, pgbench_inserts, reads
@@ -33,6 +34,7 @@ BENCHES = Path(__file__).resolve().parent
 REPOSITORY = BENCHES.parent
 DISK_NEEDED_GB = 15
 PIPELINED_CONNECTIONS = 4
+HOLDING = 256
 FIRST_ANSWER = "/api/v2/products?limit=1"
 SEED_TIMEOUT = 600
 
@@ -48,11 +50,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=10, help="how often the start is timed")
     parser.add_argument("--peers-only", action="store_true", help="leave PrimeTrade out")
     parser.add_argument("--lists", action="store_true", help="measure lists on stores of growing size, and nothing else")
+    parser.add_argument("--holds", action="store_true", help="measure holds of stock at 256 connections, and nothing else")
     parser.add_argument("--gateway", action="store_true", help="measure the gateway beside nginx, and nothing else")
     parser.add_argument("--no-build", action="store_true", help="measure target/release as it is")
     parser.add_argument("--scratch", type=Path, help="folder for data, on the disk to measure (default: /var/tmp)")
     parser.add_argument("--results", type=Path, help="folder for the results (default: benches/results)")
     arguments = parser.parse_args()
+    arguments.alone = arguments.lists or arguments.gateway or arguments.holds
     arguments.warm_up = 2.0
     if arguments.quick:
         arguments.rounds, arguments.seconds, arguments.warm_up = 1, 2, 1.0
@@ -78,11 +82,11 @@ class Run:
 
     def build(self) -> None:
         if not self.arguments.no_build:
-            peers = [] if self.arguments.lists or self.arguments.gateway else ["-p", "peers"]
+            peers = [] if self.arguments.alone else ["-p", "peers"]
             packages = peers + ([] if self.arguments.peers_only else ["-p", "primetrade"])
             say("building " + " and ".join(packages[1::2]))
             subprocess.run(["cargo", "build", "--release", "--quiet", *packages], cwd=REPOSITORY, check=True)
-        for binary in ([] if self.arguments.lists or self.arguments.gateway else [self.peer]) + ([] if self.arguments.peers_only else [self.primetrade]):
+        for binary in ([] if self.arguments.alone else [self.peer]) + ([] if self.arguments.peers_only else [self.primetrade]):
             if not binary.exists():
                 raise Failure(f"{binary} is missing: run without --no-build")
 
@@ -171,6 +175,21 @@ class Run:
         arguments = self.arguments
         times = (arguments.rounds, arguments.seconds, arguments.warm_up)
         print(gateway.measure(server, self.scratch, *times, self.cleanup.callback, say))
+
+    def measure_holds(self, cluster: Cluster | None) -> None:
+        arguments = self.arguments
+        urls = {}
+        if arguments.database != "postgres":
+            urls["SQLite"] = f"sqlite:{self.scratch / 'holds'}"
+        if cluster:
+            urls["PostgreSQL"] = cluster.create_database("holds")
+        lines = [holds.HEAD]
+        for database, url in urls.items():
+            server = self.primetrade_server(f"PrimeTrade on {database}", url).start()
+            times = (arguments.rounds, arguments.seconds, arguments.warm_up)
+            lines.append(holds.measure(database, server, self.scratch, HOLDING, *times, say))
+            server.stop()
+        print("\n".join(lines))
 
     def measure_lists(self, cluster: Cluster | None) -> None:
         sizes = [10_000, 20_000] if self.arguments.quick else list(lists.SIZES)
@@ -281,11 +300,11 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict, Run]:
         if arguments.gateway:
             run.measure_gateway()
             return facts, run
-        if arguments.lists:
+        if arguments.lists or arguments.holds:
             if cluster:
                 cleanup.callback(cluster.stop)
                 cluster.start()
-            run.measure_lists(cluster)
+            (run.measure_lists if arguments.lists else run.measure_holds)(cluster)
             return facts, run
         write_shopify_csv(run.csv, arguments.products)
         if arguments.database != "postgres":
@@ -327,7 +346,7 @@ def main() -> int:
             scratch = Path(folder)
             scratch.chmod(0o755)  # the database's user passes through
             facts, run = measure(arguments, scratch)
-            if not (arguments.lists or arguments.gateway):
+            if not arguments.alone:
                 record(arguments, facts, run)
     except Failure as failure:
         print(f"benches/run.py: {failure}", file=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 from .servers import Failure, Server, clean_environment
 
 EMAIL = "seller@example.com"
+PASSWORD = "Benchmark1"
 IMPORT_TIMEOUT = 1_800
 # The headers that Shopify wrote until 2025, without the many columns that this data would leave empty.
 HEADERS = (
@@ -42,7 +43,7 @@ def write_shopify_csv(file: Path, products: int, after: int = 0) -> None:
 
 def register_seller(server: Server) -> str:
     """The account that owns the products; its bearer token."""
-    body = json.dumps({"username": "seller", "email": EMAIL, "password": "Benchmark1"})
+    body = json.dumps({"username": "seller", "email": EMAIL, "password": PASSWORD})
     connection = server.connection()
     connection.request("POST", "/api/v1/auth/register", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()

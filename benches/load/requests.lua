@@ -1,5 +1,6 @@
 -- Requests for wrk. After "--": "get", which asks for random paths out of the file $PATHS (one a line),
--- or "create PATH", which posts a new product with the bearer token $TOKEN, if there is one.
+-- "create PATH", which posts a new product with the bearer token $TOKEN, if there is one,
+-- or "hold", which holds one unit of a random variant out of the file $PATHS for whom $TOKEN belongs to.
 -- Prints one line "RESULT {json}" at the end; latencies are milliseconds.
 
 local threads = 0
@@ -20,7 +21,7 @@ function init(arguments)
   math.randomseed(tonumber(os.getenv("SEED") or "1") * 1009 + number)
   local token = os.getenv("TOKEN")
   if token then headers["Authorization"] = "Bearer " .. token end
-  if kind == "get" then
+  if kind ~= "create" then
     paths = {}
     for path in io.lines(os.getenv("PATHS")) do paths[#paths + 1] = path end
   end
@@ -34,8 +35,14 @@ local function create()
   return wrk.format("POST", target, headers, body)
 end
 
+local function hold()
+  local body = string.format('{"lines":[{"variant_id":"%s","quantity":1}],"ttl_seconds":3600}', paths[math.random(#paths)])
+  return wrk.format("POST", "/api/v2/reservations", headers, body)
+end
+
 function request()
   if kind == "create" then return create() end
+  if kind == "hold" then return hold() end
   return wrk.format("GET", paths[math.random(#paths)])
 end
 
