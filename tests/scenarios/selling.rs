@@ -99,5 +99,5 @@ pub fn stock(api: &Client, variant: &Value) -> [i64; 3] {
 #[track_caller]
 pub fn verified(server: &Server) {
     let verified = server.run(&["stock", "verify"]).expect_code(0);
-    assert!(verified.stdout.contains("is what their ledgers say"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("is what their ledgers and reservations say"), "{}", verified.stdout);
 }

@@ -14,6 +14,6 @@ mod upsert;
 pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes};
 pub use lists::{Category, Count};
 pub use routes::{api, described};
-pub use service::{Caller, Products, Verified};
+pub use service::{Caller, Difference, Products};
 pub use store::MIGRATIONS;
 pub use upsert::Outcome;

@@ -9,6 +9,7 @@ mod stock;
 mod tests;
 mod turns;
 mod variants;
+mod verify;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
 use tokio::sync::Semaphore;
 
-pub use self::stock::Verified;
 use self::turns::Turns;
+pub use self::verify::Difference;
 use crate::events;
 use crate::model::{Product, Status, Stocked};
 use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};

@@ -1,46 +1,43 @@
-//! `primetrade stock verify`: the stock of every variant, held to its ledger.
+//! `primetrade stock verify`: the stock of every variant, held to its ledger and to the reservations.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kernel::Uuid;
+use products::Difference;
 
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
-/// Variants that are looked at in one read, which must be short.
-const PAGE: i64 = 500;
-
 pub async fn verify(config: &Config) -> Result<Outcome, Failure> {
     let app = super::open(config).await?;
     let (_, products) = app.stores()?;
-    let style = ProgressStyle::with_template("{spinner} {human_pos} variants looked at, {per_sec}").ok();
-    let bar = style.into_iter().fold(ProgressBar::no_length(), ProgressBar::with_style);
-    let (mut after, mut differences) = (Uuid::nil(), 0_u64);
-    loop {
-        let found = products.verify_stock(after, PAGE).await?;
-        bar.inc(found.looked as u64);
-        for balance in &found.differences {
-            differences += 1;
-            let (stock, ledger) = (balance.stock, balance.ledger);
-            bar.suspend(|| {
-                say!(
-                    "variant {}: on hand {}, by the ledger {}; reserved {}, by the ledger {}; available {}",
-                    stock.variant_id,
-                    stock.on_hand,
-                    ledger.on_hand,
-                    stock.reserved,
-                    ledger.reserved,
-                    balance.available
-                );
-            });
-        }
-        let Some(last) = found.last else { break };
-        after = last;
-    }
-    let looked = bar.position();
+    let style =
+        ProgressStyle::with_template("{spinner} {human_pos} variants, reservations and ledgers looked at, {per_sec}");
+    let bar = style.ok().into_iter().fold(ProgressBar::no_length(), ProgressBar::with_style);
+    let mut differences = 0_u64;
+    let tell = |difference| {
+        differences += 1;
+        bar.suspend(|| say!("{}", words(difference)));
+    };
+    let variants = products.verify_stock(tell, |looked| bar.inc(looked)).await?;
     bar.finish_and_clear();
     match differences {
-        0 => say!("the stock of {looked} variants is what their ledgers say"),
-        _ => say!("the stock of {differences} of {looked} variants differs from their ledgers"),
+        0 => say!("the stock of {variants} variants is what their ledgers and reservations say"),
+        _ => say!("{differences} differences were found at {variants} variants"),
     }
     Ok(if differences == 0 { Outcome::Done } else { Outcome::Finding })
+}
+
+fn words(difference: Difference) -> String {
+    match difference {
+        Difference::Ledger { stock, available, ledger } => format!(
+            "variant {}: on hand {}, by the ledger {}; reserved {}, by the ledger {}; available {available}",
+            stock.variant_id, stock.on_hand, ledger.on_hand, stock.reserved, ledger.reserved
+        ),
+        Difference::Held { variant, reserved, held } => {
+            format!("variant {variant}: reserved {reserved}, held by reservations {held}")
+        }
+        Difference::Gone { ledger } => format!(
+            "variant {}: it is gone, and its ledger still has {} on hand and {} reserved",
+            ledger.variant_id, ledger.on_hand, ledger.reserved
+        ),
+    }
 }

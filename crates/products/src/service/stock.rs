@@ -10,15 +10,7 @@ use super::variants::never_too_large;
 use super::{Caller, Products, Render};
 use crate::events;
 use crate::model::{Adjustment, Cause, ChangedStock, Movement, Shortage, Stock, Units, check_threshold};
-use crate::store::{Balance, Done, History, Op, Refusal, StockWrite};
-
-/// Some variants whose stock was held to their ledger.
-pub struct Verified {
-    /// None when there are no more.
-    pub last: Option<Uuid>,
-    pub looked: usize,
-    pub differences: Vec<Balance>,
-}
+use crate::store::{Done, History, Op, Refusal, StockWrite};
 
 impl Products {
     /// Sets or adjusts the units on hand of a variant that the caller manages, at most once per key.
@@ -104,20 +96,6 @@ impl Products {
         let product = self.store.product_of(page.variant).await?.ok_or(Error::NotFound)?;
         self.changeable(caller, product).await?;
         Ok(self.store.history(page).await?)
-    }
-
-    /// Variants behind an id whose stock is not what their ledger says, of the next `count`, with the last that was looked at and how
-    /// many that were.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn verify_stock(&self, after: Uuid, count: i64) -> Result<Verified, Error> {
-        let balances = self.store.balances(after, count).await?;
-        let (last, looked) = (balances.last().map(|balance| balance.stock.variant_id), balances.len());
-        let differs = |balance: &Balance| {
-            balance.stock != balance.ledger || balance.available != balance.stock.available() || balance.available < 0
-        };
-        Ok(Verified { last, looked, differences: balances.into_iter().filter(differs).collect() })
     }
 
     /// Tells the metrics what only a look shows.

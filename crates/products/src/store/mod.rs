@@ -185,8 +185,21 @@ pub trait Store: Send + Sync {
     /// Says with how many available units a stock is low, or that it never is; tells whether there is such a variant.
     async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError>;
 
-    /// Variants behind an id, at most `limit`, with what their ledgers sum up to at the same moment.
-    async fn balances(&self, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError>;
+    /// Variants behind an id, at most `limit`, with what their ledgers sum up to at the same moment, if these are no longer than
+    /// `longest`.
+    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError>;
+
+    /// What the movements of a variant behind one version, up to another, add to units on hand and reserved. They never change.
+    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError>;
+
+    /// Variants behind an id that have a ledger, at most `limit`, and whether they are there.
+    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError>;
+
+    /// Held reservations behind the place of another, by the time when they end, at most `limit`.
+    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError>;
+
+    /// Units of a variant that are reserved by its row, and by the lines of held reservations, at one moment.
+    async fn reserved(&self, variant: Uuid) -> Result<(i64, i64), StoreError>;
 
     /// Units that were promised and are not there.
     async fn oversold(&self) -> Result<i64, StoreError>;

@@ -145,8 +145,24 @@ impl Store for SqliteStore {
         stock::sqlite::set_low_stock(&self.0, variant, threshold, effects).await
     }
 
-    async fn balances(&self, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
-        stock::sqlite::balances(&self.0, after, limit).await
+    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError> {
+        stock::sqlite::balances(&self.0, after, limit, longest).await
+    }
+
+    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
+        stock::sqlite::sum(&self.0, variant, after, until).await
+    }
+
+    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
+        stock::sqlite::ledgers(&self.0, after, limit).await
+    }
+
+    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError> {
+        stock::sqlite::held(&self.0, after, limit).await
+    }
+
+    async fn reserved(&self, variant: Uuid) -> Result<(i64, i64), StoreError> {
+        stock::sqlite::reserved(&self.0, variant).await
     }
 
     async fn oversold(&self) -> Result<i64, StoreError> {

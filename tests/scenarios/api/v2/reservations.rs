@@ -21,6 +21,7 @@ on_each!(
     the_ledger_tells_every_change,
     what_is_held_cannot_be_taken_away,
     a_low_stock_is_told_when_it_comes_and_goes,
+    what_differs_is_found_and_named,
 );
 
 #[track_caller]
@@ -267,4 +268,53 @@ fn a_low_stock_is_told_when_it_comes_and_goes(topology: Topology) {
         let kinds: Vec<String> = server.sql("products", &told).into_iter().flatten().collect();
         (kinds == ["stock.low", "stock.recovered"]).then_some(())
     });
+}
+
+fn what_differs_is_found_and_named(topology: Topology) {
+    let server = Server::start(topology);
+    let (api, buyer) = (seller(&server), seller(&server));
+    let [desk, lamp, chair] = [5, 6, 7].map(|units| on_sale(&api, units));
+    hold(&buyer, &[(&id(&desk), 2), (&id(&lamp), 1)]);
+    // A long history of the lamp, which changed nothing.
+    let is_lamp = format!(
+        "cast(lower({}) as text) like '%{}'",
+        hex(topology, "v.id"),
+        id(&lamp).split('-').next_back().unwrap_or("")
+    );
+    server.sql(
+        "products",
+        &format!(
+            "insert into stock_movements (variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, actor, \
+             time) with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 210000) \
+             select v.id, v.stock_version + n, 'adjustment', 0, 0, v.on_hand, v.reserved, 'system', 0 \
+             from variants as v, numbers where {is_lamp}"
+        ),
+    );
+    server.sql("products", &format!("update variants as v set stock_version = stock_version + 210000 where {is_lamp}"));
+    verified(&server);
+
+    let found = |tamper: &str| {
+        server.sql("products", tamper);
+        let verified = server.run(&["stock", "verify"]).expect_code(1);
+        assert!(verified.stdout.contains("differences were found at"), "{}", verified.stdout);
+        verified.stdout
+    };
+    let lost = found(&format!(
+        "update stock_movements set on_hand = 4 where version = 150000 and exists \
+         (select 1 from variants as v where v.id = variant_id and {is_lamp})"
+    ));
+    assert!(lost.contains(&format!("variant {}: on hand 6, by the ledger 10", id(&lamp))), "{lost}");
+    let ended = found("update reservations set state = 'released'");
+    assert!(ended.contains(&format!("variant {}: reserved 2, held by reservations 0", id(&desk))), "{ended}");
+    let gone = found("delete from variants where on_hand = 7");
+    assert!(
+        gone.contains(&format!("variant {}: it is gone, and its ledger still has 7 on hand", id(&chair))),
+        "{gone}"
+    );
+    assert_eq!(gone.lines().count(), 5, "each is named, and they are counted: {gone}");
+}
+
+/// An id as text, in the words of the database.
+fn hex(topology: Topology, column: &str) -> String {
+    if topology.is_sqlite() { format!("hex({column})") } else { format!("{column}::text") }
 }

@@ -151,8 +151,24 @@ impl Store for PostgresStore {
         stock::postgres::set_low_stock(&self.db, variant, threshold, effects).await
     }
 
-    async fn balances(&self, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
-        stock::postgres::balances(&self.db, after, limit).await
+    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError> {
+        stock::postgres::balances(&self.db, after, limit, longest).await
+    }
+
+    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
+        stock::postgres::sum(&self.db, variant, after, until).await
+    }
+
+    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
+        stock::postgres::ledgers(&self.db, after, limit).await
+    }
+
+    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError> {
+        stock::postgres::held(&self.db, after, limit).await
+    }
+
+    async fn reserved(&self, variant: Uuid) -> Result<(i64, i64), StoreError> {
+        stock::postgres::reserved(&self.db, variant).await
     }
 
     async fn oversold(&self) -> Result<i64, StoreError> {

@@ -355,8 +355,32 @@ pub async fn set_low_stock(
     transaction.end(set).await
 }
 
-pub async fn balances(db: &Postgres, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
-    db.query_slow(rows::BALANCES, &[&after, &limit]).await?.iter().map(rows::balance).collect()
+pub async fn balances(db: &Postgres, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError> {
+    db.query_slow(rows::BALANCES, &[&after, &limit, &longest]).await?.iter().map(rows::balance).collect()
+}
+
+pub async fn sum(db: &Postgres, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
+    let sums = db.query_slow(rows::SUM, &[&variant, &after, &until]).await?;
+    Ok(sums.first().map_or((0, 0), |row| (row.get(0), row.get(1))))
+}
+
+pub async fn ledgers(db: &Postgres, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
+    db.query_slow(rows::LEDGERS, &[&after, &limit]).await?.iter().map(rows::ledger_of).collect()
+}
+
+pub async fn held(db: &Postgres, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError> {
+    let (expires_at, id) = after;
+    db.query_slow(rows::HELD, &[&expires_at.0, &id, &limit]).await?.iter().map(rows::reservation).collect()
+}
+
+/// What is reserved of a variant, and what the lines of held reservations keep of it, at one moment.
+pub async fn reserved(db: &Postgres, variant: Uuid) -> Result<(i64, i64), StoreError> {
+    const RESERVED: &str = "select coalesce((select reserved from variants where id = $1), 0), \
+        (select coalesce(sum((line ->> 'quantity')::bigint), 0)::bigint \
+         from reservations, jsonb_array_elements(lines::jsonb) as line \
+         where state = 'held' and line ->> 'variant_id' = $2)";
+    let rows = db.query_slow(RESERVED, &[&variant, &variant.to_string()]).await?;
+    Ok(rows.first().map_or((0, 0), |row| (row.get(0), row.get(1))))
 }
 
 pub async fn oversold(db: &Postgres) -> Result<i64, StoreError> {

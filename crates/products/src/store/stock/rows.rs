@@ -63,12 +63,22 @@ pub const EXPIRED: &str =
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \
     actor, reference, time from stock_movements where variant_id = $1 and version < $2 order by version desc limit $3";
 
-/// Variants behind an id, with what their ledgers sum up to.
-pub const BALANCES: &str = "select v.id, v.on_hand, v.reserved, v.available, cast(coalesce(sum(m.on_hand), 0) as bigint), \
-    cast(coalesce(sum(m.reserved), 0) as bigint) \
-    from (select id, on_hand, reserved, available from variants where id > $1 order by id limit $2) as v \
-    left join stock_movements as m on m.variant_id = v.id \
-    group by v.id, v.on_hand, v.reserved, v.available order by v.id";
+/// Variants behind an id, with what their ledgers sum up to, if they are short.
+pub const BALANCES: &str = "select v.id, v.on_hand, v.reserved, v.available, v.stock_version, \
+    cast(coalesce(sum(m.on_hand), 0) as bigint), cast(coalesce(sum(m.reserved), 0) as bigint) \
+    from (select id, on_hand, reserved, available, stock_version from variants where id > $1 order by id limit $2) as v \
+    left join stock_movements as m on m.variant_id = v.id and v.stock_version <= $3 \
+    group by v.id, v.on_hand, v.reserved, v.available, v.stock_version order by v.id";
+/// What a part of a ledger sums up to.
+pub const SUM: &str = "select cast(coalesce(sum(on_hand), 0) as bigint), cast(coalesce(sum(reserved), 0) as bigint) \
+    from stock_movements where variant_id = $1 and version > $2 and version <= $3";
+/// Ledgers behind an id, one step of the key after the other, and whether their variants are there.
+pub const LEDGERS: &str = "with recursive ids (id) as ( \
+    select * from (select variant_id from stock_movements where variant_id > $1 order by variant_id limit 1) as first \
+    union all select (select variant_id from stock_movements where variant_id > ids.id order by variant_id limit 1) \
+      from ids where ids.id is not null) \
+    select ids.id, exists (select 1 from variants where variants.id = ids.id) from ids where ids.id is not null limit $2";
+pub const HELD: &str = reservations!("state = 'held' and (expires_at, id) > ($1, $2) order by expires_at, id limit $3");
 /// Units that were promised and are not there, by an index that is empty.
 pub const OVERSOLD: &str = "select cast(coalesce(sum(-available), 0) as bigint) from variants where available < 0";
 
@@ -77,6 +87,8 @@ pub const OVERSOLD: &str = "select cast(coalesce(sum(-available), 0) as bigint) 
 pub struct Balance {
     pub stock: Stock,
     pub available: i64,
+    pub version: i64,
+    /// Nothing, if it is longer than what was asked for.
     pub ledger: Stock,
 }
 
@@ -84,8 +96,8 @@ pub fn balance(row: &impl Columns) -> Result<Balance, StoreError> {
     let stock = stock(row)?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
     let number = |column, name| row.integer(column).map_err(wrong(name));
-    let ledger = Stock { on_hand: number(4, "ledger")?, reserved: number(5, "ledger")?, ..stock };
-    Ok(Balance { stock, available: number(3, "available")?, ledger })
+    let ledger = Stock { on_hand: number(5, "ledger")?, reserved: number(6, "ledger")?, ..stock };
+    Ok(Balance { stock, available: number(3, "available")?, version: number(4, "stock_version")?, ledger })
 }
 
 /// A page of a variant's movements, newest first: those before a version, or all.
@@ -123,6 +135,12 @@ pub fn reservation(row: &impl Columns) -> Result<Reservation, StoreError> {
         created_at: row.integer(8).map(Timestamp).map_err(wrong("created_at"))?,
         updated_at: row.integer(9).map(Timestamp).map_err(wrong("updated_at"))?,
     })
+}
+
+/// A row of [`LEDGERS`].
+pub fn ledger_of(row: &impl Columns) -> Result<(Uuid, bool), StoreError> {
+    let id = row.uuid(0).map_err(|error| StoreError::corrupt("stock_movements", "variant_id", "?", error))?;
+    Ok((id, row.boolean(1).map_err(|error| StoreError::corrupt("stock_movements", "variant_id", id, error))?))
 }
 
 pub fn lines(reservation: &Reservation) -> String {

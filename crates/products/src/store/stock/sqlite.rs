@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernel::{Timestamp, Uuid};
 use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, StoreError};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{self, Balance, History};
 use super::{Batch, Done, Present, Refusal, Sale, StockWrite};
@@ -174,13 +174,46 @@ pub async fn set_low_stock(
     db.write(write).await
 }
 
-pub async fn balances(db: &Arc<Sqlite>, after: Uuid, limit: i64) -> Result<Vec<Balance>, StoreError> {
+/// A slow read of rows.
+async fn all<T: Send + 'static>(
+    db: &Arc<Sqlite>,
+    sql: &'static str,
+    params: impl rusqlite::Params + Send + 'static,
+    read: fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     let read = move |c: &Connection| {
-        let mut statement = c.prepare_cached(rows::BALANCES)?;
-        let found = statement.query_map(params![after.as_bytes(), limit], |row| Ok(rows::balance(row)))?;
+        let mut statement = c.prepare_cached(sql)?;
+        let found = statement.query_map(params, |row| Ok(read(row)))?;
         found.map(|row| row?).collect()
     };
     db.read(read).await
+}
+
+pub async fn balances(db: &Arc<Sqlite>, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError> {
+    all(db, rows::BALANCES, (after.into_bytes(), limit, longest), |row| rows::balance(row)).await
+}
+
+pub async fn sum(db: &Arc<Sqlite>, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
+    let sums = all(db, rows::SUM, (variant.into_bytes(), after, until), |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(sums.await?.first().copied().unwrap_or_default())
+}
+
+pub async fn ledgers(db: &Arc<Sqlite>, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
+    all(db, rows::LEDGERS, (after.into_bytes(), limit), |row| rows::ledger_of(row)).await
+}
+
+pub async fn held(db: &Arc<Sqlite>, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError> {
+    let (expires_at, id) = after;
+    all(db, rows::HELD, (expires_at.0, id.into_bytes(), limit), |row| rows::reservation(row)).await
+}
+
+/// What is reserved of a variant, and what the lines of held reservations keep of it, at one moment.
+pub async fn reserved(db: &Arc<Sqlite>, variant: Uuid) -> Result<(i64, i64), StoreError> {
+    const RESERVED: &str = "select coalesce((select reserved from variants where id = $1), 0), \
+        (select coalesce(sum(json_extract(line.value, '$.quantity')), 0) from reservations, json_each(lines) as line \
+         where state = 'held' and json_extract(line.value, '$.variant_id') = $2)";
+    let params = (variant.into_bytes(), variant.to_string());
+    Ok(all(db, RESERVED, params, |row| Ok((row.get(0)?, row.get(1)?))).await?.first().copied().unwrap_or_default())
 }
 
 pub fn oversold(db: &Sqlite) -> Result<i64, StoreError> {

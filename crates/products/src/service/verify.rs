@@ -1,0 +1,127 @@
+//! All stock, held to its ledger and to the reservations. It may run beside servers: what is compared is of one moment, or never
+//! changes.
+
+use std::collections::BTreeMap;
+
+use kernel::{Error, Timestamp, Uuid};
+
+use super::Products;
+use crate::model::Stock;
+use crate::store::Balance;
+
+/// Rows that are looked at in one read, which must be short.
+const PAGE: i64 = 500;
+/// Movements of a ledger that are summed up with those of others, and in one read of their own.
+const SHORT: i64 = 1_000;
+const PART: i64 = 100_000;
+
+/// What is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// A variant's row, by its ledger. What is available is not the rest of them, or less than nothing.
+    Ledger { stock: Stock, available: i64, ledger: Stock },
+    /// The units that are reserved by a variant's row, by the lines of held reservations.
+    Held { variant: Uuid, reserved: i64, held: i64 },
+    /// A variant that is gone, whose ledger does not end with nothing.
+    Gone { ledger: Stock },
+}
+
+impl Products {
+    /// Looks at everything, and tells what differs as soon as it is found, and after each page how many rows it had. Returns how many
+    /// variants there were.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn verify_stock(
+        &self,
+        mut differs: impl FnMut(Difference),
+        mut looked: impl FnMut(u64),
+    ) -> Result<u64, Error> {
+        let mut held = self.held_units(&mut looked).await?;
+        let (mut after, mut variants) = (Uuid::nil(), 0);
+        loop {
+            let balances = self.store.balances(after, PAGE, SHORT).await?;
+            for mut balance in balances.iter().copied() {
+                self.complete(&mut balance).await?;
+                let Balance { stock, available, ledger, .. } = balance;
+                if stock != ledger || available != stock.available() || available < 0 {
+                    differs(Difference::Ledger { stock, available, ledger });
+                }
+                if held.remove(&stock.variant_id).unwrap_or(0) != stock.reserved {
+                    self.look_again(stock.variant_id, &mut differs).await?;
+                }
+            }
+            variants += balances.len() as u64;
+            looked(balances.len() as u64);
+            let Some(last) = balances.last() else { break };
+            after = last.stock.variant_id;
+        }
+        for variant in held.into_keys() {
+            self.look_again(variant, &mut differs).await?;
+        }
+        self.verify_gone(differs, looked).await?;
+        Ok(variants)
+    }
+
+    /// What held reservations keep of each variant.
+    async fn held_units(&self, looked: &mut impl FnMut(u64)) -> Result<BTreeMap<Uuid, i64>, Error> {
+        let (mut after, mut units) = ((Timestamp(i64::MIN), Uuid::nil()), BTreeMap::new());
+        loop {
+            let held = self.store.held(after, PAGE).await?;
+            for line in held.iter().flat_map(|reservation| &reservation.lines) {
+                *units.entry(line.variant_id).or_insert(0) += line.quantity;
+            }
+            looked(held.len() as u64);
+            let Some(last) = held.last() else { return Ok(units) };
+            after = (last.expires_at, last.id);
+        }
+    }
+
+    /// What was read at different moments may well differ while a server runs.
+    async fn look_again(&self, variant: Uuid, differs: &mut impl FnMut(Difference)) -> Result<(), Error> {
+        let (reserved, held) = self.store.reserved(variant).await?;
+        if reserved != held {
+            differs(Difference::Held { variant, reserved, held });
+        }
+        Ok(())
+    }
+
+    /// Sums up a ledger that was too long to be read with others.
+    async fn complete(&self, balance: &mut Balance) -> Result<(), Error> {
+        if balance.version > SHORT {
+            balance.ledger = self.sum(balance.stock.variant_id, balance.version).await?;
+        }
+        Ok(())
+    }
+
+    /// What a variant's movements up to a version sum up to, in parts that are read one after the other.
+    async fn sum(&self, variant_id: Uuid, until: i64) -> Result<Stock, Error> {
+        let mut sum = Stock { variant_id, on_hand: 0, reserved: 0 };
+        let mut after = -1;
+        while after < until {
+            let part = until.min(after + PART);
+            let (on_hand, reserved) = self.store.ledger_sum(variant_id, after, part).await?;
+            (sum.on_hand, sum.reserved, after) = (sum.on_hand + on_hand, sum.reserved + reserved, part);
+        }
+        Ok(sum)
+    }
+
+    /// Ledgers of variants that are gone.
+    async fn verify_gone(&self, mut differs: impl FnMut(Difference), mut looked: impl FnMut(u64)) -> Result<(), Error> {
+        let mut after = Uuid::nil();
+        loop {
+            let ledgers = self.store.ledgers(after, PAGE).await?;
+            for (variant, _) in ledgers.iter().filter(|(_, is_there)| !is_there) {
+                let newest = crate::store::History { variant: *variant, before: None, limit: 1 };
+                let last = self.store.history(newest).await?.first().map_or(0, |movement| movement.version);
+                let ledger = self.sum(*variant, last).await?;
+                if (ledger.on_hand, ledger.reserved) != (0, 0) {
+                    differs(Difference::Gone { ledger });
+                }
+            }
+            looked(ledgers.len() as u64);
+            let Some((last, _)) = ledgers.last() else { return Ok(()) };
+            after = *last;
+        }
+    }
+}
