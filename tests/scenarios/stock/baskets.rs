@@ -6,6 +6,7 @@ use serde_json::json;
 use testkit::{Topology, eventually, on_each};
 
 use super::crowd::{Tireless, each, start, wanted};
+use crate::random::Random;
 use crate::selling::{RESERVATIONS, basket, create, id, stock, usd, verified};
 use crate::v2::{log_in, register};
 
@@ -37,7 +38,7 @@ fn baskets_in_any_order_are_held_whole_or_not_at_all(topology: Topology) {
     let crowd: Vec<Tireless> = (0..10).map(|_| Tireless::stranger(&server)).collect();
     let (next, refused, sold) = (AtomicUsize::new(0), AtomicUsize::new(0), std::sync::Mutex::new(vec![0; ids.len()]));
     each(baskets, THREADS, &next, |number| {
-        let mut random = Random(number as u64 + 1);
+        let mut random = Random::new(number as u64 + 1);
         let mut order: Vec<usize> = (0..ids.len()).collect();
         (0..order.len()).for_each(|place| order.swap(place, random.below(ids.len())));
         let lines: Vec<(usize, i64)> =
@@ -82,19 +83,5 @@ fn baskets_in_any_order_are_held_whole_or_not_at_all(topology: Topology) {
     if !topology.is_sqlite() {
         let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
         assert_eq!(server.sql("products", deadlocks), [["0"]]);
-    }
-}
-
-/// The same numbers in every run: xorshift, by Marsaglia.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        let mut x = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.0 = x;
-        (x % bound as u64) as usize
     }
 }
