@@ -57,6 +57,9 @@ pub enum Error {
     /// Absent, or invisible to the caller.
     #[error("not found")]
     NotFound,
+    /// What the input names is absent, or invisible to the caller; each violation names where.
+    #[error("what the input names is not found")]
+    ReferenceNotFound(Vec<Violation>),
     /// In conflict with the present state; the sentence says with what. The field is empty when there is no one field to change.
     #[error("conflict: {}", .0.detail)]
     Conflict(Violation),

@@ -136,7 +136,7 @@ impl App {
     }
 
     /// The jobs of each service of this process.
-    pub fn desks(&self) -> users::Desks {
+    pub fn desks(&self) -> users::jobs::Desks {
         self.data().map(|data| (data.service(), data.desk())).collect()
     }
 
@@ -144,11 +144,15 @@ impl App {
         self.data().map(|data| &data.database)
     }
 
+    /// Takes no more jobs, and waits until none is worked on here. Requests may go on meanwhile.
+    pub async fn stop_jobs(&self) {
+        join_all(self.data().map(ServiceData::stop)).await;
+    }
+
     /// Waits for the last writes, and brings the databases into the form in which their files can be copied. Call it when nobody
     /// asks any more.
     pub async fn close(&self) {
-        let jobs = join_all(self.data().map(ServiceData::stop));
-        tokio::join!(jobs, self.deps.tasks.finished());
+        self.deps.tasks.finished().await;
         for database in self.databases() {
             if let Err(error) = database.close().await {
                 tracing::warn!(event = "db.close.failed", error = %error, "the write-ahead log was not emptied");

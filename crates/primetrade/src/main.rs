@@ -111,7 +111,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match command {
             Command::Serve { roles, demo, no_migrate } => serve::run(config, roles, demo, !no_migrate).await,
             Command::Migrate => commands::migrate(config).await,
@@ -126,5 +126,8 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
             Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }
-    })
+    });
+    // A thread that hangs in the file system must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    outcome
 }

@@ -63,8 +63,11 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
         // Load balancers see the readiness go before connections are refused.
         let _ = ready.send(false);
         tracing::info!(event = "server.draining", "shutting down");
-        tokio::time::sleep(drain_delay).await;
-        let _ = stop.send(true);
+        let drain = async {
+            tokio::time::sleep(drain_delay).await;
+            let _ = stop.send(true);
+        };
+        tokio::join!(drain, app.stop_jobs());
         asked
     };
     let (_, asked) = tokio::join!(join_all(serving), shutdown);

@@ -16,11 +16,18 @@ pub struct Found {
     pub job: Record,
 }
 
-/// Newest first, older than `before` if that is given, at most `limit`.
+/// Newest first, of one service or all, older than `before` if that is given, at most `limit`.
 ///
 /// # Errors
-/// `Unavailable`.
-pub async fn list(desks: &Desks, filter: &Filter, before: Option<Uuid>, limit: usize) -> Result<Vec<Found>, Error> {
+/// `Unavailable` when a service that is asked does not answer.
+pub async fn list(
+    desks: &Desks,
+    service: Option<&str>,
+    filter: &Filter,
+    before: Option<Uuid>,
+    limit: usize,
+) -> Result<Vec<Found>, Error> {
+    let asked = desks.iter().filter(|(name, _)| service.is_none_or(|service| service == *name));
     let ask = |(service, desk): &(&'static str, Arc<dyn Desk>)| {
         let (service, desk) = (*service, Arc::clone(desk));
         async move {
@@ -28,34 +35,61 @@ pub async fn list(desks: &Desks, filter: &Filter, before: Option<Uuid>, limit: u
             Ok::<_, Error>(jobs.into_iter().map(move |job| Found { service, job }))
         }
     };
-    let mut found: Vec<Found> = try_join_all(desks.iter().map(ask)).await?.into_iter().flatten().collect();
+    let mut found: Vec<Found> = try_join_all(asked.map(ask)).await?.into_iter().flatten().collect();
     found.sort_by_key(|found| Reverse(found.job.id));
     found.truncate(limit);
     Ok(found)
 }
 
 /// # Errors
-/// `NotFound`, `Unavailable`.
+/// `NotFound`; `Unavailable` when a service that may have it does not answer.
 pub async fn get(desks: &Desks, id: Uuid) -> Result<Found, Error> {
-    for (service, desk) in desks {
-        if let Some(job) = desk.get(id).await? {
-            return Ok(Found { service, job });
-        }
-    }
-    Err(Error::NotFound)
+    let get = |service, desk: Arc<dyn Desk>| async move {
+        let job = desk.get(id).await?.ok_or(Error::NotFound)?;
+        Ok(Found { service, job })
+    };
+    first(desks, get).await
 }
 
 /// Makes a parked job due now, as if it were new.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` when it is not parked; `Unavailable`.
+/// `NotFound`; `Conflict` when it is not parked; `Unavailable` when a service that may have it does not answer.
 pub async fn replay(desks: &Desks, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<Found, Error> {
+    let replay = |service, desk: Arc<dyn Desk>| {
+        let request_id = request_id.clone();
+        async move {
+            let job = desk.replay(id, actor, request_id).await?;
+            Ok(Found { service, job })
+        }
+    };
+    first(desks, replay).await
+}
+
+/// Deletes a parked job: it is never done.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn discard(desks: &Desks, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<(), Error> {
+    let discard = |_, desk: Arc<dyn Desk>| {
+        let request_id = request_id.clone();
+        async move { desk.discard(id, actor, request_id).await }
+    };
+    first(desks, discard).await
+}
+
+/// What the one that has it says. One that is away hides no job of another.
+async fn first<T, R>(desks: &Desks, ask: impl Fn(&'static str, Arc<dyn Desk>) -> R) -> Result<T, Error>
+where
+    R: Future<Output = Result<T, Error>>,
+{
+    let mut away = None;
     for (service, desk) in desks {
-        match desk.replay(id, actor, request_id.clone()).await {
-            Ok(job) => return Ok(Found { service, job }),
+        match ask(service, Arc::clone(desk)).await {
             Err(Error::NotFound) => {}
-            Err(error) => return Err(error),
+            Err(error @ (Error::Unavailable(_) | Error::Overloaded { .. })) => away = Some(error),
+            told => return told,
         }
     }
-    Err(Error::NotFound)
+    Err(away.unwrap_or(Error::NotFound))
 }

@@ -92,6 +92,7 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/users/{id}/sessions", Admins, ""),
     ("GET /api/v2/jobs", Admins, ""),
     ("GET /api/v2/jobs/{id}", Admins, ""),
+    ("DELETE /api/v2/jobs/{id}", Admins, ""),
     ("POST /api/v2/jobs/{id}/replay", Admins, ""),
     ("GET /api/v2/categories", Everyone, ""),
     ("GET /api/v2/me/products", AnyAccount, ""),

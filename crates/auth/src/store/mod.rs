@@ -364,8 +364,8 @@ mod sql {
             AccountKind::All => accounts!(""),
             AccountKind::Role(Role::User) => accounts!("role = 'user' and "),
             AccountKind::Role(Role::Admin) => accounts!("role = 'admin' and "),
-            AccountKind::Active(true) => accounts!("active and "),
-            AccountKind::Active(false) => accounts!("not active and "),
+            AccountKind::Active(true) => accounts!("active = true and "),
+            AccountKind::Active(false) => accounts!("active = false and "),
         }
     }
     pub const COUNT: &str = "select count(*) from accounts";

@@ -46,10 +46,12 @@ const INSERT_POSTGRES: &str = insert!(
      from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[]) \
        as made (id, queue, priority, payload, due_at, created_at, request_id, traceparent)"
 );
-/// One row per periodic job. A period that has changed counts from now.
+/// One row per periodic job. A period that has changed counts from now, and so does one that is due later than it can be, because
+/// somebody's clock was wrong. One that is worked on comes to its end first, if it does.
 const PERIODIC: &str = insert!(
     "values ($1, $2, $3, 'null', $4, $5, 0, 0, $6, null, null) on conflict (queue) where period is not null \
-     do update set period = excluded.period, due_at = excluded.due_at where jobs.period <> excluded.period"
+     do update set period = excluded.period, due_at = case when jobs.worker is null or jobs.due_at > $7 \
+       then excluded.due_at else jobs.due_at end where jobs.period <> excluded.period or jobs.due_at > $7"
 );
 const CLAIM_SQLITE: &str = claim!("");
 const CLAIM_POSTGRES: &str = claim!("for update skip locked");
@@ -62,35 +64,43 @@ const DELETE_ALL: &str = "delete from jobs using unnest($1::uuid[], $2::bigint[]
     where jobs.id = done.id and jobs.claims = done.claims";
 const LEAVE: &str = "update jobs set due_at = $1, worker = null, attempts = $2, error = $3, parked_at = $4 \
     where id = $5 and claims = $6";
-const RENEW: &str = "update jobs set due_at = $1 where id = $2 and claims = $3";
+/// One that was left for later meanwhile is not held any more, though its count is the same.
+const RENEW: &str = "update jobs set due_at = $1 where id = $2 and claims = $3 and worker is not null";
 const RENEW_ALL: &str = "update jobs set due_at = $1 from unnest($2::uuid[], $3::bigint[]) as held (id, claims) \
-    where jobs.id = held.id and jobs.claims = held.claims";
+    where jobs.id = held.id and jobs.claims = held.claims and jobs.worker is not null";
 const REPLAY: &str = concat!(
     "update jobs set due_at = $1, attempts = 0, claims = claims + 1, parked_at = null \
      where id = $2 and parked_at is not null returning ",
     columns!()
 );
+const DISCARD: &str = concat!("delete from jobs where id = $1 and parked_at is not null returning ", columns!());
 const GET: &str = concat!("select ", columns!(), " from jobs where id = $1");
-/// Newest first. What is asked of a state is one of three words.
-macro_rules! list {
+/// Newest first. Each is a text of its own, so that each uses its index: those of any queue, and those of one.
+macro_rules! lists {
     ($state:literal) => {
-        concat!(
-            "select ",
-            columns!(),
-            " from jobs where ",
-            $state,
-            " and id < $1 and (queue = $2 or $2 is null) order by id desc limit $3"
-        )
+        [
+            concat!("select ", columns!(), " from jobs where id < $1 and ", $state, " order by id desc limit $2"),
+            concat!(
+                "select ",
+                columns!(),
+                " from jobs where id < $1 and ",
+                $state,
+                " and queue = $2 order by id desc limit $3"
+            ),
+        ]
     };
 }
-const LIST: &str = list!("true");
-const LIST_WAITING: &str = list!("parked_at is null and worker is null");
-const LIST_RUNNING: &str = list!("parked_at is null and worker is not null");
-const LIST_PARKED: &str = list!("parked_at is not null");
-/// Of one queue: jobs that are not done, and those that are parked. More than 10,000 are not counted.
+const LISTS: [&str; 2] = lists!("true");
+const LISTS_WAITING: [&str; 2] = lists!("parked_at is null and worker is null");
+const LISTS_RUNNING: [&str; 2] = lists!("worker is not null");
+const LISTS_PARKED: [&str; 2] = lists!("parked_at is not null");
+/// Of one queue: jobs that are not done, those that are parked, and since when the first has been due. More than 10,000 are not counted.
 const COUNT: &str = "select \
     (select count(*) from (select 1 from jobs where queue = $1 and parked_at is null and period is null limit 10000) as pending), \
-    (select count(*) from (select 1 from jobs where parked_at is not null and queue = $1 limit 10000) as parked)";
+    (select count(*) from (select 1 from jobs where parked_at is not null and queue = $1 limit 10000) as parked), \
+    (select min(due_at) from (select (select due_at from jobs where queue = $1 and priority = priorities.column1 \
+       and parked_at is null order by due_at limit 1) as due_at \
+       from (values (0), (1), (2)) as priorities) as first)";
 
 /// How an attempt leaves a job that goes on to exist.
 #[derive(Debug, Clone)]
@@ -99,6 +109,25 @@ pub struct Left {
     pub attempts: i64,
     pub error: Option<String>,
     pub parked_at: Option<Timestamp>,
+}
+
+/// What an administrator does with a parked job.
+#[derive(Debug, Clone, Copy)]
+pub enum ParkedChange {
+    /// Makes it due now, as if it were new.
+    Replay(Timestamp),
+    /// Deletes it.
+    Discard,
+}
+
+/// The jobs of one queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Those that wait or are worked on.
+    pub pending: i64,
+    pub parked: i64,
+    /// When the first of them may be taken: one that is worked on, when its lease is over.
+    pub due_since: Option<Timestamp>,
 }
 
 /// In the transaction of the change that asks for them.
@@ -219,10 +248,9 @@ impl Database {
             }
             Database::Postgres(db) => {
                 let mut transaction = db.begin().await?;
-                let rows =
-                    transaction.query(CLAIM_POSTGRES, &[&queue, &priority, &now.0, &limit, &until.0, &worker]).await?;
-                transaction.commit().await?;
-                rows.iter().map(record).collect()
+                let values: [&(dyn ToSql + Sync); 6] = [&queue, &priority, &now.0, &limit, &until.0, &worker];
+                let claimed = transaction.query(CLAIM_POSTGRES, &values).await;
+                transaction.end(claimed).await?.iter().map(record).collect()
             }
         }
     }
@@ -295,19 +323,20 @@ impl Database {
         }
     }
 
-    /// Makes sure that there is a job that is done every `period`, in microseconds, from now on.
+    /// Makes sure that there is a job that is done every `period`, in microseconds, from now on, and is not due later than `latest`.
     pub(crate) async fn ensure_periodic_job(
         &self,
         id: Uuid,
         queue: &'static str,
         period: i64,
         now: Timestamp,
+        latest: Timestamp,
     ) -> Result<(), StoreError> {
         let priority = number(Priority::Normal);
         match self {
             Database::Sqlite(db) => {
                 db.write(move |connection| {
-                    let values = params![id.as_bytes(), queue, priority, period, now.0, now.0];
+                    let values = params![id.as_bytes(), queue, priority, period, now.0, now.0, latest.0];
                     connection.prepare_cached(PERIODIC)?.execute(values)?;
                     Ok(())
                 })
@@ -315,42 +344,47 @@ impl Database {
             }
             Database::Postgres(db) => {
                 let mut transaction = db.begin().await?;
-                let values: [&(dyn ToSql + Sync); 6] = [&id, &queue, &priority, &period, &now.0, &now.0];
+                let values: [&(dyn ToSql + Sync); 7] = [&id, &queue, &priority, &period, &now.0, &now.0, &latest.0];
                 let ensured = transaction.execute(PERIODIC, &values).await;
                 transaction.end(ensured).await.map(drop)
             }
         }
     }
 
-    /// Makes a parked job due now, as if it were new, with the event that `told` makes of it; nothing if it is not parked.
-    pub(crate) async fn replay_job(
+    /// Does it to a parked job, with the event that `told` makes of it; nothing if it is not parked.
+    pub(crate) async fn change_parked_job(
         &self,
         id: Uuid,
-        now: Timestamp,
+        change: ParkedChange,
         told: impl FnOnce(&Record) -> Result<Event, StoreError> + Send + 'static,
     ) -> Result<Option<Record>, StoreError> {
         match self {
             Database::Sqlite(db) => {
                 db.write(move |connection| {
-                    let mut statement = connection.prepare_cached(REPLAY)?;
-                    let Some(replayed) = read_all(statement.query(params![now.0, id.as_bytes()])?)?.pop() else {
-                        return Ok(None);
+                    let rows = |sql| connection.prepare_cached(sql);
+                    let changed = match change {
+                        ParkedChange::Replay(now) => read_all(rows(REPLAY)?.query(params![now.0, id.as_bytes()])?)?,
+                        ParkedChange::Discard => read_all(rows(DISCARD)?.query([id.as_bytes()])?)?,
                     };
-                    Effects::event(told(&replayed)?).write_sqlite(connection)?;
-                    Ok(Some(replayed))
+                    let Some(changed) = changed.into_iter().next() else { return Ok(None) };
+                    Effects::event(told(&changed)?).write_sqlite(connection)?;
+                    Ok(Some(changed))
                 })
                 .await
             }
             Database::Postgres(db) => {
                 let mut transaction = db.begin().await?;
-                let replay = async {
-                    let rows = transaction.query(REPLAY, &[&now.0, &id]).await?;
-                    let Some(replayed) = rows.first().map(record).transpose()? else { return Ok(None) };
-                    Effects::event(told(&replayed)?).write_postgres(&mut transaction).await?;
-                    Ok(Some(replayed))
+                let change = async {
+                    let rows = match change {
+                        ParkedChange::Replay(now) => transaction.query(REPLAY, &[&now.0, &id]).await?,
+                        ParkedChange::Discard => transaction.query(DISCARD, &[&id]).await?,
+                    };
+                    let Some(changed) = rows.first().map(record).transpose()? else { return Ok(None) };
+                    Effects::event(told(&changed)?).write_postgres(&mut transaction).await?;
+                    Ok(Some(changed))
                 };
-                let replayed = replay.await;
-                transaction.end(replayed).await
+                let changed = change.await;
+                transaction.end(changed).await
             }
         }
     }
@@ -372,40 +406,54 @@ impl Database {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub(crate) async fn jobs(&self, filter: Filter, before: Uuid, limit: i64) -> Result<Vec<Record>, StoreError> {
-        let sql = match filter.state {
-            None => LIST,
-            Some(State::Waiting) => LIST_WAITING,
-            Some(State::Running) => LIST_RUNNING,
-            Some(State::Parked) => LIST_PARKED,
+        let [of_any, of_one] = match filter.state {
+            None => LISTS,
+            Some(State::Waiting) => LISTS_WAITING,
+            Some(State::Running) => LISTS_RUNNING,
+            Some(State::Parked) => LISTS_PARKED,
         };
         match self {
             Database::Sqlite(db) => {
-                let read = move |connection: &Connection| {
-                    let mut statement = connection.prepare_cached(sql)?;
-                    read_all(statement.query(params![before.as_bytes(), filter.queue, limit])?)
+                let read = move |connection: &Connection| match filter.queue {
+                    None => {
+                        let mut statement = connection.prepare_cached(of_any)?;
+                        read_all(statement.query(params![before.as_bytes(), limit])?)
+                    }
+                    Some(queue) => {
+                        let mut statement = connection.prepare_cached(of_one)?;
+                        read_all(statement.query(params![before.as_bytes(), queue, limit])?)
+                    }
                 };
                 db.read(read).await
             }
             Database::Postgres(db) => {
-                let rows = db.query_slow(sql, &[&before, &filter.queue, &limit]).await?;
+                let rows = match filter.queue {
+                    None => db.query_slow(of_any, &[&before, &limit]).await?,
+                    Some(queue) => db.query_slow(of_one, &[&before, &queue, &limit]).await?,
+                };
                 rows.iter().map(record).collect()
             }
         }
     }
 
-    /// How many jobs of a queue wait or are worked on, and how many are parked.
-    ///
     /// # Errors
     /// `Unavailable`.
-    pub(crate) async fn count_jobs(&self, queue: &'static str) -> Result<(i64, i64), StoreError> {
+    pub(crate) async fn count_jobs(&self, queue: &'static str) -> Result<Counted, StoreError> {
         match self {
             Database::Sqlite(db) => db.read_point(|connection| {
                 let mut statement = connection.prepare_cached(COUNT)?;
-                Ok(statement.query_row([queue], |row| Ok((row.get(0)?, row.get(1)?)))?)
+                Ok(statement.query_row([queue], |row| {
+                    let due_since = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+                    Ok(Counted { pending: row.get(0)?, parked: row.get(1)?, due_since })
+                })?)
             }),
             Database::Postgres(db) => {
                 let row = db.query_opt(COUNT, &[&queue]).await?;
-                Ok(row.map_or((0, 0), |row| (row.get(0), row.get(1))))
+                Ok(row.map_or(Counted::default(), |row| Counted {
+                    pending: row.get(0),
+                    parked: row.get(1),
+                    due_since: row.get::<_, Option<i64>>(2).map(Timestamp),
+                }))
             }
         }
     }

@@ -24,5 +24,7 @@ create table jobs (
   traceparent text
 ) strict, without rowid;
 create index jobs_due on jobs (queue, priority, due_at) where parked_at is null;
+create index jobs_by_queue on jobs (queue, id);
 create index jobs_parked on jobs (id) where parked_at is not null;
+create index jobs_running on jobs (id) where worker is not null;
 create unique index jobs_periodic on jobs (queue) where period is not null;

@@ -59,7 +59,10 @@ impl Sequencer {
             .await?;
         let moved: i64 = moved.first().map_or(0, |row| row.get(0));
         transaction.query("update events_head set position = position + $1", &[&moved]).await?;
-        transaction.commit().await?;
+        match moved {
+            0 => transaction.commit_unheard().await?,
+            _ => transaction.commit().await?,
+        }
         self.epoch = Some(epoch);
         Ok(u64::try_from(moved).unwrap_or(0))
     }
@@ -84,7 +87,7 @@ pub async fn run(db: Arc<Postgres>) {
             Ok(_) => {}
             Err(error) => tracing::warn!(event = "events.sequencer.failed", error = %error, "could not number events"),
         }
-        // Our own commit rings too; the pause keeps that from turning into a busy loop.
+        // A move of our own rings too.
         let _ = tokio::time::timeout(POLL, committed.changed()).await;
         tokio::time::sleep(COALESCE).await;
     }

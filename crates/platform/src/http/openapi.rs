@@ -194,11 +194,12 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const BEARER: &str = "bearer";
 
 /// What v2's operations are about, in the order in which a newcomer meets it.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("accounts", "Becoming somebody: an account, its address verified, its password chosen anew."),
     ("sessions", "Logging in and out. A session gives access tokens, and refresh tokens that are good once."),
     ("me", "The caller's own account."),
     ("products", "The catalogue: everyone sees what is active, sellers change what is theirs."),
+    ("reservations", "Units that are kept for a buyer, until they are bought or given back."),
     ("users", "Accounts, for administrators."),
     ("jobs", "Work that is done some time after the change that asks for it, for administrators."),
 ];
@@ -238,6 +239,7 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
             if version == Version::V1 {
                 add_forms(operation);
             }
+            mend_optional_body(operation);
             add_refusals(operation, version);
             examples.add_to(operation, &path.replace("{id}", EXAMPLE_ID));
             answers::add_headers(operation);
@@ -272,6 +274,20 @@ fn add_forms(operation: &mut Operation) {
         && let Some(json) = body.content.get("application/json").cloned()
     {
         body.content.insert("application/x-www-form-urlencoded".to_owned(), json);
+    }
+}
+
+/// A body that may be left out is not null: `utoipa` says that it may be either.
+fn mend_optional_body(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(ways))) = &content.schema
+            && let Some(there) = ways.items.iter().find(|way| matches!(way, RefOr::Ref(_))).cloned()
+        {
+            content.schema = Some(there);
+            body.required = Some(openapi::Required::False);
+        }
     }
 }
 

@@ -232,7 +232,7 @@ impl Words {
             }
             Error::Unauthenticated(reason) => (StatusCode::UNAUTHORIZED, unauthenticated(reason)),
             Error::Forbidden => (StatusCode::FORBIDDEN, self.forbidden),
-            Error::NotFound => (StatusCode::NOT_FOUND, self.not_found),
+            Error::NotFound | Error::ReferenceNotFound(_) => (StatusCode::NOT_FOUND, self.not_found),
             Error::Conflict(violation) => {
                 return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(violation.detail, str::to_owned));
             }

@@ -39,6 +39,7 @@ impl From<Error> for Refused {
             // Our own processes ask nothing that these answer.
             error @ (Error::Invalid(_)
             | Error::InsufficientStock(_)
+            | Error::ReferenceNotFound(_)
             | Error::IdempotencyInFlight
             | Error::IdempotencyKeyReused
             | Error::Internal(_)) => Refused::Internal { detail: error.to_string() },

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::runner::job_event;
 use super::{Record, State};
 use crate::Context;
+use crate::db::jobs::ParkedChange;
 use crate::db::{Database, StoreError};
 
 /// Which jobs are asked for.
@@ -24,11 +25,17 @@ pub trait Desk: Send + Sync {
 
     async fn get(&self, id: Uuid) -> Result<Option<Record>, Error>;
 
-    /// Makes a parked job due now, as if it were new.
+    /// Makes a parked job due now, as if it were new. Of one that was replayed and not tried since, once more is as good as once.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when it is not parked.
     async fn replay(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<Record, Error>;
+
+    /// Deletes a parked job: it is never done.
+    ///
+    /// # Errors
+    /// As [`Desk::replay`].
+    async fn discard(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<(), Error>;
 }
 
 /// The jobs of a database of this process.
@@ -57,17 +64,46 @@ impl Desk for LocalDesk {
     }
 
     async fn replay(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<Record, Error> {
-        let (context, source) = (self.context.clone(), self.source);
-        let told = move |replayed: &Record| {
-            let event = job_event(&context, source, "job.replayed", replayed, actor, request_id.as_deref());
-            event.map_err(|error| StoreError::Statement(error.to_string()))
-        };
-        if let Some(replayed) = self.database.replay_job(id, self.context.now(), told).await? {
+        let change = ParkedChange::Replay(self.context.now());
+        if let Some(replayed) = self.change(id, change, "job.replayed", actor, request_id).await? {
             return Ok(replayed);
         }
         match self.database.job(id).await? {
-            Some(_) => Err(Error::conflict("The job is not parked.")),
+            Some(job) if job.is_replayed() => Ok(job),
+            Some(_) => Err(not_parked()),
             None => Err(Error::NotFound),
         }
     }
+
+    async fn discard(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<(), Error> {
+        if self.change(id, ParkedChange::Discard, "job.discarded", actor, request_id).await?.is_some() {
+            return Ok(());
+        }
+        match self.database.job(id).await? {
+            Some(_) => Err(not_parked()),
+            None => Err(Error::NotFound),
+        }
+    }
+}
+
+impl LocalDesk {
+    async fn change(
+        &self,
+        id: Uuid,
+        change: ParkedChange,
+        kind: &'static str,
+        actor: Actor,
+        request_id: Option<String>,
+    ) -> Result<Option<Record>, StoreError> {
+        let (context, source) = (self.context.clone(), self.source);
+        let told = move |changed: &Record| {
+            let event = job_event(&context, source, kind, changed, actor, request_id.as_deref());
+            event.map_err(|error| StoreError::Statement(error.to_string()))
+        };
+        self.database.change_parked_job(id, change, told).await
+    }
+}
+
+fn not_parked() -> Error {
+    Error::conflict("The job is not parked.")
 }

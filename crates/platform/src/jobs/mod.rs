@@ -87,7 +87,7 @@ impl Job {
 }
 
 /// What a worker holds while it works on a job. Another has it as soon as the count is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
     pub id: Uuid,
     pub claims: i64,
@@ -149,6 +149,11 @@ impl Record {
             (None, Some(_)) => State::Running,
             (None, None) => State::Waiting,
         }
+    }
+
+    /// Whether it was replayed, and not tried since.
+    fn is_replayed(&self) -> bool {
+        self.state() == State::Waiting && self.attempts == 0 && self.claims > 0 && self.period.is_none()
     }
 
     /// What it is about, in the form that its queue knows.

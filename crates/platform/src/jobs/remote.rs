@@ -25,7 +25,7 @@ struct Get {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Replay {
+struct ToParked {
     id: Uuid,
     actor: Actor,
     request_id: Option<String>,
@@ -53,8 +53,14 @@ pub fn routes(service: &str, desk: Arc<dyn Desk>) -> Router {
         )
         .route(
             &path(service, "replay"),
-            post(async |State(desk): Here, Asked(asked): Asked<Replay>| {
+            post(async |State(desk): Here, Asked(asked): Asked<ToParked>| {
                 Answer(desk.replay(asked.id, asked.actor, asked.request_id).await)
+            }),
+        )
+        .route(
+            &path(service, "discard"),
+            post(async |State(desk): Here, Asked(asked): Asked<ToParked>| {
+                Answer(desk.discard(asked.id, asked.actor, asked.request_id).await)
             }),
         )
         .with_state(desk)
@@ -81,6 +87,11 @@ impl Desk for RemoteDesk {
     }
 
     async fn replay(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<Record, Error> {
-        self.0.change(&self.path("replay"), &Replay { id, actor, request_id }).await
+        // Once more is as good as once.
+        self.0.ask(&self.path("replay"), &ToParked { id, actor, request_id }).await
+    }
+
+    async fn discard(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<(), Error> {
+        self.0.change(&self.path("discard"), &ToParked { id, actor, request_id }).await
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use axum::http::HeaderValue;
+use futures_util::future::join_all;
 use kernel::event::EventHead;
 use kernel::{Actor, Error, Event};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -25,8 +26,14 @@ use crate::telemetry::trace::{self, TraceContext};
 const LEASE: Duration = Duration::from_secs(30);
 /// Between two looks, when no commit of this process rings: other processes enqueue too.
 const POLL: Duration = Duration::from_millis(250);
-/// Between two looks in any case.
+/// Between two looks for periodic jobs of long periods.
+const LONG_POLL: Duration = Duration::from_secs(5);
+/// Between two looks, after one that found nothing.
 const COALESCE: Duration = Duration::from_millis(20);
+/// How long it may take to give back what was cut off.
+const GIVE_BACK: Duration = Duration::from_secs(2);
+/// How often it is made sure that a periodic job is there, and due in time.
+const ENSURE: Duration = Duration::from_secs(300);
 /// Characters that are kept of why an attempt failed.
 const MAX_ERROR: usize = 500;
 
@@ -131,7 +138,7 @@ struct Shared {
     lease: Duration,
     worker: String,
     /// What this process works on.
-    held: Mutex<HashMap<kernel::Uuid, Held>>,
+    held: Mutex<HashMap<Lease, Held>>,
 }
 
 struct Held {
@@ -146,27 +153,31 @@ impl Workers {
         let _ = self.stop.send(true);
         let takers = std::mem::take(&mut *lock(&self.takers));
         let finish = async {
-            futures_util::future::join_all(takers).await;
+            join_all(takers).await;
             for line in &self.lines {
                 let _ = line.places.acquire_many(line.queue.places).await;
             }
         };
         if tokio::time::timeout(patience, finish).await.is_err() {
-            let cut_off: Vec<Held> = lock(&self.shared.held).drain().map(|(_, held)| held).collect();
-            for Held { record, work } in cut_off {
-                work.abort();
-                let left = Left {
-                    due_at: self.shared.context.now(),
-                    attempts: record.attempts - 1,
-                    error: record.error.clone(),
-                    parked_at: None,
-                };
-                if let Err(error) = self.shared.database.settle_job(record.lease(), Some(left), Vec::new()).await {
-                    self.shared.tell_unsettled(&record, &error);
-                }
-            }
+            // What is not given back in time is due again when its lease is over.
+            let _ = tokio::time::timeout(GIVE_BACK, self.give_back()).await;
         }
         self.renewal.abort();
+    }
+
+    /// Cuts off what is worked on.
+    async fn give_back(&self) {
+        self.renewal.abort();
+        let cut_off: Vec<Held> = lock(&self.shared.held).drain().map(|(_, held)| held).collect();
+        let give_back = cut_off.into_iter().map(|Held { record, work }| async move {
+            work.abort();
+            let (due_at, attempts) = (self.shared.context.now(), record.attempts - 1);
+            let left = Left { due_at, attempts, error: record.error.clone(), parked_at: None };
+            if let Err(error) = self.shared.database.settle_job(record.lease(), Some(left), Vec::new()).await {
+                self.shared.tell_unsettled(&record, &error);
+            }
+        });
+        join_all(give_back).await;
     }
 
     /// Tells the metrics what only a look shows.
@@ -175,9 +186,11 @@ impl Workers {
     /// `Unavailable`.
     pub async fn measure(&self) -> Result<(), StoreError> {
         for line in self.lines.iter().filter(|line| line.period.is_none()) {
-            let (pending, parked) = self.shared.database.count_jobs(line.queue.name).await?;
-            line.series.pending.set(pending);
-            line.series.parked.set(parked);
+            let counted = self.shared.database.count_jobs(line.queue.name).await?;
+            line.series.pending.set(counted.pending);
+            line.series.parked.set(counted.parked);
+            let age = counted.due_since.map_or(0, |since| self.shared.context.now().0.saturating_sub(since.0).max(0));
+            line.series.oldest_due_age_seconds.set(age as f64 / 1e6);
         }
         Ok(())
     }
@@ -186,7 +199,7 @@ impl Workers {
 /// Takes what is due and has it done, until told to stop.
 async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Receiver<bool>) {
     let mut rung = shared.database.commits();
-    let (mut ensured, mut failing) = (line.period.is_none(), false);
+    let (mut ensured, mut failing) = (None, false);
     loop {
         let place = Arc::clone(&line.places).acquire_owned();
         let place = tokio::select! {
@@ -203,10 +216,13 @@ async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Re
         let went_well = taken.is_ok();
         let taken = taken.unwrap_or_else(|error| {
             if !failing {
-                tracing::warn!(event = "jobs.failed", queue = line.queue.name, %error, "jobs cannot be taken");
+                tracing::warn!(event = "jobs.take.failed", queue = line.queue.name, %error, "jobs cannot be taken");
             }
             Vec::new()
         });
+        if went_well && failing {
+            tracing::info!(event = "jobs.take.resumed", queue = line.queue.name, "jobs are taken again");
+        }
         failing = !went_well;
         let idle = taken.is_empty();
         for record in taken {
@@ -217,8 +233,13 @@ async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Re
         drop(places);
         if idle {
             let rest = async {
-                let _ = tokio::time::timeout(POLL, rung.changed()).await;
-                tokio::time::sleep(COALESCE).await;
+                match line.period {
+                    Some(period) => tokio::time::sleep((period / 10).clamp(COALESCE, LONG_POLL)).await,
+                    None => {
+                        let _ = tokio::time::timeout(POLL, rung.changed()).await;
+                        tokio::time::sleep(COALESCE).await;
+                    }
+                }
             };
             tokio::select! {
                 _ = stopping.wait_for(|stop| *stop) => return,
@@ -236,30 +257,37 @@ fn free(places: &Semaphore) -> u32 {
 async fn renew(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(shared.lease / 3).await;
-        let leases: Vec<Lease> = lock(&shared.held).values().map(|held| held.record.lease()).collect();
+        let leases: Vec<Lease> = lock(&shared.held).keys().copied().collect();
         if leases.is_empty() {
             continue;
         }
         let until = shared.context.now().after(shared.lease);
         if let Err(error) = shared.database.renew_jobs(leases, until).await {
-            tracing::warn!(event = "jobs.failed", %error, "jobs that are being worked on could not be held on to");
+            tracing::warn!(event = "jobs.renew.failed", %error, "jobs that are being worked on could not be held on to");
         }
     }
 }
 
 impl Shared {
     /// Takes up to so many due jobs, those of the highest priority first.
-    async fn take(&self, line: &Line, places: usize, ensured: &mut bool) -> Result<Vec<Record>, Error> {
+    async fn take(&self, line: &Line, places: usize, ensured: &mut Option<Instant>) -> Result<Vec<Record>, Error> {
         let (queue, now) = (line.queue.name, self.context.now());
-        if let Some(period) = line.period.filter(|_| !*ensured) {
-            self.database.ensure_periodic_job(self.context.id()?, queue, micros(period), now).await?;
-            *ensured = true;
+        if let Some(period) = line.period.filter(|_| ensured.is_none_or(|at| at.elapsed() > ENSURE)) {
+            let latest = now.after(period.max(self.lease));
+            self.database.ensure_periodic_job(self.context.id()?, queue, micros(period), now, latest).await?;
+            *ensured = Some(Instant::now());
         }
         let mut taken = Vec::new();
         for priority in self.database.jobs_due(queue, now).await? {
             let wanted = i64::try_from(places - taken.len()).unwrap_or(i64::MAX);
-            if wanted > 0 {
-                taken.extend(self.claim(queue, priority, wanted).await?);
+            if wanted <= 0 {
+                break;
+            }
+            match self.claim(queue, priority, wanted).await {
+                Ok(claimed) => taken.extend(claimed),
+                // Those that were taken are to be done.
+                Err(_) if !taken.is_empty() => break,
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(taken)
@@ -270,29 +298,35 @@ impl Shared {
         self.database.claim_jobs((queue, priority), now, now.after(self.lease), &self.worker, limit).await
     }
 
-    /// Has one job done, and writes down what came of it.
+    /// Has one job done, and writes down what came of it, as a part of the request that asked for it.
     async fn run(self: Arc<Self>, line: Arc<Line>, record: Record, _place: OwnedSemaphorePermit) {
+        let trace = record.traceparent.as_deref().map_or_else(TraceContext::root, TraceContext::resume);
+        let request_id = record.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
+        let request_id = request_id.as_ref().and_then(RequestId::sent);
+        let deadline = tokio::time::Instant::now() + line.queue.patience;
+        let scope = Arc::new(Scope::new(request_id, trace, Some(deadline)));
+        scope::within(scope, self.run_within(&line, &record)).await;
+    }
+
+    async fn run_within(&self, line: &Line, record: &Record) {
         let died = || Failed::Hopeless("those who worked on it died, or were not heard of any more".into());
         let worn_out = record.attempts > line.queue.tries && line.period.is_none();
-        let result = if worn_out { Some(Err(died())) } else { self.work(&line, &record).await };
+        let result = if worn_out { Some(Err(died())) } else { self.attempt(line, record).await };
         let Some(result) = result else { return };
-        match self.settle(&line, &record, result).await {
+        match self.settle(line, record, result).await {
             Ok(ran) => line.series.outcomes.count(ran),
-            Err(error) => self.tell_unsettled(&record, &error),
+            Err(error) => self.tell_unsettled(record, &error),
         }
     }
 
     /// An attempt; nothing if it was cut off by [`Workers::stop`], which settles it.
-    async fn work(&self, line: &Line, record: &Record) -> Option<Result<Done, Failed>> {
-        let trace = record.traceparent.as_deref().map_or_else(TraceContext::root, TraceContext::resume);
-        let request_id = record.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
-        let request_id = request_id.as_ref().and_then(RequestId::sent);
+    async fn attempt(&self, line: &Line, record: &Record) -> Option<Result<Done, Failed>> {
         let (patience, started) = (line.queue.patience, Instant::now());
-        let scope = Scope::new(request_id, trace.clone(), Some(tokio::time::Instant::now() + patience));
         let (work, job) = (Arc::clone(&line.work), record.clone());
         // On a task of its own, so that a panic costs one try.
-        let mut task = tokio::spawn(scope::within(Arc::new(scope), async move { work.run(&job).await }));
-        lock(&self.held).insert(record.id, Held { record: record.clone(), work: task.abort_handle() });
+        let mut task = tokio::spawn(scope::inherit(async move { work.run(&job).await }));
+        let held = Held { record: record.clone(), work: task.abort_handle() };
+        lock(&self.held).insert(record.lease(), held);
         let result = match tokio::time::timeout(patience, &mut task).await {
             Ok(ended) => ended.unwrap_or_else(|panicked| Err(Failed::ForNow(panicked.to_string()))),
             Err(_) => {
@@ -300,45 +334,57 @@ impl Shared {
                 Err(Failed::ForNow(format!("it took longer than {} s", patience.as_secs_f64())))
             }
         };
-        trace::record_job(&trace, line.queue.name, result.is_ok(), started.elapsed());
-        lock(&self.held).remove(&record.id).map(|_| result)
+        scope::ask(|scope| {
+            trace::record_job(scope.trace(), line.queue.name, result.is_ok(), started.elapsed());
+        });
+        lock(&self.held).remove(&record.lease()).map(|_| result)
     }
 
     async fn settle(&self, line: &Line, record: &Record, result: Result<Done, Failed>) -> Result<Ran, Error> {
         let now = self.context.now();
         let later = |pause| Left { due_at: now.after(pause), attempts: 0, error: None, parked_at: None };
-        let (ran, left, told) = match (result, line.period) {
+        let failed = match (result, line.period) {
             (Ok(Done::WithEffect), _) => return Ok(Ran::Done),
-            (Ok(Done::Outside), None) => (Ran::Done, None, None),
-            (Ok(Done::Outside), Some(period)) => (Ran::Done, Some(later(period)), None),
-            (Err(failed), period) => {
-                let (error, hopeless) = match failed {
-                    Failed::ForNow(error) => (error, false),
-                    Failed::Hopeless(error) => (error, true),
-                };
-                let error: String = error.chars().take(MAX_ERROR).collect();
-                let (id, queue, attempts) = (record.id, line.queue.name, record.attempts);
-                let parked = period.is_none() && (hopeless || attempts >= line.queue.tries);
-                match parked {
-                    true => tracing::error!(event = "job.parked", job = %id, queue, attempts, error, "a job is parked"),
-                    false => tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, "a job failed"),
-                }
-                let pause = line.queue.pause_after(attempts, random_u64()?);
-                let pause = period.map_or(pause, |period| pause.min(period));
-                let left = Left { attempts, error: Some(error), parked_at: parked.then_some(now), ..later(pause) };
-                let told =
-                    parked.then(|| job_event(&self.context, self.source, "job.parked", record, Actor::System, None));
-                (if parked { Ran::Parked } else { Ran::Retried }, Some(left), told.transpose()?)
+            (Ok(Done::Outside), period) => {
+                let held = self.database.settle_job(record.lease(), period.map(later), Vec::new()).await?;
+                return Ok(if held { Ran::Done } else { Ran::Lost });
             }
+            (Err(failed), _) => failed,
         };
-        let held = self.database.settle_job(record.lease(), left, told.into_iter().collect()).await?;
-        Ok(if held { ran } else { Ran::Lost })
+        let (error, hopeless) = match failed {
+            Failed::ForNow(error) => (error, false),
+            Failed::Hopeless(error) => (error, true),
+        };
+        let error: String = error.chars().take(MAX_ERROR).collect();
+        let (id, queue, attempts) = (record.id, line.queue.name, record.attempts);
+        let parked = line.period.is_none() && (hopeless || attempts >= line.queue.tries);
+        let pause = line.queue.pause_after(attempts, random_u64()?);
+        let pause = line.period.map_or(pause, |period| pause.min(period));
+        let left = Left { attempts, error: Some(error.clone()), parked_at: parked.then_some(now), ..later(pause) };
+        let told = parked.then(|| {
+            let request_id = record.request_id.as_deref();
+            job_event(&self.context, self.source, "job.parked", record, Actor::System, request_id)
+        });
+        let told = told.transpose()?.into_iter().collect();
+        if !self.database.settle_job(record.lease(), Some(left), told).await? {
+            return Ok(Ran::Lost);
+        }
+        Ok(match parked {
+            true => {
+                tracing::error!(event = "job.parked", job = %id, queue, attempts, error, "a job is parked");
+                Ran::Parked
+            }
+            false => {
+                tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, "a job failed");
+                Ran::Retried
+            }
+        })
     }
 
     /// Nothing is lost: the job is taken again when its lease is over.
     fn tell_unsettled(&self, record: &Record, error: &impl std::fmt::Display) {
         let (id, queue) = (record.id, &record.queue);
-        tracing::warn!(event = "jobs.failed", job = %id, queue, %error, "what came of a job could not be written down");
+        tracing::warn!(event = "job.unsettled", job = %id, queue, %error, "what came of a job could not be written down");
     }
 }
 

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use kernel::{Actor, Error, SystemClock};
 
 use super::*;
+use crate::db::jobs::Counted;
 use crate::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations};
 use crate::db::tests::{both_of, open, run};
 use crate::db::{Database, DatabaseUrl, Effects, StoreError, events, jobs as rows};
@@ -193,7 +194,8 @@ fn what_always_fails_is_parked_after_its_tries_and_can_be_replayed() {
             assert_eq!(desk.list(&only("other", State::Parked), None, 10).await.unwrap(), []);
             assert_eq!(desk.list(&Filter::default(), Some(parked[0].id), 10).await.unwrap(), []);
             assert_eq!(desk.get(parked[0].id).await.unwrap().as_ref(), parked.first());
-            assert_eq!(database.count_jobs(MAKE).await.unwrap(), (0, 1));
+            let counted = database.count_jobs(MAKE).await.unwrap();
+            assert_eq!((counted.pending, counted.parked, counted.due_since), (0, 1, None));
 
             mended.store(1, Ordering::Relaxed);
             let replayed = desk.replay(parked[0].id, Actor::System, None).await.unwrap();
@@ -219,7 +221,6 @@ fn what_is_hopeless_is_parked_at_once_and_what_kills_its_workers_too() {
         let (_folder, databases) = both_of(&WORKSHOP).await;
         for (_, database) in databases {
             let unreadable = Job { payload: r#""seven""#.into(), ..job(0) };
-            enqueue(&database, vec![unreadable.clone()]).await;
             let deadly = job(1);
             enqueue(&database, vec![deadly.clone()]).await;
             // Workers that took it and were never heard of again.
@@ -228,11 +229,18 @@ fn what_is_hopeless_is_parked_at_once_and_what_kills_its_workers_too() {
                 let taken = database.claim_jobs((MAKE, Priority::Normal), now, now, "dead", 10).await.unwrap();
                 assert!(taken.iter().any(|job| job.id == deadly.id));
             }
+            enqueue(&database, vec![unreadable.clone()]).await;
             let workers = runner(&database, queue(), Maker(database.clone())).start();
             let parked = until(&database, |jobs| jobs.iter().all(|job| job.parked_at.is_some())).await;
             workers.stop(PATIENCE).await;
+            let desk = LocalDesk::new(database.clone(), context(), "/workshop");
+            desk.discard(unreadable.id, Actor::System, None).await.unwrap();
+            assert!(matches!(desk.discard(unreadable.id, Actor::System, None).await, Err(Error::NotFound)));
+            let replayed = desk.replay(deadly.id, Actor::System, None).await.unwrap();
+            assert_eq!(desk.replay(deadly.id, Actor::System, None).await.unwrap(), replayed, "twice is once");
+            assert!(matches!(desk.discard(deadly.id, Actor::System, None).await, Err(Error::Conflict(_))));
             let why = |id| parked.iter().find(|job| job.id == id).and_then(|job| job.error.clone()).unwrap();
-            assert!(why(deadly.id).contains("died"), "{}", why(deadly.id));
+            assert!(why(deadly.id).contains("died") && why(unreadable.id).contains("payload"), "{parked:?}");
             assert!(made(&database).await.is_empty());
         }
     });
@@ -257,6 +265,14 @@ fn a_stuck_lease_is_taken_over_and_who_lost_it_changes_nothing() {
             assert_eq!(made(&database).await, [1], "the effect of who lost it is undone");
             assert!(!database.settle_job(stuck.lease(), None, Vec::new()).await.unwrap());
             workers.stop(PATIENCE).await;
+            // Nor does a renewal that comes too late put off what was left for later.
+            enqueue(&database, vec![job(2)]).await;
+            let now = context().now();
+            let taken = database.claim_jobs((MAKE, Priority::Normal), now, now.after(LEASE), "slow", 1).await.unwrap();
+            let left = rows::Left { due_at: now, attempts: 1, error: None, parked_at: None };
+            assert!(database.settle_job(taken[0].lease(), Some(left), Vec::new()).await.unwrap());
+            database.renew_jobs(vec![taken[0].lease()], now.after(PATIENCE)).await.unwrap();
+            assert_eq!(all(&database).await[0].due_at, now);
         }
     });
 }
@@ -291,6 +307,36 @@ fn a_job_that_takes_longer_than_its_lease_is_held_on_to_and_one_that_hangs_is_no
             let parked = until(&database, |jobs| jobs.iter().any(|job| job.parked_at.is_some())).await;
             assert!(parked[0].error.as_ref().is_some_and(|error| error.contains("longer than")), "{parked:?}");
             workers.stop(PATIENCE).await;
+        }
+    });
+}
+
+/// As after a jump of the clock: the process takes what it works on.
+#[test]
+fn a_job_that_is_taken_twice_by_one_process_ends_once() {
+    run(async {
+        let (_folder, databases) = both_of(&WORKSHOP).await;
+        for (_, database) in databases {
+            let runs = Arc::new(AtomicUsize::new(0));
+            let work = {
+                let (database, runs) = (database.clone(), Arc::clone(&runs));
+                move |job: Record| {
+                    let (maker, runs) = (Maker(database.clone()), Arc::clone(&runs));
+                    async move {
+                        // The first loses its job; the second takes longer than a lease.
+                        let pause = if runs.fetch_add(1, Ordering::SeqCst) == 0 { LEASE / 2 } else { LEASE * 2 };
+                        tokio::time::sleep(pause).await;
+                        maker.run(&job).await
+                    }
+                }
+            };
+            let workers = runner(&database, queue(), Doing(work)).start();
+            enqueue(&database, vec![job(1)]).await;
+            let running = until(&database, |jobs| jobs[0].state() == State::Running).await;
+            database.renew_jobs(vec![running[0].lease()], context().now()).await.unwrap();
+            until(&database, <[Record]>::is_empty).await;
+            workers.stop(PATIENCE).await;
+            assert_eq!((runs.load(Ordering::SeqCst), made(&database).await), (2, vec![1]));
         }
     });
 }
@@ -402,6 +448,13 @@ fn a_periodic_job_is_done_again_and_again_by_one_at_a_time() {
             let jobs = all(&database).await;
             let [tidy] = jobs.as_slice() else { panic!("{jobs:?}") };
             assert_eq!((tidy.queue.as_str(), tidy.period, tidy.parked_at), ("tidy", Some(10_000), None));
+            // Somebody's clock was years ahead.
+            let far = context().now().after(PATIENCE * 1_000_000);
+            let left = rows::Left { due_at: far, attempts: 0, error: None, parked_at: None };
+            assert!(database.settle_job(tidy.lease(), Some(left), Vec::new()).await.unwrap());
+            let workers = every(Duration::from_millis(10)).start();
+            until(&database, |jobs| jobs[0].claims > tidy.claims + 1 && jobs[0].worker.is_none()).await;
+            workers.stop(PATIENCE).await;
             // A release that does it less often.
             let workers = every(Duration::from_secs(3_600)).start();
             let changed = |jobs: &[Record]| jobs[0].period == Some(3_600_000_000) && jobs[0].worker.is_none();
@@ -475,7 +528,7 @@ fn each_effect_happens_once_although_workers_are_killed() {
                 *victim = start_worker(&url);
             }
             let started = Instant::now();
-            while database.count_jobs(MAKE).await.unwrap().0 > 0 {
+            while database.count_jobs(MAKE).await.unwrap().pending > 0 {
                 assert!(started.elapsed() < 2 * PATIENCE);
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -484,7 +537,7 @@ fn each_effect_happens_once_although_workers_are_killed() {
                 worker.wait().unwrap();
             }
             assert_eq!(made(&database).await, (0..count).collect::<Vec<_>>());
-            assert_eq!(database.count_jobs(MAKE).await.unwrap(), (0, 0));
+            assert_eq!(database.count_jobs(MAKE).await.unwrap(), Counted::default());
         }
     });
 }

@@ -1,30 +1,29 @@
 //! `primetrade jobs list` and `primetrade jobs replay`.
 
-use std::sync::Arc;
-
-use kernel::{Actor, Uuid};
-use platform::jobs::{Desk, Filter, Record, State};
+use kernel::{Actor, Error, Uuid};
+use platform::jobs::{Filter, State};
+use users::V2Job;
+use users::jobs::{self, Desks, Found};
 
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
 /// Jobs that are read at a time.
-const PAGE: i64 = 500;
+const PAGE: usize = 500;
 
 /// Prints the jobs of all services that fit, newest first, a line each.
 pub async fn list(config: &Config, filter: &Filter, json: bool) -> Result<Outcome, Failure> {
     let app = super::open(config).await?;
     let mut listed = 0_u64;
-    for (service, desk) in app.desks() {
-        each(&*desk, filter, |job| {
-            listed += 1;
-            match json {
-                true => say!("{}", to_json(service, job)),
-                false => say!("{}", to_text(service, job)),
-            }
-        })
-        .await?;
-    }
+    each(&app.desks(), filter, |found| {
+        listed += 1;
+        match json {
+            // Text and numbers, which always serialize.
+            true => say!("{}", serde_json::to_string(&V2Job::from(found)).unwrap_or_default()),
+            false => say!("{}", to_text(&found)),
+        }
+    })
+    .await?;
     if listed == 0 && !json {
         say!("there are no such jobs");
     }
@@ -45,61 +44,47 @@ pub enum Replay {
 pub async fn replay(config: &Config, which: Replay) -> Result<Outcome, Failure> {
     let app = super::open(config).await?;
     let desks = app.desks();
-    let (mut replayed, mut refused) = (0_u64, false);
-    match which {
+    let (ids, named) = match which {
+        Replay::Ids(ids) => (ids, true),
         Replay::Parked { queue } => {
-            let filter = Filter { queue, state: Some(State::Parked) };
-            for (_, desk) in &desks {
-                let mut parked = Vec::new();
-                each(&**desk, &filter, |job| parked.push(job.id)).await?;
-                for id in parked {
-                    // One that somebody else has replayed meanwhile is parked no more.
-                    replayed += u64::from(desk.replay(id, Actor::System, None).await.is_ok());
-                }
-            }
+            let mut parked = Vec::new();
+            each(&desks, &Filter { queue, state: Some(State::Parked) }, |found| parked.push(found.job.id)).await?;
+            (parked, false)
         }
-        Replay::Ids(ids) => {
-            for id in ids {
-                match replay_one(&desks, id).await {
-                    Ok(()) => replayed += 1,
-                    Err(kernel::Error::NotFound) => {
-                        complain!("{id}: there is no such job; one that is done is gone");
-                        refused = true;
-                    }
-                    Err(kernel::Error::Conflict(_)) => {
-                        complain!("{id}: it is not parked, so it is tried in any case");
-                        refused = true;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+    };
+    let (mut replayed, mut refused) = (0_u64, false);
+    for id in ids {
+        match jobs::replay(&desks, id, Actor::System, None).await {
+            Ok(_) => replayed += 1,
+            // Whoever was faster has done the same.
+            Err(Error::NotFound | Error::Conflict(_)) if !named => {}
+            Err(Error::NotFound) => {
+                complain!("{id}: there is no such job; one that is done is gone");
+                refused = true;
             }
+            Err(Error::Conflict(_)) => {
+                complain!("{id}: it is not parked, so it is tried in any case");
+                refused = true;
+            }
+            Err(error) => return Err(format!("after {replayed} jobs: {error}").into()),
         }
     }
-    say!("{replayed} jobs are due now; a server that runs does them");
+    let jobs = if replayed == 1 { "job is" } else { "jobs are" };
+    say!("{replayed} {jobs} due now; a server that runs does them");
     Ok(if refused { Outcome::Finding } else { Outcome::Done })
 }
 
-async fn replay_one(desks: &[(&'static str, Arc<dyn Desk>)], id: Uuid) -> Result<(), kernel::Error> {
-    for (_, desk) in desks {
-        match desk.replay(id, Actor::System, None).await {
-            Err(kernel::Error::NotFound) => {}
-            replayed => return replayed.map(drop),
-        }
-    }
-    Err(kernel::Error::NotFound)
-}
-
-async fn each(desk: &dyn Desk, filter: &Filter, mut tell: impl FnMut(&Record)) -> Result<(), kernel::Error> {
+async fn each(desks: &Desks, filter: &Filter, mut tell: impl FnMut(Found)) -> Result<(), Error> {
     let mut before = None;
     loop {
-        let page = desk.list(filter, before, PAGE).await?;
-        page.iter().for_each(&mut tell);
+        let page = jobs::list(desks, None, filter, before, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
-        before = Some(last.id);
+        before = Some(last.job.id);
+        page.into_iter().for_each(&mut tell);
     }
 }
 
-fn to_text(service: &str, job: &Record) -> String {
+fn to_text(Found { service, job }: &Found) -> String {
     let when = match (job.state(), job.parked_at) {
         (State::Parked, Some(at)) => format!("parked at {}", at.to_rfc3339_millis()),
         (State::Running, _) => format!("running on {}", job.worker.as_deref().unwrap_or("?")),
@@ -107,20 +92,4 @@ fn to_text(service: &str, job: &Record) -> String {
     };
     let failed = job.error.as_ref().map_or(String::new(), |error| format!(", failed: {error}"));
     format!("{} {service} {} {when}, {} attempts{failed}", job.id, job.queue, job.attempts)
-}
-
-fn to_json(service: &str, job: &Record) -> serde_json::Value {
-    serde_json::json!({
-        "id": job.id,
-        "service": service,
-        "queue": job.queue,
-        "state": job.state(),
-        "priority": job.priority,
-        "payload": serde_json::from_str::<serde_json::Value>(&job.payload).ok(),
-        "attempts": job.attempts,
-        "error": job.error,
-        "due_at": job.due_at,
-        "parked_at": job.parked_at,
-        "created_at": job.created_at,
-    })
 }

@@ -42,7 +42,7 @@ impl AuthRole {
         });
         let mut runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
         if let Some(folder) = self.mail_sink.clone() {
-            runner = runner.queue(self.data.queue(MAILS), MailSink { auth: Arc::clone(&self.service), folder });
+            runner = runner.queue(self.data.queue(MAILS), MailSink::new(Arc::clone(&self.service), folder));
         }
         self.data.start(runner);
     }

@@ -6,7 +6,7 @@ use auth::Accounts;
 use axum::Router;
 use platform::Context;
 use products::Catalogue;
-use users::Desks;
+use users::jobs::Desks;
 
 use super::Deps;
 

@@ -21,6 +21,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Units of one variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReservationLine)]
 pub struct Line {
     pub variant_id: Uuid,
     #[schema(minimum = 1, maximum = 2147483647, example = 2)]
@@ -95,7 +96,7 @@ pub struct Reservation {
     pub state: State,
     /// One for each variant, by its id.
     pub lines: Vec<Line>,
-    /// Seconds for which it was asked, also when it is extended without saying for how long.
+    /// Seconds for which it was asked at first, and is when it is extended without saying for how long.
     pub ttl: i64,
     pub expires_at: Timestamp,
     /// Counts its changes from 1.
@@ -163,13 +164,14 @@ impl Reservation {
         Self { state: end.state(), version: self.version + 1, updated_at: now, ..self.clone() }
     }
 
-    /// What it is when it is kept for so many more seconds from now; `None` when that is longer than any is kept.
+    /// What it is when it is kept for so many seconds from now, or as long as it is anyway; `None` when that is longer than any is
+    /// kept.
     #[must_use]
     pub fn extended(&self, ttl: Option<i64>, now: Timestamp) -> Option<Self> {
         let ttl = ttl.unwrap_or(self.ttl);
-        let expires_at = now.after(Duration::from_secs(u64::try_from(ttl).unwrap_or(0)));
+        let expires_at = self.expires_at.max(now.after(Duration::from_secs(u64::try_from(ttl).unwrap_or(0))));
         let longest = self.created_at.after(LONGEST);
-        let extended = Self { ttl, expires_at, version: self.version + 1, updated_at: now, ..self.clone() };
+        let extended = Self { expires_at, version: self.version + 1, updated_at: now, ..self.clone() };
         (expires_at <= longest).then_some(extended)
     }
 }

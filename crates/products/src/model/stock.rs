@@ -35,6 +35,7 @@ pub enum StockChange {
 /// What a movement of units is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = StockMovementKind)]
 pub enum MovementKind {
     /// What a variant came with, or had when its ledger began.
     Opening,

@@ -24,7 +24,7 @@ impl Products {
     /// Keeps the units of all lines for the caller, or of none; at most once per key.
     ///
     /// # Errors
-    /// `Invalid` when the lines are of several sellers; `NotFound` when a variant is not for sale; `InsufficientStock`;
+    /// `Invalid` when the lines are of several sellers; `ReferenceNotFound` when variants are not for sale; `InsufficientStock`;
     /// `IdempotencyInFlight`, `IdempotencyKeyReused`, `Overloaded`, `Unavailable`.
     pub async fn hold(
         &self,
@@ -91,18 +91,21 @@ impl Products {
         let sales = self.store.sales(&variants).await?;
         let sales: BTreeMap<Uuid, _> = sales.into_iter().map(|sale| (sale.variant_id, sale)).collect();
         let mut owner = None;
-        let mut foreign = Vec::new();
+        let (mut absent, mut foreign) = (Vec::new(), Vec::new());
         for variant in variants {
-            let sale = sales.get(&variant).filter(|sale| sale.status == Status::Active).ok_or(Error::NotFound)?;
+            let Some(sale) = sales.get(&variant).filter(|sale| sale.status == Status::Active) else {
+                absent.extend(place(lines, variant).map(not_for_sale));
+                continue;
+            };
             if *owner.get_or_insert(sale.owner_id) != sale.owner_id {
                 let line = place(lines, variant).unwrap_or_default();
                 foreign.push(Violation::new(line, "seller", "is of another seller than the lines before it"));
             }
         }
         match owner {
+            _ if !absent.is_empty() => Err(Error::ReferenceNotFound(absent)),
             Some(owner) if foreign.is_empty() => Ok(owner),
-            Some(_) => Err(Error::Invalid(foreign)),
-            None => Err(Error::NotFound),
+            _ => Err(Error::Invalid(foreign)),
         }
     }
 
@@ -204,11 +207,20 @@ impl Products {
     pub async fn expire_reservations(self) {
         let mut pause = tokio::time::interval(EVERY);
         pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failing = false;
         loop {
             pause.tick().await;
-            while let Ok(true) = self.expire_some().await.inspect_err(|error| {
+            let mut result = Ok(true);
+            while let Ok(true) = result {
+                result = self.expire_some().await;
+            }
+            // Told once, however long it lasts.
+            if let Err(error) = &result
+                && !failing
+            {
                 tracing::warn!(event = "reservations.expiry.failed", %error, "units are not taken back yet");
-            }) {}
+            }
+            failing = result.is_err();
         }
     }
 
@@ -232,6 +244,11 @@ impl Products {
         ended.into_iter().collect::<Result<Vec<()>, Error>>()?;
         Ok(more)
     }
+}
+
+/// That the variant of this line of the input may not be bought.
+pub(super) fn not_for_sale(line: String) -> Violation {
+    Violation::new(format!("{line}/variant_id"), "not-found", "is no variant that is for sale")
 }
 
 /// Where the input names a variant first.

@@ -6,6 +6,7 @@ use platform::idempotency::{Answer, Answered, Claim, Repeat};
 use platform::scope;
 use platform::telemetry::metrics::metrics;
 
+use super::reservations::not_for_sale;
 use super::variants::never_too_large;
 use super::{Caller, Products, Render};
 use crate::events;
@@ -179,7 +180,14 @@ pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -
         lines.map(|line| kernel::Violation::new(line, "insufficient-stock", detail)).collect()
     };
     match refusal {
-        Refusal::Absent | Refusal::Shortage(Shortage::Unknown(_)) => Error::NotFound,
+        Refusal::Absent => Error::NotFound,
+        // Where the input names none, the variant is what was asked for.
+        Refusal::Shortage(Shortage::Unknown(variants)) => {
+            match variants.into_iter().filter_map(line).collect::<Vec<_>>() {
+                lines if lines.is_empty() => Error::NotFound,
+                lines => Error::ReferenceNotFound(lines.into_iter().map(not_for_sale).collect()),
+            }
+        }
         Refusal::Shortage(Shortage::Short(variants)) => {
             Error::InsufficientStock(at(variants, "fewer units are available"))
         }

@@ -14,6 +14,8 @@ const PAGE: i64 = 500;
 /// Movements of a ledger that are summed up with those of others, and in one read of their own.
 const SHORT: i64 = 1_000;
 const PART: i64 = 100_000;
+/// Looks at all held reservations for those of variants that change meanwhile.
+const LOOKS: usize = 3;
 
 /// What is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ impl Products {
         mut looked: impl FnMut(u64),
     ) -> Result<u64, Error> {
         let mut held = self.held_units(&mut looked).await?;
-        let (mut after, mut variants) = (Uuid::nil(), 0);
+        let (mut after, mut variants, mut doubtful) = (Uuid::nil(), 0, Vec::new());
         loop {
             let balances = self.store.balances(after, PAGE, SHORT).await?;
             for mut balance in balances.iter().copied() {
@@ -48,7 +50,7 @@ impl Products {
                     differs(Difference::Ledger { stock, available, ledger });
                 }
                 if held.remove(&stock.variant_id).unwrap_or(0) != stock.reserved {
-                    self.look_again(stock.variant_id, &mut differs).await?;
+                    doubtful.push(stock.variant_id);
                 }
             }
             variants += balances.len() as u64;
@@ -56,9 +58,8 @@ impl Products {
             let Some(last) = balances.last() else { break };
             after = last.stock.variant_id;
         }
-        for variant in held.into_keys() {
-            self.look_again(variant, &mut differs).await?;
-        }
+        doubtful.extend(held.into_keys());
+        self.look_again(doubtful, &mut differs, &mut looked).await?;
         self.verify_gone(differs, looked).await?;
         Ok(variants)
     }
@@ -77,13 +78,50 @@ impl Products {
         }
     }
 
-    /// What was read at different moments may well differ while a server runs.
-    async fn look_again(&self, variant: Uuid, differs: &mut impl FnMut(Difference)) -> Result<(), Error> {
-        let (reserved, held) = self.store.reserved(variant).await?;
-        if reserved != held {
-            differs(Difference::Held { variant, reserved, held });
+    /// What was read at different moments may well differ while a server runs. What is held of a variant changes only with its
+    /// version: if that stayed the same while all reservations were read, they are what they were at one moment.
+    async fn look_again(
+        &self,
+        mut doubtful: Vec<Uuid>,
+        differs: &mut impl FnMut(Difference),
+        looked: &mut impl FnMut(u64),
+    ) -> Result<(), Error> {
+        for _ in 0..LOOKS {
+            if doubtful.is_empty() {
+                return Ok(());
+            }
+            let before = self.versions(&doubtful).await?;
+            let held = self.held_units(looked).await?;
+            let after = self.versions(&doubtful).await?;
+            let mut changed = Vec::new();
+            for ((variant, before), after) in doubtful.into_iter().zip(before).zip(after) {
+                let held = held.get(&variant).copied().unwrap_or(0);
+                match before {
+                    _ if before != after => changed.push(variant),
+                    (_, reserved) if reserved != held => differs(Difference::Held { variant, reserved, held }),
+                    _ => {}
+                }
+            }
+            doubtful = changed;
+        }
+        // They change all the time: the database has to do it in one breath.
+        for variant in doubtful {
+            let (reserved, held) = self.store.reserved(variant).await?;
+            if reserved != held {
+                differs(Difference::Held { variant, reserved, held });
+            }
         }
         Ok(())
+    }
+
+    /// The version of each variant's stock, and what is reserved then; of one that is gone, nothing.
+    async fn versions(&self, variants: &[Uuid]) -> Result<Vec<(i64, i64)>, Error> {
+        let mut versions = Vec::with_capacity(variants.len());
+        for variant in variants {
+            let units = self.store.units(*variant).await?;
+            versions.push(units.map_or((-1, 0), |units| (units.version, units.stock.reserved)));
+        }
+        Ok(versions)
     }
 
     /// Sums up a ledger that was too long to be read with others.

@@ -3,6 +3,8 @@
 pub mod v1;
 pub mod v2;
 
+pub use v2::jobs::V2Job;
+
 use std::sync::Arc;
 
 use auth::Accounts;
@@ -13,7 +15,7 @@ use products::Catalogue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Desks;
+use crate::jobs::Desks;
 
 /// What every endpoint is given.
 pub struct Endpoints {
@@ -42,7 +44,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::me::export::handle))
         .routes(routes!(v2::sessions::handle))
         .routes(routes!(v2::jobs::list::handle))
-        .routes(routes!(v2::jobs::get::handle))
+        .routes(routes!(v2::jobs::get::handle, v2::jobs::discard::handle))
         .routes(routes!(v2::jobs::replay::handle));
     Api { v1, v2 }
 }

@@ -189,8 +189,11 @@ fn jobs(walk: &mut Walk, root: &Client) -> String {
     walk.ask(root, "list_jobs", "?state=done", None);
     walk.ask(root, "get_job", &first, None);
     walk.ask(root, "replay_job", &first, None);
-    walk.ask(root, "replay_job", &first, None);
-    second
+    let periodic = text(&root.get("/api/v2/jobs?queue=sweep-sessions").expect(200).json()["items"][0]["id"]);
+    walk.ask(root, "replay_job", &periodic, None);
+    walk.ask(root, "discard_job", &second, None);
+    walk.ask(root, "discard_job", &periodic, None);
+    periodic
 }
 
 fn passwords(walk: &mut Walk, nobody: &Client, ada: &Client, mails: &Mails) {

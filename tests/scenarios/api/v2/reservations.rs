@@ -98,7 +98,9 @@ fn baskets_follow_the_rules(topology: Topology) {
     }
     let draft = create(&api, &plain("Draft"));
     for absent in [NOBODY, &id(&draft["variants"][0])] {
-        buyer.post(RESERVATIONS, &basket(&[(&desk, 1), (absent, 1)])).expect(404);
+        let answer = buyer.post(RESERVATIONS, &basket(&[(&desk, 1), (absent, 1)]));
+        assert_problem(&answer, 404, "not-found");
+        assert_errors(&answer, &[("/lines/1/variant_id", "not-found")]);
     }
     server.client().post(RESERVATIONS, &basket(&[(&desk, 1)])).expect(401);
 }
@@ -154,6 +156,9 @@ fn time_is_extended_and_runs_out(topology: Topology) {
     let (over, extended) = (short(2), short(1));
     let longer = buyer.post(&at(&extended, "/extend"), &json!({ "ttl_seconds": 60 })).expect(200).json();
     assert!(text(&longer["expires_at"]) > text(&extended["expires_at"]), "{longer}");
+    // It keeps units longer, never shorter.
+    let as_long = buyer.post(&at(&extended, "/extend"), &json!({})).expect(200).json();
+    assert_eq!(as_long["expires_at"], longer["expires_at"]);
     eventually("the units come back", || (stock(&api, &desk) == [5, 1, 4]).then_some(()));
     assert_eq!(buyer.get(&at(&over, "")).expect(200).json()["state"], "expired");
     assert_problem(&commit(&buyer, &over), 409, "conflict");
@@ -194,7 +199,13 @@ fn the_ledger_tells_every_change(topology: Topology) {
     let told: Vec<Value> = all["items"].as_array().expect("items").clone();
     let short: Vec<(String, i64, i64)> = told
         .iter()
-        .map(|m| (text(&m["kind"]), m["on_hand"].as_i64().expect("units"), m["reserved"].as_i64().expect("units")))
+        .map(|m| {
+            (
+                text(&m["kind"]),
+                m["on_hand_delta"].as_i64().expect("units"),
+                m["reserved_delta"].as_i64().expect("units"),
+            )
+        })
         .collect();
     let expected = [
         ("release", 0, -1),

@@ -27,10 +27,11 @@ use crate::telemetry::metrics::{self, Operation, metrics};
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a connection may be silent before the system asks whether the server is still there.
 const SILENCE: Duration = Duration::from_secs(5);
-/// The server gives up on any statement after this, and on a transaction that idles. Plans are made once and follow indexes: one
+/// The server gives up on any statement after this, and on a transaction that idles: its process was stopped, or vanished, and others
+/// wait for what it locked. Plans are made once and follow indexes: one
 /// that was made while a table was small, or unknown to the statistics, must still be right when it is large. Compiling a plan
 /// takes longer than any of ours runs.
-const OPTIONS: &str = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=15s \
+const OPTIONS: &str = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=3s \
     -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 /// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
 const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;

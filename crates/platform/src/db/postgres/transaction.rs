@@ -171,7 +171,18 @@ impl<'a> Transaction<'a> {
 
     /// # Errors
     /// `Unavailable` when the server did not confirm: the outcome is then unknown to this process.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let committed = &self.postgres.committed;
+        self.commit_unheard().await?;
+        committed.send_replace(());
+        Ok(())
+    }
+
+    /// As [`Transaction::commit`], of what nobody listens for.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub(in crate::db) async fn commit_unheard(mut self) -> Result<(), StoreError> {
         let started = Instant::now();
         let Some(connection) = self.connection.take() else {
             return Err(closed());
@@ -182,7 +193,6 @@ impl<'a> Transaction<'a> {
             connection.close();
             return Err(error.into());
         }
-        self.postgres.committed.send_replace(());
         Ok(())
     }
 

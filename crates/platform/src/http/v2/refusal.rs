@@ -128,7 +128,7 @@ impl Refusal {
                 Error::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "validation-failed", "Validation failed"),
                 Error::Unauthenticated(_) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated"),
                 Error::Forbidden => (S::FORBIDDEN, "forbidden", "Forbidden"),
-                Error::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+                Error::NotFound | Error::ReferenceNotFound(_) => (S::NOT_FOUND, "not-found", "Not found"),
                 Error::Conflict(_) => (S::CONFLICT, "conflict", "Conflict"),
                 Error::InsufficientStock(_) => (S::CONFLICT, "insufficient-stock", "Insufficient stock"),
                 Error::Stale => (S::PRECONDITION_FAILED, "stale-version", "Stale version"),
@@ -168,6 +168,7 @@ impl Refusal {
                 },
                 Error::Forbidden => "You are not allowed to do this.",
                 Error::NotFound => "There is nothing here that you may see.",
+                Error::ReferenceNotFound(_) => "There is nothing that you may see where `errors` points.",
                 Error::Conflict(violation) => return violation.detail.clone(),
                 Error::InsufficientStock(_) => "Fewer units are available than the lines in `errors` ask for.",
                 Error::Stale => {
@@ -214,9 +215,11 @@ impl Refusal {
     ) -> T {
         let Kind { status, code, title } = self.kind();
         let violations = match self {
-            Refusal::Because(Error::Invalid(violations) | Error::InsufficientStock(violations)) => {
-                violations.as_slice()
-            }
+            Refusal::Because(
+                Error::Invalid(violations)
+                | Error::InsufficientStock(violations)
+                | Error::ReferenceNotFound(violations),
+            ) => violations.as_slice(),
             Refusal::Because(Error::Conflict(violation)) if !violation.field.is_empty() => {
                 std::slice::from_ref(violation)
             }

@@ -36,7 +36,11 @@ impl Repeatable {
     pub fn by(self, caller: &Principal, path: String, body: &[u8], now: Timestamp) -> Result<Option<Repeat>, Error> {
         let Some(claim) = idempotency::claim(&self.headers, caller, &path, body, now)? else { return Ok(None) };
         let refusal = move |error: &Error| {
-            matches!(error, Error::NotFound | Error::Conflict(_) | Error::InsufficientStock(_)).then(|| {
+            let is_final = matches!(
+                error,
+                Error::NotFound | Error::ReferenceNotFound(_) | Error::Conflict(_) | Error::InsufficientStock(_)
+            );
+            is_final.then(|| {
                 let refusal = Refusal::from(error.clone());
                 (refusal.status().as_u16(), refusal.document(&path, self.request_id.as_ref()))
             })

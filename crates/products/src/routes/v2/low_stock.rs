@@ -20,6 +20,7 @@ use crate::routes::Endpoints;
 /// With how many available units a stock is low.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewLowStockThreshold)]
 pub struct Threshold {
     /// So many, or fewer; null: it never is.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -28,6 +29,7 @@ pub struct Threshold {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = LowStockThreshold)]
 struct LowStock {
     variant_id: Uuid,
     /// Null: it is never low.

@@ -35,6 +35,7 @@ pub struct NewReservation {
 /// For how long units are to be kept from now.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReservationExtension)]
 pub struct Extension {
     /// As many as it was made for, if it is not said.
     #[serde(default)]
@@ -125,7 +126,7 @@ pub async fn release(
 
 /// Keep units longer
 ///
-/// For so many seconds from now, a day in all at most. The body may be empty.
+/// For so many seconds from now, a day in all at most. One that is kept longer anyway stays so. The body may be empty.
 #[utoipa::path(post, path = "/api/v2/reservations/{id}/extend", operation_id = "extend_reservation", tag = "reservations",
     security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = Option<Extension>,
     responses((status = 200, body = V2Reservation), InConflict))]
@@ -167,4 +168,5 @@ pub async fn commit(
 /// An object without fields.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EmptyObject)]
 pub struct Nothing {}

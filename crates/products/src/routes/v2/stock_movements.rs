@@ -27,8 +27,8 @@ pub struct V2Movement {
     #[schema(value_type = MovementKind)]
     kind: &'static str,
     /// Units that it added to those on hand, and to those reserved.
-    on_hand: i64,
-    reserved: i64,
+    on_hand_delta: i64,
+    reserved_delta: i64,
     /// What there was then.
     on_hand_after: i64,
     reserved_after: i64,
@@ -38,7 +38,7 @@ pub struct V2Movement {
     actor: String,
     /// The reservation that it is of.
     reservation_id: Option<Uuid>,
-    time: Timestamp,
+    created_at: Timestamp,
 }
 
 type V2MovementPage = Page<V2Movement>;
@@ -48,14 +48,14 @@ impl From<Movement> for V2Movement {
         Self {
             version: movement.version,
             kind: movement.kind.as_str(),
-            on_hand: movement.on_hand,
-            reserved: movement.reserved,
+            on_hand_delta: movement.on_hand,
+            reserved_delta: movement.reserved,
             on_hand_after: movement.after.on_hand,
             reserved_after: movement.after.reserved,
             reason: movement.reason,
             actor: movement.actor,
             reservation_id: movement.reference,
-            time: movement.time,
+            created_at: movement.time,
         }
     }
 }

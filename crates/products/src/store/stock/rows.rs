@@ -52,13 +52,20 @@ macro_rules! insert_reservation {
         )
     };
 }
-pub(super) use {insert_movement, insert_reservation, reservations, sales, units};
+/// Held ones whose time is over, the longest first.
+macro_rules! expired {
+    ($now:literal) => {
+        concat!(
+            "select id from reservations where state = 'held' and expires_at <= ",
+            $now,
+            " order by expires_at, id limit $2"
+        )
+    };
+}
+pub(super) use {expired, insert_movement, insert_reservation, reservations, sales, units};
 
 pub const RESERVATION: &str = reservations!("id = $1");
 pub const SET_LOW_STOCK: &str = "update variants set low_stock = $1 where id = $2";
-/// Held ones whose time is over, the longest first.
-pub const EXPIRED: &str =
-    "select id from reservations where state = 'held' and expires_at <= $1 order by expires_at, id limit $2";
 /// The newest movements of a variant before a version.
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \
     actor, reference, time from stock_movements where variant_id = $1 and version < $2 order by version desc limit $3";

@@ -20,8 +20,9 @@ const CHANGE: &str = "update variants set on_hand = on_hand + $1, reserved = res
     stock_version = $3 where id = $4 and stock_version = $5 and available + $1 - $2 >= 0 and reserved + $2 >= 0";
 const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 const INSERT_RESERVATION: &str = rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+const EXPIRED: &str = rows::expired!("$1");
 const UPDATE_RESERVATION: &str = "update reservations set state = $1, ttl = $2, expires_at = $3, version = $4, \
-    updated_at = $5 where id = $6 and version = $4 - 1";
+    updated_at = $5 where id = $6";
 
 pub async fn write(db: &Sqlite, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
     let job = move |c: &Connection| {
@@ -138,7 +139,7 @@ pub fn sales(db: &Sqlite, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
 
 pub fn expired(db: &Sqlite, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
     db.read_point(|c| {
-        let mut statement = c.prepare_cached(rows::EXPIRED)?;
+        let mut statement = c.prepare_cached(EXPIRED)?;
         let found = statement.query_map([now.0, limit], |row| row.get(0).map(Uuid::from_bytes))?;
         Ok(found.collect::<Result<_, _>>()?)
     })

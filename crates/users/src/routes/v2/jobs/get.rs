@@ -15,8 +15,6 @@ use crate::jobs;
 use crate::routes::Endpoints;
 
 /// One job, for administrators
-///
-/// One that is done is gone.
 #[utoipa::path(get, path = "/api/v2/jobs/{id}", operation_id = "get_job", tag = "jobs", security(("bearer" = [])),
     params(IdInPath), responses((status = 200, body = V2Job),
         (status = 403, body = Problem, content_type = "application/problem+json")))]

@@ -21,6 +21,8 @@ const MAX_QUEUE: usize = 64;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described")]
 pub struct JobFilter {
+    /// Only those of this service, such as `auth`. If another does not answer, this one can still be asked.
+    service: Option<String>,
     /// Only those of this queue.
     #[param(max_length = 64)]
     queue: Option<String>,
@@ -33,7 +35,7 @@ type V2JobPage = Page<V2Job>;
 
 /// Jobs of all services, newest first, for administrators
 ///
-/// What is done is gone. Those that are parked failed too often, and wait to be replayed.
+/// What is done is gone. Those that are parked failed too often, and wait to be replayed. Those with a period are done again and again.
 #[utoipa::path(get, path = "/api/v2/jobs", operation_id = "list_jobs", tag = "jobs", security(("bearer" = [])),
     params(JobFilter, PageParameters), responses((status = 200, body = V2JobPage),
         (status = 403, body = Problem, content_type = "application/problem+json")))]
@@ -42,15 +44,17 @@ pub async fn handle(
     V2Admin(_): V2Admin,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let mut query = Query::read(query.as_deref(), &["queue", "state", "limit", "cursor"]);
+    let mut query = Query::read(query.as_deref(), &["service", "queue", "state", "limit", "cursor"]);
     let named = |text: &str| (text.len() <= MAX_QUEUE && !text.contains('\0')).then(|| text.to_owned());
+    let services: Vec<_> = endpoints.desks.iter().map(|(name, _)| (*name, *name)).collect();
+    let service = query.choice("service", &services);
     let queue = query.parsed("queue", "the name of a queue", named);
     let state = query.choice("state", &JobState::ALL.map(|state| (state.as_str(), state)));
-    let scope = format!("jobs {queue:?} {state:?}");
+    let scope = format!("jobs {service:?} {queue:?} {state:?}");
     let (limit, before) = (query.limit(), query.cursor(&scope, Position::time));
     query.finish()?;
     let before = before.map(|(_, id)| id);
-    let found = jobs::list(&endpoints.desks, &Filter { queue, state }, before, limit + 1).await?;
+    let found = jobs::list(&endpoints.desks, service, &Filter { queue, state }, before, limit + 1).await?;
     let position = |found: &Found| Position::at(found.job.created_at, found.job.id);
     Ok(v2::private(&Page::of(found, limit, &scope, position, V2Job::from)))
 }

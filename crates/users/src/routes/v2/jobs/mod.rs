@@ -1,5 +1,6 @@
 //! Jobs of all services, as administrators see them.
 
+pub mod discard;
 pub mod get;
 pub mod list;
 pub mod replay;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::jobs::Found;
 
-/// Work that is done some time after the change that asks for it. What is done is gone.
+/// Work that is done some time after the change that asks for it. What is done is gone, unless it is done again and again.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Job)]
 pub struct V2Job {
@@ -38,7 +39,7 @@ pub struct V2Job {
     /// Since when it waits for an administrator.
     parked_at: Option<Timestamp>,
     /// Of one that is done again and again: the pause between.
-    period_seconds: Option<f64>,
+    period_seconds: Option<i64>,
     /// The request that asked for it.
     request_id: Option<String>,
     created_at: Timestamp,
@@ -59,7 +60,7 @@ impl From<Found> for V2Job {
             due_at: job.due_at,
             worker: job.worker,
             parked_at: job.parked_at,
-            period_seconds: job.period.map(|micros| micros as f64 / 1e6),
+            period_seconds: job.period.map(|micros| micros / 1_000_000),
             request_id: job.request_id,
             created_at: job.created_at,
         }

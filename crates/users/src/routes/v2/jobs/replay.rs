@@ -16,6 +16,8 @@ use crate::jobs;
 use crate::routes::Endpoints;
 
 /// Try a parked job again, as if it were new, for administrators
+///
+/// Done twice, it is done once. A repeat may come when the job is being done (409) or is done (404).
 #[utoipa::path(post, path = "/api/v2/jobs/{id}/replay", operation_id = "replay_job", tag = "jobs", security(("bearer" = [])),
     params(IdInPath), responses((status = 200, body = V2Job),
         (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -1,0 +1,32 @@
+//! `DELETE /api/v2/jobs/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use kernel::Actor;
+use platform::http::caller::V2Admin;
+use platform::http::openapi::IdInPath;
+use platform::http::path::ResourceId;
+use platform::http::v2::refusal::Problem;
+use platform::http::v2::{self, Refusal};
+
+use crate::jobs;
+use crate::routes::Endpoints;
+
+/// Put a parked job away, for administrators
+///
+/// It is never done.
+#[utoipa::path(delete, path = "/api/v2/jobs/{id}", operation_id = "discard_job", tag = "jobs", security(("bearer" = [])),
+    params(IdInPath), responses((status = 204),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is not parked")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Admin(admin): V2Admin,
+    ResourceId(id): ResourceId,
+) -> Result<Response, Refusal> {
+    let actor = Actor::Account(admin.principal.account_id);
+    jobs::discard(&endpoints.desks, id, actor, admin.request_id()).await?;
+    Ok(v2::done())
+}
