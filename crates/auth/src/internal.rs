@@ -30,6 +30,7 @@ mod path {
     pub const LIST: &str = "/internal/auth/accounts/list";
     pub const ADMINISTER: &str = "/internal/auth/accounts/administer";
     pub const SESSIONS: &str = "/internal/auth/accounts/sessions";
+    pub const END_SESSIONS: &str = "/internal/auth/accounts/end-sessions";
     pub const ERASE: &str = "/internal/auth/accounts/erase";
     pub const ERASURES: &str = "/internal/auth/erasures";
     pub const ERASURE_DONE: &str = "/internal/auth/erasures/done";
@@ -86,6 +87,12 @@ struct Administer {
     id: Uuid,
     expected: Expected,
     administration: Administration,
+    cause: Cause,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndSessions {
+    id: Uuid,
     cause: Cause,
 }
 
@@ -156,6 +163,12 @@ fn accounts() -> Router<Arc<Auth>> {
         .route(
             path::SESSIONS,
             post(async |State(auth): Here, Asked(asked): Asked<Id>| Answer(auth.sessions_of(asked.id).await)),
+        )
+        .route(
+            path::END_SESSIONS,
+            post(async |State(auth): Here, Asked(asked): Asked<EndSessions>| {
+                Answer(auth.end_sessions(asked.id, &asked.cause).await)
+            }),
         )
 }
 
@@ -244,6 +257,11 @@ impl Accounts for Remote {
 
     async fn sessions_of(&self, id: Uuid) -> Result<Vec<Session>, Error> {
         self.0.ask(path::SESSIONS, &Id { id }).await
+    }
+
+    async fn end_sessions(&self, id: Uuid, cause: &Cause) -> Result<(), Error> {
+        // Once more is as good as once.
+        self.0.ask(path::END_SESSIONS, &EndSessions { id, cause: cause.clone() }).await
     }
 
     async fn erase(&self, id: Uuid, expected: &Expected, cause: &Cause) -> Result<(), Error> {

@@ -96,6 +96,12 @@ pub trait Accounts: Send + Sync {
     /// The live sessions of an account, newest first.
     async fn sessions_of(&self, id: Uuid) -> Result<Vec<Session>, Error>;
 
+    /// Ends all sessions of an account.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn end_sessions(&self, id: Uuid, cause: &Cause) -> Result<(), Error>;
+
     /// Erases what is personal of an account. Its products are the caller's to archive.
     ///
     /// # Errors

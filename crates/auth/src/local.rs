@@ -81,6 +81,10 @@ impl Accounts for Auth {
         self.sessions(id).await
     }
 
+    async fn end_sessions(&self, id: Uuid, cause: &Cause) -> Result<(), Error> {
+        self.log_out_everywhere(id, cause).await.map(drop)
+    }
+
     async fn erase(&self, id: Uuid, expected: &Expected, cause: &Cause) -> Result<(), Error> {
         self.erase_account(id, expected, cause).await
     }

@@ -90,6 +90,7 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/users/{id}", Admins, ""),
     ("PATCH /api/v2/users/{id}", Admins, r#"{"active":true}"#),
     ("GET /api/v2/users/{id}/sessions", Admins, ""),
+    ("DELETE /api/v2/users/{id}/sessions", Admins, ""),
     ("GET /api/v2/jobs", Admins, ""),
     ("GET /api/v2/jobs/{id}", Admins, ""),
     ("DELETE /api/v2/jobs/{id}", Admins, ""),

@@ -92,6 +92,9 @@ async fn accounts(asked: &dyn Accounts, services: &Services) {
     assert_eq!((sessions.len(), sessions[0].account_id), (1, ada));
     assert_eq!(asked.sessions_of(Uuid::nil()).await.unwrap(), []);
     administration(asked, ada, bob).await;
+    asked.end_sessions(ada, &cause()).await.unwrap();
+    assert_eq!(asked.sessions_of(ada).await.unwrap(), []);
+    assert!(matches!(asked.end_sessions(Uuid::nil(), &cause()).await, Err(Error::NotFound)));
 
     asked.erase(bob, &Expected::OneOf(vec![1]), &cause()).await.unwrap();
     let erased = asked.get(bob).await.unwrap().unwrap();

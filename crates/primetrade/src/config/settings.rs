@@ -330,7 +330,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "mail.sink",
         default: "",
-        doc: "For development: a folder into which mails are written as files instead of being sent; empty writes none.",
+        doc: "For development: a folder into which mails are written as files; empty writes none. Set it for every process with auth.",
         secret: false,
         apply: |config, text| put(&mut config.mail.sink, value::optional(text, value::path)),
     },
@@ -344,7 +344,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "jobs.pause",
         default: "2 s",
-        doc: "How long a job rests after it failed for the first time; twice as long after each further time, an hour at most.",
+        doc: "How long a job rests after its first failure, half of it by chance; twice as long after each further one, an hour at most.",
         secret: false,
         apply: |config, text| put(&mut config.jobs.pause, value::duration(text, SECOND / 1_000..=HOUR)),
     },

@@ -42,7 +42,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::get::handle, v2::patch::handle))
         .routes(routes!(v2::me::erase::handle))
         .routes(routes!(v2::me::export::handle))
-        .routes(routes!(v2::sessions::handle))
+        .routes(routes!(v2::sessions::list::handle, v2::sessions::end::handle))
         .routes(routes!(v2::jobs::list::handle))
         .routes(routes!(v2::jobs::get::handle, v2::jobs::discard::handle))
         .routes(routes!(v2::jobs::replay::handle));

@@ -175,6 +175,7 @@ fn administration(walk: &mut Walk, root: &Client, ada: &Client) -> String {
     walk.ask(root, "list_user_products", &format!("{me}?limit=0"), None);
     walk.ask(root, "list_user_sessions", &me, None);
     walk.ask(root, "list_user_sessions", &format!("{me}?limit=1"), None);
+    walk.ask(root, "end_user_sessions", NOBODY, None);
     walk.ask(root, "erase_me", "", None);
     walk.ask(root, "update_user", &boss, json!({ "active": false }));
     walk.ask(root, "update_user", &boss, json!({ "role": "queen" }));

@@ -15,6 +15,7 @@ on_each!(
     roles_change_at_once,
     the_last_administrator_stays,
     sessions_of_an_account_are_listed,
+    sessions_of_an_account_are_ended,
 );
 
 fn path(id: &str) -> String {
@@ -154,4 +155,23 @@ fn sessions_of_an_account_are_listed(topology: Topology) {
     let list = admin.get(&format!("{}/sessions", path(&ada.id))).expect(200).json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
     assert_problem(&admin.get(&format!("{}/sessions", path(NOBODY))), 404, "not-found");
+}
+
+fn sessions_of_an_account_are_ended(topology: Topology) {
+    let server = Server::start(topology);
+    let root = administrator(&server);
+    let (admin, ada, eve) = (log_in(&server, &root.email), register(&server), register(&server));
+    let [one, other, others] = [&ada, &ada, &eve].map(|person| log_in(&server, &person.email));
+    let sessions = format!("{}/sessions", path(&ada.id));
+    assert_problem(&others.delete(&sessions), 403, "forbidden");
+    admin.delete(&sessions).expect(204);
+    admin.delete(&sessions).expect(204);
+    for ended in [&one, &other] {
+        assert_problem(&ended.get("/api/v2/me"), 401, "unauthenticated");
+    }
+    ada.api.get("/api/v1/auth/me").expect(401);
+    others.get("/api/v2/me").expect(200);
+    assert_eq!(admin.get(&sessions).expect(200).json()["items"], json!([]));
+    log_in(&server, &ada.email).get("/api/v2/me").expect(200);
+    assert_problem(&admin.delete(&format!("{}/sessions", path(NOBODY))), 404, "not-found");
 }
