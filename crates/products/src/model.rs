@@ -13,12 +13,14 @@ use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use adjustment::{Adjustment, check_threshold};
+pub use adjustment::Adjustment;
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, stored_bytes};
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
 pub use reservation::{Basket, End, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
-pub use stock::{Cause, ChangedStock, Crossing, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units};
+pub use stock::{
+    Cause, ChangedStock, Crossing, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units, check_threshold,
+};
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
 pub fn highest_price(currency: Currency) -> i64 {

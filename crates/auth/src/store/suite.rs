@@ -8,7 +8,7 @@ use platform::db::{Database, DatabaseUrl, Effects, Limits};
 
 use super::{
     AccountChange, AccountQuery, EndSessions, LAST_ADMIN_RULE, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
-    open,
+    open, sql,
 };
 use crate::Cause;
 use crate::events::{self, Ended};
@@ -37,7 +37,7 @@ async fn run(url: &DatabaseUrl) {
     sessions_live_and_end(&*store).await;
     changes_are_fenced(&*store).await;
     hashes_are_replaced_once(&*store).await;
-    lists_are_newest_first(&*store).await;
+    lists_are_newest_first(&database, &*store).await;
     a_refresh_is_good_once(&*store).await;
     sessions_are_listed_and_ended_by_their_owner(&*store).await;
     the_last_administrator_stays(&*store).await;
@@ -320,7 +320,7 @@ async fn hashes_are_replaced_once(store: &dyn Store) {
     assert_eq!(found.password_hash, "new");
 }
 
-async fn lists_are_newest_first(store: &dyn Store) {
+async fn lists_are_newest_first(database: &Database, store: &dyn Store) {
     create(store, stored(3, "third", "third@example.com")).await;
     let ids = |accounts: Vec<Account>| accounts.iter().map(|account| account.id).collect::<Vec<_>>();
     let (accounts, total) = store.list(0, 2).await.unwrap();
@@ -334,7 +334,18 @@ async fn lists_are_newest_first(store: &dyn Store) {
     let next = accounts(AccountKind::All, after(&page[1])).await.unwrap();
     let role = |role| AccountFilter { role: Some(role), ..AccountFilter::default() };
     let active = |active| AccountFilter { active: Some(active), ..AccountFilter::default() };
-    for filter in [role(Role::User), role(Role::Admin), active(true), active(false)] {
+    for (filter, index) in [
+        (AccountFilter::default(), "accounts_by_creation"),
+        (role(Role::User), "accounts_by_role"),
+        (role(Role::Admin), "accounts_by_role"),
+        (active(true), "accounts_by_active"),
+        (active(false), "accounts_by_active"),
+    ] {
+        if let Database::Sqlite(db) = database {
+            let plan = format!("explain query plan {}", sql::accounts(filter.kind()));
+            let plan: String = db.read_point(|c| Ok(c.query_row(&plan, [0, 0, 1], |row| row.get("detail"))?)).unwrap();
+            assert!(plan.contains(index), "{filter:?}: {plan}");
+        }
         let found = accounts(filter.kind(), None).await.unwrap();
         assert!(found.iter().all(|account| filter.fits(account)), "{filter:?}: {found:?}");
         assert_eq!(found.is_empty(), !page.iter().chain(&next).any(|account| filter.fits(account)), "{filter:?}");

@@ -47,13 +47,3 @@ impl Adjustment {
         Ok(Self { change, reason })
     }
 }
-
-/// Checks with how many available units a stock is to be low.
-///
-/// # Errors
-/// `Invalid`.
-pub fn check_threshold(threshold: i64) -> Result<(), Error> {
-    let mut broken = Broken::default();
-    broken.range("threshold", threshold, 0..=MAX_STOCK);
-    broken.finish()
-}

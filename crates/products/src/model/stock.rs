@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{Actor, Timestamp, Uuid};
+use kernel::{Actor, Error, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::broken::Broken;
 use super::{Line, MAX_STOCK};
 
 /// Units of one variant. Sales change them far more often than anyone edits the product, so they are kept and read apart.
@@ -256,4 +257,14 @@ impl Units {
         self.version += 1;
         ChangedStock { units: *self, before, kind }
     }
+}
+
+/// Checks with how many available units a stock is to be low.
+///
+/// # Errors
+/// `Invalid`.
+pub fn check_threshold(threshold: i64) -> Result<(), Error> {
+    let mut broken = Broken::default();
+    broken.range("threshold", threshold, 0..=MAX_STOCK);
+    broken.finish()
 }

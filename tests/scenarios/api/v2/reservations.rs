@@ -58,7 +58,19 @@ fn what_is_held_is_sold_or_given_back(topology: Topology) {
     buyer.delete(&at(&given_back, "")).expect(204);
     assert_eq!(stock(&api, &desk), [3, 0, 3]);
     assert_eq!(server.client().get(&variant_path(&desk)).expect(200).json()["in_stock"], true);
+    buyer.post(RESERVATIONS, &basket(&[(&id(&desk), 4)])).expect(409);
     verified(&server);
+    // Of a cluster, the first process is a gateway.
+    if topology != Topology::Split {
+        let metrics = server.metrics();
+        for (outcome, count) in
+            [("held", 2.0), ("committed", 1.0), ("released", 1.0), ("refused", 1.0), ("expired", 0.0)]
+        {
+            let told = metrics.sum("primetrade_inventory_reservations_total", &[("outcome", outcome)]);
+            assert_eq!(told, count, "{outcome}");
+        }
+        assert_eq!(metrics.sum("primetrade_inventory_oversold_units", &[]), 0.0);
+    }
 }
 
 fn a_basket_is_held_whole_or_not_at_all(topology: Topology) {

@@ -1,0 +1,26 @@
+//! `GET /api/v2/reservations/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::openapi::IdInPath;
+use platform::http::path::ResourceId;
+use platform::http::v2::{self, Refusal};
+
+use super::{V2Reservation, caller, render};
+use crate::routes::Endpoints;
+
+/// A reservation
+#[utoipa::path(get, path = "/api/v2/reservations/{id}", operation_id = "get_reservation", tag = "reservations",
+    security(("bearer" = [])), params(IdInPath), responses((status = 200, body = V2Reservation)))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    ResourceId(id): ResourceId,
+) -> Result<Response, Refusal> {
+    let reservation = endpoints.products.reservation(&caller(user), id).await?;
+    Ok(v2::private_json(StatusCode::OK, render(&reservation)))
+}

@@ -1,0 +1,27 @@
+//! `DELETE /api/v2/reservations/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::openapi::{IdInPath, InConflict};
+use platform::http::path::ResourceId;
+use platform::http::v2::{self, Refusal};
+
+use super::caller;
+use crate::routes::Endpoints;
+
+/// Give units back
+///
+/// Done twice, it is done once.
+#[utoipa::path(delete, path = "/api/v2/reservations/{id}", operation_id = "release_reservation", tag = "reservations",
+    security(("bearer" = [])), params(IdInPath), responses((status = 204), InConflict))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    ResourceId(id): ResourceId,
+) -> Result<Response, Refusal> {
+    endpoints.products.release(caller(user), id).await?;
+    Ok(v2::done())
+}
