@@ -8,7 +8,7 @@ use platform::{Context, scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Account, Session};
+use crate::model::{Account, Purpose, Session};
 
 const SOURCE: &str = "/auth";
 
@@ -111,6 +111,17 @@ pub enum Template {
     PasswordChanged,
     /// Your account has another address now; mailed to the one before.
     AddressChanged,
+}
+
+impl Template {
+    /// What the token of such a mail permits, if it has one.
+    pub fn purpose(self) -> Option<Purpose> {
+        match self {
+            Template::VerifyEmail => Some(Purpose::VerifyEmail),
+            Template::ResetPassword => Some(Purpose::ResetPassword),
+            Template::AlreadyRegistered | Template::PasswordChanged | Template::AddressChanged => None,
+        }
+    }
 }
 
 /// The data of [`MAIL_REQUESTED`]. The ticket is made of the token's id when the mail is written.

@@ -222,7 +222,8 @@ fn import_csv() -> Clap {
 }
 
 fn stock_verify() -> Clap {
-    Clap::new("verify").about("Hold the stock of every variant to its ledger, and name what differs; changes nothing")
+    Clap::new("verify")
+        .about("Hold the stock of every variant to its ledger and reservations, and name what differs; changes nothing")
 }
 
 fn jobs_list() -> Clap {
@@ -243,6 +244,7 @@ fn jobs_replay() -> Clap {
     });
     Clap::new("replay")
         .about("Have parked jobs tried again, as if they were new")
+        .override_usage("primetrade jobs replay <ID>...\n       primetrade jobs replay --parked [--queue <QUEUE>]")
         .arg(ids)
         .arg(switch("parked", "All that are parked").required_unless_present("id").conflicts_with("id"))
         .arg(option("queue", "QUEUE", "Only those of this queue").requires("parked"))

@@ -56,6 +56,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
         say!("{words} on http://{}", listener.local_addr()?);
         serving.push(server::serve(listener, router, settings, stopping.clone()));
     }
+    tracing::info!(event = "server.started", %roles, version, "serving");
     tell_operator(config, roles, demo);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
@@ -73,6 +74,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     let (_, asked) = tokio::join!(join_all(serving), shutdown);
     app.close().await;
     trace::flush().await;
+    tracing::info!(event = "server.stopped", "drained");
     asked.map(|()| Outcome::Done).map_err(Into::into)
 }
 

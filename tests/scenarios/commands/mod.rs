@@ -6,3 +6,4 @@ mod demo;
 mod doctor;
 mod import;
 mod keys;
+mod looking;

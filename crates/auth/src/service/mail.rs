@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Auth;
 use crate::events::{MAIL_REQUESTED, MailRequest, Personal, Template};
-use crate::model::Purpose;
 use crate::tickets::Ticket;
 
 /// The queue of mails.
@@ -27,6 +26,9 @@ pub struct Mail {
 #[derive(Serialize, Deserialize)]
 struct MailJob {
     event: Uuid,
+    /// For who looks at the job.
+    account: String,
+    template: Template,
 }
 
 #[derive(Deserialize)]
@@ -38,59 +40,66 @@ impl Auth {
     /// What a change tells, with a job for each mail that it asks for, if mails are sent.
     pub(crate) fn effects(&self, events: Vec<Event>) -> Result<Effects, Error> {
         let mails = events.iter().filter(|event| self.sends_mails && event.kind == MAIL_REQUESTED);
-        let job = |mail: &Event| Job::new(&self.context, MAILS, &MailJob { event: mail.id });
+        let job = |mail: &Event| {
+            let asked = serde_json::from_slice::<Envelope>(&mail.bytes);
+            let template = asked.map_err(|error| Error::Internal(error.to_string()))?.data.template;
+            let about = MailJob { event: mail.id, account: mail.subject.clone(), template };
+            Job::new(&self.context, MAILS, &about)
+        };
         let jobs = mails.map(job).collect::<Result<_, _>>()?;
         Ok(Effects { events, jobs, ..Effects::default() })
     }
 
-    /// The mail that a job is about. Those of accounts that were erased meanwhile are gone with their addresses.
+    /// The mail that a job is about. Those of accounts that were erased meanwhile are gone with their addresses, and what would mail a
+    /// permission that is used or over by now helps nobody.
     ///
     /// # Errors
     /// `Hopeless` when what it is about cannot be read; `ForNow` when the database does not answer.
     pub async fn mail_of(&self, job: &Record) -> Result<Option<Mail>, Failed> {
-        let MailJob { event: id } = job.read()?;
+        let MailJob { event: id, .. } = job.read()?;
         let unreadable = |error: serde_json::Error| Failed::Hopeless(format!("its event: {error}"));
         let asked = log::by_id(&self.database, id).await.map_err(Error::from)?;
         let asked = asked.ok_or_else(|| Failed::Hopeless("its event is not there".into()))?;
         let Some(personal) = log::personal_of(&self.database, id).await.map_err(Error::from)? else { return Ok(None) };
         let request = serde_json::from_slice::<Envelope>(&asked).map_err(unreadable)?.data;
         let to = serde_json::from_slice(&personal).map_err(unreadable)?;
+        if let (Some(token), Some(purpose)) = (request.token, request.template.purpose())
+            && self.store.token(token, purpose, self.context.now()).await.map_err(Error::from)?.is_none()
+        {
+            tracing::info!(event = "mail.too_late", mail = %id, "what would be mailed is used or over, so nothing is");
+            return Ok(None);
+        }
         Ok(Some(self.mail(id, &request, to)?))
     }
 
     fn mail(&self, id: Uuid, request: &MailRequest, to: Personal) -> Result<Mail, Error> {
-        let (subject, words, purpose) = match request.template {
+        let (subject, words) = match request.template {
             Template::VerifyEmail => (
                 "Please confirm your e-mail address",
                 "Confirm that this address is yours with the token below, within a day: POST /api/v2/email-verifications.",
-                Some(Purpose::VerifyEmail),
             ),
             Template::ResetPassword => (
                 "Choose another password",
                 "Choose another password with the token below, within an hour: POST /api/v2/password-resets/confirm. \
                  If you did not ask for it, ignore this mail: your password stays.",
-                Some(Purpose::ResetPassword),
             ),
             Template::AlreadyRegistered => (
                 "You have an account",
                 "Somebody tried to register with your address, which has an account. If it was you, log in, or ask for \
                  another password. If it was not, there is nothing to do.",
-                None,
             ),
             Template::AddressChanged => (
                 "Your account has another e-mail address",
                 "Your account has another e-mail address now. If it was not you, tell the shop at once: this address can \
                  no longer choose another password.",
-                None,
             ),
             Template::PasswordChanged => (
                 "Your password was changed",
                 "The password of your account was changed. If it was not you, ask for another one at once.",
-                None,
             ),
         };
         let mut text = format!("Hello {},\n\n{words}\n", to.username);
-        if let (Some(token), Some(purpose)) = (request.token, purpose) {
+        if let (Some(token), Some(purpose)) = (request.token, request.template.purpose()) {
             let ticket = self.tokens.write_ticket(Ticket::OneTime { token, purpose })?;
             text.push_str(&format!("\nToken: {ticket}\n"));
         }

@@ -69,7 +69,7 @@ const RENEW: &str = "update jobs set due_at = $1 where id = $2 and claims = $3 a
 const RENEW_ALL: &str = "update jobs set due_at = $1 from unnest($2::uuid[], $3::bigint[]) as held (id, claims) \
     where jobs.id = held.id and jobs.claims = held.claims and jobs.worker is not null";
 const REPLAY: &str = concat!(
-    "update jobs set due_at = $1, attempts = 0, claims = claims + 1, parked_at = null \
+    "update jobs set due_at = $1, attempts = 0, claims = claims + 1, error = null, parked_at = null \
      where id = $2 and parked_at is not null returning ",
     columns!()
 );

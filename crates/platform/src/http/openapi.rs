@@ -36,7 +36,8 @@ pub struct IdInPath {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described")]
 pub struct IfMatchHeader {
-    /// The ETag of the version that is to be changed, as the last answer gave it; `*` for any.
+    /// The ETag of the version that is to be changed, as the last answer gave it (of a product such as `"1-managed"`, of an account
+    /// `"1-account"`); `*` for any.
     #[param(rename = "If-Match", example = "\"1-managed\"")]
     if_match: String,
 }

@@ -100,7 +100,11 @@ impl LocalDesk {
             let event = job_event(&context, source, kind, changed, actor, request_id.as_deref());
             event.map_err(|error| StoreError::Statement(error.to_string()))
         };
-        self.database.change_parked_job(id, change, told).await
+        let changed = self.database.change_parked_job(id, change, told).await?;
+        if let Some(Record { queue, .. }) = &changed {
+            tracing::info!(event = kind, job = %id, queue, actor = actor.as_text(), "a parked job was taken up");
+        }
+        Ok(changed)
     }
 }
 

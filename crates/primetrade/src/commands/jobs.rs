@@ -13,7 +13,7 @@ const PAGE: usize = 500;
 
 /// Prints the jobs of all services that fit, newest first, a line each.
 pub async fn list(config: &Config, filter: &Filter, json: bool) -> Result<Outcome, Failure> {
-    let app = super::open(config).await?;
+    let app = super::open_existing(config).await?;
     let mut listed = 0_u64;
     each(&app.desks(), filter, |found| {
         listed += 1;
@@ -42,7 +42,7 @@ pub enum Replay {
 
 /// Makes parked jobs due now, as if they were new.
 pub async fn replay(config: &Config, which: Replay) -> Result<Outcome, Failure> {
-    let app = super::open(config).await?;
+    let app = super::open_existing(config).await?;
     let desks = app.desks();
     let (ids, named) = match which {
         Replay::Ids(ids) => (ids, true),
@@ -90,6 +90,7 @@ fn to_text(Found { service, job }: &Found) -> String {
         (State::Running, _) => format!("running on {}", job.worker.as_deref().unwrap_or("?")),
         _ => format!("due at {}", job.due_at.to_rfc3339_millis()),
     };
+    let again = job.period.map_or(String::new(), |period| format!(", every {} s", period / 1_000_000));
     let failed = job.error.as_ref().map_or(String::new(), |error| format!(", failed: {error}"));
-    format!("{} {service} {} {when}, {} attempts{failed}", job.id, job.queue, job.attempts)
+    format!("{} {service} {} {when}, {} attempts{again}{failed}", job.id, job.queue, job.attempts)
 }

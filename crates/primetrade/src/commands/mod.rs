@@ -19,6 +19,7 @@ use std::sync::Arc;
 use auth::KeyRing;
 use kernel::SystemClock;
 use platform::Context;
+use platform::db::DatabaseUrl;
 use platform::internal::Envoy;
 
 use crate::app::App;
@@ -36,6 +37,19 @@ fn absolute(path: &Path) -> String {
 /// Everything, for one piece of work.
 async fn open(config: &Config) -> Result<App, Failure> {
     App::create(config, Roles::ALL, Purpose::Command).await
+}
+
+/// As [`open`], where there is a shop already: a command that looks must not find a new one empty, and say that all is well.
+async fn open_existing(config: &Config) -> Result<App, Failure> {
+    for url in [config.auth_database(), config.products_database()] {
+        if let DatabaseUrl::Sqlite(folder) = url
+            && !folder.join("auth.db").exists()
+            && !folder.join("products.db").exists()
+        {
+            return Err(format!("there is no shop in {}: {IN_ITS_FOLDER}", absolute(folder)).into());
+        }
+    }
+    open(config).await
 }
 
 /// `primetrade migrate`.

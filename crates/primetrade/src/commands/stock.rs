@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::{Failure, Outcome};
 
 pub async fn verify(config: &Config) -> Result<Outcome, Failure> {
-    let app = super::open(config).await?;
+    let app = super::open_existing(config).await?;
     let (_, products) = app.stores()?;
     let style =
         ProgressStyle::with_template("{spinner} {human_pos} variants, reservations and ledgers looked at, {per_sec}");

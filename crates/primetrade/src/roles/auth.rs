@@ -42,6 +42,10 @@ impl AuthRole {
         });
         let mut runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
         if let Some(folder) = self.mail_sink.clone() {
+            if let Err(error) = std::fs::create_dir_all(&folder) {
+                let folder = folder.display();
+                tracing::warn!(event = "mail.sink.unusable", %folder, %error, "no mail can be written: see mail.sink");
+            }
             runner = runner.queue(self.data.queue(MAILS), MailSink::new(Arc::clone(&self.service), folder));
         }
         self.data.start(runner);

@@ -1,7 +1,7 @@
 //! All stock, held to its ledger and to the reservations. It may run beside servers: what is compared is of one moment, or never
 //! changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use kernel::{Error, Timestamp, Uuid};
 
@@ -64,12 +64,15 @@ impl Products {
         Ok(variants)
     }
 
-    /// What held reservations keep of each variant.
+    /// What held reservations keep of each variant. They are read by the time when they end: one that is extended meanwhile comes
+    /// twice, and counts once; none is passed over, because that time never comes earlier.
     async fn held_units(&self, looked: &mut impl FnMut(u64)) -> Result<BTreeMap<Uuid, i64>, Error> {
         let (mut after, mut units) = ((Timestamp(i64::MIN), Uuid::nil()), BTreeMap::new());
+        let mut seen = HashSet::new();
         loop {
             let held = self.store.held(after, PAGE).await?;
-            for line in held.iter().flat_map(|reservation| &reservation.lines) {
+            let new = held.iter().filter(|reservation| seen.insert(reservation.id));
+            for line in new.flat_map(|reservation| &reservation.lines) {
                 *units.entry(line.variant_id).or_insert(0) += line.quantity;
             }
             looked(held.len() as u64);

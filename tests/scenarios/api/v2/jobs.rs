@@ -16,6 +16,7 @@ on_each!(
     commands_list_and_replay,
     no_kill_loses_a_mail,
     what_no_server_sends_is_not_enqueued,
+    a_mail_that_comes_too_late_is_not_sent,
 );
 
 /// A job of a service that was parked, on whatever the server keeps it. Returns its id.
@@ -80,6 +81,8 @@ fn what_fails_is_parked_told_and_replayed(topology: Topology) {
     assert!(parked["parked_at"].is_string() && parked["request_id"].is_string(), "{parked}");
     assert!(text(&parked["error"]).contains("mails"), "{parked}");
     assert!(!parked.to_string().contains(&email), "nothing personal is in a job: {parked}");
+    assert_eq!(parked["payload"]["template"], "verify-email");
+    assert!(text(&parked["payload"]["account"]).starts_with("accounts/"), "{parked}");
     let path = format!("/api/v2/jobs/{}", text(&parked["id"]));
     assert_eq!(admin.get(&path).expect(200).json(), parked);
     assert_eq!(walk(&admin, "/api/v2/jobs?state=running&", 100).len(), 0);
@@ -200,4 +203,17 @@ fn what_no_server_sends_is_not_enqueued(topology: Topology) {
     let admin = log_in(&server, &administrator(&server).email);
     sign_up(&server.client());
     assert_eq!(walk(&admin, "/api/v2/jobs?queue=mails&", 100).len(), 0);
+}
+
+fn a_mail_that_comes_too_late_is_not_sent(topology: Topology) {
+    let (server, folder) = without_mails(topology);
+    let admin = log_in(&server, &administrator(&server).email);
+    let email = sign_up(&server.client());
+    server.client().post("/api/v2/password-resets", &json!({ "email": email })).expect(202);
+    wait_for(&admin, "state=parked&queue=mails", 2);
+    server.sql("auth", "delete from one_time_tokens where purpose = 'reset-password'");
+    std::fs::remove_file(&folder).expect("the file is there");
+    server.run(&["jobs", "replay", "--parked"]).expect_code(0);
+    wait_for(&admin, "queue=mails", 0);
+    assert_eq!(count_mails(&folder), 1, "the verification alone");
 }

@@ -52,7 +52,8 @@ pub async fn get(
 
 /// Say when the stock of a variant is low
 ///
-/// An event tells when it comes down to the threshold, and when it rises above it again.
+/// An event of the log (`stock.low`, `stock.recovered`) tells when it comes down to the threshold, and when it rises above it again.
+/// Until webhooks read the log, ask for `is_low` here.
 #[utoipa::path(put, path = "/api/v2/variants/{id}/low-stock-threshold", operation_id = "set_low_stock_threshold",
     tag = "products", security(("bearer" = [])), params(IdInPath), request_body = Threshold,
     responses((status = 200, body = LowStock), NotTheirs))]

@@ -24,7 +24,7 @@ pub struct UserChange {
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false)]
     role: Option<Role>,
-    /// Who is deactivated is logged out everywhere and cannot log in. Their products stay as they are.
+    /// Who is deactivated is logged out everywhere and cannot log in. Their products stay for sale: archive them one by one if they should not.
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false)]
     active: Option<bool>,

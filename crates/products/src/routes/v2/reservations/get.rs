@@ -14,6 +14,8 @@ use super::{V2Reservation, caller, render};
 use crate::routes::Endpoints;
 
 /// A reservation
+///
+/// For the account that made it, and administrators.
 #[utoipa::path(get, path = "/api/v2/reservations/{id}", operation_id = "get_reservation", tag = "reservations",
     security(("bearer" = [])), params(IdInPath), responses((status = 200, body = V2Reservation)))]
 pub async fn handle(

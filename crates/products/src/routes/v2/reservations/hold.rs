@@ -30,7 +30,7 @@ pub struct NewReservation {
 /// Keep units for a time
 ///
 /// The units of all lines are kept, or of none. They are available again when the time is over or the reservation is released; they are
-/// sold when it is committed.
+/// sold when it is committed. A refusal is kept under its key too: who tries again later takes another key.
 #[utoipa::path(post, path = "/api/v2/reservations", operation_id = "hold_stock", tag = "reservations",
     security(("bearer" = [])), params(IdempotencyKeyHeader), request_body = NewReservation,
     responses((status = 201, body = V2Reservation, headers(("Location" = String))),
