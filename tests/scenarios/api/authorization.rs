@@ -80,6 +80,7 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/variants/{id}/stock-movements", OwnerAndAdmins, ""),
     ("GET /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, ""),
     ("PUT /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, r#"{"threshold":3}"#),
+    ("GET /api/v2/reservations", AnyAccount, ""),
     ("POST /api/v2/reservations", AnyAccount, r#"{"lines":[{"variant_id":"$VARIANT","quantity":1}],"ttl_seconds":60}"#),
     // Of the account that made them: to the seller of what is held they are as absent.
     ("GET /api/v2/reservations/{id}", OwnerAndAdmins, ""),

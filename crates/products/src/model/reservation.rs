@@ -43,7 +43,7 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 4] = [Self::Held, Self::Committed, Self::Released, Self::Expired];
+    pub const ALL: [Self; 4] = [Self::Held, Self::Committed, Self::Released, Self::Expired];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -45,7 +45,7 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::adjust_stock::handle))
         .routes(routes!(v2::stock_movements::handle))
         .routes(routes!(v2::low_stock::get, v2::low_stock::set))
-        .routes(routes!(v2::reservations::hold::handle))
+        .routes(routes!(v2::reservations::list::handle, v2::reservations::hold::handle))
         .routes(routes!(v2::reservations::get::handle, v2::reservations::release::handle))
         .routes(routes!(v2::reservations::extend::handle))
         .routes(routes!(v2::reservations::commit::handle))

@@ -118,6 +118,43 @@ impl Products {
         if caller.principal.may_manage(found.account_id) { Ok(found) } else { Err(Error::NotFound) }
     }
 
+    /// The caller's own reservations, in one state or all, newest first, older than `before` if that is given: at most `limit`, or
+    /// fewer where most are in other states; and from where to go on, if there may be more.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn own_reservations(
+        &self,
+        caller: &Caller,
+        state: Option<State>,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<(Vec<Reservation>, Option<Uuid>), Error> {
+        /// Reservations that one request looks at, at most, and at a time.
+        const LOOK: usize = 2_000;
+        const PART: usize = 200;
+        let (mut found, mut before) = (Vec::new(), before.unwrap_or(Uuid::max()));
+        for _ in 0..LOOK / PART {
+            let looked = self.store.reservations_of(caller.principal.account_id, before, PART as i64).await?;
+            let is_end = looked.len() < PART;
+            for reservation in looked {
+                before = reservation.id;
+                if state.is_none_or(|state| state == reservation.state) {
+                    // One more than asked for tells that there are more.
+                    if found.len() == limit {
+                        let last = found.last().map(|last: &Reservation| last.id);
+                        return Ok((found, last));
+                    }
+                    found.push(reservation);
+                }
+            }
+            if is_end {
+                return Ok((found, None));
+            }
+        }
+        Ok((found, Some(before)))
+    }
+
     /// Keeps a reservation's units longer: for `ttl` seconds from now, or as many as it was made for; at most once per key.
     ///
     /// # Errors

@@ -35,6 +35,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../../migrations/sqlite/0005_stock_ledger.sql"),
         },
         Migration { version: 6, name: "jobs", sql: JOBS_SQLITE },
+        Migration {
+            version: 7,
+            name: "reservations_by_account",
+            sql: include_str!("../../migrations/sqlite/0007_reservations_by_account.sql"),
+        },
     ],
     postgres: &[
         Migration { version: 1, name: "common", sql: COMMON_POSTGRES },
@@ -51,6 +56,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../../migrations/postgres/0005_stock_ledger.sql"),
         },
         Migration { version: 6, name: "jobs", sql: JOBS_POSTGRES },
+        Migration {
+            version: 7,
+            name: "reservations_by_account",
+            sql: include_str!("../../migrations/postgres/0007_reservations_by_account.sql"),
+        },
     ],
 };
 
@@ -170,6 +180,9 @@ pub trait Store: Send + Sync {
     async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError>;
 
     async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError>;
+
+    /// Reservations of an account that are older than `before`, newest first, at most `limit`.
+    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
 
     /// What decides whether these variants may be bought; nothing of those that are not there.
     async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError>;

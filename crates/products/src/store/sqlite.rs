@@ -125,6 +125,10 @@ impl Store for SqliteStore {
         stock::sqlite::find_reservation(&self.0, id)
     }
 
+    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
+        stock::sqlite::reservations_of(&self.0, account, before, limit).await
+    }
+
     async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
         stock::sqlite::sales(&self.0, variants)
     }

@@ -150,6 +150,8 @@ fn reservations(walk: &mut Walk, ada: &Client, bob: &Client, variant: &str) {
     walk.ask(bob, "hold_stock", "", basket(0));
     walk.ask(bob, "hold_stock", "", json!({ "lines": [{ "variant_id": NOBODY, "quantity": 1 }], "ttl_seconds": 900 }));
     walk.ask(bob, "get_reservation", &held, None);
+    walk.ask(bob, "list_reservations", "?state=held", None);
+    walk.ask(bob, "list_reservations", "?state=lost", None);
     walk.ask(ada, "get_reservation", &held, None);
     walk.ask(bob, "extend_reservation", &held, json!({ "ttl_seconds": 1_800 }));
     walk.ask(bob, "extend_reservation", &held, json!({ "ttl_seconds": 4_000 }));

@@ -8,13 +8,14 @@ use crate::selling::{
     usd, variant_path, verified,
 };
 use crate::v1::{NOBODY, text};
-use crate::v2::{assert_errors, assert_invalid, assert_problem, delete, patch};
+use crate::v2::{assert_errors, assert_invalid, assert_problem, delete, patch, walk};
 
 on_each!(
     what_is_held_is_sold_or_given_back,
     a_basket_is_held_whole_or_not_at_all,
     baskets_follow_the_rules,
     a_reservation_is_its_account_s_alone,
+    one_s_own_reservations_are_listed,
     a_reservation_ends_once,
     time_is_extended_and_runs_out,
     a_repeated_request_holds_once,
@@ -135,6 +136,31 @@ fn a_reservation_is_its_account_s_alone(topology: Topology) {
     let movements = format!("{}/stock-movements", variant_path(&draft["variants"][0]));
     stranger.get(&movements).expect(404);
     stranger.get(&format!("{}/stock-movements", variant_path(&desk))).expect(403);
+}
+
+fn one_s_own_reservations_are_listed(topology: Topology) {
+    let server = Server::start(topology);
+    let (api, buyer, stranger) = (seller(&server), seller(&server), seller(&server));
+    let desk = on_sale(&api, 9);
+    let mut made: Vec<Value> = (0..5).map(|_| hold(&buyer, &[(&id(&desk), 1)])).collect();
+    hold(&stranger, &[(&id(&desk), 1)]);
+    commit(&buyer, &made[1]).expect(200);
+    buyer.delete(&at(&made[3], "")).expect(204);
+    made.reverse();
+    let listed =
+        |query: &str| -> Vec<String> { walk(&buyer, &format!("{RESERVATIONS}?{query}&"), 2).iter().map(id).collect() };
+    let ids = |places: &[usize]| -> Vec<String> { places.iter().map(|place| id(&made[*place])).collect() };
+    assert_eq!(listed(""), ids(&[0, 1, 2, 3, 4]));
+    assert_eq!(listed("state=held"), ids(&[0, 2, 4]));
+    assert_eq!(listed("state=committed"), ids(&[3]));
+    assert_eq!(listed("state=released"), ids(&[1]));
+    assert_eq!(listed("state=expired").len(), 0);
+    assert_eq!(walk(&api, &format!("{RESERVATIONS}?"), 2).len(), 0, "the seller made none");
+    for (wrong, pointer) in [("state=lost", "/state"), ("cursor=x", "/cursor"), ("account=1", "/account")] {
+        let answer = buyer.get(&format!("{RESERVATIONS}?{wrong}"));
+        assert_problem(&answer, 422, "validation-failed");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer);
+    }
 }
 
 fn a_reservation_ends_once(topology: Topology) {

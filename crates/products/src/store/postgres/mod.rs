@@ -131,6 +131,10 @@ impl Store for PostgresStore {
         stock::postgres::find_reservation(&self.db, id).await
     }
 
+    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
+        stock::postgres::reservations_of(&self.db, account, before, limit).await
+    }
+
     async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
         stock::postgres::sales(&self.db, variants).await
     }

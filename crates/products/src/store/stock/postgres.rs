@@ -375,6 +375,15 @@ pub async fn held(db: &Postgres, after: (Timestamp, Uuid), limit: i64) -> Result
     db.query_slow(rows::HELD, &[&expires_at.0, &id, &limit]).await?.iter().map(rows::reservation).collect()
 }
 
+pub async fn reservations_of(
+    db: &Postgres,
+    account: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<Reservation>, StoreError> {
+    db.query_slow(rows::RESERVATIONS_OF, &[&account, &before, &limit]).await?.iter().map(rows::reservation).collect()
+}
+
 /// What is reserved of a variant, and what the lines of held reservations keep of it, at one moment.
 pub async fn reserved(db: &Postgres, variant: Uuid) -> Result<(i64, i64), StoreError> {
     const RESERVED: &str = "select coalesce((select reserved from variants where id = $1), 0), \

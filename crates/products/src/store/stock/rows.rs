@@ -65,6 +65,7 @@ macro_rules! expired {
 pub(super) use {expired, insert_movement, insert_reservation, reservations, sales, units};
 
 pub const RESERVATION: &str = reservations!("id = $1");
+pub const RESERVATIONS_OF: &str = reservations!("account_id = $1 and id < $2 order by id desc limit $3");
 pub const SET_LOW_STOCK: &str = "update variants set low_stock = $1 where id = $2";
 /// The newest movements of a variant before a version.
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \

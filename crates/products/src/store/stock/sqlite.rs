@@ -208,6 +208,16 @@ pub async fn held(db: &Arc<Sqlite>, after: (Timestamp, Uuid), limit: i64) -> Res
     all(db, rows::HELD, (expires_at.0, id.into_bytes(), limit), |row| rows::reservation(row)).await
 }
 
+pub async fn reservations_of(
+    db: &Arc<Sqlite>,
+    account: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<Reservation>, StoreError> {
+    let params = (account.into_bytes(), before.into_bytes(), limit);
+    all(db, rows::RESERVATIONS_OF, params, |row| rows::reservation(row)).await
+}
+
 /// What is reserved of a variant, and what the lines of held reservations keep of it, at one moment.
 pub async fn reserved(db: &Arc<Sqlite>, variant: Uuid) -> Result<(i64, i64), StoreError> {
     const RESERVED: &str = "select coalesce((select reserved from variants where id = $1), 0), \

@@ -4,6 +4,7 @@ pub mod commit;
 pub mod extend;
 pub mod get;
 pub mod hold;
+pub mod list;
 pub mod release;
 
 use axum::http::StatusCode;

@@ -1,0 +1,48 @@
+//! `GET /api/v2/reservations`
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use platform::http::caller::V2User;
+use platform::http::v2::page::{Key, PageParameters};
+use platform::http::v2::{self, Page, Position, Query, Refusal};
+use utoipa::IntoParams;
+
+use super::{V2Reservation, caller};
+use crate::model::State as ReservationState;
+use crate::routes::Endpoints;
+
+const SCOPE: &str = "reservations";
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct ReservationFilter {
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<ReservationState>,
+}
+
+type V2ReservationPage = Page<V2Reservation<'static>>;
+
+/// The caller's reservations, newest first
+///
+/// A page may have fewer than `limit`: only a `next_cursor` of null is the end.
+#[utoipa::path(get, path = "/api/v2/reservations", operation_id = "list_reservations", tag = "reservations",
+    security(("bearer" = [])), params(ReservationFilter, PageParameters), responses((status = 200, body = V2ReservationPage)))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let mut query = Query::read(query.as_deref(), &["state", "limit", "cursor"]);
+    let state = query.choice("state", &ReservationState::ALL.map(|state| (state.as_str(), state)));
+    let scope = format!("{SCOPE} {state:?}");
+    let (limit, before) = (query.limit(), query.cursor(&scope, |before| Some(before.id)));
+    query.finish()?;
+    let (found, next) = endpoints.products.own_reservations(&caller(user), state, before, limit).await?;
+    let next_cursor = next.map(|id| Position { key: Key::Number(0), id }.to_cursor(&scope));
+    let items = found.iter().map(V2Reservation::from).collect();
+    Ok(v2::private(&Page { items, next_cursor, count: None }))
+}
