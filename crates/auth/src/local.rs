@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
+use platform::look::Look;
 
 use crate::events::Cause;
 use crate::model::{Account, AccountFilter, Session, email_key};
@@ -39,32 +40,14 @@ impl Accounts for Auth {
         after: Option<Place>,
         limit: usize,
     ) -> Result<(Vec<Account>, Option<Place>), Error> {
-        /// Accounts that one request looks at, at most, and at a time.
-        const LOOK: usize = 5_000;
-        const PART: usize = 500;
+        // Indexes find by role and activity; a text may be rare.
+        let look = match filter.text {
+            Some(_) => Look { part: 500, most: 5_000 },
+            None => Look { part: limit + 1, most: 10 * (limit + 1) },
+        };
+        let read = |after, limit| self.store.accounts(AccountQuery { kind: filter.kind(), after, limit });
         let place = |account: &Account| (account.created_at, account.id);
-        // One more than asked for tells whether there are more.
-        let part = if filter.text.is_some() { PART } else { (limit + 1).min(PART) };
-        let (mut found, mut after) = (Vec::new(), after);
-        for _ in 0..LOOK / PART {
-            let query = AccountQuery { kind: filter.kind(), after, limit: part as i64 };
-            let looked = self.store.accounts(query).await?;
-            let is_end = looked.len() < part;
-            for account in looked {
-                after = Some(place(&account));
-                if filter.fits(&account) {
-                    if found.len() == limit {
-                        let next = found.last().map(place);
-                        return Ok((found, next));
-                    }
-                    found.push(account);
-                }
-            }
-            if is_end {
-                return Ok((found, None));
-            }
-        }
-        Ok((found, after))
+        Ok(look.page(limit, after, read, place, |account| filter.fits(account)).await?)
     }
 
     async fn administer(

@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod internal;
 pub mod jobs;
 pub mod keys;
+pub mod look;
 pub mod scope;
 pub mod tasks;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::events::{self, EventColumns};
 use super::idempotency::{self, ClaimColumns};
-use super::jobs::{self, JobColumns};
+use super::jobs::effects::{JobColumns, end_sqlite, insert_sqlite};
 use super::postgres::{Statement, Transaction};
 use crate::idempotency::Answered;
 use crate::jobs::{Job, Lease};
@@ -37,11 +37,11 @@ impl Effects {
     /// Call it after the change's own statements.
     ///
     /// # Errors
-    /// As the statements; `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile, on [`jobs::LOST`] when another
+    /// As the statements; `Conflict` on [`idempotency::CONFLICT`] when the key was claimed meanwhile, on [`super::jobs::LOST`] when another
     /// has the job.
     pub fn write_sqlite(&self, connection: &Connection) -> Result<(), StoreError> {
-        jobs::end_sqlite(connection, self.done)?;
-        jobs::insert_sqlite(connection, &self.jobs)?;
+        end_sqlite(connection, self.done)?;
+        insert_sqlite(connection, &self.jobs)?;
         events::append_sqlite(connection, &self.events)?;
         idempotency::claim_sqlite(connection, self.answered.as_ref())
     }

@@ -158,16 +158,16 @@ impl Workers {
                 let _ = line.places.acquire_many(line.queue.places).await;
             }
         };
-        if tokio::time::timeout(patience, finish).await.is_err() {
+        let finished = tokio::time::timeout(patience, finish).await.is_ok();
+        self.renewal.abort();
+        if !finished {
             // What is not given back in time is due again when its lease is over.
             let _ = tokio::time::timeout(GIVE_BACK, self.give_back()).await;
         }
-        self.renewal.abort();
     }
 
     /// Cuts off what is worked on.
     async fn give_back(&self) {
-        self.renewal.abort();
         let cut_off: Vec<Held> = lock(&self.shared.held).drain().map(|(_, held)| held).collect();
         let give_back = cut_off.into_iter().map(|Held { record, work }| async move {
             work.abort();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kernel::{Actor, Error, Uuid, Violation};
 use platform::idempotency::{Answer, Claim, Repeat};
+use platform::look::Look;
 use platform::telemetry::metrics::{Reservations, metrics};
 
 use super::stock::refused;
@@ -130,29 +131,12 @@ impl Products {
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<(Vec<Reservation>, Option<Uuid>), Error> {
-        /// Reservations that one request looks at, at most, and at a time.
-        const LOOK: usize = 2_000;
-        const PART: usize = 200;
-        let (mut found, mut before) = (Vec::new(), before.unwrap_or(Uuid::max()));
-        for _ in 0..LOOK / PART {
-            let looked = self.store.reservations_of(caller.principal.account_id, before, PART as i64).await?;
-            let is_end = looked.len() < PART;
-            for reservation in looked {
-                before = reservation.id;
-                if state.is_none_or(|state| state == reservation.state) {
-                    // One more than asked for tells that there are more.
-                    if found.len() == limit {
-                        let last = found.last().map(|last: &Reservation| last.id);
-                        return Ok((found, last));
-                    }
-                    found.push(reservation);
-                }
-            }
-            if is_end {
-                return Ok((found, None));
-            }
-        }
-        Ok((found, Some(before)))
+        let part = if state.is_some() { 200 } else { limit + 1 };
+        let account = caller.principal.account_id;
+        let read =
+            |before: Option<Uuid>, limit| self.store.reservations_of(account, before.unwrap_or(Uuid::max()), limit);
+        let fits = |reservation: &Reservation| state.is_none_or(|state| state == reservation.state);
+        Ok(Look { part, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
     }
 
     /// Keeps a reservation's units longer: for `ttl` seconds from now, or as many as it was made for; at most once per key.
