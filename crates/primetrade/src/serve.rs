@@ -40,6 +40,8 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     if demo {
         commands::seed_demo(&app).await?;
     }
+    // Before anybody is told that it serves: whoever stops it at once is to find it drained.
+    let asked_to_stop = asked_to_stop()?;
     app.start();
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
@@ -60,7 +62,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
     tell_operator(config, roles, demo);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
-        let asked = asked_to_stop().await;
+        asked_to_stop.await;
         // Load balancers see the readiness go before connections are refused.
         let _ = ready.send(false);
         tracing::info!(event = "server.draining", "shutting down");
@@ -69,13 +71,12 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
             let _ = stop.send(true);
         };
         tokio::join!(drain, app.stop_jobs());
-        asked
     };
-    let (_, asked) = tokio::join!(join_all(serving), shutdown);
+    tokio::join!(join_all(serving), shutdown);
     app.close().await;
     trace::flush().await;
     tracing::info!(event = "server.stopped", "drained");
-    asked.map(|()| Outcome::Done).map_err(Into::into)
+    Ok(Outcome::Done)
 }
 
 /// Something that is served.
@@ -135,12 +136,15 @@ fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, F
     })
 }
 
-async fn asked_to_stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-    }
+/// Ends with the first signal that asks to stop. They are heard from now on, whenever it is waited for.
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[derive(Clone)]
