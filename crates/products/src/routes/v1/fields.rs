@@ -5,7 +5,10 @@ use platform::http::v1::FieldError;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::model::{MAX_CATEGORY, MAX_NAME, MAX_STOCK, highest_price};
+use crate::model::{MAX_STOCK, highest_price};
+
+const MAX_NAME: usize = 200;
+const MAX_CATEGORY: usize = 100;
 
 const NAME: &str = "Product name must be between 1 and 200 characters";
 const PRICE: &str = "Price must be a positive number";
