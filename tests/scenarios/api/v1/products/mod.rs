@@ -1,6 +1,8 @@
 //! /api/v1/products
 
+mod as_shown;
 mod create;
+mod currencies;
 mod delete;
 mod filters;
 mod idempotency;
