@@ -15,6 +15,7 @@ use platform::idempotency::Repeat;
 
 use super::fields::{NewProductBody, Sent};
 use super::{ProductData, V1Product, caller};
+use crate::events;
 use crate::model::{Content, Edit, Stocked};
 use crate::routes::Endpoints;
 
@@ -37,7 +38,12 @@ pub async fn handle(
         return Err(refusal);
     }
     let claim = idempotency::claim(&headers, &caller.principal, "/api/v1/products", &raw, products.context.now())?;
+    let (session, stock) = (caller.principal.session_id, sent.edit.stock.unwrap_or_default());
     let answer = products.create(caller, content(sent.edit, currency), claim.map(Repeat::of_success), render).await?;
+    // A repeated answer too: it shows what was sent.
+    if let Some(id) = events::product_in(&answer.subject) {
+        endpoints.shown.remember(session, [(id, stock)]);
+    }
     let mut response = v1::json(StatusCode::CREATED, answer.body);
     if answer.replayed {
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));

@@ -5,6 +5,7 @@ pub mod delete;
 pub mod fields;
 pub mod get;
 pub mod list;
+pub mod shown;
 pub mod update;
 
 use auth::Account;

@@ -40,7 +40,11 @@ pub async fn handle(
         let refusal = sent.judge(present.as_ref().map(|present| &present.product), products.currency());
         refusal.map_or(Ok(()), Err)?;
     }
-    let updated = products.edit(caller, id, sent.edit.clone()).await.map_err(|error| match error {
+    let session = caller.principal.session_id;
+    let mut edit = sent.edit.clone();
+    // The form posts back the stock that it was shown, however many units were sold since: that is no change.
+    edit.stock = edit.stock.filter(|stock| endpoints.shown.last(session, id) != Some(*stock));
+    let updated = products.edit(caller, id, edit).await.map_err(|error| match error {
         Error::Invalid(violations) => sent.refused(&violations),
         // Input is refused first. Of a product that is not the caller's, it cannot be what they were shown.
         Error::NotFound | Error::Forbidden => {
@@ -48,6 +52,7 @@ pub async fn handle(
         }
         other => WORDS.failure(other),
     })?;
+    endpoints.shown.remember(session, [(id, updated.total())]);
     let data = ProductData { product: V1Product::new(&updated.product, updated.total(), None) };
     Ok(Success::said("Product updated successfully", data).into_response())
 }

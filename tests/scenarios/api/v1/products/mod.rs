@@ -11,4 +11,5 @@ mod one;
 mod paging;
 mod prices;
 mod rules;
+mod shown_stock;
 mod update;
