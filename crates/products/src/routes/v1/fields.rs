@@ -53,6 +53,7 @@ pub struct ProductBody {
     /// Decimal, in the product's currency; a number is taken too.
     #[schema(nullable = false, example = "49.90")]
     price: Option<String>,
+    /// Units on hand. The number that this session was shown last changes nothing, whatever was sold since.
     #[schema(minimum = 0, maximum = 2147483647, nullable = false)]
     stock: Option<i64>,
     #[schema(max_length = 100)]
