@@ -53,6 +53,11 @@ pub fn subject(product: Uuid) -> String {
     format!("products/{product}")
 }
 
+/// The product that such a subject is of.
+pub fn product_in(subject: &str) -> Option<Uuid> {
+    subject.strip_prefix("products/")?.parse().ok()
+}
+
 /// The subject of the events of a variant's stock.
 pub fn variant_subject(variant: Uuid) -> String {
     format!("variants/{variant}")

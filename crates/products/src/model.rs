@@ -3,6 +3,7 @@
 mod adjustment;
 mod broken;
 mod details;
+pub mod edit;
 pub mod handle;
 mod listing;
 mod patch;
@@ -16,7 +17,8 @@ use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
 pub use details::{Attributes, Grams, Inventory, ProductDetails, VariantDetails};
-pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, description_fits};
+pub use edit::{Edit, description_fits};
+pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
 pub use reservation::{Basket, End, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
@@ -210,49 +212,5 @@ impl Product {
 
     pub fn money(&self, amount: i64) -> Money {
         Money { amount, currency: self.currency }
-    }
-}
-
-/// v1's edit of a product as a whole; `None` leaves a field as it is. Price and stock belong to plain products.
-#[derive(Debug, Clone, Default)]
-pub struct Edit {
-    pub name: Option<String>,
-    pub description: Option<Option<String>>,
-    pub category: Option<Option<String>>,
-    pub price: Option<i64>,
-    pub stock: Option<i64>,
-}
-
-impl Edit {
-    /// The edited product, and whether its stock is to be set.
-    ///
-    /// # Errors
-    /// The name of the field that a product of several variants does not have as a whole.
-    pub fn apply(self, before: &Stocked) -> Result<(Stocked, bool), &'static str> {
-        let mut after = before.clone();
-        let product = &mut after.product;
-        if let Some(name) = self.name {
-            product.name = name;
-        }
-        if let Some(description) = self.description {
-            product.description = description;
-        }
-        if let Some(category) = self.category {
-            product.category = category;
-        }
-        // Forms post every field: what equals the present value is not a change.
-        let price = self.price.filter(|price| *price != before.product.lowest_price());
-        let stock = self.stock.filter(|stock| *stock != before.total());
-        match (product.variants.as_mut_slice(), after.stock.as_mut_slice()) {
-            ([variant], [units]) => {
-                variant.price = price.unwrap_or(variant.price);
-                units.on_hand = stock.unwrap_or(units.on_hand);
-                variant.in_stock = variant.is_in_stock(units);
-            }
-            _ if price.is_some() => return Err("price"),
-            _ if stock.is_some() => return Err("stock"),
-            _ => {}
-        }
-        Ok((after, stock.is_some()))
     }
 }

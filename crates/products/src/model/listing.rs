@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use kernel::{Currency, Error, Money, Uuid, text};
 
 use super::broken::Broken;
+use super::edit::description_fits;
 use super::{
     Grams, Image, Inventory, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES, MAX_CATEGORY, MAX_CATEGORY_PATH,
     MAX_CODE, MAX_DESCRIPTION, MAX_HANDLE, MAX_IMAGES, MAX_NAME, MAX_OPTION, MAX_OPTION_BYTES, MAX_OPTIONS,
@@ -341,11 +342,6 @@ fn check_names(broken: &mut Broken, field: &str, names: &[String]) {
         .iter()
         .take(MAX_OPTIONS)
         .for_each(|name| broken.text(&format!("{field}/{}", key(name)), name, 1..=MAX_OPTION));
-}
-
-/// Whether API v1 and files may describe a product by this text.
-pub fn description_fits(text: &str) -> bool {
-    text.len() <= MAX_DESCRIPTION
 }
 
 /// The texts of a product that are said; those that are not, stay.

@@ -23,15 +23,12 @@ impl Products {
     /// v1's edit of a product that the caller manages.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
-    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting those of other processes; `Unavailable`.
+    /// `NotFound`, `Forbidden`; `Invalid` as [`Edit::apply`]; `Conflict` when the stock would fall below what is reserved;
+    /// `Overloaded` when edits keep meeting those of other processes; `Unavailable`.
     pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         let this = self.clone();
         let apply = move |before: &Stocked| {
-            let (after, set_stock) = edit.clone().apply(before).map_err(|field| {
-                let detail = format!("A product of several variants has no single {field}");
-                Error::invalid(field, "several-variants", detail)
-            })?;
+            let (after, set_stock) = edit.clone().apply(before)?;
             let stock = if set_stock { StockEdit::Set } else { StockEdit::Keep };
             Ok(Edited { after, stock, answered: None })
         };

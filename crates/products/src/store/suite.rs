@@ -140,6 +140,7 @@ fn what_is_inserted_is_read_back_whole() {
 #[test]
 fn a_refused_insert_leaves_nothing() {
     on_both(async |f| {
+        f.store.set_unique_skus(true).await.unwrap();
         let first = f.product("desk");
         f.insert(&first).await.unwrap();
         let same_handle = f.product("desk");
@@ -296,6 +297,7 @@ fn an_edit_applies_to_the_version_it_was_made_on() {
 #[test]
 fn variants_of_a_product_may_trade_skus_and_options() {
     on_both(async |f| {
+        f.store.set_unique_skus(true).await.unwrap();
         let mut desk = f.product("desk");
         f.insert(&desk).await.unwrap();
         desk.product.version = 2;
