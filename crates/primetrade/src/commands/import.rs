@@ -139,7 +139,7 @@ impl Teller {
             complain!("and {} more products are refused{}", self.refused - self.shown, remedy(import));
         }
         for (kind, (count, first)) in &self.notes {
-            say!("{count} {}:", kind.title());
+            say!("{}: {count}", kind.title());
             first.iter().for_each(|note| say!("  row {} ({}): {}", note.row, note.handle, note.detail));
             if *count > self.shown {
                 say!("  and {} more (--all shows them)", count - self.shown);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use kernel::{Currency, Error, Timestamp, Uuid, Violation};
+use kernel::{Currency, Error, Money, Timestamp, Uuid, Violation};
 
 use super::dialect::Field;
 use super::upsert::{Note, NoteKind, Options};
@@ -10,6 +10,7 @@ use super::values::excerpt;
 use super::{Given, ImportedProduct, ImportedStatus, ImportedVariant, RowError};
 use crate::model::{
     Image, ImportedStock, Inventory, Listing, MAX_HANDLE, MAX_STOCK, Product, Status, Stock, Stocked, Variant,
+    highest_price,
 };
 use crate::store::{Quantities, StockEdit};
 
@@ -384,7 +385,9 @@ impl<'a> Work<'a> {
         if self.errors.is_empty() {
             match Listing::from(&after.product).check(self.before()) {
                 Ok(_) => {}
-                Err(Error::Invalid(broken)) => broken.into_iter().for_each(|violation| self.refuse_rule(violation)),
+                Err(Error::Invalid(broken)) => {
+                    broken.iter().for_each(|violation| self.refuse_rule(violation, &after.product))
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -394,35 +397,49 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Finds the row and column of a broken rule.
-    fn refuse_rule(&mut self, violation: Violation) {
-        let mut way = violation.field.split('/');
-        let (row, name) = match way.next() {
-            Some("variants") => {
-                let number = way.next().and_then(|number| number.parse::<usize>().ok());
-                let variant = number.and_then(|number| self.imported.variants.get(number));
-                (variant.map_or(self.imported.row, |variant| variant.row), way.next())
+    /// Finds the row, column and value of a broken rule.
+    fn refuse_rule(&mut self, violation: &Violation, product: &Product) {
+        let way: Vec<&str> = violation.field.split('/').collect();
+        let (variant, way) = match way.as_slice() {
+            ["variants", number, rest @ ..] => (number.parse::<usize>().ok(), rest),
+            way => (None, way),
+        };
+        let row = variant.and_then(|number| self.imported.variants.get(number)).map(|variant| variant.row);
+        let known = variant.and_then(|number| product.variants.get(number));
+        let nth = |number: &&str| number.parse::<usize>().ok();
+        let code = |code: fn(&Variant) -> Option<&String>| known.and_then(code).cloned();
+        let price = |amount: fn(&Variant) -> Option<i64>| known.and_then(amount).map(|amount| product.money(amount));
+        let decimal = |money: Money| money.to_decimal(product.currency.exponent());
+        let (field, value) = match way {
+            ["name", ..] => (Field::Title, Some(product.name.clone())),
+            ["description", ..] => (Field::Description, product.description.clone()),
+            ["category", ..] => (Field::Type, product.category.clone()),
+            ["category_path", ..] => (Field::Category, product.details.category_path.clone()),
+            ["vendor", ..] => (Field::Vendor, product.vendor.clone()),
+            ["tags", number, ..] => (Field::Tags, nth(number).and_then(|n| product.tags.get(n).cloned())),
+            ["tags"] => (Field::Tags, None),
+            ["images", number, ..] => {
+                (Field::ImageUrl, nth(number).and_then(|n| product.images.get(n)).map(|image| image.url.clone()))
             }
-            name => (self.imported.row, name),
+            ["images"] if variant.is_none() => (Field::ImageUrl, None),
+            ["seo_title", ..] => (Field::SeoTitle, product.details.seo_title.clone()),
+            ["seo_description", ..] => (Field::SeoDescription, product.details.seo_description.clone()),
+            ["sku", ..] => (Field::Sku, code(|variant| variant.sku.as_ref())),
+            ["barcode", ..] => (Field::Barcode, code(|variant| variant.barcode.as_ref())),
+            ["price", ..] => (Field::Price, price(|variant| Some(variant.price)).map(decimal)),
+            ["compare_at_price", ..] => (Field::CompareAtPrice, price(|variant| variant.compare_at_price).map(decimal)),
+            ["options", ..] => (Field::OptionValue1, known.map(|variant| variant.option_values.join(" / "))),
+            _ => (Field::Handle, Some(violation.field.to_string())),
         };
-        let field = match name {
-            Some("name") => Field::Title,
-            Some("description") => Field::Description,
-            Some("category") => Field::Type,
-            Some("category_path") => Field::Category,
-            Some("vendor") => Field::Vendor,
-            Some("tags") => Field::Tags,
-            Some("images") => Field::ImageUrl,
-            Some("seo_title") => Field::SeoTitle,
-            Some("seo_description") => Field::SeoDescription,
-            Some("sku") => Field::Sku,
-            Some("barcode") => Field::Barcode,
-            Some("price") => Field::Price,
-            Some("compare_at_price") => Field::CompareAtPrice,
-            Some("options") => Field::OptionValue1,
-            _ => Field::Handle,
+        let rule = match field {
+            Field::Price | Field::CompareAtPrice => {
+                let highest = product.money(highest_price(product.currency));
+                format!("is too high; expected at most {}", decimal(highest))
+            }
+            _ => violation.detail.clone(),
         };
-        self.refuse(row, field, format!("{} {}", violation.field, violation.detail));
+        let detail = value.map_or_else(|| format!("the product {rule}"), |value| format!("{} {rule}", excerpt(&value)));
+        self.refuse(row.unwrap_or(self.imported.row), field, detail);
     }
 
     fn is_changed(&self, after: &Stocked, quantities: &[Option<i64>]) -> bool {

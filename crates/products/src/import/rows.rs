@@ -212,11 +212,15 @@ impl Group {
         self.positions.push(position.unwrap_or(i64::MAX));
     }
 
-    /// Later rows may repeat what the first says of the product. Another title is more than that: two products with one
-    /// handle. Other differences are counted, as the first row's value stands.
+    /// Later rows may repeat what the first says of the product. A title that differs in more than case is more than that: two
+    /// products with one handle. Other differences are counted, as the first row's value stands.
     pub(super) fn compare_with_first(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
         let title = row.cell(Field::Title);
-        if differs(self, row, Field::Title) {
+        let folded = |bytes: &[u8]| text::fold(&String::from_utf8_lossy(bytes));
+        if !differs(self, row, Field::Title) {
+        } else if folded(title.bytes) == folded(row.columns.get(&self.first, Field::Title)) {
+            unmapped.count(row.columns, Field::Title, Why::LaterRow);
+        } else {
             let shown = excerpt(&String::from_utf8_lossy(title.bytes));
             let name = excerpt(self.product.name.as_deref().unwrap_or_default());
             let detail =

@@ -150,13 +150,13 @@ impl<'i> Import<'i> {
     /// Holds a product's SKUs to those of the rows above. Returns the product unless it is refused.
     fn admit(&mut self, product: ImportedProduct) -> Option<ImportedProduct> {
         let mut repeats = Vec::new();
-        let mut own = Vec::new();
+        let mut own = HashMap::new();
         for variant in &product.variants {
             let Some(sku) = variant.sku.value() else { continue };
             let hash = self.hasher.hash_one(text::fold(sku));
-            match self.skus.get(&hash) {
+            match self.skus.get(&hash).or(own.get(&hash)) {
                 Some(row) => repeats.push((variant.row, format!("{} is also the SKU of row {row}", excerpt(sku)))),
-                None => own.push((hash, variant.row)),
+                None => drop(own.insert(hash, variant.row)),
             }
         }
         if self.importer.unique_skus && !repeats.is_empty() {

@@ -72,16 +72,16 @@ impl NoteKind {
     pub const ALL: [Self; 7] =
         [Self::Lost, Self::HeldBack, Self::Negative, Self::RepeatedSku, Self::NoQuantity, Self::Untracked, Self::Kept];
 
-    /// What so many notes of the kind are about.
+    /// What notes of the kind are about.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Lost => "variants go",
-            Self::HeldBack => "stocks do not take all that the file says",
-            Self::Negative => "quantities are below zero",
-            Self::RepeatedSku => "SKUs repeat",
-            Self::NoQuantity => "variants come without a quantity",
-            Self::Untracked => "variants come from a shop that does not count their units",
-            Self::Kept => "products have variants that the file does not speak of",
+            Self::Lost => "variants that go",
+            Self::HeldBack => "stocks that do not take all that the file says",
+            Self::Negative => "quantities below zero",
+            Self::RepeatedSku => "SKUs that others have too",
+            Self::NoQuantity => "variants without a quantity",
+            Self::Untracked => "variants whose units the shop did not count",
+            Self::Kept => "products with variants that the file does not speak of",
         }
     }
 }
@@ -186,8 +186,7 @@ impl Importer<'_> {
             };
             let outcome = planned.outcome();
             let mut notes = std::mem::take(&mut planned.merged.notes);
-            let (repeats, holders) = self.repeated(imported, &planned).await?;
-            notes.extend(repeats);
+            let holders = self.repeated(imported, &planned).await?;
             if self.options.dry_run || self.write(planned, &mut notes).await? {
                 return Ok(Upserted { outcome, notes, holders });
             }
@@ -245,7 +244,7 @@ impl Importer<'_> {
         Ok(Some(Planned { merged, before, rows }))
     }
 
-    /// SKUs that several variants of the product have, and those that other products have too.
+    /// SKUs of the product that other products have, with one of these each.
     ///
     /// # Errors
     /// `Refused` and `Taken` where this store takes each once.
@@ -253,26 +252,22 @@ impl Importer<'_> {
         &self,
         imported: &ImportedProduct,
         planned: &Planned,
-    ) -> Result<(Vec<Note>, Vec<(Note, SkuHolder)>), UpsertError> {
+    ) -> Result<Vec<(Note, SkuHolder)>, UpsertError> {
         let product = &planned.merged.after.product;
-        let note = |row, detail| {
-            let handle = imported.handle.clone();
-            Note { row, handle, kind: NoteKind::RepeatedSku, detail }
-        };
-        let (mut keys, mut notes) = (HashMap::new(), Vec::new());
+        let (mut keys, mut refused) = (HashMap::new(), Vec::new());
         for variant in &product.variants {
             let Some(sku) = &variant.sku else { continue };
             let row = planned.rows.get(&variant.id).copied().unwrap_or(imported.row);
-            if let Some((_, other)) = keys.insert(text::fold(sku), (sku, row)) {
-                notes.push(note(row, format!("{} is also the SKU of row {other}", excerpt(sku))));
+            if let Some((_, other)) = keys.insert(text::fold(sku), (sku, row)).filter(|_| self.unique_skus) {
+                let what = format!("{} is also the SKU of row {other}", excerpt(sku));
+                refused.push(self.taken(row, &imported.handle, &what));
             }
         }
-        if self.unique_skus && !notes.is_empty() {
-            let taken = notes.iter().map(|note| self.taken(note.row, &note.handle, &note.detail));
-            return Err(UpsertError::Refused(taken.collect()));
+        if !refused.is_empty() {
+            return Err(UpsertError::Refused(refused));
         }
         if keys.is_empty() {
-            return Ok((notes, Vec::new()));
+            return Ok(Vec::new());
         }
         let folded: Vec<String> = keys.keys().cloned().collect();
         let mut holders = self.products.store.sku_holders(self.owner, &folded).await?;
@@ -281,12 +276,13 @@ impl Importer<'_> {
             return Err(UpsertError::Taken(holders));
         }
         let with_note = |holder: SkuHolder| {
-            let (sku, row) = keys.get(&holder.key)?;
+            // Told once for each SKU.
+            let (sku, row) = keys.remove(&holder.key)?;
             let detail = format!("{} is also a SKU of {}", excerpt(sku), excerpt(&holder.handle));
-            Some((note(*row, detail), holder))
+            let handle = imported.handle.clone();
+            Some((Note { row, handle, kind: NoteKind::RepeatedSku, detail }, holder))
         };
-        let holders = holders.into_iter().filter_map(with_note).collect();
-        Ok((notes, holders))
+        Ok(holders.into_iter().filter_map(with_note).collect())
     }
 
     /// The refusal of a SKU that is taken.
