@@ -5,5 +5,6 @@ mod config;
 mod demo;
 mod doctor;
 mod import;
+mod import_values;
 mod keys;
 mod looking;

@@ -19,8 +19,6 @@ pub struct Merged {
     pub after: Stocked,
     pub quantities: Vec<Option<i64>>,
     pub notes: Vec<Note>,
-    /// Whether anything differs, quantities since the last file among it.
-    pub is_changed: bool,
 }
 
 /// What a merge needs to know beside the file.
@@ -81,8 +79,7 @@ pub fn merge(
     let product = work.product(names, currency, variants, &mint)?;
     let after = Stocked { product, stock };
     work.check(&after)?;
-    let is_changed = work.is_changed(&after, &quantities);
-    Ok(Merged { after, quantities, notes: work.notes, is_changed })
+    Ok(Merged { after, quantities, notes: work.notes })
 }
 
 struct Work<'a> {
@@ -440,24 +437,6 @@ impl<'a> Work<'a> {
         };
         let detail = value.map_or_else(|| format!("the product {rule}"), |value| format!("{} {rule}", excerpt(&value)));
         self.refuse(row.unwrap_or(self.imported.row), field, detail);
-    }
-
-    fn is_changed(&self, after: &Stocked, quantities: &[Option<i64>]) -> bool {
-        let Some(before) = self.present.before else { return true };
-        let Product { version, updated_at, import_digest, .. } = &before.product;
-        let same = Product {
-            version: *version,
-            updated_at: *updated_at,
-            import_digest: import_digest.clone(),
-            ..after.product.clone()
-        };
-        let is_new = |stock: &Stock, quantity: &Option<i64>| {
-            let last = self.present.last.get(&stock.variant_id).copied().flatten();
-            quantity.is_some() && *quantity != last && self.present.options.stock != ImportedStock::Keep
-        };
-        same != before.product
-            || after.stock != before.stock
-            || after.stock.iter().zip(quantities).any(|(stock, quantity)| is_new(stock, quantity))
     }
 }
 

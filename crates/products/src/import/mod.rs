@@ -13,6 +13,8 @@ use crate::model::Grams;
 mod dialect;
 mod digest;
 mod group;
+#[cfg(test)]
+mod history;
 mod merge;
 mod reader;
 mod records;

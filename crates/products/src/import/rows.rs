@@ -215,17 +215,8 @@ impl Group {
     /// Later rows may repeat what the first says of the product. A title that differs in more than case is more than that: two
     /// products with one handle. Other differences are counted, as the first row's value stands.
     pub(super) fn compare_with_first(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
-        let title = row.cell(Field::Title);
-        let folded = |bytes: &[u8]| text::fold(&String::from_utf8_lossy(bytes));
-        if !differs(self, row, Field::Title) {
-        } else if folded(title.bytes) == folded(row.columns.get(&self.first, Field::Title)) {
-            unmapped.count(row.columns, Field::Title, Why::LaterRow);
-        } else {
-            let shown = excerpt(&String::from_utf8_lossy(title.bytes));
-            let name = excerpt(self.product.name.as_deref().unwrap_or_default());
-            let detail =
-                format!("{shown} is another name than {name} of row {}; expected the same or none", self.product.row);
-            self.note(row.number(), title.refuse(detail));
+        if differs(self, row, Field::Title) {
+            self.compare_title(row, unmapped);
         }
         for field in PRODUCT_FIELDS {
             if differs(self, row, field) {
@@ -237,6 +228,20 @@ impl Group {
                 unmapped.count_at(*column, row.record, Why::LaterRow);
             }
         }
+    }
+
+    fn compare_title(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
+        let title = row.cell(Field::Title);
+        let folded = |bytes: &[u8]| text::fold(&String::from_utf8_lossy(bytes));
+        if folded(title.bytes) == folded(row.columns.get(&self.first, Field::Title)) {
+            unmapped.count(row.columns, Field::Title, Why::LaterRow);
+            return;
+        }
+        let shown = excerpt(&String::from_utf8_lossy(title.bytes));
+        let name = excerpt(self.product.name.as_deref().unwrap_or_default());
+        let detail =
+            format!("{shown} is another name than {name} of row {}; expected the same or none", self.product.row);
+        self.note(row.number(), title.refuse(detail));
     }
 
     /// Keeps one product from filling the memory.

@@ -234,9 +234,9 @@ impl Importer<'_> {
         if let Some(before) = before.as_ref().filter(|_| known == Some(&digest)) {
             // Only the stock is set anew: edits since the last import stand.
             keep_edits(&mut merged, before);
-        }
-        if !merged.is_changed {
-            return Ok(None);
+            if merged.after.stock == before.stock {
+                return Ok(None);
+            }
         }
         merged.after.product.import_digest = Some(digest);
         let ids = merged.after.product.variants.iter().map(|variant| variant.id);
@@ -430,7 +430,6 @@ fn keep_edits(merged: &mut Merged, before: &Stocked) {
     }
     merged.quantities =
         after.product.variants.iter().map(|variant| quantities.get(&variant.id).copied().flatten()).collect();
-    merged.is_changed = after.stock != before.stock;
     for (variant, stock) in after.product.variants.iter_mut().zip(&after.stock) {
         variant.in_stock = variant.is_in_stock(stock);
     }

@@ -13,6 +13,7 @@ mod products;
 mod products_edit;
 mod products_write;
 mod recovery;
+pub mod round_trip;
 mod reservations;
 mod sessions;
 mod tokens;
