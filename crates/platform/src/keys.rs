@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use kernel::{Error, Timestamp};
+use kernel::{Error, Timestamp, json};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
@@ -97,7 +97,7 @@ impl<K: FromSeed> KeyRing<K> {
         }
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
-        let ring: Ring = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let ring: Ring = json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         let keys = ring.keys.into_iter().map(|stored| {
             let seed = BASE64.decode(&stored.seed).ok().and_then(|seed| Seed::try_from(seed).ok());
             let seed =

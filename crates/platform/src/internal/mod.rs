@@ -11,7 +11,7 @@ pub use statement::{Doubt, Envoy, Outside, Speaker};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderName;
 use axum::http::request::Parts;
-use kernel::Error;
+use kernel::{Error, json};
 use serde::de::DeserializeOwned;
 
 use crate::http::body;
@@ -43,7 +43,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
         let broken = |_| Answer(Err(Error::Internal("a question that did not arrive whole".into())));
         let body = body::of(&mut parts, body).await.map_err(broken)?;
         let strange = |error| Answer(Err(Error::Internal(format!("a question that is not understood: {error}"))));
-        serde_json::from_slice(&body).map(Asked).map_err(strange)
+        json::from_slice(&body).map(Asked).map_err(strange)
     }
 }
 

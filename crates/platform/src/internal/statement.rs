@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use kernel::{Error, Timestamp};
+use kernel::{Error, Timestamp, json};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -178,7 +178,7 @@ impl Envoy {
         if !known(&self.ring.current()) && !known(&self.ring.latest()) {
             return None;
         }
-        serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()
+        json::from_slice(&BASE64.decode(payload).ok()?).ok()
     }
 }
 
