@@ -53,6 +53,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../migrations/postgres/0005_account_filters.sql"),
         },
     ],
+    additions: &[],
 };
 
 /// Where a list of accounts goes on: behind the account that was made then.

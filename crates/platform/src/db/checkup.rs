@@ -1,6 +1,8 @@
 //! A look at the database of one service, for `primetrade doctor`. Nothing is made or changed by it, nor any process held up.
 
-use super::migrate::{Migration, Migrations};
+use std::collections::HashSet;
+
+use super::migrate::{self, Addition, Migration, Migrations};
 use super::{DatabaseUrl, StoreError, postgres, sqlite};
 
 /// What was found.
@@ -59,18 +61,29 @@ pub enum Schema {
 }
 
 impl Schema {
-    pub(super) fn of(steps: &[Migration], applied: i64) -> Self {
+    pub(super) fn of(migrations: &Steps<'_>, applied: i64, additions: &HashSet<String>) -> Self {
+        let steps = migrations.numbered;
+        let added = || migrate::missing(migrations.additions, additions).map(|addition| addition.name.to_owned());
         let known = steps.last().map_or(0, |step| step.version);
         match applied {
             0 => Schema::Empty,
             newer if newer > known => Schema::Newer { applied: newer, known },
-            current if current == known => Schema::Current(current),
+            current if current == known && added().next().is_none() => Schema::Current(current),
             older => {
                 let missing = steps.iter().filter(|step| step.version > older);
-                Schema::Pending(missing.map(|step| format!("{} ({})", step.version, step.name)).collect())
+                Schema::Pending(
+                    missing.map(|step| format!("{} ({})", step.version, step.name)).chain(added()).collect(),
+                )
             }
         }
     }
+}
+
+/// What a release knows of a schema.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'a> {
+    pub numbered: &'a [Migration],
+    pub additions: &'a [Addition],
 }
 
 /// Looks at the file or schema of a service.
@@ -80,10 +93,14 @@ impl Schema {
 pub async fn look(url: &DatabaseUrl, service: &'static str, migrations: &Migrations) -> Result<Checkup, StoreError> {
     match url {
         DatabaseUrl::Sqlite(folder) => {
-            let (file, steps) = (folder.join(format!("{service}.db")), migrations.sqlite);
-            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::look(&file, steps)).await;
+            let file = folder.join(format!("{service}.db"));
+            let steps = Steps { numbered: migrations.sqlite, additions: migrations.additions };
+            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::look(&file, &steps)).await;
             looked.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
         }
-        DatabaseUrl::Postgres(url) => postgres::checkup::look(url, service, migrations.postgres).await,
+        DatabaseUrl::Postgres(url) => {
+            let steps = Steps { numbered: migrations.postgres, additions: migrations.additions };
+            postgres::checkup::look(url, service, steps).await
+        }
     }
 }

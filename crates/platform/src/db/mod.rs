@@ -69,8 +69,8 @@ impl Database {
     /// `Unavailable`; `Migration` when the stored schema is newer than this binary, or a statement fails.
     pub async fn migrate(&self, migrations: &Migrations) -> Result<(), StoreError> {
         match self {
-            Database::Sqlite(sqlite) => sqlite.migrate(migrations.sqlite).await,
-            Database::Postgres(postgres) => postgres.migrate(migrations.postgres).await,
+            Database::Sqlite(sqlite) => sqlite.migrate(migrations.sqlite, migrations.additions).await,
+            Database::Postgres(postgres) => postgres.migrate(migrations.postgres, migrations.additions).await,
         }
     }
 
@@ -80,8 +80,8 @@ impl Database {
     /// `Migration` when some are missing.
     pub async fn require_current(&self, migrations: &Migrations) -> Result<(), StoreError> {
         match self {
-            Database::Sqlite(sqlite) => sqlite.require_current(migrations.sqlite).await,
-            Database::Postgres(postgres) => postgres.require_current(migrations.postgres).await,
+            Database::Sqlite(sqlite) => sqlite.require_current(migrations.sqlite, migrations.additions).await,
+            Database::Postgres(postgres) => postgres.require_current(migrations.postgres, migrations.additions).await,
         }
     }
 

@@ -8,7 +8,7 @@ use kernel::event::EventHead;
 use kernel::{Actor, Event, SystemClock, Timestamp, Uuid};
 use tempfile::TempDir;
 
-use super::migrate::{COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
+use super::migrate::{AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, Migration, Migrations};
 use super::sequencer::Sequencer;
 use super::{Database, DatabaseUrl, Effects, Limits, StoreError, events};
 use crate::Context;
@@ -31,6 +31,7 @@ const COUNTERS: Migrations = Migrations {
             sql: "create table counters (id bigint primary key, value bigint not null)",
         },
     ],
+    additions: &[],
 };
 const LIMITS: Limits = Limits { pool_size: 16, shared_connections: 2 };
 const STEP: &str = "update counters set value = value + 1 where id = $1 returning value";
@@ -323,6 +324,7 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
                 sql: "alter table counters add column label text not null default 'none'",
             },
         ],
+        additions: &[],
     };
     run(async {
         let (_folder, databases) = both().await;
@@ -344,6 +346,49 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
             assert!(database.migrate(&COUNTERS).await.unwrap_err().to_string().contains("newer release"));
         }
     });
+}
+
+#[test]
+fn additions_are_made_once_and_older_releases_start_on_them() {
+    const SQL: AddedSql = AddedSql {
+        every_store: "create table labels (name text not null); insert into labels values ('every')",
+        new_store: "insert into labels values ('new')",
+    };
+    const ADDED: Migrations =
+        Migrations { additions: &[Addition { name: "labels", sqlite: SQL, postgres: SQL }], ..COUNTERS };
+    run(async {
+        let (_folder, databases) = both().await;
+        for database in databases {
+            let pending = database.require_current(&ADDED).await.unwrap_err().to_string();
+            assert!(pending.contains("labels"), "{pending}");
+            for _ in 0..2 {
+                database.migrate(&ADDED).await.unwrap();
+                database.require_current(&ADDED).await.unwrap();
+                // The release before knows no additions.
+                database.migrate(&COUNTERS).await.unwrap();
+                database.require_current(&COUNTERS).await.unwrap();
+            }
+            assert_eq!(labels(&database).await, ["every"], "a store that was there");
+        }
+        let (_folder, databases) = both_of(&ADDED).await;
+        for (_, database) in databases {
+            assert_eq!(labels(&database).await, ["every", "new"], "a store that was made with it");
+        }
+    });
+}
+
+async fn labels(database: &Database) -> Vec<String> {
+    const LABELS: &str = "select name from labels order by name";
+    match database {
+        Database::Sqlite(db) => db
+            .read_point(|c| {
+                let mut statement = c.prepare(LABELS)?;
+                let names = statement.query_map([], |row| row.get(0))?;
+                Ok(names.collect::<Result<_, _>>()?)
+            })
+            .unwrap(),
+        Database::Postgres(db) => db.query(LABELS, &[]).await.unwrap().iter().map(|row| row.get(0)).collect(),
+    }
 }
 
 #[test]

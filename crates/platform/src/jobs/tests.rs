@@ -26,6 +26,7 @@ const WORKSHOP: Migrations = Migrations {
         Migration { version: 2, name: "jobs", sql: JOBS_POSTGRES },
         Migration { version: 3, name: "made", sql: "create table made (thing bigint not null)" },
     ],
+    additions: &[],
 };
 const MAKE: &str = "make";
 /// Short, so that what died is taken over soon; a hundred times what a job here takes.

@@ -62,6 +62,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../../migrations/postgres/0007_reservations_by_account.sql"),
         },
     ],
+    additions: &[],
 };
 
 /// Names of the schema's uniqueness rules, alike on both databases.

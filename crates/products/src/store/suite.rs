@@ -347,7 +347,7 @@ fn a_store_of_the_schema_before_keeps_its_data() {
         };
         let limits = Limits { pool_size: 2, shared_connections: 1 };
         let old = Database::open(&url, "products", limits).await.unwrap();
-        let steps = Migrations { sqlite: &MIGRATIONS.sqlite[..2], postgres: &MIGRATIONS.postgres[..2] };
+        let steps = Migrations { sqlite: &MIGRATIONS.sqlite[..2], postgres: &MIGRATIONS.postgres[..2], additions: &[] };
         old.migrate(&steps).await.unwrap();
         let (id, quote): (fn(Uuid) -> String, _) = match &old {
             Database::Sqlite(_) => (|id| format!("x'{}'", id.simple()), ""),

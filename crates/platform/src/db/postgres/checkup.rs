@@ -1,13 +1,14 @@
 //! A look at a schema, on one connection that is closed again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls, Row};
 
 use super::{describe, place};
 use crate::db::StoreError;
-use crate::db::checkup::{Account, Checkup, Kind, Schema};
-use crate::db::migrate::Migration;
+use crate::db::checkup::{Account, Checkup, Kind, Schema, Steps};
+use crate::db::migrate;
 
 const TIME: Duration = Duration::from_secs(3);
 
@@ -18,10 +19,11 @@ const SERVER: &str = "select current_setting('server_version'), current_user::te
 const SCHEMA: &str = "select has_schema_privilege(oid, 'usage'), has_schema_privilege(oid, 'create'), \
     exists (select from pg_class where relnamespace = s.oid and relname = 'schema_version'), \
     array(select relname::text from pg_class where relnamespace = s.oid and relkind = 'r' \
-    and relname <> 'schema_version' and not has_table_privilege(pg_class.oid, 'insert') order by relname) \
+    and relname not in ('schema_version', 'schema_additions') and not has_table_privilege(pg_class.oid, 'insert') order by relname), \
+    exists (select from pg_class where relnamespace = s.oid and relname = 'schema_additions') \
     from pg_namespace s where nspname = $1";
 
-pub async fn look(url: &str, service: &'static str, steps: &[Migration]) -> Result<Checkup, StoreError> {
+pub async fn look(url: &str, service: &'static str, steps: Steps<'_>) -> Result<Checkup, StoreError> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
     config.connect_timeout(TIME).application_name("primetrade-doctor");
@@ -38,12 +40,7 @@ pub async fn look(url: &str, service: &'static str, steps: &[Migration]) -> Resu
     examine(&client, service, steps, &place).await
 }
 
-async fn examine(
-    client: &Client,
-    service: &'static str,
-    steps: &[Migration],
-    place: &str,
-) -> Result<Checkup, StoreError> {
+async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place: &str) -> Result<Checkup, StoreError> {
     let server = client.query_one(SERVER, &[]).await?;
     let schema = client.query_opt(SCHEMA, &[&service]).await?;
     let applied = match &schema {
@@ -52,6 +49,13 @@ async fn examine(
             client.query_one(&sql, &[]).await?.get(0)
         }
         _ => 0,
+    };
+    let additions = match &schema {
+        Some(schema) if schema.get(0) && schema.get(4) => {
+            let sql = migrate::ADDITIONS.replace("schema_additions", &format!("{service}.schema_additions"));
+            client.query(&sql, &[]).await?.iter().map(|row| row.get(0)).collect()
+        }
+        _ => HashSet::new(),
     };
     let account = Account {
         name: server.get(1),
@@ -64,7 +68,7 @@ async fn examine(
     let version = version.split(' ').next().unwrap_or_default();
     Ok(Checkup {
         place: place.replacen("PostgreSQL", &format!("PostgreSQL {version}"), 1),
-        schema: Schema::of(steps, applied),
+        schema: Schema::of(&steps, applied, &additions),
         read_only: read_only(&server, schema.as_ref(), service),
         kind: Kind::Postgres(account),
     })

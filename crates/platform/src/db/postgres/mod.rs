@@ -4,7 +4,7 @@ pub(super) mod checkup;
 mod pooled;
 mod transaction;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use tokio_postgres::{Client, NoTls, Row};
 pub use self::pooled::Pooled;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
-use super::migrate::{self, Migration};
+use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
 use crate::scope;
 use crate::telemetry::metrics::{self, Operation, metrics};
@@ -205,7 +205,11 @@ impl Postgres {
         Ok(Transaction::new(connection, self))
     }
 
-    pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
+    pub(super) async fn migrate(
+        &self,
+        steps: &'static [Migration],
+        additions: &'static [Addition],
+    ) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         // A step may have to rewrite a large table.
@@ -217,25 +221,48 @@ impl Postgres {
         transaction
             .batch_execute("create table if not exists schema_version (version bigint primary key, name text not null)")
             .await?;
-        let applied: i64 =
+        let before: i64 =
             transaction.query_one("select coalesce(max(version), 0) from schema_version", &[]).await?.get(0);
-        for step in migrate::pending(steps, applied, service)? {
-            transaction.batch_execute(step.sql).await.map_err(|error| {
-                let reason = StoreError::from(error);
-                StoreError::Migration(format!("{service}: migration {} ({}): {reason}", step.version, step.name))
-            })?;
+        let run = async |step: &str, sql| {
+            let ran = transaction.batch_execute(sql).await;
+            ran.map_err(|error| migrate::failed(service, step, StoreError::from(error)))
+        };
+        for step in migrate::pending(steps, before, service)? {
+            run(&format!("{} ({})", step.version, step.name), step.sql).await?;
             transaction.execute("insert into schema_version values ($1, $2)", &[&step.version, &step.name]).await?;
+        }
+        if !additions.is_empty() {
+            transaction.batch_execute(migrate::CREATE_ADDITIONS).await?;
+            let rows = transaction.query(migrate::ADDITIONS, &[]).await?;
+            let applied = rows.iter().map(|row| row.get(0)).collect();
+            for addition in migrate::missing(additions, &applied) {
+                for sql in addition.postgres.statements(before == 0) {
+                    run(addition.name, sql).await?;
+                }
+                transaction.execute(migrate::RECORD_ADDITION, &[&addition.name]).await?;
+            }
         }
         Ok(transaction.commit().await?)
     }
 
-    pub(super) async fn require_current(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
-        let exists = self.query("select to_regclass('schema_version') is not null", &[]).await?;
-        let applied = match exists.first().map(|row| row.get::<_, bool>(0)) {
-            Some(true) => self.query("select coalesce(max(version), 0) from schema_version", &[]).await?[0].get(0),
-            _ => 0,
+    pub(super) async fn require_current(
+        &self,
+        steps: &'static [Migration],
+        additions: &'static [Addition],
+    ) -> Result<(), StoreError> {
+        let there = self
+            .query("select to_regclass('schema_version') is not null, to_regclass('schema_additions') is not null", &[])
+            .await?;
+        let is_there = |table| there.first().is_some_and(|row| row.get::<_, bool>(table));
+        let version = match is_there(0) {
+            true => self.query("select coalesce(max(version), 0) from schema_version", &[]).await?[0].get(0),
+            false => 0,
         };
-        migrate::refuse_pending(migrate::pending(steps, applied, self.service)?, self.service)
+        let names = match is_there(1) {
+            true => self.query(migrate::ADDITIONS, &[]).await?.iter().map(|row| row.get(0)).collect(),
+            false => HashSet::new(),
+        };
+        migrate::refuse_pending(steps, additions, (version, &names), self.service)
     }
 }
 

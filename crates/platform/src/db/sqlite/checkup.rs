@@ -1,22 +1,22 @@
 //! A look at a file that another process may have open.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::schema_version;
+use super::{applied_additions, schema_version};
 use crate::db::StoreError;
-use crate::db::checkup::{Checkup, Integrity, Kind, Schema};
-use crate::db::migrate::Migration;
+use crate::db::checkup::{Checkup, Integrity, Kind, Schema, Steps};
 use crate::files;
 
 /// How long the file is read at most: the log of a server that writes cannot start over meanwhile.
 const READ_TIME: Duration = Duration::from_secs(1);
 
 /// Blocks for a second or two.
-pub fn look(file: &Path, steps: &[Migration]) -> Result<Checkup, StoreError> {
+pub fn look(file: &Path, steps: &Steps<'_>) -> Result<Checkup, StoreError> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let free = files::free_space(files::nearest(folder)).ok();
     let read_only = |file: Option<&Path>| {
@@ -28,12 +28,12 @@ pub fn look(file: &Path, steps: &[Migration]) -> Result<Checkup, StoreError> {
         let kind = Kind::Sqlite { free, integrity: None };
         return Ok(Checkup { place, schema: Schema::Empty, read_only: read_only(None), kind });
     }
-    let (applied, integrity) = read(file)?;
+    let ((applied, additions), integrity) = read(file)?;
     let kind = Kind::Sqlite { free, integrity: Some(integrity) };
-    Ok(Checkup { place, schema: Schema::of(steps, applied), read_only: read_only(Some(file)), kind })
+    Ok(Checkup { place, schema: Schema::of(steps, applied, &additions), read_only: read_only(Some(file)), kind })
 }
 
-fn read(file: &Path) -> Result<(i64, Integrity), StoreError> {
+fn read(file: &Path) -> Result<((i64, HashSet<String>), Integrity), StoreError> {
     let was_open = beside(file, "-wal").exists();
     let looked = examine(file, was_open);
     // One that nobody has open is read as if nobody could write it. If somebody opened it meanwhile, that was wrong.
@@ -43,14 +43,15 @@ fn read(file: &Path) -> Result<(i64, Integrity), StoreError> {
     }
 }
 
-fn examine(file: &Path, is_open: bool) -> Result<(i64, Integrity), StoreError> {
+fn examine(file: &Path, is_open: bool) -> Result<((i64, HashSet<String>), Integrity), StoreError> {
     // Read in the plain way, SQLite would make the files of a write-ahead log, or repair their index.
     let way = if is_open { "mode=ro&readonly_shm=1" } else { "mode=ro&immutable=1" };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let cannot = |error: rusqlite::Error| StoreError::Unavailable(format!("cannot read {}: {error}", file.display()));
     let mut connection = Connection::open_with_flags(uri(file, way), flags).map_err(cannot)?;
     connection.busy_timeout(READ_TIME)?;
-    let applied = schema_version(&connection).map_err(|error| match error {
+    let applied = schema_version(&connection).and_then(|version| Ok((version, applied_additions(&connection)?)));
+    let applied = applied.map_err(|error| match error {
         StoreError::Statement(why) => StoreError::Unavailable(format!("cannot read {}: {why}", file.display())),
         other => other,
     })?;
@@ -88,14 +89,19 @@ fn uri(file: &Path, way: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::migrate::{COMMON_SQLITE, Migrations};
+    use crate::db::migrate::{AddedSql, Addition, COMMON_SQLITE, Migration, Migrations};
     use crate::db::{Database, DatabaseUrl, Limits, checkup};
 
     const FIRST: Migration = Migration { version: 1, name: "common", sql: COMMON_SQLITE };
-    const MIGRATIONS: Migrations = Migrations { sqlite: &[FIRST], postgres: &[] };
+    const MIGRATIONS: Migrations = Migrations { sqlite: &[FIRST], postgres: &[], additions: &[] };
     const LATER: Migrations = Migrations {
         sqlite: &[FIRST, Migration { version: 2, name: "more", sql: "create table more (id integer)" }],
         postgres: &[],
+        additions: &[Addition {
+            name: "most",
+            sqlite: AddedSql { every_store: "create table most (id integer)", new_store: "" },
+            postgres: AddedSql { every_store: "", new_store: "" },
+        }],
     };
 
     fn files(folder: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
@@ -140,7 +146,7 @@ mod tests {
         let closed = || (files(data).len() == 1).then_some(());
         testkit::eventually("the writer has closed the file", closed);
         let before = files(data);
-        assert_eq!(schema(&LATER).await.unwrap(), Schema::Pending(vec!["2 (more)".into()]));
+        assert_eq!(schema(&LATER).await.unwrap(), Schema::Pending(vec!["2 (more)".into(), "most".into()]));
         assert_eq!(files(data), before, "while nobody has it open");
     }
 

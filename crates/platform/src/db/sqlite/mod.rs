@@ -4,6 +4,7 @@ pub(super) mod checkup;
 mod readers;
 mod writer;
 
+use std::collections::HashSet;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::readers::Readers;
 use self::writer::Writer;
-use super::migrate::{self, Migration};
+use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
 use crate::scope;
 use crate::telemetry::metrics::{Operation, Pool, metrics};
@@ -146,24 +147,44 @@ impl Sqlite {
         emptied.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
     }
 
-    pub(super) async fn migrate(&self, steps: &'static [Migration]) -> Result<(), StoreError> {
+    pub(super) async fn migrate(
+        &self,
+        steps: &'static [Migration],
+        additions: &'static [Addition],
+    ) -> Result<(), StoreError> {
         let database = self.path.display().to_string();
         self.write(move |connection| {
-            for step in migrate::pending(steps, schema_version(connection)?, &database)? {
-                connection.execute_batch(step.sql).map_err(|error| {
-                    StoreError::Migration(format!("{database}: migration {} ({}): {error}", step.version, step.name))
-                })?;
+            let before = schema_version(connection)?;
+            for step in migrate::pending(steps, before, &database)? {
+                let name = format!("{} ({})", step.version, step.name);
+                connection.execute_batch(step.sql).map_err(|error| migrate::failed(&database, &name, error))?;
                 connection.pragma_update(None, "user_version", step.version)?;
+            }
+            if additions.is_empty() {
+                return Ok(());
+            }
+            connection.execute_batch(migrate::CREATE_ADDITIONS)?;
+            for addition in migrate::missing(additions, &applied_additions(connection)?) {
+                for sql in addition.sqlite.statements(before == 0) {
+                    let failed = |error| migrate::failed(&database, addition.name, error);
+                    connection.execute_batch(sql).map_err(failed)?;
+                }
+                connection.execute(migrate::RECORD_ADDITION, [addition.name])?;
             }
             Ok(())
         })
         .await
     }
 
-    pub(super) async fn require_current(self: &Arc<Self>, steps: &'static [Migration]) -> Result<(), StoreError> {
+    pub(super) async fn require_current(
+        self: &Arc<Self>,
+        steps: &'static [Migration],
+        additions: &'static [Addition],
+    ) -> Result<(), StoreError> {
         let database = self.path.display().to_string();
         self.read(move |connection| {
-            migrate::refuse_pending(migrate::pending(steps, schema_version(connection)?, &database)?, &database)
+            let applied = (schema_version(connection)?, &applied_additions(connection)?);
+            migrate::refuse_pending(steps, additions, applied, &database)
         })
         .await
     }
@@ -182,6 +203,17 @@ fn create_private(folder: &Path, file: &Path) -> std::io::Result<()> {
 
 fn schema_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("pragma user_version", [], |row| row.get(0))?)
+}
+
+/// The names of applied additions; none on a store of a release that knew none.
+fn applied_additions(connection: &Connection) -> Result<HashSet<String>, StoreError> {
+    // Asked of the file: rusqlite's `table_exists` knows what this connection knew of the schema when it last ran a statement.
+    if !connection.prepare("select 1 from sqlite_schema where name = 'schema_additions'")?.exists([])? {
+        return Ok(HashSet::new());
+    }
+    let mut statement = connection.prepare(migrate::ADDITIONS)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
