@@ -7,6 +7,7 @@ mod internal;
 mod keys;
 mod local;
 mod model;
+mod opaque;
 mod passwords;
 pub mod routes;
 mod service;

@@ -6,6 +6,7 @@ use kernel::text::fold;
 use kernel::{Role, Timestamp, Uuid, Violation};
 use serde::{Deserialize, Serialize};
 
+use crate::opaque::{is_allowed, normalized};
 use crate::tokens::Audience;
 
 /// Someone who may log in. The password hash is not part of it, so it cannot leak with it.
@@ -173,6 +174,11 @@ pub const PASSWORD_CHARACTERS: Rule = Rule {
 /// The rule of API v2, and of operators.
 pub const PASSWORD_BOUNDS: Rule =
     Rule { field: "password", code: "length", message: "Password must be between 8 and 128 characters" };
+pub const PASSWORD_DISALLOWED: Rule = Rule {
+    field: "password",
+    code: "characters",
+    message: "Password must not contain control characters, or others that cannot be seen or typed alike everywhere",
+};
 pub const PASSWORD_COMMON: Rule =
     Rule { field: "password", code: "common", message: "Password is one of those that everybody tries first" };
 pub const PASSWORD_REQUIRED: Rule = Rule { field: "password", code: "required", message: "Password is required" };
@@ -203,11 +209,8 @@ impl Registration {
     /// # Errors
     /// The broken rules.
     pub fn by_operator(username: &str, email: &str, password: &str) -> Result<Self, Vec<&'static Rule>> {
-        let long = (8..=128).contains(&password.chars().count());
-        let broken_password = match long || broken_password(Some(password)).is_empty() {
-            true => Vec::new(),
-            false => vec![&PASSWORD_BOUNDS],
-        };
+        let fits = fits_v2(password) || broken_password(Some(password)).is_empty();
+        let broken_password = broken([(fits, &PASSWORD_BOUNDS), (!fits || is_allowed(password), &PASSWORD_DISALLOWED)]);
         Self::checked(Some(username), Some(email), Some(password), broken_password)
     }
 
@@ -293,11 +296,19 @@ pub fn email_key(email: &str) -> String {
 /// The rules of API v2: a length, and not what everybody tries first, this person's own names among it. Nothing about the mix of
 /// characters (NIST SP 800-63B).
 pub fn broken_v2_password(password: &str, names: [&str; 2]) -> Vec<&'static Rule> {
-    let folded = kernel::text::fold(password);
+    let fits = fits_v2(password);
+    let folded = kernel::text::fold(&normalized(password));
     let own = names.iter().any(|name| kernel::text::fold(trim(name)) == folded);
     // Some ten thousand short lines: read as they lie, in microseconds, beside a hash of milliseconds.
     let common = own || COMMON_PASSWORDS.lines().any(|line| line == folded);
-    broken([((8..=128).contains(&password.chars().count()), &PASSWORD_BOUNDS), (!common, &PASSWORD_COMMON)])
+    // What is too long is not looked through.
+    let allowed = !fits || is_allowed(password);
+    broken([(fits, &PASSWORD_BOUNDS), (allowed, &PASSWORD_DISALLOWED), (!common, &PASSWORD_COMMON)])
+}
+
+/// Characters are those of the password's one form.
+fn fits_v2(password: &str) -> bool {
+    (8..=128).contains(&normalized(password).chars().count())
 }
 
 /// New names of an account; `None` stays as it is.
@@ -345,7 +356,7 @@ fn broken_email(text: Option<&str>) -> Vec<&'static Rule> {
 }
 
 fn broken_password(text: Option<&str>) -> Vec<&'static Rule> {
-    let fits = text.is_some_and(|text| text.chars().count() >= 6);
+    let fits = text.is_some_and(|text| normalized(text).chars().count() >= 6);
     let mixed = text.is_some_and(|text| {
         let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
         has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
@@ -456,6 +467,28 @@ mod tests {
         for bad in ["secret1", "", &longer] {
             assert_eq!(codes(by_operator(bad).err().unwrap()), [("password", "length")], "{bad}");
         }
+        for unseen in ["Secret1\r", "correct horse battery\0"] {
+            assert_eq!(codes(by_operator(unseen).err().unwrap()), [("password", "characters")], "{unseen:?}");
+        }
+    }
+
+    #[test]
+    fn characters_of_a_password_are_those_of_its_one_form() {
+        let v2 = |password: &str| codes(broken_v2_password(password, ["ada", "ada@example.com"]));
+        let (seven, eight) = ("e\u{301}".repeat(7), "e\u{301}".repeat(8));
+        assert_eq!(v2(&seven), [("password", "length")]);
+        assert_eq!(v2(&eight), []);
+        assert_eq!(v2(&"e\u{301}".repeat(128)), []);
+        assert_eq!(v2(&"e\u{301}".repeat(129)), [("password", "length")]);
+        for unseen in ["with a\ttab", "with a nul\0", "with a hidden\u{200b}space", "c1 controls\u{85}"] {
+            assert_eq!(v2(unseen), [("password", "characters")], "{unseen:?}");
+        }
+        let own = |password: &str| codes(broken_v2_password(password, ["ada", "ren\u{e9}e@example.com"]));
+        assert_eq!(own("Rene\u{301}e@example.com"), [("password", "common")], "one's own address, decomposed");
+        let v1 = |password: &str| Registration::new(Some("ada"), Some("a@b.co"), Some(password)).map(drop);
+        assert!(v1("Ab1\u{e9}\u{e9}e\u{301}").is_ok());
+        assert!(v1("Ab1e\u{301}e\u{301}").is_err());
+        assert!(v1("Secret1\t\0").is_ok(), "v1 takes what it always took");
     }
 
     #[test]

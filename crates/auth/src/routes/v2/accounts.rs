@@ -23,7 +23,8 @@ pub(super) struct NewAccount {
     username: String,
     #[schema(format = "email", max_length = 100, example = "ada@example.com")]
     email: String,
-    /// Any characters; not one of those that everybody tries first.
+    /// Any characters but controls and others that nobody sees; not one of those that everybody tries first. Compared in one form
+    /// (RFC 8265), so that it does not matter which keyboard composes an é.
     #[schema(format = Password, min_length = 8, max_length = 128, example = "correct horse battery staple")]
     password: String,
 }
