@@ -293,6 +293,17 @@ pub fn email_key(email: &str) -> String {
     kernel::text::fold(trim(email))
 }
 
+/// The form by which a username is unique: without case, and with one character for all that look alike, whichever of them its case
+/// makes so. Databases compute it too, see `username_keys.sql`.
+pub fn username_key(username: &str) -> String {
+    let key = |byte: u8| match byte.to_ascii_lowercase() {
+        b'i' | b'l' | b'1' => 'l',
+        b'o' | b'0' => '0',
+        other => char::from(other),
+    };
+    username.bytes().map(key).collect()
+}
+
 /// The rules of API v2: a length, and not what everybody tries first, this person's own names among it. Nothing about the mix of
 /// characters (NIST SP 800-63B).
 pub fn broken_v2_password(password: &str, names: [&str; 2]) -> Vec<&'static Rule> {

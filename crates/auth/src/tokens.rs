@@ -235,6 +235,15 @@ pub mod tests {
         format!("{signed}.{}", BASE64.encode(signature.to_bytes()))
     }
 
+    /// The claims as a list.
+    fn listed(claims: &Claims) -> String {
+        let claims = serde_json::to_value(claims).unwrap();
+        let list = claims.as_object().unwrap().values().cloned().collect::<Vec<_>>();
+        let list = serde_json::Value::from(list).to_string();
+        assert!(serde_json::from_str::<Claims>(&list).is_ok(), "{list}");
+        list
+    }
+
     #[test]
     fn what_was_signed_verifies_until_it_expires() {
         let tokens = tokens();
@@ -280,6 +289,9 @@ pub mod tests {
             forge(&tokens, &format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}","crit":[]}}"#), &body),
             forge(&tokens, &header("EdDSA", "at+jwt", &kid), &body.replace("primetrade\"", "other\"")),
             forge(&tokens, &header("EdDSA", "at+jwt", &kid), "{}"),
+            // The fields in their order, which serde by itself takes for a struct.
+            forge(&tokens, &format!(r#"["EdDSA","at+jwt","{kid}"]"#), &body),
+            forge(&tokens, &header("EdDSA", "at+jwt", &kid), &listed(&claims())),
         ] {
             assert_eq!(tokens.verify(&wrong, Audience::V1, NOW), Err(Unauthenticated::Invalid));
         }

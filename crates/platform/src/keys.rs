@@ -348,9 +348,21 @@ mod tests {
     fn a_malformed_ring_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
-        for text in
-            ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#]
-        {
+        let seed = BASE64.encode([7; 32]);
+        let time = serde_json::to_string(&Timestamp(1)).unwrap();
+        let list = format!(r#"[[{{"kid":"a","created_at":{time},"seed":"{seed}"}}]]"#);
+        let of_lists = format!(r#"{{"keys":[["a",{time},"{seed}"]]}}"#);
+        for list in [&list, &of_lists] {
+            assert!(serde_json::from_str::<Ring>(list).is_ok(), "{list}");
+        }
+        for text in [
+            "",
+            "{}",
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#,
+            &list,
+            &of_lists,
+        ] {
             let _ = std::fs::remove_file(&path);
             write_private(&path, text.as_bytes()).unwrap();
             assert!(matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })), "{text}");

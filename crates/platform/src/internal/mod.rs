@@ -64,3 +64,34 @@ fn of_service(parts: &Parts) -> Result<(), Answer<()>> {
         _ => Err(Answer(Err(Error::Forbidden))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Question {
+        id: i64,
+    }
+
+    async fn asked(body: &'static str) -> Result<i64, Error> {
+        let mut request = Request::new(Body::from(body));
+        request.extensions_mut().insert(Speaker::Service("users".into()));
+        match Asked::<Question>::from_request(request, &()).await {
+            Ok(Asked(question)) => Ok(question.id),
+            Err(Answer(refused)) => Err(refused.unwrap_err()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_an_object() {
+        assert_eq!(asked(r#"{"id": 7}"#).await.unwrap(), 7);
+        assert!(serde_json::from_str::<Question>("[7]").is_ok());
+        for other in ["[7]", "7", "", r#"{"id": 7} {}"#] {
+            assert!(matches!(asked(other).await, Err(Error::Internal(_))), "{other}");
+        }
+    }
+}

@@ -251,4 +251,25 @@ mod tests {
             assert_eq!(envoy.verify(&statement, &Method::GET, "/").unwrap_err(), Doubt::Key, "{text}");
         }
     }
+
+    /// Signed with our own key, and of another form than ours.
+    #[test]
+    fn a_statement_is_an_object_of_objects() {
+        let folder = tempfile::tempdir().unwrap();
+        let envoy = Envoy::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
+        let made = envoy.context.now().0;
+        let good = format!(r#"{{"made":{made},"speaker":{{"gateway":{{"address":null}}}}}}"#);
+        let of_lists = [
+            format!(r#"[{made},{{"service":"users"}}]"#),
+            format!(r#"{{"made":{made},"speaker":{{"gateway":[null,null,null]}}}}"#),
+        ];
+        for (text, taken) in [(&good, true), (&of_lists[0], false), (&of_lists[1], false)] {
+            assert!(serde_json::from_str::<Statement>(text).is_ok(), "{text}");
+            let payload = BASE64.encode(text);
+            let ring = envoy.ring.current();
+            let code = ring.newest().unwrap().key.of(&payload, &Method::GET, "/").unwrap().finalize().into_bytes();
+            let statement = HeaderValue::try_from(format!("{payload}.{}", BASE64.encode(code))).unwrap();
+            assert_eq!(envoy.verify(&statement, &Method::GET, "/").is_ok(), taken, "{text}");
+        }
+    }
 }
