@@ -13,6 +13,8 @@ pub const PASSWORD_REQUIRED: &str = "Password is required";
 pub const NAME: &str = "Product name must be between 1 and 200 characters";
 pub const PRICE: &str = "Price must be a positive number";
 pub const STOCK: &str = "Stock must be a non-negative integer";
+pub const CATEGORY: &str = "Category must not exceed 100 characters";
+pub const DESCRIPTION: &str = "Description must be at most 64 KiB";
 pub const PAGE: &str = "Page must be a positive integer";
 pub const LIMIT: &str = "Limit must be between 1 and 100";
 

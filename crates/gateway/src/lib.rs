@@ -8,6 +8,7 @@ mod edge;
 mod fallback;
 mod intake;
 pub mod proxy;
+mod sticky;
 #[cfg(test)]
 mod tests;
 mod tunnel;

@@ -1,7 +1,6 @@
 //! Endpoints of services that run elsewhere: the same routes, each passed on with a statement of who calls.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,7 +19,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
 use hyper::body::Frame;
 use hyper::upgrade::OnUpgrade;
-use kernel::{Error, fnv1a};
+use kernel::Error;
 use platform::http::body::Arrived;
 use platform::http::caller::Caller;
 use platform::http::openapi::Api;
@@ -35,6 +34,7 @@ use tower::service_fn;
 
 use crate::callers::Callers;
 use crate::client::Believed;
+pub use crate::sticky::Sticky;
 use crate::tunnel::{Tunnel, Tunnels};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -75,14 +75,6 @@ pub struct Proxy {
     callers: Callers,
     sticky: Sticky,
     tunnels: Tunnels,
-}
-
-/// Which requests of a client go to the same process each time, if the upstream keeps to that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sticky {
-    All,
-    /// Those that change something: who tries to log in is counted by the process that is asked, with a token or without.
-    Changes,
 }
 
 /// When a request may be passed on once more after its answer was lost.
@@ -187,12 +179,11 @@ impl Proxy {
             body: broken,
         };
         let deadline = scope::current().and_then(|scope| scope.deadline).unwrap_or_else(Instant::now);
-        let counted = self.sticky == Sticky::All || !parts.method.is_safe();
-        let sticky = outside.address.filter(|_| counted).map(key);
+        let affinity = self.sticky.affinity(&parts.method, parts.uri.path(), &outside);
         let protocol = switch.as_ref().map(|switch| switch.protocol.clone());
         let request = self.onward(parts, outside, body, protocol, deadline)?;
         let repeatable = again.applies_to(request.headers());
-        Ok((Call { request, deadline, repeatable, sticky }, switch))
+        Ok((Call { request, deadline, repeatable, affinity }, switch))
     }
 
     /// Whether the client asks for another protocol that may be passed through.
@@ -289,14 +280,6 @@ impl HttpBody for Withheld {
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Poll::Ready(None)
-    }
-}
-
-/// The network that one client has to itself: of IPv6, the first half.
-fn key(address: IpAddr) -> u64 {
-    match address.to_canonical() {
-        IpAddr::V4(address) => fnv1a(address.octets()),
-        IpAddr::V6(address) => fnv1a(address.octets().into_iter().take(8)),
     }
 }
 

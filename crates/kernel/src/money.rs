@@ -146,6 +146,16 @@ pub fn parse_whole(text: &str) -> Result<i64, DecimalError> {
     i64::try_from(scaled.value).map_err(|_| DecimalError::TooLarge)
 }
 
+/// Reads a non-negative decimal in units of its last digit: with 3 digits, `1.5` is 1500. Rounds half up; also tells whether nothing
+/// was rounded away.
+///
+/// # Errors
+/// As [`Money::from_decimal`].
+pub fn parse_fixed(text: &str, digits: u32) -> Result<(i64, bool), DecimalError> {
+    let scaled = parse_scaled(text, digits)?;
+    Ok((i64::try_from(scaled.value).map_err(|_| DecimalError::TooLarge)?, scaled.exact))
+}
+
 fn rescale(amount: i128, from: u32, to: u32) -> Option<i64> {
     let scaled = if to >= from {
         amount.checked_mul(10_i128.checked_pow(to - from)?)?

@@ -10,7 +10,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 use kernel::{Currency, Uuid};
 use platform::http::openapi::Version;
 use platform::jobs::{Filter, State};
+use products::model::{ImportedStock, MAX_STOCK};
 
+use crate::commands::Import;
 use crate::commands::jobs::Replay;
 use crate::config::{self, SETTINGS, Setting};
 use crate::roles::Roles;
@@ -36,7 +38,9 @@ pub enum Command {
     /// Create an administrator, whose password is the first line of stdin.
     AdminCreate { username: String, email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
-    ImportCsv { file: PathBuf, owner: String, dry_run: bool, currency: Option<Currency> },
+    ImportCsv(Import),
+    /// Say whether an owner may have a SKU twice, or tell of those who do.
+    UniqueSku(Option<bool>),
     /// Hold the stock of every variant to its ledger.
     StockVerify,
     /// Print the jobs that are not done.
@@ -86,12 +90,19 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
         [("admin", _), ("create", create)] => {
             Command::AdminCreate { username: text(create, "username"), email: text(create, "email") }
         }
-        [("import", _), ("csv", csv)] => Command::ImportCsv {
+        [("import", _), ("csv", csv)] => Command::ImportCsv(Import {
             file: csv.get_one("file").cloned().unwrap_or_default(),
             owner: text(csv, "owner"),
             dry_run: csv.get_flag("dry-run"),
             currency: csv.get_one("currency").copied(),
-        },
+            stock: csv.get_one("stock").copied().unwrap_or_default(),
+            quantity: csv.get_one("quantity").copied(),
+            report: csv.get_one("report").cloned(),
+            all: csv.get_flag("all"),
+        }),
+        [("products", _), ("unique-sku", unique)] => {
+            Command::UniqueSku(unique.get_one::<String>("switch").map(|switch| switch == "on"))
+        }
         [("stock", _), ("verify", _)] => Command::StockVerify,
         [("jobs", _), ("list", list)] => Command::JobsList {
             filter: Filter { queue: list.get_one("queue").cloned(), state: list.get_one("state").copied() },
@@ -142,6 +153,7 @@ fn root() -> Clap {
         .subcommand(group("admin", "Manage administrators").subcommand(admin_create()))
         .subcommand(group("keys", "Manage the keys that sign").subcommand(keys_rotate()))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
+        .subcommand(group("products", "Look after products").subcommand(unique_sku()))
         .subcommand(group("stock", "Look after stock").subcommand(stock_verify()))
         .subcommand(
             group("jobs", "Look after work that is done later, such as mails")
@@ -219,6 +231,45 @@ fn import_csv() -> Clap {
             option("currency", "C", "Currency of the file's prices [default: products.currency]")
                 .value_parser(currency),
         )
+        .arg(
+            option(
+                "stock",
+                "HOW",
+                "What quantities mean for stock that is there: changes adds what changed since the last file, \
+                keep leaves it, set makes it what the file says",
+            )
+            .default_value("changes")
+            .value_parser(imported_stock),
+        )
+        .arg(
+            option(
+                "quantity",
+                "N",
+                "Units of new variants for which the file has no quantity; without it they are not counted",
+            )
+            .value_parser(value_parser!(i64).range(0..=MAX_STOCK)),
+        )
+        .arg(
+            option("report", "FILE", "Write the refused products into this new file, to mend and import again")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(switch("all", "Print every refusal and note, not only the first ones"))
+}
+
+fn imported_stock(word: &str) -> Result<ImportedStock, &'static str> {
+    match word {
+        "changes" => Ok(ImportedStock::Changes),
+        "keep" => Ok(ImportedStock::Keep),
+        "set" => Ok(ImportedStock::Set),
+        _ => Err("expected changes, keep or set"),
+    }
+}
+
+fn unique_sku() -> Clap {
+    let switch = Arg::new("switch").help("Whether each seller has a SKU once at most").value_parser(["on", "off"]);
+    Clap::new("unique-sku")
+        .about("Tell whether a seller may have a SKU more than once, and which do; or say so")
+        .arg(switch)
 }
 
 fn stock_verify() -> Clap {
@@ -349,12 +400,16 @@ mod tests {
         );
         assert_eq!(
             cli("primetrade import csv a.csv --owner ada@shop.example --dry-run --currency EUR").command,
-            Command::ImportCsv {
+            Command::ImportCsv(Import {
                 file: "a.csv".into(),
                 owner: "ada@shop.example".into(),
                 dry_run: true,
                 currency: Currency::parse("EUR"),
-            }
+                stock: ImportedStock::Changes,
+                quantity: None,
+                report: None,
+                all: false,
+            })
         );
         let only = |queue: &str, state| Filter { queue: Some(queue.into()), state };
         assert_eq!(cli("primetrade jobs list").command, Command::JobsList { filter: Filter::default(), json: false });

@@ -117,9 +117,8 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::Migrate => commands::migrate(config).await,
             Command::KeysRotate { internal } => commands::keys_rotate(config, internal),
             Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,
-            Command::ImportCsv { file, owner, dry_run, currency } => {
-                commands::import_csv(config, commands::Import { file, owner, dry_run, currency }).await
-            }
+            Command::ImportCsv(import) => commands::import_csv(config, import).await,
+            Command::UniqueSku(switch) => commands::skus::unique(config, switch).await,
             Command::StockVerify => commands::stock::verify(config).await,
             Command::JobsList { filter, json } => commands::jobs::list(config, &filter, json).await,
             Command::JobsReplay(which) => commands::jobs::replay(config, which).await,

@@ -58,7 +58,7 @@ impl Catalogue for Products {
         let (products, _) = self.page(query).await?;
         let summary = |(product, stock): (crate::model::Product, i64)| ProductSummary {
             id: product.id,
-            price: product.money(product.lowest_price()).to_decimal(2),
+            price: product.shown_price(),
             stock,
             name: product.name,
             category: product.category,

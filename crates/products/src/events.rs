@@ -53,6 +53,11 @@ pub fn subject(product: Uuid) -> String {
     format!("products/{product}")
 }
 
+/// The product that such a subject is of.
+pub fn product_in(subject: &str) -> Option<Uuid> {
+    subject.strip_prefix("products/")?.parse().ok()
+}
+
 /// The subject of the events of a variant's stock.
 pub fn variant_subject(variant: Uuid) -> String {
     format!("variants/{variant}")
@@ -97,7 +102,7 @@ pub fn threshold_event(
     cause: &Cause,
     request_id: Option<&str>,
 ) -> Result<Event, Error> {
-    let Units { product_id, owner_id, stock, version, low_stock } = changed.units;
+    let Units { product_id, owner_id, stock, version, low_stock, .. } = changed.units;
     let kind = match crossing {
         Crossing::Low => STOCK_LOW,
         Crossing::Recovered => STOCK_RECOVERED,
@@ -113,7 +118,7 @@ pub fn threshold_event(
 /// # Errors
 /// As [`stock_event`].
 pub fn threshold_set_event(id: Uuid, units: &Units, cause: &Cause, request_id: Option<&str>) -> Result<Event, Error> {
-    let Units { product_id, owner_id, stock, version, low_stock } = *units;
+    let Units { product_id, owner_id, stock, version, low_stock, .. } = *units;
     let (variant_id, available) = (stock.variant_id, stock.available());
     let subject = (variant_subject(variant_id), version);
     let head = head(id, THRESHOLD_CHANGED, subject, (cause.actor, cause.time), request_id);

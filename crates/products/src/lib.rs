@@ -9,11 +9,10 @@ pub mod model;
 pub mod routes;
 mod service;
 mod store;
-mod upsert;
 
 pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes};
 pub use lists::{Category, Count};
 pub use routes::{api, described};
-pub use service::{Caller, Difference, Products};
+pub use service::{Caller, Difference, Products, RepeatedSku};
 pub use store::MIGRATIONS;
-pub use upsert::Outcome;
+pub use store::Promised;

@@ -2,6 +2,8 @@
 
 mod adjustment;
 mod broken;
+mod details;
+pub mod edit;
 pub mod handle;
 mod listing;
 mod patch;
@@ -14,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
-pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent, stored_bytes};
+pub use details::{Attributes, Grams, Inventory, ProductDetails, VariantDetails};
+pub use edit::{Edit, description_fits};
+pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
-pub use reservation::{Basket, End, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
+pub use reservation::{Basket, End, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
 pub use stock::{
-    Cause, ChangedStock, Crossing, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units, check_threshold,
+    Cause, ChangedStock, Crossing, Imported, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock,
+    StockChange, Units, check_threshold,
 };
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
@@ -28,9 +33,11 @@ pub fn highest_price(currency: Currency) -> i64 {
 }
 /// The highest stock of a variant.
 pub const MAX_STOCK: i64 = i32::MAX as i64;
-pub const MAX_NAME: usize = 200;
-pub const MAX_CATEGORY: usize = 100;
-pub const MAX_HANDLE: usize = 200;
+/// Characters of a name. API v1 takes fewer.
+pub const MAX_NAME: usize = 255;
+pub const MAX_CATEGORY: usize = 255;
+pub const MAX_CATEGORY_PATH: usize = 1_000;
+pub const MAX_HANDLE: usize = 255;
 /// Characters of a SKU or barcode. It is part of an index, whose entries PostgreSQL bounds.
 pub const MAX_CODE: usize = 255;
 /// Bytes of all option values of a variant as they are stored, for the same reason.
@@ -38,17 +45,26 @@ pub const MAX_OPTION_BYTES: usize = 1_500;
 /// Characters of an option's name or value.
 pub const MAX_OPTION: usize = 255;
 pub const MAX_OPTIONS: usize = 3;
-pub const MAX_VARIANTS: usize = 100;
-pub const MAX_DESCRIPTION: usize = 20_000;
-pub const MAX_VENDOR: usize = 200;
-pub const MAX_TAGS: usize = 50;
-pub const MAX_TAG: usize = 100;
-pub const MAX_IMAGES: usize = 50;
-pub const MAX_URL: usize = 2_000;
-pub const MAX_ALT: usize = 500;
+pub const MAX_VARIANTS: usize = 2_048;
+/// Bytes.
+pub const MAX_DESCRIPTION: usize = 64 << 10;
+pub const MAX_SEO_TITLE: usize = 255;
+pub const MAX_SEO_DESCRIPTION: usize = 5_000;
+pub const MAX_VENDOR: usize = 255;
+pub const MAX_TAGS: usize = 250;
+pub const MAX_TAG: usize = 255;
+pub const MAX_IMAGES: usize = 250;
+pub const MAX_VARIANT_IMAGES: usize = 10;
+pub const MAX_URL: usize = 2_048;
+pub const MAX_ALT: usize = 512;
+pub const MAX_ATTRIBUTES: usize = 250;
+pub const MAX_ATTRIBUTE_NAME: usize = 255;
+/// Bytes of all attributes of a product.
+pub const MAX_ATTRIBUTE_BYTES: usize = 256 << 10;
 pub const MAX_REASON: usize = 200;
 
-/// Who sees a product: `active` everyone; `draft` and `archived` its owner and administrators, before it is on sale and after.
+/// Who sees a product: `active` everyone; `unlisted` everyone who has its address, but no list; `draft` and `archived` its owner and
+/// administrators, before it is on sale and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ProductStatus)]
@@ -59,21 +75,29 @@ pub enum Status {
     Active,
     /// Its owner and administrators; no longer sold.
     Archived,
+    /// Everyone who has its address; it is sold, and in no public list.
+    Unlisted,
 }
 
 impl Status {
-    pub const ALL: [Status; 3] = [Status::Draft, Status::Active, Status::Archived];
+    pub const ALL: [Status; 4] = [Status::Draft, Status::Active, Status::Archived, Status::Unlisted];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Draft => "draft",
             Status::Active => "active",
             Status::Archived => "archived",
+            Status::Unlisted => "unlisted",
         }
     }
 
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// Whether everyone may see it by its address, and buy it.
+    pub fn is_public(self) -> bool {
+        matches!(self, Status::Active | Status::Unlisted)
     }
 }
 
@@ -112,13 +136,14 @@ pub struct Product {
     /// SHA-256 of the file rows that it was last imported from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import_digest: Option<Vec<u8>>,
+    #[serde(default, skip_serializing_if = "ProductDetails::is_empty")]
+    pub details: ProductDetails,
 }
 
 /// One thing that can be bought, as everyone may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
     pub id: Uuid,
-    /// Unique per owner, regardless of case.
     pub sku: Option<String>,
     pub barcode: Option<String>,
     /// One for each option name.
@@ -126,8 +151,17 @@ pub struct Variant {
     /// Minor units of the product's currency.
     pub price: i64,
     pub compare_at_price: Option<i64>,
-    /// Whether any unit is available.
+    /// Whether any unit is available, or none is counted.
     pub in_stock: bool,
+    #[serde(default, skip_serializing_if = "VariantDetails::is_empty")]
+    pub details: VariantDetails,
+}
+
+impl Variant {
+    /// Whether it is in stock with these units.
+    pub fn is_in_stock(&self, stock: &Stock) -> bool {
+        stock.available() > 0 || !self.details.inventory.is_tracked()
+    }
 }
 
 /// A product with the units of its variants: what its owner sees.
@@ -144,7 +178,7 @@ impl Stocked {
         let mut stock = Vec::with_capacity(product.variants.len());
         for variant in &mut product.variants {
             let found = known.iter().find(|stock| stock.variant_id == variant.id)?;
-            variant.in_stock = found.available() > 0;
+            variant.in_stock = variant.is_in_stock(found);
             stock.push(*found);
         }
         Some(Self { product, stock })
@@ -163,7 +197,8 @@ impl Product {
         let images: usize = self.images.iter().map(|image| image.url.len() + of(&image.alt)).sum();
         let options = |variant: &Variant| variant.option_values.iter().map(String::len).sum::<usize>();
         let variants = self.variants.iter().map(|variant| options(variant) + of(&variant.sku) + of(&variant.barcode));
-        of(&self.description) + images + variants.sum::<usize>()
+        let attributes: usize = self.details.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+        of(&self.description) + images + variants.sum::<usize>() + attributes
     }
 
     /// The lowest price of its variants, minor units.
@@ -177,49 +212,5 @@ impl Product {
 
     pub fn money(&self, amount: i64) -> Money {
         Money { amount, currency: self.currency }
-    }
-}
-
-/// v1's edit of a product as a whole; `None` leaves a field as it is. Price and stock belong to plain products.
-#[derive(Debug, Clone, Default)]
-pub struct Edit {
-    pub name: Option<String>,
-    pub description: Option<Option<String>>,
-    pub category: Option<Option<String>>,
-    pub price: Option<i64>,
-    pub stock: Option<i64>,
-}
-
-impl Edit {
-    /// The edited product, and whether its stock is to be set.
-    ///
-    /// # Errors
-    /// The name of the field that a product of several variants does not have as a whole.
-    pub fn apply(self, before: &Stocked) -> Result<(Stocked, bool), &'static str> {
-        let mut after = before.clone();
-        let product = &mut after.product;
-        if let Some(name) = self.name {
-            product.name = name;
-        }
-        if let Some(description) = self.description {
-            product.description = description;
-        }
-        if let Some(category) = self.category {
-            product.category = category;
-        }
-        // Forms post every field: what equals the present value is not a change.
-        let price = self.price.filter(|price| *price != before.product.lowest_price());
-        let stock = self.stock.filter(|stock| *stock != before.total());
-        match (product.variants.as_mut_slice(), after.stock.as_mut_slice()) {
-            ([variant], [units]) => {
-                variant.price = price.unwrap_or(variant.price);
-                units.on_hand = stock.unwrap_or(units.on_hand);
-                variant.in_stock = units.available() > 0;
-            }
-            _ if price.is_some() => return Err("price"),
-            _ if stock.is_some() => return Err("stock"),
-            _ => {}
-        }
-        Ok((after, stock.is_some()))
     }
 }

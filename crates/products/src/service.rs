@@ -4,6 +4,7 @@ mod archive;
 mod create;
 mod edit;
 mod reservations;
+mod skus;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,11 @@ use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
 use tokio::sync::Semaphore;
 
+pub use self::skus::RepeatedSku;
 use self::turns::Turns;
 pub use self::verify::Difference;
 use crate::events;
-use crate::model::{Product, Status, Stocked};
+use crate::model::{Product, Stocked};
 use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
 
 /// The catalogue.
@@ -89,7 +91,7 @@ impl Products {
     pub async fn visible(&self, caller: Option<&Principal>, id: Uuid) -> Result<Product, Error> {
         let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
         let managed = caller.is_some_and(|caller| caller.may_manage(product.owner_id));
-        if product.status == Status::Active || managed { Ok(product) } else { Err(Error::NotFound) }
+        if product.status.is_public() || managed { Ok(product) } else { Err(Error::NotFound) }
     }
 
     /// A page by number with the units on hand of each product, and the total.
@@ -126,7 +128,7 @@ impl Products {
         let stocked = self.store.get_stocked(id).await?.ok_or(Error::NotFound)?;
         match caller.principal.may_manage(stocked.product.owner_id) {
             true => Ok(stocked),
-            false if caller.told_of_hidden || stocked.product.status == Status::Active => Err(Error::Forbidden),
+            false if caller.told_of_hidden || stocked.product.status.is_public() => Err(Error::Forbidden),
             false => Err(Error::NotFound),
         }
     }
@@ -143,12 +145,14 @@ impl Caller {
     }
 }
 
+const TAKEN_SKU: &str = "Another variant of the same owner has this SKU.";
+
 /// What a store's refusal means to a seller.
 fn refused(error: StoreError) -> Error {
     let why = match &error {
         StoreError::Conflict(rule) => match rule.as_str() {
             HANDLE_RULE => return Error::taken("handle", "Another product of the same owner has this handle."),
-            SKU_RULE => "Another variant of the same owner has this SKU.",
+            SKU_RULE => TAKEN_SKU,
             OPTIONS_RULE => "Another variant of the product has these options.",
             RESERVED_RULE => "The stock would fall below zero, or below what is reserved.",
             _ => return claimed(error),

@@ -102,7 +102,7 @@ impl Gateway {
         let upstream = to(record(answers, Arc::clone(&seen)).await, Protocol::Http1);
         let envoy = envoy(folder.path());
         let callers = Callers::Here(auth(folder.path()).await);
-        let passed = Proxy::new(upstream, envoy, callers.clone(), Sticky::All).with_tunnels(tunnels);
+        let passed = Proxy::new(upstream, envoy, callers.clone(), Sticky::Clients).with_tunnels(tunnels);
         let router =
             crate::router(proxy::routes(&products::described(), &[], Arc::new(passed)), callers, context, &edge);
         let (socket, stop, served) = listen(router, Protocols::Http1);

@@ -83,7 +83,7 @@ impl Peer {
             request = request.header(REQUEST_ID, id.clone().into_header());
         }
         let request = request.body(body).map_err(|error| Error::Internal(error.to_string()))?;
-        let call = Call { request, deadline, repeatable, sticky: None };
+        let call = Call { request, deadline, repeatable, affinity: None };
         let answer = self.upstream.call(call).await?;
         if let Some(changed) = answer.headers().get(CHANGED).and_then(|changed| changed.to_str().ok()) {
             scope::changed(changed.split(' '));

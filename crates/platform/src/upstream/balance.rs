@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Balance;
 use super::instance::{Health, Instance};
 use super::load::is_less;
+use super::{Affinity, Balance};
 
 /// Instances that a call has been to: it makes three attempts at most.
 #[derive(Default)]
@@ -29,8 +29,7 @@ impl Tried {
 /// What the choice depends on, besides the instances.
 pub struct Choice<'a> {
     pub balance: Balance,
-    /// The key of a sticky call.
-    pub key: Option<u64>,
+    pub affinity: Option<Affinity>,
     /// A count of calls, for turns.
     pub turn: usize,
     pub tried: &'a Tried,
@@ -40,10 +39,10 @@ pub struct Choice<'a> {
 impl Choice<'_> {
     /// An instance that is known or thought to be well, and was not tried.
     pub fn among<'i>(&self, instances: &'i [Arc<Instance>]) -> Option<&'i Arc<Instance>> {
-        match (self.balance, self.key) {
-            (Balance::Sticky, Some(key)) => self.open(instances).max_by_key(|instance| mix(key ^ instance.place)),
-            (Balance::RoundRobin, _) => self.in_turn(instances),
-            (Balance::LeastLoaded | Balance::Sticky, _) => self.less_loaded_of_two(instances),
+        match (self.affinity.and_then(|affinity| affinity.under(self.balance)), self.balance) {
+            (Some(key), _) => self.open(instances).max_by_key(|instance| mix(key ^ instance.place)),
+            (None, Balance::RoundRobin) => self.in_turn(instances),
+            (None, Balance::LeastLoaded | Balance::Sticky) => self.less_loaded_of_two(instances),
         }
     }
 

@@ -63,8 +63,27 @@ pub enum Balance {
     LeastLoaded,
     /// One after the other.
     RoundRobin,
-    /// Calls with the same key go to the same instance, for as long as it is well; those without a key, to the less loaded.
+    /// Calls with the same [`Affinity`] go to the same instance, for as long as it is well; those without one, to the less loaded.
     Sticky,
+}
+
+/// What keeps calls at the same instance, for as long as it is well: those with the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affinity {
+    /// With [`Balance::Sticky`].
+    Preferred(u64),
+    /// Whatever the balance: the instance remembers something of earlier calls.
+    Needed(u64),
+}
+
+impl Affinity {
+    /// The key, if this balance heeds it.
+    fn under(self, balance: Balance) -> Option<u64> {
+        match self {
+            Self::Needed(key) => Some(key),
+            Self::Preferred(key) => (balance == Balance::Sticky).then_some(key),
+        }
+    }
 }
 
 /// What an [`Upstream`] is.
@@ -92,8 +111,7 @@ pub struct Call {
     pub deadline: Instant,
     /// Whether doing it twice is as good as once.
     pub repeatable: bool,
-    /// The key of [`Balance::Sticky`].
-    pub sticky: Option<u64>,
+    pub affinity: Option<Affinity>,
 }
 
 /// What [`Call`] says beside its request.
@@ -101,7 +119,7 @@ pub struct Call {
 struct Terms {
     deadline: Instant,
     repeatable: bool,
-    sticky: Option<u64>,
+    affinity: Option<Affinity>,
 }
 
 /// What is known of one instance.
@@ -179,11 +197,11 @@ impl Upstream {
     /// `Overloaded` when too many calls are under way; `Unavailable` when there is nobody to ask, or no answer came in time. Whether
     /// the service has done what it was asked is then unknown.
     pub fn call(&self, call: Call) -> impl Future<Output = Result<Response<Body>, Error>> + use<> {
-        let Call { request, deadline, repeatable, sticky } = call;
+        let Call { request, deadline, repeatable, affinity } = call;
         let mut template = Template::new(request, self.shared.protocol);
         let shared = Arc::clone(&self.shared);
         // An async function would have room for the request twice.
-        async move { shared.call(&mut template, Terms { deadline, repeatable, sticky }).await }
+        async move { shared.call(&mut template, Terms { deadline, repeatable, affinity }).await }
     }
 
     /// The service.
@@ -240,7 +258,7 @@ impl Shared {
     }
 
     async fn call(&self, template: &mut Template, terms: Terms) -> Result<Response<Body>, Error> {
-        let Terms { deadline, sticky, .. } = terms;
+        let Terms { deadline, affinity, .. } = terms;
         let instances = self.instances(deadline).await?;
         let now = Instant::now();
         if now >= deadline {
@@ -248,7 +266,7 @@ impl Shared {
         }
         let admission = self.breaker.admit(now).ok_or_else(|| self.unavailable("fails most calls"))?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let choice = Choice { balance: self.balance, key: sticky, turn, tried: &Tried::default(), now };
+        let choice = Choice { balance: self.balance, affinity, turn, tried: &Tried::default(), now };
         let first = self.choose(&instances, &choice).ok_or_else(|| self.unavailable("has no instance that answers"))?;
         let full = Error::Overloaded { what: self.name, retry_after: Duration::from_secs(1) };
         let place = self.places.take().ok_or(full)?;
@@ -283,7 +301,7 @@ impl Shared {
         for attempts in 1.. {
             tried.add(instance);
             let choice =
-                || Choice { balance: self.balance, key: call.sticky, turn, tried: &tried, now: Instant::now() };
+                || Choice { balance: self.balance, affinity: call.affinity, turn, tried: &tried, now: Instant::now() };
             let is_last = attempts == ATTEMPTS;
             let leaves = || !is_last && choice().among(instances).is_some() && self.may_retry(Instant::now(), false);
             let failure = match attempt(instance, template, call.repeatable, deadline.as_mut(), leaves).await {

@@ -3,6 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kernel::{Currency, Error, Role};
 use products::demo;
+use products::import::Options;
 
 use crate::Failure;
 use crate::app::App;
@@ -30,14 +31,13 @@ pub async fn seed_demo(app: &App) -> Result<(), Failure> {
         let (account, _) = auth.ensure_account(seller.username, seller.email, PASSWORD, Role::User).await?;
         sellers.push((seller.username, account.id));
     }
-    let usd = Currency::USD;
     stream::iter(demo::catalogue())
         .map(|item| {
             let owner = sellers.iter().find(|(username, _)| *username == item.seller.username).map(|(_, id)| *id);
             let products = products.clone();
             async move {
                 let owner = owner.ok_or_else(|| Error::Internal("a demo product without a seller".into()))?;
-                products.upsert(owner, item.product, usd, false).await.map(drop)
+                products.import(owner, &item.product, Options::new(Currency::USD)).await.map(drop)
             }
         })
         .buffer_unordered(CONCURRENCY)

@@ -1,46 +1,45 @@
 //! `primetrade import csv`: a shop's product file into the catalogue of one seller.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, BufWriter, IsTerminal, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use auth::Accounts;
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kernel::{Currency, Error};
+use kernel::Currency;
 use platform::db::DatabaseUrl;
-use products::import::{ImportError, ImportedProduct, ProductRows, Report};
-use products::{Outcome as Upserted, Products};
+use products::import::report::ReportWriter;
+use products::import::run::{self, Summary, Watch};
+use products::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
+use products::model::ImportedStock;
 
 use super::{IN_ITS_FOLDER, absolute};
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
-/// Products being written at once: enough to fill a group commit.
-const CONCURRENCY: usize = 64;
-/// Refusals that are printed in full; the rest are counted.
-const SHOWN_REFUSALS: u64 = 100;
+/// Refusals, and notes of a kind, that are printed in full; the rest are counted.
+const SHOWN: u64 = 20;
 
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
     pub file: PathBuf,
     /// E-mail address of the seller.
     pub owner: String,
     pub dry_run: bool,
     pub currency: Option<Currency>,
-}
-
-#[derive(Default)]
-struct Tally {
-    created: u64,
-    updated: u64,
-    unchanged: u64,
-    refused: u64,
+    pub stock: ImportedStock,
+    /// What new variants have for which the file has no quantity.
+    pub quantity: Option<i64>,
+    /// Where refused products go.
+    pub report: Option<PathBuf>,
+    /// Whether all refusals and notes are printed.
+    pub all: bool,
 }
 
 pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Failure> {
     let file = File::open(&import.file).map_err(|error| format!("cannot open {}: {error}", import.file.display()))?;
-    let path = import.file;
     let bar = progress_bar(file.metadata().map_or(0, |metadata| metadata.len()));
     if let DatabaseUrl::Sqlite(folder) = config.auth_database()
         && !folder.exists()
@@ -51,96 +50,132 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     let (auth, products) = app.stores()?;
     let owner = auth.by_email(&import.owner).await?;
     let owner = owner.ok_or_else(|| format!("no account has the e-mail address {}", import.owner))?;
-    let currency = import.currency.unwrap_or(config.products.currency);
-    let mut rows = ProductRows::new(Counted { file, bar: bar.clone() }, currency)?;
-    let started = Instant::now();
-    let mut tally = Tally::default();
-    let mut writing = FuturesUnordered::new();
-    let mut broken = None;
-    while let Some(item) = rows.next() {
-        bar.set_message(format!("{} rows, {:.0} rows/s", rows.rows(), rate(rows.rows(), started.elapsed())));
-        match item {
-            Ok(product) => writing.push(write(products, owner.id, product, currency, import.dry_run)),
-            Err(ImportError::Row(error)) => tally.refuse(&bar, &error.to_string()),
-            Err(ImportError::File(error)) => broken = Some(error),
-        }
-        if writing.len() >= CONCURRENCY
-            && let Some(written) = writing.next().await
-        {
-            tally.count(&bar, written)?;
-        }
+    let options = Options {
+        currency: import.currency.unwrap_or(config.products.currency),
+        stock: import.stock,
+        quantity: import.quantity,
+        dry_run: import.dry_run,
+    };
+    let mut rows = ProductRows::new(Counted { file, bar: bar.clone() }, options.currency)?;
+    let mut report = None;
+    if let Some(path) = &import.report {
+        rows = rows.keeping_source();
+        report = Some(Report::create(path, rows.columns().names())?);
     }
-    while let Some(written) = writing.next().await {
-        tally.count(&bar, written)?;
-    }
-    bar.finish_and_clear();
-    print_report(&tally, &rows.report(), started.elapsed(), import.dry_run);
-    match broken {
-        Some(error) => Err(format!("{}: {error}", path.display()).into()),
-        None if tally.refused > 0 => Ok(Outcome::Finding),
+    let shown = if import.all { u64::MAX } else { SHOWN };
+    let mut teller = Teller { bar, started: Instant::now(), shown, refused: 0, notes: BTreeMap::new(), report };
+    let summary = run::run(products, owner.id, options, rows, &mut teller).await;
+    teller.bar.finish_and_clear();
+    teller.tell(&summary, &import)?;
+    let summary = summary?;
+    match summary.broken {
+        Some(error) => Err(format!("{}: {error}", import.file.display()).into()),
+        None if summary.refused > 0 => Ok(Outcome::Finding),
         None => Ok(Outcome::Done),
     }
 }
 
-type Written = (u64, String, Result<Upserted, Error>);
-
-async fn write(
-    products: &Products,
-    owner: kernel::Uuid,
-    product: ImportedProduct,
-    currency: Currency,
-    dry_run: bool,
-) -> Written {
-    let (row, handle) = (product.row, product.handle.clone());
-    (row, handle, products.upsert(owner, product, currency, dry_run).await)
+/// The file of refused products.
+struct Report {
+    path: PathBuf,
+    writer: ReportWriter<BufWriter<File>>,
+    failed: Option<io::Error>,
 }
 
-impl Tally {
-    /// A refused product is counted; a database that is gone ends the import, which can be run again.
-    fn count(&mut self, bar: &ProgressBar, (row, handle, result): Written) -> Result<(), Failure> {
-        match result {
-            Ok(Upserted::Created) => self.created += 1,
-            Ok(Upserted::Updated) => self.updated += 1,
-            Ok(Upserted::Unchanged) => self.unchanged += 1,
-            Err(error @ (Error::Invalid(_) | Error::Conflict(_))) => {
-                self.refuse(bar, &format!("row {row} ({handle}): {error}"));
+impl Report {
+    fn create(path: &PathBuf, names: &[String]) -> Result<Self, Failure> {
+        let cannot = |error: io::Error| format!("cannot write {}: {error}", path.display());
+        // A report of before may be the file that is imported.
+        let file = File::create_new(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                format!("{} is there already: give the report another name", path.display())
             }
-            Err(error) => return Err(format!("row {row} ({handle}): {error}; run the import again to go on").into()),
+            _ => cannot(error),
+        })?;
+        let writer = ReportWriter::new(BufWriter::new(file), names).map_err(cannot)?;
+        Ok(Self { path: path.clone(), writer, failed: None })
+    }
+}
+
+/// Tells of refusals as they come, and of notes at the end.
+struct Teller {
+    bar: ProgressBar,
+    started: Instant,
+    /// How many of each are told in full.
+    shown: u64,
+    refused: u64,
+    /// The first notes of each kind, and how many there are.
+    notes: BTreeMap<NoteKind, (u64, Vec<Note>)>,
+    report: Option<Report>,
+}
+
+impl Watch for Teller {
+    fn read(&mut self, rows: u64) {
+        self.bar.set_message(format!("{rows} rows, {:.0} rows/s", rate(rows, self.started.elapsed())));
+    }
+
+    fn refused(&mut self, product: &RefusedProduct) {
+        self.refused += 1;
+        if self.refused <= self.shown {
+            product.errors.iter().for_each(|error| self.bar.suspend(|| complain!("refused: {error}")));
+        }
+        if let Some(report) = self.report.as_mut().filter(|report| report.failed.is_none()) {
+            report.failed = report.writer.add(product).err();
+        }
+    }
+
+    fn noted(&mut self, note: Note) {
+        let (count, first) = self.notes.entry(note.kind).or_default();
+        *count += 1;
+        if *count <= self.shown {
+            first.push(note);
+        }
+    }
+}
+
+impl Teller {
+    fn tell(self, summary: &Result<Summary, run::Interrupted>, import: &Import) -> Result<(), Failure> {
+        if self.refused > self.shown {
+            complain!("and {} more products are refused{}", self.refused - self.shown, remedy(import));
+        }
+        for (kind, (count, first)) in &self.notes {
+            say!("{count} {}:", kind.title());
+            first.iter().for_each(|note| say!("  row {} ({}): {}", note.row, note.handle, note.detail));
+            if *count > self.shown {
+                say!("  and {} more (--all shows them)", count - self.shown);
+            }
+        }
+        if let Ok(summary) = summary {
+            print_summary(summary, self.started.elapsed(), import.dry_run);
+        }
+        let Some(Report { path, writer, failed }) = self.report else { return Ok(()) };
+        let written = failed.map_or_else(|| writer.finish(), Err);
+        written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        match self.refused {
+            0 => std::fs::remove_file(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()))?,
+            refused => say!("{refused} refused products are in {}: mend it, and import it", path.display()),
         }
         Ok(())
     }
-
-    fn refuse(&mut self, bar: &ProgressBar, reason: &str) {
-        self.refused += 1;
-        if self.refused <= SHOWN_REFUSALS {
-            bar.suspend(|| complain!("refused: {reason}"));
-        }
-    }
 }
 
-fn print_report(tally: &Tally, report: &Report, elapsed: Duration, dry_run: bool) {
-    let verb = if dry_run { "would be created" } else { "created" };
+fn remedy(import: &Import) -> &'static str {
+    if import.report.is_some() { "" } else { " (--all shows them, --report FILE writes them into a file to mend)" }
+}
+
+fn print_summary(summary: &Summary, elapsed: Duration, dry_run: bool) {
+    let Summary { created, updated, unchanged, refused, report, .. } = summary;
+    let would = if dry_run { "would be " } else { "" };
     say!(
-        "{} products {verb}, {} updated, {} unchanged, {} refusals; {} rows in {:.1} s ({:.0} rows/s)",
-        tally.created,
-        tally.updated,
-        tally.unchanged,
-        tally.refused,
+        "{created} products {would}created, {updated} {would}updated, {unchanged} unchanged, {refused} {would}refused; {} rows \
+         in {:.1} s ({:.0} rows/s)",
         report.rows,
         elapsed.as_secs_f64(),
         rate(report.rows, elapsed)
     );
-    let notes = [
-        (report.untracked_variants, "variants whose stock the shop did not track keep the file's quantity"),
-        (report.negative_quantities, "variants had a quantity below zero and were given none"),
-        (report.continue_selling, "variants were sold beyond their stock; here they are not"),
-    ];
-    for (count, note) in notes.into_iter().filter(|(count, _)| *count > 0) {
-        say!("{count} {note}");
-    }
-    if !report.unhoused.is_empty() {
-        say!("Columns without a home here (rows with a value):");
-        for (column, rows) in &report.unhoused {
+    if !report.unmapped.is_empty() {
+        say!("Columns that have no place here (rows with a value):");
+        for (column, rows) in &report.unmapped {
             say!("  {column}: {rows}");
         }
     }
@@ -151,10 +186,7 @@ fn rate(rows: u64, elapsed: Duration) -> f64 {
 }
 
 fn progress_bar(bytes: u64) -> ProgressBar {
-    let target = match io::stderr().is_terminal() {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
+    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style =
         ProgressStyle::with_template("{wide_bar} {percent}% {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(bytes), target).with_style(style)

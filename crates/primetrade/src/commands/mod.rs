@@ -6,6 +6,7 @@ pub mod doctor;
 mod import;
 pub mod jobs;
 mod openapi;
+pub mod skus;
 pub mod stock;
 
 pub use admin::admin_create;

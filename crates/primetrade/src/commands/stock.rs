@@ -29,15 +29,23 @@ pub async fn verify(config: &Config) -> Result<Outcome, Failure> {
 fn words(difference: Difference) -> String {
     match difference {
         Difference::Ledger { stock, available, ledger } => format!(
-            "variant {}: on hand {}, by the ledger {}; reserved {}, by the ledger {}; available {available}",
-            stock.variant_id, stock.on_hand, ledger.on_hand, stock.reserved, ledger.reserved
+            "variant {}: on hand {}, by the ledger {}; reserved {}, by the ledger {}; backordered {}, by the ledger {}; \
+             available {available}",
+            stock.variant_id,
+            stock.on_hand,
+            ledger.on_hand,
+            stock.reserved,
+            ledger.reserved,
+            stock.backordered,
+            ledger.backordered
         ),
-        Difference::Held { variant, reserved, held } => {
-            format!("variant {variant}: reserved {reserved}, held by reservations {held}")
-        }
+        Difference::Held { variant, row, lines } => format!(
+            "variant {variant}: reserved {}, held by reservations {}; backordered {}, held by reservations {}",
+            row.reserved, lines.reserved, row.backordered, lines.backordered
+        ),
         Difference::Gone { ledger } => format!(
-            "variant {}: it is gone, and its ledger still has {} on hand and {} reserved",
-            ledger.variant_id, ledger.on_hand, ledger.reserved
+            "variant {}: it is gone, and its ledger still has {} on hand, {} reserved and {} backordered",
+            ledger.variant_id, ledger.on_hand, ledger.reserved, ledger.backordered
         ),
     }
 }

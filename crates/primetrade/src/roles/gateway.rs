@@ -38,7 +38,8 @@ impl GatewayRole {
         let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
         let (sticky, harmless) = match role {
             Role::Auth => (Sticky::Changes, auth::HARMLESS),
-            _ => (Sticky::All, [].as_slice()),
+            Role::Products => (Sticky::V1Sessions, [].as_slice()),
+            _ => (Sticky::Clients, [].as_slice()),
         };
         Ok(proxy::routes(described, harmless, Arc::new(Proxy::new(upstream, envoy, self.callers.clone(), sticky))))
     }

@@ -9,7 +9,7 @@
 
 use kernel::{Currency, Money, text};
 
-use crate::import::{ImportedProduct, ImportedStatus, ImportedVariant};
+use crate::import::{Given, ImportedProduct, ImportedStatus, ImportedVariant};
 
 const CATALOGUE: &str = include_str!("catalogue.tsv");
 /// The first product of each seller has the number after this one.
@@ -74,7 +74,7 @@ pub fn catalogue() -> impl Iterator<Item = DemoProduct> {
             let maker = Maker { seller, number: numbers[seller] };
             let product = ImportedProduct {
                 row: index as u64 + 1,
-                category: Some(category.to_owned()),
+                category: Given::Value(category.to_owned()),
                 ..maker.product(&base, edition)
             };
             let seller = &SELLERS[seller];
@@ -178,14 +178,13 @@ impl Maker {
         let was = base.was.map(|was| was + rise);
         ImportedProduct {
             handle: text::slug(&name, HANDLE_LENGTH),
-            name,
-            description: Some(base.description.replace("{}", edition.phrase)),
-            tags: base.tags.split(',').map(str::to_owned).collect(),
-            vendor: Some(seller.vendor.to_owned()),
-            status: ImportedStatus::Active,
-            option_names: base.options.iter().map(|choice| choice.name.to_owned()).collect(),
+            name: Some(name),
+            description: Given::Value(base.description.replace("{}", edition.phrase)),
+            tags: Given::Value(base.tags.split(',').map(str::to_owned).collect()),
+            vendor: Given::Value(seller.vendor.to_owned()),
+            status: Some(ImportedStatus::Active),
+            option_names: Some(base.options.iter().map(|choice| choice.name.to_owned()).collect()),
             variants: self.variants(&base.options, edition.price, was),
-            rows: 1,
             ..ImportedProduct::default()
         }
     }
@@ -210,12 +209,13 @@ impl Maker {
             .map(|(index, (values, sum))| {
                 let sku = self.sku(values);
                 ImportedVariant {
-                    barcode: Some(self.barcode(index)),
+                    barcode: Given::Value(self.barcode(index)),
                     option_values: values.iter().map(|value| (*value).to_owned()).collect(),
-                    price: price + sum,
-                    compare_at_price: was.map(|was| was + sum),
-                    quantity: stock(&sku, price + sum),
-                    sku: Some(sku),
+                    price: Some(price + sum),
+                    compare_at_price: was.map_or(Given::Absent, |was| Given::Value(was + sum)),
+                    quantity: Some(stock(&sku, price + sum)),
+                    sku: Given::Value(sku),
+                    ..ImportedVariant::default()
                 }
             })
             .collect()
@@ -297,7 +297,7 @@ mod tests {
         let mut categories: BTreeMap<String, usize> = BTreeMap::new();
         let mut by_seller: BTreeMap<&str, usize> = BTreeMap::new();
         for demo in catalogue() {
-            *categories.entry(demo.product.category.unwrap()).or_default() += 1;
+            *categories.entry(demo.product.category.value().unwrap().clone()).or_default() += 1;
             *by_seller.entry(demo.seller.username).or_default() += 1;
         }
         assert_eq!(categories.len(), 12);
@@ -314,10 +314,10 @@ mod tests {
             assert!(seen.insert(format!("{} {}", seller.username, product.handle)), "{}", product.handle);
             let mut combinations = HashSet::new();
             for variant in product.variants {
-                let (sku, barcode) = (variant.sku.unwrap(), variant.barcode.unwrap());
+                let [sku, barcode] = [&variant.sku, &variant.barcode].map(|code| code.value().unwrap().clone());
                 assert!(seen.insert(format!("{} {}", seller.username, sku.to_lowercase())), "{sku}");
                 assert!(barcode.len() == 13 && seen.insert(barcode));
-                assert_eq!(variant.option_values.len(), product.option_names.len());
+                assert_eq!(variant.option_values.len(), product.option_names.as_ref().unwrap().len());
                 assert!(combinations.insert(variant.option_values));
             }
         }
@@ -326,26 +326,27 @@ mod tests {
     #[test]
     fn products_are_fit_to_be_shown() {
         for DemoProduct { product, .. } in catalogue() {
-            let description = product.description.unwrap();
+            let (name, description) = (product.name.unwrap(), product.description.value().unwrap().clone());
             let sentences = description.matches(". ").count() + 1;
             assert!(description.ends_with('.') && sentences <= 3, "{description}");
             assert!(description.starts_with(char::is_uppercase), "{description}");
-            for text in [&product.name, &description] {
+            for text in [&name, &description] {
                 assert!(!text.contains(['{', '}', '=', '@', '|', '\t']) && !text.contains("  "), "{text}");
                 assert!(!text.contains("..") && !text.contains(" ,"), "{text}");
             }
-            assert!(product.name.len() <= 60 && description.len() <= 220, "{description}");
-            assert!(product.tags.iter().all(|tag| !tag.is_empty()) && !product.variants.is_empty());
+            assert!(name.len() <= 60 && description.len() <= 220, "{description}");
+            assert!(product.tags.value().unwrap().iter().all(|tag| !tag.is_empty()) && !product.variants.is_empty());
             for variant in &product.variants {
-                assert!((400..120_000).contains(&variant.price), "{}", product.name);
-                assert!(variant.compare_at_price.is_none_or(|was| was > variant.price), "{}", product.name);
+                assert!((400..120_000).contains(&variant.price.unwrap()), "{name}");
+                assert!(variant.compare_at_price.value().is_none_or(|was| Some(*was) > variant.price), "{name}");
             }
         }
     }
 
     #[test]
     fn some_variants_are_out_of_stock_and_most_are_not() {
-        let quantities: Vec<i64> = catalogue().flat_map(|demo| demo.product.variants).map(|v| v.quantity).collect();
+        let quantities: Vec<i64> =
+            catalogue().flat_map(|demo| demo.product.variants).map(|v| v.quantity.unwrap()).collect();
         let empty = quantities.iter().filter(|quantity| **quantity == 0).count();
         assert!(empty * 20 > quantities.len() && empty * 8 < quantities.len(), "{empty} of {}", quantities.len());
         assert!(quantities.iter().all(|quantity| (0..=140).contains(quantity)));
@@ -359,8 +360,8 @@ mod tests {
         assert_eq!(first.seller.email, "harrow.pine@example.com");
         assert_eq!(first.product.handle, "enameled-cast-iron-dutch-oven");
         assert_eq!(variant.option_values, ["5.5 qt", "Cream"]);
-        assert_eq!((variant.price, variant.compare_at_price), (15_900, Some(18_900)));
-        assert_eq!(variant.sku.as_deref(), Some("HP-1001-55QT-CRE"));
-        assert_eq!(variant.barcode.as_deref(), Some("2010100100041"));
+        assert_eq!((variant.price, variant.compare_at_price), (Some(15_900), Given::Value(18_900)));
+        assert_eq!(variant.sku.value().map(String::as_str), Some("HP-1001-55QT-CRE"));
+        assert_eq!(variant.barcode.value().map(String::as_str), Some("2010100100041"));
     }
 }

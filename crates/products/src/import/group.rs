@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 
-use kernel::{Currency, text};
+use kernel::Currency;
 
+use super::dialect::{Columns, Field, Place};
 use super::records::{Defect, MAX_COLUMNS, MAX_FIELD, MAX_RECORD, Record};
-use super::shopify::{Columns, Home, VARIANT_HOMES};
-use super::unhoused::Unhoused;
+use super::report;
+use super::unmapped::Unmapped;
 use super::values::{Cell, Refusal, excerpt};
-use super::{ImportedProduct, ImportedVariant, RowError};
+use super::{Given, ImportedImage, ImportedProduct, ImportedVariant, RefusedProduct, RowError, SourceRow};
 
 /// Most errors reported of one product; a column that is wrong throughout would repeat itself.
 const MAX_ERRORS: usize = 20;
 const NO_HANDLE: &str = "there is none; expected the product's handle on each of its rows, such as `blue-shirt`";
 /// Most characters of a handle in an error.
 const SHOWN_HANDLE: usize = 255;
+/// Most bytes kept of the rows of one product.
+const MAX_SOURCE: usize = 16 << 20;
 
 /// A row and all that is needed to read it.
 #[derive(Clone, Copy)]
@@ -25,21 +28,13 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn cell(&self, home: Home) -> Cell<'a> {
-        self.columns.cell(self.record, home)
+    pub(super) fn cell(&self, field: Field) -> Cell<'a> {
+        self.columns.cell(self.record, field)
     }
 
     pub(super) fn number(&self) -> u64 {
         self.record.row()
     }
-}
-
-/// Variants whose stock was kept otherwise in the shop.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct StockNotes {
-    pub untracked: u64,
-    pub negative: u64,
-    pub continue_selling: u64,
 }
 
 /// The product being read. Its buffers are reused for the next one.
@@ -49,81 +44,101 @@ pub struct Group {
     key: Vec<u8>,
     pub(super) first: Record,
     pub(super) product: ImportedProduct,
-    /// The first row names these of [`OPTIONS`].
+    /// The first row names these of [`super::dialect::OPTIONS`].
     pub(super) options: Vec<usize>,
-    pub(super) variant_rows: Vec<u64>,
+    pub(super) images: Vec<ImportedImage>,
     pub(super) positions: Vec<i64>,
-    pub(super) stock: StockNotes,
     pub(super) text: usize,
     errors: Vec<RowError>,
-    /// Its rows are only counted from here on.
+    /// Its rows are not read from here on.
     pub(super) given_up: bool,
+    is_open: bool,
+    /// Whether its rows are kept as they stand.
+    pub keeps_source: bool,
+    source_bytes: usize,
 }
 
 impl Group {
     pub fn is_open(&self) -> bool {
-        self.product.rows > 0
+        self.is_open
     }
 
-    pub fn has_handle(&self, handle: &[u8]) -> bool {
-        self.is_open() && !handle.is_empty() && self.key == handle
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        self.is_open && !key.is_empty() && self.key == key
     }
 
     /// Begins a product with its first row.
-    pub fn start(&mut self, row: Row<'_>, handle: &[u8], unhoused: &mut Unhoused) {
+    pub fn start(&mut self, row: Row<'_>, place: Place<'_>, unmapped: &mut Unmapped) {
         self.key.clear();
-        self.key.extend_from_slice(handle);
+        self.key.extend_from_slice(place.key);
         self.first.copy_from(row.record);
         self.options.clear();
-        self.variant_rows.clear();
+        self.images.clear();
         self.positions.clear();
-        self.stock = StockNotes::default();
-        self.text = handle.len();
+        self.text = place.key.len();
+        self.source_bytes = 0;
         self.given_up = false;
+        self.is_open = true;
         self.product = ImportedProduct {
             row: row.number(),
-            handle: String::from_utf8_lossy(handle).into_owned(),
-            rows: 1,
+            handle: String::from_utf8_lossy(place.key).into_owned(),
             ..ImportedProduct::default()
         };
+        self.keep_source(row);
         if !self.is_whole(row) {
             // Without its first row, the others cannot be judged.
             self.given_up = true;
             return;
         }
-        if handle.is_empty() {
-            self.refuse(row, Home::Handle, NO_HANDLE);
+        if place.key.is_empty() {
+            self.refuse(row, Field::Handle, NO_HANDLE);
             return;
         }
-        match self.owned(row, Home::Handle) {
+        match self.owned(row, Field::Handle) {
             Some(handle) => self.product.handle = handle,
-            None if self.errors.is_empty() => return self.refuse(row, Home::Handle, NO_HANDLE),
+            None if self.errors.is_empty() => return self.refuse(row, Field::Handle, NO_HANDLE),
             None => {}
         }
-        self.read_product(row, unhoused);
-        self.read_variant(row);
-        self.read_image(row, unhoused);
+        self.read_product(row, unmapped);
+        if row.columns.has_variants() {
+            self.read_variant(row);
+        }
+        self.read_image(row, unmapped);
         self.check_size(row);
     }
 
     /// Adds a further row of the same product.
-    pub fn add(&mut self, row: Row<'_>, unhoused: &mut Unhoused) {
-        self.product.rows += 1;
+    pub fn add(&mut self, row: Row<'_>, place: Place<'_>, unmapped: &mut Unmapped) {
+        self.keep_source(row);
         if self.given_up || !self.is_whole(row) {
             return;
         }
-        self.compare_with_first(row, unhoused);
-        if VARIANT_HOMES.iter().any(|home| !row.cell(*home).is_empty()) {
-            self.read_variant(row);
+        self.compare_with_first(row, unmapped);
+        match place.is_variant {
+            true => self.read_variant(row),
+            false => self.pass_over_variant(row, unmapped),
         }
-        self.read_image(row, unhoused);
+        self.read_image(row, unmapped);
         self.check_size(row);
     }
 
+    fn keep_source(&mut self, row: Row<'_>) {
+        if !self.keeps_source || self.source_bytes > MAX_SOURCE {
+            return;
+        }
+        let (columns, record) = (row.columns, row.record);
+        // As many values as the header has, and what an earlier report added is not repeated.
+        let kept = (0..columns.len()).filter(|column| !report::COLUMNS.contains(&columns.names()[*column].as_str()));
+        let mut text = Vec::new();
+        report::join(&mut text, kept.map(|column| record.as_written(column)));
+        self.source_bytes += text.len();
+        self.product.source.push(SourceRow { row: row.number(), text });
+    }
+
     /// Refuses the product for a reason that lies outside it; its rows are no longer looked at.
-    pub fn refuse(&mut self, row: Row<'_>, home: Home, detail: &str) {
+    pub fn refuse(&mut self, row: Row<'_>, field: Field, detail: &str) {
         self.errors.clear();
-        self.note(row.number(), row.cell(home).refuse(detail));
+        self.note(row.number(), row.cell(field).refuse(detail));
         self.given_up = true;
     }
 
@@ -131,22 +146,25 @@ impl Group {
     ///
     /// # Errors
     /// All that is wrong with it, at most [`MAX_ERRORS`].
-    pub fn finish(&mut self, columns: &Columns) -> Result<(ImportedProduct, StockNotes), Vec<RowError>> {
+    pub fn finish(&mut self, columns: &Columns) -> Result<ImportedProduct, RefusedProduct> {
+        self.is_open = false;
         if self.errors.is_empty() {
             self.check_duplicates(columns);
         }
-        if !self.errors.is_empty() {
-            self.product = ImportedProduct::default();
-            return Err(std::mem::take(&mut self.errors));
-        }
         let mut product = std::mem::take(&mut self.product);
+        if !self.errors.is_empty() {
+            return Err(RefusedProduct { errors: std::mem::take(&mut self.errors), source: product.source });
+        }
+        let mut images = std::mem::take(&mut self.images);
         if !self.positions.is_sorted() {
-            let images = std::mem::take(&mut product.images);
             let mut placed: Vec<_> = self.positions.iter().zip(images).collect();
             placed.sort_by_key(|(position, _)| **position);
-            product.images = placed.into_iter().map(|(_, image)| image).collect();
+            images = placed.into_iter().map(|(_, image)| image).collect();
         }
-        Ok((product, self.stock))
+        if columns.has(Field::ImageUrl) {
+            product.images = Given::of(Some(images).filter(|images| !images.is_empty()));
+        }
+        Ok(product)
     }
 
     pub(super) fn note(&mut self, row: u64, refusal: Refusal) {
@@ -174,10 +192,15 @@ impl Group {
         })
     }
 
-    pub(super) fn owned(&mut self, row: Row<'_>, home: Home) -> Option<String> {
-        let text = self.accept(row, row.cell(home).text())?;
+    pub(super) fn owned(&mut self, row: Row<'_>, field: Field) -> Option<String> {
+        let text = self.accept(row, row.cell(field).text())?;
         self.text += text.len();
         Some(text.to_owned())
+    }
+
+    /// What a text means for what is there.
+    pub(super) fn given(&mut self, row: Row<'_>, field: Field) -> Given<String> {
+        row.cell(field).given(self.owned(row, field))
     }
 
     /// Notes what keeps the row from being read at all.
@@ -217,26 +240,20 @@ impl Group {
         false
     }
 
-    /// No two variants of a product may share their options or their SKU.
+    /// No two variants of a product may share their options. Where the file has none, their SKUs tell them apart.
     fn check_duplicates(&mut self, columns: &Columns) {
-        if self.product.variants.len() < 2 {
+        if self.product.variants.len() < 2 || self.product.option_names.is_none() {
             return;
         }
         let mut combinations = HashMap::new();
-        let mut skus = HashMap::new();
         let mut found = Vec::new();
-        for (variant, &row) in self.product.variants.iter().zip(&self.variant_rows) {
-            if let Some(other) = combinations.insert(variant.option_values.as_slice(), row) {
-                found.push((row, Home::OptionValue1, same_options(variant, other)));
-            }
-            let Some(sku) = &variant.sku else { continue };
-            if let Some(other) = skus.insert(text::fold(sku), row) {
-                let detail = format!("{} is also the SKU of row {other}; expected another", excerpt(sku));
-                found.push((row, Home::Sku, detail));
+        for variant in &self.product.variants {
+            if let Some(other) = combinations.insert(variant.option_values.as_slice(), variant.row) {
+                found.push((variant.row, same_options(variant, other)));
             }
         }
-        for (row, home, detail) in found {
-            let column = columns.position(home).map_or_else(String::new, |column| columns.name(column));
+        for (row, detail) in found {
+            let column = columns.name_of(Field::OptionValue1).unwrap_or_default();
             self.note(row, Refusal { column, detail });
         }
     }

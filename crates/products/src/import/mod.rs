@@ -1,25 +1,72 @@
-//! Import of product files, without I/O of its own and without a store: bytes in, products and refusals out.
+//! Import of product files: bytes in, products and refusals out ([`ProductRows`]), and from there into the catalogue ([`run`]).
 //!
-//! [`ProductRows`] reads Shopify's product CSV one product at a time, in bounded memory whatever the file holds. What it
-//! cannot place it counts in its [`Report`] or refuses with a [`RowError`]; nothing is dropped silently.
+//! [`ProductRows`] reads one product at a time, in bounded memory whatever the file holds. A [`dialect`] knows how a shop's export
+//! is written. What has no place here is counted in the [`Report`] or refused with a [`RowError`]; nothing is dropped silently.
 
 use std::fmt;
 use std::io;
 
 use serde::Serialize;
 
+use crate::model::Grams;
+
+mod dialect;
+mod digest;
 mod group;
+mod merge;
 mod reader;
 mod records;
+pub mod report;
 mod rows;
+pub mod run;
 mod shopify;
-mod unhoused;
+mod unmapped;
+mod upsert;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
 pub use reader::ProductRows;
+pub use upsert::{Note, NoteKind, Options, Outcome, Upserted};
+
+/// What a file has in a cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub enum Given<T> {
+    /// There is no such column: what is there stays.
+    #[default]
+    Absent,
+    /// The cell is empty: what is there goes.
+    Empty,
+    Value(T),
+}
+
+impl<T> Given<T> {
+    /// Of a column that is there.
+    pub fn of(value: Option<T>) -> Self {
+        value.map_or(Given::Empty, Given::Value)
+    }
+
+    /// What becomes of what is there.
+    pub fn over(self, present: Option<T>) -> Option<T> {
+        match self {
+            Given::Absent => present,
+            Given::Empty => None,
+            Given::Value(value) => Some(value),
+        }
+    }
+
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Given::Value(value) => Some(value),
+            Given::Absent | Given::Empty => None,
+        }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Given::Absent)
+    }
+}
 
 /// A product as a file describes it; the rules of the catalogue have not been applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -28,42 +75,55 @@ pub struct ImportedProduct {
     #[serde(skip)]
     pub row: u64,
     pub handle: String,
-    pub name: String,
+    pub name: Option<String>,
     /// May hold HTML.
-    pub description: Option<String>,
-    pub category: Option<String>,
-    pub tags: Vec<String>,
-    pub vendor: Option<String>,
-    pub status: ImportedStatus,
-    /// Empty for a plain product.
-    pub option_names: Vec<String>,
-    /// At least one; each has as many option values as there are option names.
+    pub description: Given<String>,
+    pub category: Given<String>,
+    /// Such as `Home & Garden > Decor > Mirrors`.
+    pub category_path: Given<String>,
+    pub tags: Given<Vec<String>>,
+    pub vendor: Given<String>,
+    pub status: Option<ImportedStatus>,
+    pub seo_title: Given<String>,
+    pub seo_description: Given<String>,
+    /// Of each column that has them, the value.
+    pub attributes: Vec<(String, Option<String>)>,
+    /// Empty for a plain product; none where the file has no such columns.
+    pub option_names: Option<Vec<String>>,
+    /// Each has as many option values as there are option names. None where the file describes no variants.
     pub variants: Vec<ImportedVariant>,
     /// In the order in which they are shown.
-    pub images: Vec<ImportedImage>,
-    /// Number of rows that describe it.
+    pub images: Given<Vec<ImportedImage>>,
+    /// Its rows, where they are kept for a report.
     #[serde(skip)]
-    pub rows: u64,
+    pub source: Vec<SourceRow>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ImportedStatus {
     Active,
-    #[default]
     Draft,
     Archived,
+    Unlisted,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedVariant {
-    pub sku: Option<String>,
-    pub barcode: Option<String>,
+    #[serde(skip)]
+    pub row: u64,
+    pub sku: Given<String>,
+    pub barcode: Given<String>,
     pub option_values: Vec<String>,
     /// Minor units of the currency of the import.
-    pub price: i64,
-    pub compare_at_price: Option<i64>,
-    /// Never negative.
-    pub quantity: i64,
+    pub price: Option<i64>,
+    pub compare_at_price: Given<i64>,
+    /// May be negative: units that the shop sold beyond its stock.
+    pub quantity: Option<i64>,
+    /// Whether the shop counts its units, as far as the file tells.
+    pub is_tracked: Option<bool>,
+    pub backorder: Option<bool>,
+    pub weight: Given<Grams>,
+    pub image: Given<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -71,6 +131,14 @@ pub struct ImportedImage {
     /// `http` or `https`.
     pub url: String,
     pub alt: Option<String>,
+}
+
+/// A row as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRow {
+    pub row: u64,
+    /// CSV, without the end of the line.
+    pub text: Vec<u8>,
 }
 
 /// Why a product was refused: one of its rows, the column, the value, and what was expected.
@@ -97,6 +165,14 @@ impl fmt::Display for RowError {
     }
 }
 
+/// A product that is refused, with all that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedProduct {
+    pub errors: Vec<RowError>,
+    /// As of [`ImportedProduct`].
+    pub source: Vec<SourceRow>,
+}
+
 /// Why the file as a whole cannot be imported, or not further.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -108,16 +184,16 @@ pub enum FileError {
     Read { row: u64, source: io::Error },
 }
 
-/// One refusal of an import. After [`ImportError::File`] nothing follows.
+/// What ends a product, or the file. After [`ImportError::File`] nothing follows.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error(transparent)]
-    Row(#[from] RowError),
+    #[error("{} of its cells are refused", .0.errors.len())]
+    Product(RefusedProduct),
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// What was read, and what has no home here. Of refused products only their rows and unhoused values are counted.
+/// What was read, and what has no place here. Of refused products only their rows and unmapped values are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Rows below the header that are not blank.
@@ -128,11 +204,5 @@ pub struct Report {
     pub variants: u64,
     pub images: u64,
     /// Columns whose values were not taken, or not all of them, with the number of rows in which there was one.
-    pub unhoused: Vec<(String, u64)>,
-    /// Variants whose stock the shop did not track; they keep the quantity of the file.
-    pub untracked_variants: u64,
-    /// Variants whose quantity was below zero; it is now zero.
-    pub negative_quantities: u64,
-    /// Variants that the shop sold beyond their stock; here they are not.
-    pub continue_selling: u64,
+    pub unmapped: Vec<(String, u64)>,
 }

@@ -3,20 +3,19 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::Read;
-use std::vec;
 
 use kernel::Currency;
 
+use super::dialect::{Columns, Field};
 use super::group::{Group, Row};
-use super::records::{Defect, Record, Records};
-use super::shopify::{Columns, Home};
-use super::unhoused::Unhoused;
-use super::{FileError, ImportError, ImportedProduct, Report, RowError};
+use super::records::{Record, Records};
+use super::unmapped::Unmapped;
+use super::{FileError, ImportError, ImportedProduct, Report};
 
 /// The products of a file, one at a time, in its order.
 ///
 /// At any moment only one product and one row are in memory, both bounded, and eight bytes of each handle that was seen.
-/// A product with errors gives these errors, one item each, and the products after it still come.
+/// A product with errors gives these, as one item, and the products after it still come.
 pub struct ProductRows<R> {
     records: Records<R>,
     columns: Columns,
@@ -26,9 +25,8 @@ pub struct ProductRows<R> {
     /// only refuse a product.
     seen: HashSet<u64>,
     hasher: BuildHasherDefault<DefaultHasher>,
-    unhoused: Unhoused,
+    unmapped: Unmapped,
     report: Report,
-    errors: vec::IntoIter<RowError>,
     done: bool,
 }
 
@@ -45,7 +43,7 @@ impl<R: Read> ProductRows<R> {
             None => return Err(FileError::Empty),
         };
         Ok(ProductRows {
-            unhoused: Unhoused::new(&columns),
+            unmapped: Unmapped::new(&columns),
             records,
             columns,
             currency,
@@ -53,9 +51,20 @@ impl<R: Read> ProductRows<R> {
             seen: HashSet::new(),
             hasher: BuildHasherDefault::default(),
             report: Report::default(),
-            errors: Vec::new().into_iter(),
             done: false,
         })
+    }
+
+    /// Keeps the rows of each product as they stand in the file, for a report.
+    #[must_use]
+    pub fn keeping_source(mut self) -> Self {
+        self.group.keeps_source = true;
+        self
+    }
+
+    /// The columns of the file.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// Rows read so far, without the header and blank ones.
@@ -65,7 +74,7 @@ impl<R: Read> ProductRows<R> {
 
     /// What was read so far; complete once the iterator has ended.
     pub fn report(&self) -> Report {
-        Report { unhoused: self.unhoused.report(&self.columns), ..self.report.clone() }
+        Report { unmapped: self.unmapped.report(&self.columns), ..self.report.clone() }
     }
 
     /// Reads rows until a product is complete; `None` at the end of the file.
@@ -75,7 +84,7 @@ impl<R: Read> ProductRows<R> {
                 Ok(Some(record)) => record,
                 Ok(None) => {
                     self.done = true;
-                    return close(&mut self.group, &self.columns, &mut self.report, &mut self.errors).map(Ok);
+                    return close(&mut self.group, &self.columns, &mut self.report);
                 }
                 Err(source) => {
                     // The product being read may lack rows, and is not given out.
@@ -88,20 +97,20 @@ impl<R: Read> ProductRows<R> {
                 continue;
             }
             self.report.rows += 1;
-            self.unhoused.count_row(&self.columns, record);
+            self.unmapped.count_row(&self.columns, record);
             let row = Row { columns: &self.columns, record, currency: self.currency };
-            let handle = handle_of(&self.columns, record);
-            if self.group.has_handle(handle) {
-                self.group.add(row, &mut self.unhoused);
+            let place = self.columns.dialect.place(&self.columns, record);
+            if self.group.has_key(place.key) {
+                self.group.add(row, place, &mut self.unmapped);
                 continue;
             }
-            let finished = close(&mut self.group, &self.columns, &mut self.report, &mut self.errors);
-            self.group.start(row, handle, &mut self.unhoused);
-            if !handle.is_empty() && !self.seen.insert(self.hasher.hash_one(handle)) {
-                self.group.refuse(row, Home::Handle, NOT_ADJACENT);
+            let finished = close(&mut self.group, &self.columns, &mut self.report);
+            self.group.start(row, place, &mut self.unmapped);
+            if !place.key.is_empty() && !self.seen.insert(self.hasher.hash_one(place.key)) {
+                self.group.refuse(row, Field::Handle, NOT_ADJACENT);
             }
-            if finished.is_some() || self.errors.len() > 0 {
-                return finished.map(Ok);
+            if finished.is_some() {
+                return finished;
             }
         }
     }
@@ -114,57 +123,26 @@ impl<R: Read> Iterator for ProductRows<R> {
     type Item = Result<ImportedProduct, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(error) = self.errors.next() {
-                return Some(Err(error.into()));
-            }
-            if self.done {
-                return None;
-            }
-            if let Some(item) = self.next_product() {
-                return Some(item);
-            }
-        }
+        if self.done { None } else { self.next_product() }
     }
 }
 
-/// Ends the product being read, if there is one: a product to give out, or errors to give out before the next.
-fn close(
-    group: &mut Group,
-    columns: &Columns,
-    report: &mut Report,
-    errors: &mut vec::IntoIter<RowError>,
-) -> Option<ImportedProduct> {
+/// Ends the product being read, if there is one.
+fn close(group: &mut Group, columns: &Columns, report: &mut Report) -> Option<Result<ImportedProduct, ImportError>> {
     if !group.is_open() {
         return None;
     }
     match group.finish(columns) {
-        Ok((product, stock)) => {
+        Ok(product) => {
             report.products += 1;
             report.variants += product.variants.len() as u64;
-            report.images += product.images.len() as u64;
-            report.untracked_variants += stock.untracked;
-            report.negative_quantities += stock.negative;
-            report.continue_selling += stock.continue_selling;
-            Some(product)
+            report.images += product.images.value().map_or(0, Vec::len) as u64;
+            Some(Ok(product))
         }
         Err(refused) => {
             report.refused += 1;
-            *errors = refused.into_iter();
-            None
+            Some(Err(ImportError::Product(refused)))
         }
-    }
-}
-
-/// The handle, or nothing if it is part of what is wrong with the row.
-fn handle_of<'r>(columns: &Columns, record: &'r Record) -> &'r [u8] {
-    match record.defect() {
-        Some(Defect::TooLong { column } | Defect::Unclosed { column })
-            if columns.position(Home::Handle) == Some(column) =>
-        {
-            b""
-        }
-        _ => columns.get(record, Home::Handle),
     }
 }
 

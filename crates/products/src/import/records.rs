@@ -57,11 +57,16 @@ impl Record {
 
     /// The value without surrounding white space; empty where the row is shorter.
     pub fn get(&self, column: usize) -> &[u8] {
+        self.as_written(column).trim_ascii()
+    }
+
+    /// The value as it stands; empty where the row is shorter.
+    pub fn as_written(&self, column: usize) -> &[u8] {
         if column >= self.len {
             return b"";
         }
         let start = if column == 0 { 0 } else { self.ends[column - 1] };
-        self.text[start..self.ends[column]].trim_ascii()
+        &self.text[start..self.ends[column]]
     }
 
     /// Copies into the buffers that `self` already has.

@@ -2,103 +2,143 @@
 
 use kernel::text;
 
+use super::dialect::{Field, OPTIONS};
 use super::group::{Group, Row};
-use super::shopify::{Home, OPTIONS, PRODUCT_HOMES};
-use super::unhoused::{Unhoused, Why};
+use super::unmapped::{Unmapped, Why};
 use super::values::{self, Cell, excerpt};
-use super::{ImportedImage, ImportedStatus, ImportedVariant};
+use super::{Given, ImportedImage, ImportedStatus, ImportedVariant};
+use crate::model::{MAX_IMAGES, MAX_VARIANTS};
 
-/// Shopify's own limits on one product.
-pub const MAX_VARIANTS: usize = 2_048;
-pub const MAX_IMAGES: usize = 250;
 /// Most bytes kept of one product.
 const MAX_TEXT: usize = 16 << 20;
 
 /// The option of a product that has none: Shopify writes `Title` with the value `Default Title`.
 const NO_OPTION: (&str, &str) = ("Title", "Default Title");
 
+/// Fields of the product, which belong to its first row.
+const PRODUCT_FIELDS: [Field; 12] = [
+    Field::Description,
+    Field::Vendor,
+    Field::Type,
+    Field::Category,
+    Field::Tags,
+    Field::Published,
+    Field::Status,
+    Field::OptionName1,
+    Field::OptionName2,
+    Field::OptionName3,
+    Field::SeoTitle,
+    Field::SeoDescription,
+];
+
 impl Group {
     /// Reads what belongs to the product, from its first row.
-    pub(super) fn read_product(&mut self, row: Row<'_>, unhoused: &mut Unhoused) {
-        let expected = "there is none; expected the product's name on its first row";
-        self.product.name = self.require(row, row.cell(Home::Title), expected).unwrap_or_default();
-        self.product.description = self.owned(row, Home::Description);
-        self.product.vendor = self.owned(row, Home::Vendor);
-        self.product.category = self.read_category(row, unhoused);
-        self.product.tags = match self.owned(row, Home::Tags) {
-            Some(list) => values::tags(&list),
-            None => Vec::new(),
+    pub(super) fn read_product(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
+        self.product.name = self.owned(row, Field::Title);
+        self.product.description = self.given(row, Field::Description);
+        self.product.vendor = self.given(row, Field::Vendor);
+        self.product.seo_title = self.given(row, Field::SeoTitle);
+        self.product.seo_description = self.given(row, Field::SeoDescription);
+        self.read_category(row, unmapped);
+        self.product.tags = match self.given(row, Field::Tags) {
+            Given::Value(list) => Given::Value(values::tags(&list)),
+            Given::Empty => Given::Empty,
+            Given::Absent => Given::Absent,
         };
         self.product.status = self.read_status(row);
-        self.read_option_names(row);
-    }
-
-    fn require(&mut self, row: Row<'_>, cell: Cell<'_>, expected: &str) -> Option<String> {
-        let text = cell.text().and_then(|text| text.map(Some).ok_or_else(|| cell.refuse(expected)));
-        let text = self.accept(row, text)?;
-        self.text += text.len();
-        Some(text.to_owned())
-    }
-
-    /// The shop's own type, else the last part of the category's path.
-    fn read_category(&mut self, row: Row<'_>, unhoused: &mut Unhoused) -> Option<String> {
-        let of_type = self.owned(row, Home::Type);
-        let path = self.accept(row, row.cell(Home::Category).text());
-        let of_path = path.and_then(values::category_of_path);
-        let category = of_type.or_else(|| of_path.map(str::to_owned));
-        if path.is_some() && (of_path.is_none() || category.as_deref() != of_path) {
-            unhoused.count(row.columns, Home::Category, Why::OtherCategory);
+        for (column, name) in row.columns.attributes() {
+            let value = self.accept(row, row.columns.cell_at(row.record, *column).protected()).map(str::to_owned);
+            self.text += name.len() + value.as_ref().map_or(0, String::len);
+            self.product.attributes.push((name.clone(), value));
         }
-        category
+        if row.columns.has_options() {
+            self.product.option_names = Some(self.read_option_names(row));
+        }
+    }
+
+    /// The category is the shop's own type, else the last part of the path.
+    fn read_category(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
+        let path = self.given(row, Field::Category);
+        let of_path = path.value().and_then(|path| values::category_of_path(path)).map(str::to_owned);
+        if path.value().is_some() && of_path.is_none() {
+            unmapped.count(row.columns, Field::Category, Why::TaxonomyId);
+        }
+        let of_type = self.given(row, Field::Type);
+        self.product.category = match (of_type, of_path) {
+            (Given::Value(of_type), _) => Given::Value(of_type),
+            (_, Some(last)) => Given::Value(last),
+            // A file of paths alone says nothing of a category when it has only an id.
+            (Given::Absent, None) if path.value().is_some() => Given::Absent,
+            (Given::Absent, None) if path.is_absent() => Given::Absent,
+            (_, None) => Given::Empty,
+        };
+        self.product.category_path = match path {
+            Given::Value(id) if values::category_of_path(&id).is_none() => Given::Absent,
+            path => path,
+        };
     }
 
     /// Public only if it is both active and published; a file without a status has only the latter.
-    fn read_status(&mut self, row: Row<'_>) -> ImportedStatus {
-        let status = self.accept(row, row.cell(Home::Status).status());
-        let published = self.accept(row, row.cell(Home::Published).published());
+    fn read_status(&mut self, row: Row<'_>) -> Option<ImportedStatus> {
+        let status = self.accept(row, row.cell(Field::Status).status(row.columns.dialect.words()));
+        let published = self.accept(row, row.cell(Field::Published).published());
         match (status, published) {
-            (Some(ImportedStatus::Active), Some(false)) => ImportedStatus::Draft,
-            (Some(status), _) => status,
-            (None, Some(true)) => ImportedStatus::Active,
-            (None, _) => ImportedStatus::Draft,
+            (Some(ImportedStatus::Active) | None, Some(false)) => Some(ImportedStatus::Draft),
+            (Some(status), _) => Some(status),
+            (None, Some(true)) => Some(ImportedStatus::Active),
+            (None, None) => None,
         }
     }
 
-    fn read_option_names(&mut self, row: Row<'_>) {
+    fn read_option_names(&mut self, row: Row<'_>) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
         for (index, (name, value)) in OPTIONS.into_iter().enumerate() {
-            let is = |home: Home, text: &str| row.cell(home).bytes.eq_ignore_ascii_case(text.as_bytes());
+            let is = |field: Field, text: &str| row.cell(field).bytes.eq_ignore_ascii_case(text.as_bytes());
             if is(name, NO_OPTION.0) && is(value, NO_OPTION.1) {
                 continue;
             }
             let Some(text) = self.owned(row, name) else { continue };
-            if self.product.option_names.iter().any(|known| text::fold(known) == text::fold(&text)) {
+            if names.iter().any(|known| text::fold(known) == text::fold(&text)) {
                 let detail = format!("{} is the name of another option too; expected another", excerpt(&text));
                 self.note(row.number(), row.cell(name).refuse(detail));
             }
-            self.product.option_names.push(text);
+            names.push(text);
             self.options.push(index);
         }
+        names
     }
 
     /// Reads a row as a variant.
     pub(super) fn read_variant(&mut self, row: Row<'_>) {
         if self.product.variants.len() >= MAX_VARIANTS {
             let detail = format!("the product has more than {MAX_VARIANTS} variants");
-            self.note(row.number(), row.cell(Home::Handle).refuse(detail));
+            self.note(row.number(), row.cell(Field::Handle).refuse(detail));
             self.given_up = true;
             return;
         }
-        let option_values = self.read_option_values(row);
-        let sku = self.read_code(row, Home::Sku);
-        let barcode = self.read_code(row, Home::Barcode);
-        let price = row.cell(Home::Price);
-        let expected = "there is none; expected the price of the variant, such as 19.99";
-        let price = price.price(row.currency).and_then(|amount| amount.map(Some).ok_or_else(|| price.refuse(expected)));
-        let price = self.accept(row, price).unwrap_or_default();
-        let compare_at_price = self.accept(row, row.cell(Home::CompareAtPrice).price(row.currency));
-        let quantity = self.read_quantity(row);
-        self.variant_rows.push(row.number());
-        self.product.variants.push(ImportedVariant { sku, barcode, option_values, price, compare_at_price, quantity });
+        let (sku, barcode, weight) = (row.cell(Field::Sku), row.cell(Field::Barcode), row.cell(Field::Weight));
+        let (compare_at, image) = (row.cell(Field::CompareAtPrice), row.cell(Field::VariantImage));
+        // Without the column nothing is known of tracking.
+        let tracker = row.cell(Field::Tracker);
+        let variant = ImportedVariant {
+            row: row.number(),
+            option_values: self.read_option_values(row),
+            sku: sku.given(self.accept(row, sku.sku()).map(str::to_owned)),
+            barcode: barcode.given(self.accept(row, barcode.protected()).map(str::to_owned)),
+            price: self.accept(row, row.cell(Field::Price).price(row.currency)),
+            compare_at_price: compare_at.given(self.accept(row, compare_at.price(row.currency))),
+            quantity: self.accept(row, row.cell(Field::Quantity).integer("a whole number, such as 12")),
+            is_tracked: tracker.is_there.then_some(!tracker.is_empty()),
+            backorder: self.accept(row, row.cell(Field::Policy).policy(row.columns.dialect.words())),
+            weight: weight.given(self.accept(row, weight.grams())),
+            image: image.given(self.accept(row, image.url()).map(str::to_owned)),
+        };
+        self.text += [&variant.sku, &variant.barcode, &variant.image]
+            .into_iter()
+            .filter_map(Given::value)
+            .map(String::len)
+            .sum::<usize>();
+        self.product.variants.push(variant);
     }
 
     fn read_option_values(&mut self, row: Row<'_>) -> Vec<String> {
@@ -106,7 +146,8 @@ impl Group {
         for (index, (_, value)) in OPTIONS.into_iter().enumerate() {
             let cell = row.cell(value);
             if let Some(position) = self.options.iter().position(|option| *option == index) {
-                let name = excerpt(&self.product.option_names[position]);
+                let name = self.product.option_names.as_ref().and_then(|names| names.get(position));
+                let name = excerpt(name.map_or("", String::as_str));
                 let expected = format!("there is none; expected the variant's value of the option {name}");
                 texts.extend(self.require(row, cell, &expected));
             } else if !cell.is_empty() && !cell.bytes.eq_ignore_ascii_case(NO_OPTION.1.as_bytes()) {
@@ -119,72 +160,77 @@ impl Group {
         texts
     }
 
-    fn read_code(&mut self, row: Row<'_>, home: Home) -> Option<String> {
-        let code = self.accept(row, row.cell(home).code())?;
-        self.text += code.len();
-        Some(code.to_owned())
+    fn require(&mut self, row: Row<'_>, cell: Cell<'_>, expected: &str) -> Option<String> {
+        let text = cell.text().and_then(|text| text.map(Some).ok_or_else(|| cell.refuse(expected)));
+        let text = self.accept(row, text)?;
+        self.text += text.len();
+        Some(text.to_owned())
     }
 
-    fn read_quantity(&mut self, row: Row<'_>) -> i64 {
-        let continues = self.accept(row, row.cell(Home::Policy).policy()).unwrap_or(false);
-        self.stock.continue_selling += u64::from(continues);
-        // Without the column nothing is known of tracking.
-        let untracked = row.columns.has(Home::Tracker) && row.cell(Home::Tracker).is_empty();
-        self.stock.untracked += u64::from(untracked);
-        let quantity = self.accept(row, row.cell(Home::Quantity).integer("a whole number, such as 12"));
-        let quantity = quantity.unwrap_or_default();
-        self.stock.negative += u64::from(quantity < 0);
-        quantity.max(0)
+    /// Counts what a row that describes no variant says of one.
+    pub(super) fn pass_over_variant(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
+        let weighs = row.cell(Field::Weight).grams().is_ok_and(|grams| grams.is_some_and(|grams| !grams.is_zero()));
+        if weighs {
+            unmapped.count(row.columns, Field::Weight, Why::NoVariant);
+        }
+        if !row.cell(Field::VariantImage).is_empty() {
+            unmapped.count(row.columns, Field::VariantImage, Why::NoVariant);
+        }
     }
 
     /// Reads the image of a row, if it has one.
-    pub(super) fn read_image(&mut self, row: Row<'_>, unhoused: &mut Unhoused) {
-        if row.cell(Home::ImageUrl).is_empty() {
-            for home in [Home::ImageAlt, Home::ImagePosition] {
-                if !row.cell(home).is_empty() {
-                    unhoused.count(row.columns, home, Why::NoImage);
+    pub(super) fn read_image(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
+        if row.cell(Field::ImageUrl).is_empty() {
+            for field in [Field::ImageAlt, Field::ImagePosition] {
+                if !row.cell(field).is_empty() {
+                    unmapped.count(row.columns, field, Why::NoImage);
                 }
             }
             return;
         }
-        let url = self.accept(row, row.cell(Home::ImageUrl).url());
-        let alt = self.owned(row, Home::ImageAlt);
-        let position = self.accept(row, row.cell(Home::ImagePosition).integer("a whole number, such as 1"));
+        let url = self.accept(row, row.cell(Field::ImageUrl).url());
+        let alt = self.owned(row, Field::ImageAlt);
+        let position = self.accept(row, row.cell(Field::ImagePosition).integer("a whole number, such as 1"));
         let Some(url) = url else { return };
         // Files that repeat the image on each variant's row mean the same one.
-        if let Some(known) = self.product.images.iter_mut().find(|image| image.url == url) {
+        if let Some(known) = self.images.iter_mut().find(|image| image.url == url) {
             if known.alt.is_none() {
                 known.alt = alt;
             }
             return;
         }
-        if self.product.images.len() >= MAX_IMAGES {
+        if self.images.len() >= MAX_IMAGES {
             let detail = format!("the product has more than {MAX_IMAGES} images");
-            self.note(row.number(), row.cell(Home::ImageUrl).refuse(detail));
+            self.note(row.number(), row.cell(Field::ImageUrl).refuse(detail));
             self.given_up = true;
             return;
         }
         self.text += url.len();
         let url = url.to_owned();
-        self.product.images.push(ImportedImage { url, alt });
+        self.images.push(ImportedImage { url, alt });
         // Images without a position follow the others, in the order of the file.
         self.positions.push(position.unwrap_or(i64::MAX));
     }
 
     /// Later rows may repeat what the first says of the product. Another title is more than that: two products with one
     /// handle. Other differences are counted, as the first row's value stands.
-    pub(super) fn compare_with_first(&mut self, row: Row<'_>, unhoused: &mut Unhoused) {
-        let title = row.cell(Home::Title);
-        if differs(self, row, Home::Title) {
+    pub(super) fn compare_with_first(&mut self, row: Row<'_>, unmapped: &mut Unmapped) {
+        let title = row.cell(Field::Title);
+        if differs(self, row, Field::Title) {
             let shown = excerpt(&String::from_utf8_lossy(title.bytes));
-            let name = excerpt(&self.product.name);
+            let name = excerpt(self.product.name.as_deref().unwrap_or_default());
             let detail =
                 format!("{shown} is another name than {name} of row {}; expected the same or none", self.product.row);
             self.note(row.number(), title.refuse(detail));
         }
-        for home in PRODUCT_HOMES {
-            if differs(self, row, home) {
-                unhoused.count(row.columns, home, Why::LaterRow);
+        for field in PRODUCT_FIELDS {
+            if differs(self, row, field) {
+                unmapped.count(row.columns, field, Why::LaterRow);
+            }
+        }
+        for (column, _) in row.columns.attributes() {
+            if row.record.get(*column) != self.first.get(*column) {
+                unmapped.count_at(*column, row.record, Why::LaterRow);
             }
         }
     }
@@ -193,13 +239,13 @@ impl Group {
     pub(super) fn check_size(&mut self, row: Row<'_>) {
         if self.text > MAX_TEXT && !self.given_up {
             let detail = format!("the product's values are more than {MAX_TEXT} bytes in all");
-            self.note(row.number(), row.cell(Home::Handle).refuse(detail));
+            self.note(row.number(), row.cell(Field::Handle).refuse(detail));
             self.given_up = true;
         }
     }
 }
 
-fn differs(group: &Group, row: Row<'_>, home: Home) -> bool {
-    let value = row.columns.get(row.record, home);
-    !value.is_empty() && value != row.columns.get(&group.first, home)
+fn differs(group: &Group, row: Row<'_>, field: Field) -> bool {
+    let value = row.columns.get(row.record, field);
+    !value.is_empty() && value != row.columns.get(&group.first, field)
 }

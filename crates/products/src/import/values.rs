@@ -3,14 +3,26 @@
 use std::collections::HashSet;
 use std::str;
 
-use kernel::{Currency, Money};
+use kernel::{Currency, Money, parse_whole};
 
-use super::ImportedStatus;
+use super::{Given, ImportedStatus};
+use crate::model::Grams;
+
+/// The words that a dialect has for what is a choice here, in small letters, and how to tell them.
+pub struct Words {
+    pub status: &'static [(&'static str, ImportedStatus)],
+    pub statuses: &'static str,
+    /// Whether a variant is sold beyond its stock.
+    pub policy: &'static [(&'static str, bool)],
+    pub policies: &'static str,
+}
 
 /// A value and the column it stands in.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell<'a> {
     pub column: &'a str,
+    /// Whether the file has the column.
+    pub is_there: bool,
     /// Without surrounding white space.
     pub bytes: &'a [u8],
 }
@@ -51,11 +63,31 @@ impl<'a> Cell<'a> {
         Ok((!text.is_empty()).then_some(text))
     }
 
-    /// A SKU or barcode. Exports put an apostrophe before one that is all digits, so that spreadsheets keep leading zeros.
-    pub fn code(&self) -> Result<Option<&'a str>, Refusal> {
+    /// What a value means for what is there.
+    pub fn given<T>(&self, value: Option<T>) -> Given<T> {
+        if self.is_there { Given::of(value) } else { Given::Absent }
+    }
+
+    /// A SKU. Exports put an apostrophe before one that is all digits, so that spreadsheets keep leading zeros.
+    pub fn sku(&self) -> Result<Option<&'a str>, Refusal> {
         let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let text = self.text()?;
         Ok(text.map(|text| text.strip_prefix('\'').filter(is_number).unwrap_or(text)))
+    }
+
+    /// A barcode or a named value: exports put an apostrophe before a digit, for the same reason.
+    pub fn protected(&self) -> Result<Option<&'a str>, Refusal> {
+        let is_number = |text: &&str| text.starts_with(|first: char| first.is_ascii_digit());
+        Ok(self.text()?.map(|text| text.strip_prefix('\'').filter(is_number).unwrap_or(text)))
+    }
+
+    /// A weight. What is beyond a microgram is what a computer made of it, and is rounded.
+    pub fn grams(&self) -> Result<Option<Grams>, Refusal> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        match Grams::parse(text) {
+            Ok((grams, _)) => Ok(Some(grams)),
+            Err(error) => Err(self.refuse(format!("{} is {error}; expected grams, such as 453.59", excerpt(text)))),
+        }
     }
 
     /// A price in minor units. Never rounded: a value that the currency cannot hold is refused.
@@ -84,35 +116,28 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// A whole number.
+    /// A whole number, however it is written.
     pub fn integer(&self, expected: &str) -> Result<Option<i64>, Refusal> {
-        match self.text()? {
-            None => Ok(None),
-            Some(text) => match text.parse() {
-                Ok(number) => Ok(Some(number)),
-                Err(_) => Err(self.unexpected(text, expected)),
-            },
+        let Some(text) = self.text()? else { return Ok(None) };
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+        match parse_whole(digits) {
+            Ok(number) => Ok(Some(sign * number)),
+            Err(_) => Err(self.unexpected(text, expected)),
         }
     }
 
     /// The status that the file states.
-    pub fn status(&self) -> Result<Option<ImportedStatus>, Refusal> {
-        let words = [
-            ("active", ImportedStatus::Active),
-            ("draft", ImportedStatus::Draft),
-            ("archived", ImportedStatus::Archived),
-        ];
-        self.one_of(&words, "active, draft or archived")
+    pub fn status(&self, words: &Words) -> Result<Option<ImportedStatus>, Refusal> {
+        self.one_of(words.status, words.statuses)
     }
 
     pub fn published(&self) -> Result<Option<bool>, Refusal> {
         self.one_of(&[("true", true), ("false", false)], "true or false")
     }
 
-    /// Whether the variant is sold beyond its stock. The old column says `continue` or `deny`.
-    pub fn policy(&self) -> Result<Option<bool>, Refusal> {
-        let words = [("deny", false), ("continue", true), ("false", false), ("true", true)];
-        self.one_of(&words, "deny or continue")
+    /// Whether the variant is sold beyond its stock.
+    pub fn policy(&self, words: &Words) -> Result<Option<bool>, Refusal> {
+        self.one_of(words.policy, words.policies)
     }
 
     fn one_of<T: Copy>(&self, words: &[(&str, T)], expected: &str) -> Result<Option<T>, Refusal> {
@@ -178,7 +203,7 @@ mod tests {
     use super::*;
 
     fn cell(text: &str) -> Cell<'_> {
-        Cell { column: "C", bytes: text.as_bytes() }
+        Cell { column: "C", is_there: true, bytes: text.as_bytes() }
     }
 
     #[test]
@@ -217,14 +242,30 @@ mod tests {
 
     #[test]
     fn words_are_read_in_any_case_and_others_refused() {
-        assert_eq!(cell("ACTIVE").status(), Ok(Some(ImportedStatus::Active)));
-        assert_eq!(cell("Archived").status(), Ok(Some(ImportedStatus::Archived)));
-        assert!(cell("unlisted").status().is_err());
         assert_eq!(cell("TRUE").published(), Ok(Some(true)));
         assert!(cell("yes").published().is_err());
-        assert_eq!(cell("CONTINUE").policy(), Ok(Some(true)));
-        assert_eq!(cell("FALSE").policy(), Ok(Some(false)));
-        assert!(cell("perhaps").policy().is_err());
+        let words = Words {
+            status: &[("active", ImportedStatus::Active)],
+            statuses: "active",
+            policy: &[("continue", true)],
+            policies: "continue",
+        };
+        assert_eq!(cell("ACTIVE").status(&words), Ok(Some(ImportedStatus::Active)));
+        assert!(cell("asleep").status(&words).unwrap_err().detail.contains("expected active"));
+        assert_eq!(cell("CONTINUE").policy(&words), Ok(Some(true)));
+        assert!(cell("perhaps").policy(&words).is_err());
+    }
+
+    #[test]
+    fn numbers_are_whole_however_they_are_written() {
+        for (text, number) in [("12", 12), ("-3", -3), ("21.0", 21), ("+4", 4), ("-0", 0)] {
+            assert_eq!(cell(text).integer("a number"), Ok(Some(number)), "{text}");
+        }
+        for text in ["1.5", "--1", "-", "1,000", "99999999999999999999"] {
+            assert!(cell(text).integer("a number").is_err(), "{text}");
+        }
+        assert_eq!(cell("453.59237").grams().unwrap().unwrap().to_string(), "453.59237");
+        assert!(cell("1 kg").grams().unwrap_err().detail.contains("expected grams"));
     }
 
     #[test]
@@ -232,15 +273,19 @@ mod tests {
         assert_eq!(cell("\u{a0}x\u{a0}").text(), Ok(Some("x")));
         assert_eq!(cell("\u{a0}").text(), Ok(None));
         assert!(cell("a\0b").text().is_err());
-        let latin = Cell { column: "Title", bytes: b"Caf\xe9" };
+        let latin = Cell { column: "Title", is_there: true, bytes: b"Caf\xe9" };
         assert!(latin.text().unwrap_err().detail.contains("CSV UTF-8"));
     }
 
     #[test]
     fn codes_lose_the_apostrophe_of_spreadsheets_only() {
-        assert_eq!(cell("'00123").code(), Ok(Some("00123")));
-        assert_eq!(cell("'tis").code(), Ok(Some("'tis")));
-        assert_eq!(cell("'").code(), Ok(Some("'")));
+        assert_eq!(cell("'00123").sku(), Ok(Some("00123")));
+        assert_eq!(cell("'12-A").sku(), Ok(Some("'12-A")));
+        assert_eq!(cell("'12-A").protected(), Ok(Some("12-A")));
+        for text in ["'tis", "'", "''1"] {
+            assert_eq!(cell(text).sku(), Ok(Some(text)));
+            assert_eq!(cell(text).protected(), Ok(Some(text)));
+        }
     }
 
     #[test]

@@ -60,14 +60,15 @@ impl Broken {
         }
     }
 
-    pub fn images(&mut self, images: &[Image]) {
-        for (n, image) in images.iter().enumerate() {
-            let field = format!("images/{n}/url");
-            self.text(&field, &image.url, 1..=MAX_URL);
+    /// Pictures, each with whether it was there before, and so is not judged.
+    pub fn images<'i>(&mut self, field: &str, images: impl Iterator<Item = (&'i Image, bool)>) {
+        for (n, (image, _)) in images.enumerate().filter(|(_, (_, is_kept))| !is_kept) {
+            let url = format!("{field}/{n}/url");
+            self.text(&url, &image.url, 1..=MAX_URL);
             if !is_web_address(&image.url) {
-                self.refuse(field, "url", "must be an address of http:// or https://");
+                self.refuse(url, "url", "must be an address of http:// or https://");
             }
-            self.optional(&format!("images/{n}/alt"), image.alt.as_deref(), 0..=MAX_ALT);
+            self.optional(&format!("{field}/{n}/alt"), image.alt.as_deref(), 0..=MAX_ALT);
         }
     }
 

@@ -1,11 +1,16 @@
 //! What a seller says of a product as a whole: as sent, and as content whose rules hold.
 
+use std::collections::HashSet;
+
 use kernel::{Currency, Error, Money, Uuid, text};
 
 use super::broken::Broken;
+use super::edit::description_fits;
 use super::{
-    Image, MAX_CATEGORY, MAX_CODE, MAX_DESCRIPTION, MAX_HANDLE, MAX_IMAGES, MAX_NAME, MAX_OPTION, MAX_OPTION_BYTES,
-    MAX_OPTIONS, MAX_STOCK, MAX_TAG, MAX_TAGS, MAX_VARIANTS, MAX_VENDOR, Status,
+    Grams, Image, Inventory, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES, MAX_CATEGORY, MAX_CATEGORY_PATH,
+    MAX_CODE, MAX_DESCRIPTION, MAX_HANDLE, MAX_IMAGES, MAX_NAME, MAX_OPTION, MAX_OPTION_BYTES, MAX_OPTIONS,
+    MAX_SEO_DESCRIPTION, MAX_SEO_TITLE, MAX_STOCK, MAX_TAG, MAX_TAGS, MAX_VARIANT_IMAGES, MAX_VARIANTS, MAX_VENDOR,
+    Product, ProductDetails, Status, Variant,
 };
 
 /// As sent. Either it is plain, with a price of its own, or it has variants.
@@ -19,6 +24,7 @@ pub struct Listing {
     pub status: Option<Status>,
     pub handle: Option<String>,
     pub images: Vec<Image>,
+    pub details: ProductDetails,
     /// What a plain product says of its one variant.
     pub plain: Offer,
     pub variants: Option<Vec<ListedVariant>>,
@@ -32,6 +38,9 @@ pub struct Offer {
     pub sku: Option<String>,
     pub barcode: Option<String>,
     pub stock: Option<i64>,
+    pub inventory: Option<Inventory>,
+    pub backorder: Option<bool>,
+    pub weight: Option<Grams>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -40,6 +49,7 @@ pub struct ListedVariant {
     pub id: Option<Uuid>,
     /// Names with values, in order.
     pub options: Vec<(String, String)>,
+    pub images: Vec<Image>,
     pub offer: Offer,
 }
 
@@ -56,6 +66,7 @@ pub struct Content {
     /// `None`: the present one stays, or one is derived from the name.
     pub handle: Option<String>,
     pub images: Vec<Image>,
+    pub details: ProductDetails,
     pub currency: Currency,
     pub option_names: Vec<String>,
     /// At least one.
@@ -72,6 +83,12 @@ pub struct VariantContent {
     pub compare_at_price: Option<i64>,
     /// Units that a new one begins with.
     pub stock: i64,
+    /// `None`: the present one stays, or it is tracked.
+    pub inventory: Option<Inventory>,
+    /// `None`: the present one stays, or no more is sold than there is.
+    pub backorder: Option<bool>,
+    pub weight: Option<Grams>,
+    pub images: Vec<Image>,
 }
 
 impl Content {
@@ -85,6 +102,10 @@ impl Content {
             price: price.amount,
             compare_at_price: None,
             stock,
+            inventory: None,
+            backorder: None,
+            weight: None,
+            images: Vec::new(),
         };
         Self {
             name,
@@ -95,6 +116,7 @@ impl Content {
             status: None,
             handle: None,
             images: Vec::new(),
+            details: ProductDetails::default(),
             currency: price.currency,
             option_names: Vec::new(),
             variants: vec![variant],
@@ -102,30 +124,72 @@ impl Content {
     }
 }
 
+impl From<&Product> for Listing {
+    /// The product as a client would say it, without its handle, which may be of a form that only files have.
+    fn from(product: &Product) -> Self {
+        let money = |amount| product.money(amount);
+        let variant = |variant: &Variant| ListedVariant {
+            id: Some(variant.id),
+            options: product.option_names.iter().cloned().zip(variant.option_values.iter().cloned()).collect(),
+            images: variant.details.images.clone(),
+            offer: Offer {
+                price: Some(money(variant.price)),
+                compare_at_price: variant.compare_at_price.map(money),
+                sku: variant.sku.clone(),
+                barcode: variant.barcode.clone(),
+                stock: None,
+                inventory: Some(variant.details.inventory),
+                backorder: Some(variant.details.backorder),
+                weight: variant.details.weight,
+            },
+        };
+        Listing {
+            name: product.name.clone(),
+            description: product.description.clone(),
+            category: product.category.clone(),
+            tags: product.tags.clone(),
+            vendor: product.vendor.clone(),
+            status: Some(product.status),
+            handle: None,
+            images: product.images.clone(),
+            details: product.details.clone(),
+            plain: Offer::default(),
+            variants: Some(product.variants.iter().map(variant).collect()),
+        }
+    }
+}
+
 impl Listing {
-    /// The content, if every rule holds. `new`: of a product that does not exist yet; one that does may keep a handle of another
-    /// form, which a file gave it.
+    /// The content, if every rule holds. What stays as it is in the `present` product is not judged: a file of an earlier release
+    /// may have given it more than anyone may say now.
     ///
     /// # Errors
     /// `Invalid` with every broken rule.
-    pub fn check(self, new: bool) -> Result<Content, Error> {
+    pub fn check(self, present: Option<&Product>) -> Result<Content, Error> {
         let mut broken = Broken::default();
         let name = self.name.trim().to_owned();
-        check_name(&mut broken, &name);
-        check_texts(&mut broken, &self.description, &self.category, &self.vendor);
-        check_tags(&mut broken, &self.tags);
-        check_images(&mut broken, &self.images);
-        check_handle(&mut broken, self.handle.as_deref(), new);
+        Texts {
+            name: Some(&name),
+            handle: self.handle.as_deref(),
+            description: self.description.as_deref(),
+            category: self.category.as_deref(),
+            vendor: self.vendor.as_deref(),
+            details: Some(&self.details),
+        }
+        .check(&mut broken, present);
+        check_tags(&mut broken, &self.tags, present.map_or(&[], |present| &present.tags));
+        check_images(&mut broken, &self.images, present.map_or(&[], |present| &present.images));
         let listed = listed(&mut broken, self.plain, self.variants);
         let first = listed.first();
         let currency = first.and_then(|(_, first)| first.offer.price).map(|price| price.currency);
         let option_names: Vec<String> =
             first.map(|(_, first)| first.options.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default();
         check_names(&mut broken, listed.first().map_or("", |(field, _)| field), &option_names);
+        let mut distinct = Distinct::default();
         let mut variants = Vec::with_capacity(listed.len());
         for (field, variant) in listed {
             let variant = check_variant(&mut broken, &field, variant, &option_names, currency);
-            check_distinct(&mut broken, &field, &variant, &variants);
+            distinct.check(&mut broken, &field, &variant);
             variants.push(variant);
         }
         broken.finish()?;
@@ -138,6 +202,7 @@ impl Listing {
             status: self.status,
             handle: self.handle,
             images: self.images,
+            details: self.details,
             // Without one, the price was missing, and we are not here.
             currency: currency.unwrap_or(Currency::USD),
             option_names,
@@ -157,12 +222,15 @@ fn listed(broken: &mut Broken, plain: Offer, variants: Option<Vec<ListedVariant>
         ("sku", plain.sku.is_some()),
         ("barcode", plain.barcode.is_some()),
         ("stock", plain.stock.is_some()),
+        ("inventory", plain.inventory.is_some()),
+        ("backorder", plain.backorder.is_some()),
+        ("weight_grams", plain.weight.is_some()),
     ];
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {
         broken.refuse(field, "several-variants", "say it of each of the variants, or leave variants out");
     }
     broken.count("variants", variants.len(), 1..=MAX_VARIANTS, "variants");
-    // Each is compared with all before it: too many are too many, whatever they are.
+    // Too many are too many, whatever they are.
     variants.into_iter().take(MAX_VARIANTS).enumerate().map(|(n, variant)| (format!("variants/{n}"), variant)).collect()
 }
 
@@ -174,8 +242,8 @@ pub fn check_variant(
     option_names: &[String],
     currency: Option<Currency>,
 ) -> VariantContent {
-    let ListedVariant { id, options, offer } = variant;
-    let Offer { price, compare_at_price, sku, barcode, stock } = offer;
+    let ListedVariant { id, options, images, offer } = variant;
+    let Offer { price, compare_at_price, sku, barcode, stock, inventory, backorder, weight } = offer;
     let currency = currency.or(price.map(|price| price.currency));
     if price.is_none() {
         let detail = if field.is_empty() { "a product has a price, or variants" } else { "a variant has a price" };
@@ -188,6 +256,7 @@ pub fn check_variant(
     }
     check_codes(broken, field, sku.as_deref(), barcode.as_deref());
     broken.range(&way(field, "stock"), stock.unwrap_or(0), 0..=MAX_STOCK);
+    check_variant_images(broken, field, &images);
     VariantContent {
         id,
         option_values: check_options(broken, field, options, option_names),
@@ -196,20 +265,28 @@ pub fn check_variant(
         price: price.map_or(0, |price| price.amount),
         compare_at_price: compare_at_price.map(|price| price.amount),
         stock: stock.unwrap_or(0),
+        inventory,
+        backorder,
+        weight,
+        images,
     }
 }
 
-/// Variants of one product differ in their options, ids and SKUs.
-fn check_distinct(broken: &mut Broken, field: &str, variant: &VariantContent, before: &[VariantContent]) {
-    if before.iter().any(|other| other.option_values == variant.option_values) {
-        broken.refuse(way(field, "options"), "duplicate", "another variant has the same option values");
-    }
-    if variant.id.is_some() && before.iter().any(|other| other.id == variant.id) {
-        broken.refuse(way(field, "id"), "duplicate", "another variant has this id");
-    }
-    let sku = variant.sku.as_deref().map(text::fold);
-    if sku.is_some() && before.iter().any(|other| other.sku.as_deref().map(text::fold) == sku) {
-        broken.refuse(way(field, "sku"), "duplicate", "another variant has this SKU");
+/// What the variants of a product before have: they differ in their options and ids.
+#[derive(Default)]
+struct Distinct {
+    options: HashSet<Vec<String>>,
+    ids: HashSet<Uuid>,
+}
+
+impl Distinct {
+    fn check(&mut self, broken: &mut Broken, field: &str, variant: &VariantContent) {
+        if !self.options.insert(variant.option_values.clone()) {
+            broken.refuse(way(field, "options"), "duplicate", "another variant has the same option values");
+        }
+        if variant.id.is_some_and(|id| !self.ids.insert(id)) {
+            broken.refuse(way(field, "id"), "duplicate", "another variant has this id");
+        }
     }
 }
 
@@ -267,48 +344,102 @@ fn check_names(broken: &mut Broken, field: &str, names: &[String]) {
         .for_each(|name| broken.text(&format!("{field}/{}", key(name)), name, 1..=MAX_OPTION));
 }
 
-pub fn check_name(broken: &mut Broken, trimmed: &str) {
-    broken.text("name", trimmed, 1..=MAX_NAME);
+/// The texts of a product that are said; those that are not, stay.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Texts<'a> {
+    /// Trimmed.
+    pub name: Option<&'a str>,
+    pub handle: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub category: Option<&'a str>,
+    pub vendor: Option<&'a str>,
+    pub details: Option<&'a ProductDetails>,
 }
 
-pub fn check_texts(
-    broken: &mut Broken,
-    description: &Option<String>,
-    category: &Option<String>,
-    vendor: &Option<String>,
-) {
-    broken.optional("description", description.as_deref(), 0..=MAX_DESCRIPTION);
-    broken.optional("category", category.as_deref(), 0..=MAX_CATEGORY);
-    broken.optional("vendor", vendor.as_deref(), 0..=MAX_VENDOR);
+impl Texts<'_> {
+    /// Those that stay as they are in the present product are not judged.
+    pub fn check(&self, broken: &mut Broken, present: Option<&Product>) {
+        let mut text = |field, text: Option<&str>, now: Option<&str>, length| {
+            if let Some(text) = text.filter(|text| now != Some(*text)) {
+                broken.text(field, text, length);
+            }
+        };
+        text("name", self.name, present.map(|p| p.name.as_str()), 1..=MAX_NAME);
+        text("category", self.category, present.and_then(|p| p.category.as_deref()), 0..=MAX_CATEGORY);
+        text("vendor", self.vendor, present.and_then(|p| p.vendor.as_deref()), 0..=MAX_VENDOR);
+        text("handle", self.handle, present.map(|p| p.handle.as_str()), 1..=MAX_HANDLE);
+        if let Some(details) = self.details {
+            text("category_path", details.category_path.as_deref(), None, 0..=MAX_CATEGORY_PATH);
+            text("seo_title", details.seo_title.as_deref(), None, 0..=MAX_SEO_TITLE);
+            text("seo_description", details.seo_description.as_deref(), None, 0..=MAX_SEO_DESCRIPTION);
+            check_attributes(broken, details);
+        }
+        let handle = self.handle.filter(|handle| present.is_none_or(|present| present.handle != *handle));
+        if handle.is_some_and(|handle| text::slug(handle, MAX_HANDLE) != handle) {
+            broken.refuse("handle", "handle", "must be lower-case letters and digits, with single hyphens between");
+        }
+        let description = self.description.filter(|text| present.and_then(|p| p.description.as_deref()) != Some(*text));
+        if let Some(description) = description {
+            broken.text("description", description, 0..=MAX_DESCRIPTION);
+            if !description_fits(description) {
+                let detail = format!("must have at most {MAX_DESCRIPTION} bytes of UTF-8");
+                broken.refuse("description", "length", detail);
+            }
+        }
+    }
 }
 
-pub fn check_tags(broken: &mut Broken, tags: &[String]) {
+fn check_attributes(broken: &mut Broken, details: &ProductDetails) {
+    let attributes = &details.attributes;
+    broken.count("attributes", attributes.iter().len(), 0..=MAX_ATTRIBUTES, "attributes");
+    let mut bytes = 0;
+    for (name, value) in attributes.iter().take(MAX_ATTRIBUTES) {
+        bytes += name.len() + value.len();
+        let field = format!("attributes/{}", key(name));
+        broken.text(&field, name, 1..=MAX_ATTRIBUTE_NAME);
+        broken.text(&field, value, 0..=MAX_ATTRIBUTE_BYTES);
+    }
+    if bytes > MAX_ATTRIBUTE_BYTES {
+        broken.refuse("attributes", "length", format!("must have at most {MAX_ATTRIBUTE_BYTES} bytes together"));
+    }
+}
+
+/// A list that stays as it is is not judged, nor a tag that was there.
+pub fn check_tags(broken: &mut Broken, tags: &[String], present: &[String]) {
+    if tags == present {
+        return;
+    }
     broken.count("tags", tags.len(), 0..=MAX_TAGS, "tags");
-    for (n, tag) in tags.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for (n, tag) in tags.iter().enumerate().take(MAX_TAGS) {
         let field = format!("tags/{n}");
-        broken.text(&field, tag, 1..=MAX_TAG);
-        if tags[..n].contains(tag) {
+        if !present.contains(tag) {
+            broken.text(&field, tag, 1..=MAX_TAG);
+        }
+        if !seen.insert(tag) {
             broken.refuse(field, "duplicate", "is there twice");
         }
     }
 }
 
-pub fn check_images(broken: &mut Broken, images: &[Image]) {
+/// As [`check_tags`].
+pub fn check_images(broken: &mut Broken, images: &[Image], present: &[Image]) {
+    if images == present {
+        return;
+    }
     broken.count("images", images.len(), 0..=MAX_IMAGES, "images");
-    broken.images(images);
+    broken.images("images", images.iter().take(MAX_IMAGES).map(|image| (image, present.contains(image))));
+}
+
+pub fn check_variant_images(broken: &mut Broken, field: &str, images: &[Image]) {
+    let field = way(field, "images");
+    broken.count(&field, images.len(), 0..=MAX_VARIANT_IMAGES, "images");
+    broken.images(&field, images.iter().take(MAX_VARIANT_IMAGES).map(|image| (image, false)));
 }
 
 pub fn check_codes(broken: &mut Broken, field: &str, sku: Option<&str>, barcode: Option<&str>) {
     broken.optional(&way(field, "sku"), sku, 1..=MAX_CODE);
     broken.optional(&way(field, "barcode"), barcode, 1..=MAX_CODE);
-}
-
-/// `new`: it is not the one that the product has already.
-pub fn check_handle(broken: &mut Broken, handle: Option<&str>, new: bool) {
-    broken.optional("handle", handle, 1..=MAX_HANDLE);
-    if new && handle.is_some_and(|handle| text::slug(handle, MAX_HANDLE) != handle) {
-        broken.refuse("handle", "handle", "must be lower-case letters and digits, with single hyphens between");
-    }
 }
 
 fn way(to: &str, field: &str) -> String {

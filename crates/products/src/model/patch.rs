@@ -6,8 +6,10 @@
 use kernel::{Currency, Error, Money, Uuid};
 
 use super::broken::Broken;
-use super::listing::{check_codes, check_handle, check_images, check_name, check_options, check_tags, check_texts};
-use super::{Image, ListedVariant, MAX_VARIANTS, Product, Status, Stock, Stocked, Variant};
+use super::listing::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
+use super::{
+    Attributes, Grams, Image, Inventory, ListedVariant, MAX_VARIANTS, Product, Status, Stock, Stocked, Variant,
+};
 use crate::model::listing::check_variant;
 
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,11 @@ pub struct Patch {
     pub status: Option<Status>,
     pub handle: Option<String>,
     pub images: Option<Vec<Image>>,
+    pub category_path: Option<Option<String>>,
+    pub seo_title: Option<Option<String>>,
+    pub seo_description: Option<Option<String>>,
+    /// Names with values, those without one are to go; without any, all are.
+    pub attributes: Option<Option<Vec<(String, Option<String>)>>>,
     /// Of the one variant of a plain product.
     pub plain: VariantPatch,
 }
@@ -30,6 +37,10 @@ pub struct VariantPatch {
     pub compare_at_price: Option<Option<PricePatch>>,
     pub sku: Option<Option<String>>,
     pub barcode: Option<Option<String>>,
+    pub inventory: Option<Inventory>,
+    pub backorder: Option<bool>,
+    pub weight: Option<Option<Grams>>,
+    pub images: Option<Vec<Image>>,
     /// Names with values; without one, the option is to go.
     pub options: Vec<(String, Option<String>)>,
 }
@@ -66,23 +77,29 @@ impl Patch {
         let mut after = before.clone();
         let product = &mut after.product;
         let mut broken = Broken::default();
-        if let Some(name) = patch.name {
-            product.name = name.trim().to_owned();
-            check_name(&mut broken, &product.name);
-        }
-        let sent = |field: &Option<Option<String>>| field.clone().flatten();
-        check_texts(&mut broken, &sent(&patch.description), &sent(&patch.category), &sent(&patch.vendor));
-        check_tags(&mut broken, patch.tags.as_deref().unwrap_or_default());
-        check_images(&mut broken, patch.images.as_deref().unwrap_or_default());
-        let renamed = patch.handle.as_ref().is_some_and(|handle| *handle != product.handle);
-        check_handle(&mut broken, patch.handle.as_deref(), renamed);
+        set(&mut product.name, patch.name.map(|name| name.trim().to_owned()));
         set(&mut product.description, patch.description);
         set(&mut product.category, patch.category);
         set(&mut product.vendor, patch.vendor);
-        set(&mut product.tags, patch.tags);
-        set(&mut product.images, patch.images);
         set(&mut product.status, patch.status);
         set(&mut product.handle, patch.handle);
+        set(&mut product.tags, patch.tags);
+        set(&mut product.images, patch.images);
+        set(&mut product.details.category_path, patch.category_path);
+        set(&mut product.details.seo_title, patch.seo_title);
+        set(&mut product.details.seo_description, patch.seo_description);
+        set_attributes(&mut product.details.attributes, patch.attributes);
+        Texts {
+            name: Some(&product.name),
+            handle: Some(&product.handle),
+            description: product.description.as_deref(),
+            category: product.category.as_deref(),
+            vendor: product.vendor.as_deref(),
+            details: Some(&product.details),
+        }
+        .check(&mut broken, Some(&before.product));
+        check_tags(&mut broken, &product.tags, &before.product.tags);
+        check_images(&mut broken, &product.images, &before.product.images);
         match product.variants.as_mut_slice() {
             [variant] => {
                 // All its prices are this variant's, so they may come into another currency.
@@ -112,6 +129,9 @@ impl VariantPatch {
             ("compare_at_price", self.compare_at_price.is_some()),
             ("sku", self.sku.is_some()),
             ("barcode", self.barcode.is_some()),
+            ("inventory", self.inventory.is_some()),
+            ("backorder", self.backorder.is_some()),
+            ("weight_grams", self.weight.is_some()),
         ];
         given.into_iter().filter(|(_, given)| *given).map(|(field, _)| field).collect()
     }
@@ -162,6 +182,13 @@ impl VariantPatch {
         }
         set(&mut variant.sku, self.sku);
         set(&mut variant.barcode, self.barcode);
+        set(&mut variant.details.inventory, self.inventory);
+        set(&mut variant.details.backorder, self.backorder);
+        set(&mut variant.details.weight, self.weight);
+        if let Some(images) = self.images {
+            check_variant_images(broken, "", &images);
+            variant.details.images = images;
+        }
     }
 }
 
@@ -188,8 +215,8 @@ pub fn added(before: &Stocked, listed: ListedVariant, id: Uuid) -> Result<Stocke
             "The product has {MAX_VARIANTS} variants already, as many as it can have."
         )));
     }
-    let stock = Stock { variant_id: id, on_hand: content.stock, reserved: 0 };
-    let (variant, stock) = content.with(stock);
+    let stock = Stock::new(id, content.stock);
+    let (variant, stock) = content.with(stock, None);
     let mut after = before.clone();
     after.product.variants.push(variant);
     after.stock.push(stock);
@@ -220,6 +247,14 @@ fn distinct<'a>(mut others: impl Iterator<Item = &'a Variant>, values: &[String]
     match others.any(|other| other.option_values == values) {
         true => Err(Error::conflict("Another variant of the product has these options.")),
         false => Ok(()),
+    }
+}
+
+fn set_attributes(attributes: &mut Attributes, patch: Option<Option<Vec<(String, Option<String>)>>>) {
+    match patch {
+        Some(Some(changes)) => changes.into_iter().for_each(|(name, value)| attributes.set(&name, value)),
+        Some(None) => *attributes = Attributes::default(),
+        None => {}
     }
 }
 

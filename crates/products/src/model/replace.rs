@@ -3,21 +3,27 @@
 use kernel::{Error, Uuid};
 
 use super::broken::Broken;
-use super::{Content, Product, Stock, Stocked, Variant, VariantContent};
-use crate::model::listing::check_handle;
+use super::{Content, Product, Stock, Stocked, Variant, VariantContent, VariantDetails};
 
 impl VariantContent {
-    /// As a variant of this id, with these units.
-    pub fn with(self, stock: Stock) -> (Variant, Stock) {
-        let variant = Variant {
+    /// As a variant of these units. What it does not say of its inventory stays as it is with `present`.
+    pub fn with(self, stock: Stock, present: Option<&VariantDetails>) -> (Variant, Stock) {
+        let mut variant = Variant {
             id: stock.variant_id,
             sku: self.sku,
             barcode: self.barcode,
             option_values: self.option_values,
             price: self.price,
             compare_at_price: self.compare_at_price,
-            in_stock: stock.available() > 0,
+            in_stock: false,
+            details: VariantDetails {
+                inventory: self.inventory.or(present.map(|present| present.inventory)).unwrap_or_default(),
+                backorder: self.backorder.or(present.map(|present| present.backorder)).unwrap_or_default(),
+                weight: self.weight,
+                images: self.images,
+            },
         };
+        variant.in_stock = variant.is_in_stock(&stock);
         (variant, stock)
     }
 }
@@ -27,27 +33,26 @@ impl Content {
     /// stay that one with its stock; others are new, with ids of `mint`.
     ///
     /// # Errors
-    /// `Invalid` for an id that no variant of the product has, or a new handle that is none; `Conflict` when a variant would
-    /// vanish of which units are reserved; as `mint`.
+    /// `Invalid` for an id that no variant of the product has; `Conflict` when a variant would
+    /// vanish of which units are promised; as `mint`.
     pub fn replace(self, before: &Stocked, mint: impl Fn() -> Result<Uuid, Error>) -> Result<Stocked, Error> {
         let present = &before.product;
         let mut broken = Broken::default();
-        let changed = self.handle.as_ref().is_some_and(|handle| *handle != present.handle);
-        check_handle(&mut broken, self.handle.as_deref(), changed);
         for (n, id) in self.variants.iter().enumerate().filter_map(|(n, variant)| Some((n, variant.id?))) {
             if present.variants.iter().all(|known| known.id != id) {
                 broken.refuse(format!("variants/{n}/id"), "unknown-variant", "the product has no variant of this id");
             }
         }
         broken.finish()?;
+        let details = |id| present.variants.iter().find(|variant| variant.id == id).map(|variant| &variant.details);
         let known = self.known(present);
         let mut pairs = Vec::with_capacity(self.variants.len());
         for (variant, known) in self.variants.into_iter().zip(known) {
             let stock = match known.and_then(|id| before.stock.iter().find(|stock| stock.variant_id == id)) {
                 Some(stock) => *stock,
-                None => Stock { variant_id: mint()?, on_hand: variant.stock, reserved: 0 },
+                None => Stock::new(mint()?, variant.stock),
             };
-            pairs.push(variant.with(stock));
+            pairs.push(variant.with(stock, details(stock.variant_id)));
         }
         let (variants, stock): (Vec<Variant>, Vec<Stock>) = pairs.into_iter().unzip();
         before.may_lose(|id| stock.iter().all(|stock| stock.variant_id != id))?;
@@ -63,6 +68,7 @@ impl Content {
             currency: self.currency,
             option_names: self.option_names,
             variants,
+            details: self.details,
             ..present.clone()
         };
         Ok(Stocked { product, stock })
@@ -95,7 +101,7 @@ impl Stocked {
     /// # Errors
     /// `Conflict` when units are reserved of a variant that is lost.
     pub fn may_lose(&self, lost: impl Fn(Uuid) -> bool) -> Result<(), Error> {
-        match self.stock.iter().any(|stock| stock.reserved > 0 && lost(stock.variant_id)) {
+        match self.stock.iter().any(|stock| stock.is_promised() && lost(stock.variant_id)) {
             true => Err(reserved()),
             false => Ok(()),
         }

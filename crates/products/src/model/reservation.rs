@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::broken::Broken;
+use super::stock::is_zero;
 use super::{MAX_STOCK, MovementKind};
 
 /// Lines of a reservation at most.
@@ -26,6 +27,37 @@ pub struct Line {
     pub variant_id: Uuid,
     #[schema(minimum = 1, maximum = 2147483647, example = 2)]
     pub quantity: i64,
+}
+
+/// What a reservation keeps of one variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HeldLine)]
+pub struct HeldLine {
+    pub variant_id: Uuid,
+    #[schema(minimum = 1, maximum = 2147483647, example = 2)]
+    pub quantity: i64,
+    /// Of these, units beyond those on hand; left out where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schema(minimum = 1)]
+    pub backordered: i64,
+    /// Of these, units of a variant whose stock was not tracked then; left out where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schema(minimum = 1)]
+    pub untracked: i64,
+}
+
+impl HeldLine {
+    /// Units on hand that nobody else gets.
+    pub fn reserved(&self) -> i64 {
+        self.quantity - self.backordered - self.untracked
+    }
+}
+
+impl From<Line> for HeldLine {
+    /// As it is wanted: how it is kept is decided by the stock.
+    fn from(Line { variant_id, quantity }: Line) -> Self {
+        Self { variant_id, quantity, backordered: 0, untracked: 0 }
+    }
 }
 
 /// How far a reservation has come. Only held ones keep units.
@@ -95,7 +127,7 @@ pub struct Reservation {
     pub owner_id: Uuid,
     pub state: State,
     /// One for each variant, by its id.
-    pub lines: Vec<Line>,
+    pub lines: Vec<HeldLine>,
     /// Seconds for which it was asked at first, and is when it is extended without saying for how long.
     pub ttl: i64,
     pub expires_at: Timestamp,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::broken::Broken;
-use super::{Line, MAX_STOCK};
+use super::{HeldLine, Inventory, MAX_STOCK};
 
 /// Units of one variant. Sales change them far more often than anyone edits the product, so they are kept and read apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +16,27 @@ pub struct Stock {
     /// Units that exist: reserved and available ones.
     pub on_hand: i64,
     pub reserved: i64,
+    /// Units that buyers were promised beyond those on hand; counted apart from them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backordered: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(super) fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Stock {
+    /// Of which nothing is promised to anybody.
+    pub fn new(variant_id: Uuid, on_hand: i64) -> Self {
+        Self { variant_id, on_hand, reserved: 0, backordered: 0 }
+    }
+
+    /// Whether any buyer waits for units of it.
+    pub fn is_promised(&self) -> bool {
+        self.reserved > 0 || self.backordered > 0
+    }
+
     pub fn available(&self) -> i64 {
         self.on_hand - self.reserved
     }
@@ -93,9 +111,11 @@ pub struct Movement {
     /// The variant's movements are numbered without gaps.
     pub version: i64,
     pub kind: MovementKind,
-    /// Units that it adds to those on hand, and to those reserved.
+    /// Units that it adds to those on hand, to those reserved, and to those that are promised beyond them.
     pub on_hand: i64,
     pub reserved: i64,
+    pub backordered: i64,
+    /// On hand and reserved; of what is backordered a movement keeps only what it adds.
     pub after: Stock,
     pub reason: Option<String>,
     /// `account:<id>` or `system`.
@@ -114,6 +134,47 @@ pub struct Units {
     pub version: i64,
     /// With at most so many available, the stock is low.
     pub low_stock: Option<i64>,
+    pub inventory: Inventory,
+    /// Whether more is sold than there is.
+    pub backorder: bool,
+    /// What the last file said of it, and the version that it had then.
+    pub imported: Option<Imported>,
+}
+
+/// What a file means for a stock that is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ImportedStock {
+    /// It changes as the file changed since the last time.
+    #[default]
+    Changes,
+    /// It stays.
+    Keep,
+    /// It becomes what the file says.
+    Set,
+}
+
+impl ImportedStock {
+    /// The units on hand that a file's quantity asks for. `last` is what the last file said, if there was one.
+    pub fn wanted(self, present: Stock, last: Option<i64>, quantity: i64) -> i64 {
+        match self {
+            // The first file says what there is.
+            Self::Changes => last.map_or(quantity, |last| present.on_hand + quantity - last),
+            Self::Keep => present.on_hand,
+            Self::Set => quantity,
+        }
+    }
+
+    /// As many of the wanted units as there can be: those that are reserved stay.
+    pub fn possible(present: Stock, wanted: i64) -> i64 {
+        wanted.clamp(present.reserved, MAX_STOCK)
+    }
+}
+
+/// A quantity that a file said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imported {
+    pub quantity: i64,
+    pub version: i64,
 }
 
 /// A variant's stock after a change.
@@ -144,7 +205,8 @@ impl ChangedStock {
             kind: self.kind,
             on_hand: after.on_hand - before.on_hand,
             reserved: after.reserved - before.reserved,
-            after,
+            backordered: after.backordered - before.backordered,
+            after: Stock { backordered: 0, ..after },
             reason: cause.reason.clone(),
             actor: cause.actor.as_text(),
             reference: cause.reference,
@@ -153,7 +215,7 @@ impl ChangedStock {
     }
 
     pub fn crossing(&self) -> Option<Crossing> {
-        let threshold = self.units.low_stock?;
+        let threshold = self.units.low_stock.filter(|_| self.units.inventory.is_tracked())?;
         let is_low = |stock: Stock| stock.available() <= threshold;
         match (is_low(self.before), is_low(self.units.stock)) {
             (false, true) => Some(Crossing::Low),
@@ -185,33 +247,40 @@ impl Shelf {
         Self(units.into_iter().map(|units| (units.stock.variant_id, units)).collect())
     }
 
-    /// Keeps the units of all lines for a buyer, or of none.
+    /// Keeps the units of all lines for a buyer, or of none. Returns the lines with how each is kept, and what changed: nothing of
+    /// variants whose units are not counted.
     ///
     /// # Errors
     /// `Unknown`, `Short`, and nothing has changed.
-    pub fn hold(&mut self, lines: &[Line]) -> Result<Vec<ChangedStock>, Shortage> {
-        let which = |is_so: &dyn Fn(&Line) -> bool| -> Vec<Uuid> {
-            lines.iter().filter(|line| is_so(line)).map(|line| line.variant_id).collect()
-        };
-        let unknown = which(&|line| !self.0.contains_key(&line.variant_id));
+    pub fn hold(&mut self, lines: &[HeldLine]) -> Result<(Vec<HeldLine>, Vec<ChangedStock>), Shortage> {
+        let (mut kept, mut unknown, mut short) = (Vec::with_capacity(lines.len()), Vec::new(), Vec::new());
+        for line in lines {
+            match self.0.get(&line.variant_id).map(|units| units.keep(line.quantity)) {
+                Some(Some(line)) => kept.push(line),
+                Some(None) => short.push(line.variant_id),
+                None => unknown.push(line.variant_id),
+            }
+        }
         if !unknown.is_empty() {
             return Err(Shortage::Unknown(unknown));
         }
-        let has =
-            |line: &Line| self.0.get(&line.variant_id).is_some_and(|known| known.stock.available() >= line.quantity);
-        let short = which(&|line| !has(line));
         if !short.is_empty() {
             return Err(Shortage::Short(short));
         }
-        Ok(self.change_all(lines, MovementKind::Hold, |stock, quantity| stock.reserved += quantity))
+        let changed = self.change_all(&kept, MovementKind::Hold, |stock, line| {
+            stock.reserved += line.reserved();
+            stock.backordered += line.backordered;
+        });
+        Ok((kept, changed))
     }
 
     /// Ends what was held: the units are available again, or with a sale, gone.
-    pub fn end(&mut self, lines: &[Line], kind: MovementKind) -> Vec<ChangedStock> {
-        self.change_all(lines, kind, |stock, quantity| {
-            stock.reserved -= quantity;
+    pub fn end(&mut self, lines: &[HeldLine], kind: MovementKind) -> Vec<ChangedStock> {
+        self.change_all(lines, kind, |stock, line| {
+            stock.reserved -= line.reserved();
+            stock.backordered -= line.backordered;
             if kind == MovementKind::Sale {
-                stock.on_hand -= quantity;
+                stock.on_hand -= line.reserved();
             }
         })
     }
@@ -237,20 +306,32 @@ impl Shelf {
 
     fn change_all(
         &mut self,
-        lines: &[Line],
+        lines: &[HeldLine],
         kind: MovementKind,
-        change: impl Fn(&mut Stock, i64),
+        change: impl Fn(&mut Stock, &HeldLine),
     ) -> Vec<ChangedStock> {
-        // What is held is of variants that exist: they are not deleted while units of them are reserved.
-        let changed = lines.iter().filter_map(|line| {
+        // What is held is of variants that exist: they are not deleted while units of them are promised.
+        let moving = lines.iter().filter(|line| line.untracked < line.quantity);
+        let changed = moving.filter_map(|line| {
             let units = self.0.get_mut(&line.variant_id)?;
-            Some(units.change(kind, |stock| change(stock, line.quantity)))
+            Some(units.change(kind, |stock| change(stock, line)))
         });
         changed.collect()
     }
 }
 
 impl Units {
+    /// How so many units are kept for a buyer: none counted, those that are there, or others beyond them; `None` if they are not.
+    fn keep(&self, quantity: i64) -> Option<HeldLine> {
+        let line = HeldLine { variant_id: self.stock.variant_id, quantity, backordered: 0, untracked: 0 };
+        if !self.inventory.is_tracked() {
+            return Some(HeldLine { untracked: quantity, ..line });
+        }
+        let missing = quantity - self.stock.available().clamp(0, quantity);
+        let may = missing == 0 || self.backorder && self.stock.backordered + missing <= MAX_STOCK;
+        may.then_some(HeldLine { backordered: missing, ..line })
+    }
+
     pub fn change(&mut self, kind: MovementKind, change: impl FnOnce(&mut Stock)) -> ChangedStock {
         let before = self.stock;
         change(&mut self.stock);

@@ -12,6 +12,7 @@ use platform::http::v1::V1Routes;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::v1::shown::ShownStock;
 use crate::service::Products;
 
 /// What every endpoint is given.
@@ -19,11 +20,14 @@ pub struct Endpoints {
     pub products: Products,
     /// Owners of products, from their own service.
     pub accounts: Arc<dyn Accounts>,
+    /// What the sessions of v1 know of stock.
+    pub shown: ShownStock,
 }
 
 /// Every endpoint of the catalogue.
 pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
-    endpoints().with_state(Arc::new(Endpoints { products, accounts }))
+    let shown = ShownStock::new(products.context.clone());
+    endpoints().with_state(Arc::new(Endpoints { products, accounts, shown }))
 }
 
 /// What describes them.

@@ -4,7 +4,7 @@ use kernel::{Actor, Error, Uuid};
 
 use super::Products;
 use crate::model::{Cause, Product, Status};
-use crate::store::{ListQuery, SCAN, Shelf, Sort};
+use crate::store::{ListQuery, SCAN, Shelf, Sort, StockEdit, Update};
 
 /// Products that are read at a time.
 const PAGE: usize = 100;
@@ -59,7 +59,8 @@ impl Products {
             (*version, *status, *updated_at) = (expected + 1, Status::Archived, self.context.now());
             let cause = Cause { actor: Actor::System, reason: None, reference: None, time: self.context.now() };
             let effects = self.update_effects(&product, &cause, None, None)?;
-            if self.store.update(product, expected, false, cause, effects).await? {
+            let update = Update { stocked: product, expected, stock: StockEdit::Keep, cause, effects };
+            if self.store.update(vec![update]).await?.is_some() {
                 return Ok(());
             }
         }

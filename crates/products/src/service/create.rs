@@ -8,7 +8,7 @@ use platform::idempotency::{Answer, Claim, Repeat, Stored};
 use super::{Caller, Products, Render, refused};
 use crate::events::{self, CREATED};
 use crate::model::{Content, Product, Status, Stock, Stocked, handle};
-use crate::store::Insert;
+use crate::store::{Insert, SKU_RULE};
 
 impl Products {
     /// Creates a product of the caller, at most once per key. Without a handle of its own it gets one that is free.
@@ -50,8 +50,12 @@ impl Products {
         if derived {
             insert = insert.or_renamed(Box::new(renamed));
         }
-        let created = self.store.insert(insert).await.map_err(refused)?;
-        Ok(answer(&created, render))
+        let product = insert.product().clone();
+        match self.store.insert(insert).await {
+            Ok(created) => Ok(answer(&created, render)),
+            Err(error) if error.is_conflict_on(SKU_RULE) => Err(self.taken_sku(&product).await),
+            Err(error) => Err(refused(error)),
+        }
     }
 
     /// What is written with a new product.
@@ -92,12 +96,13 @@ impl Products {
             created_at: now,
             updated_at: now,
             import_digest: None,
+            details: content.details,
         };
         let mut stock = Vec::with_capacity(content.variants.len());
         for variant in content.variants {
             let variant_id = self.context.id_for(owner.account_id)?;
-            let units = Stock { variant_id, on_hand: variant.stock, reserved: 0 };
-            let (variant, units) = variant.with(units);
+            let units = Stock::new(variant_id, variant.stock);
+            let (variant, units) = variant.with(units, None);
             product.variants.push(variant);
             stock.push(units);
         }

@@ -8,13 +8,13 @@ use platform::idempotency::Answered;
 
 use super::{Caller, Products, refused};
 use crate::events::{self, DELETED, UPDATED};
-use crate::model::{Cause, ChangedStock, Content, Edit, Patch, Stocked, reserved};
-use crate::store::RESERVED_RULE;
+use crate::model::{Cause, ChangedStock, Edit, Listing, Patch, Stocked, reserved};
+use crate::store::{RESERVED_RULE, SKU_RULE, StockEdit, Update};
 
 /// What an edit makes of a product.
 pub(super) struct Edited {
     pub after: Stocked,
-    pub set_stock: bool,
+    pub stock: StockEdit,
     /// The answer to keep.
     pub answered: Option<Answered>,
 }
@@ -23,16 +23,14 @@ impl Products {
     /// v1's edit of a product that the caller manages.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`; `Invalid` when a product of several variants has no such field as a whole; `Conflict` when the
-    /// stock would fall below what is reserved; `Overloaded` when edits keep meeting those of other processes; `Unavailable`.
+    /// `NotFound`, `Forbidden`; `Invalid` as [`Edit::apply`]; `Conflict` when the stock would fall below what is reserved;
+    /// `Overloaded` when edits keep meeting those of other processes; `Unavailable`.
     pub async fn edit(&self, caller: Caller, id: Uuid, edit: Edit) -> Result<Stocked, Error> {
         let this = self.clone();
         let apply = move |before: &Stocked| {
-            let (after, set_stock) = edit.clone().apply(before).map_err(|field| {
-                let detail = format!("A product of several variants has no single {field}");
-                Error::invalid(field, "several-variants", detail)
-            })?;
-            Ok(Edited { after, set_stock, answered: None })
+            let (after, set_stock) = edit.clone().apply(before)?;
+            let stock = if set_stock { StockEdit::Set } else { StockEdit::Keep };
+            Ok(Edited { after, stock, answered: None })
         };
         self.tasks.run(async move { this.edit_once(&caller, id, Expected::Any, apply).await }).await
     }
@@ -51,18 +49,19 @@ impl Products {
     /// Gives a product other content. Its stock stays.
     ///
     /// # Errors
-    /// As [`Products::patch`]; `Conflict` also when a variant would vanish of which units are reserved.
+    /// As [`Products::patch`]; `Conflict` also when a variant would vanish of which units are promised.
     pub async fn replace(
         &self,
         caller: Caller,
         id: Uuid,
         expected: Expected,
-        content: Content,
+        listing: Listing,
     ) -> Result<Stocked, Error> {
         let (this, context) = (self.clone(), self.context.clone());
         let apply = move |before: &Stocked| {
             let mint = || context.id_for(before.product.owner_id);
-            content.clone().replace(before, mint).map(Edited::from)
+            let content = listing.clone().check(Some(&before.product))?;
+            content.replace(before, mint).map(Edited::from)
         };
         self.tasks.run(async move { this.edit_once(&caller, id, expected, apply).await }).await
     }
@@ -84,17 +83,20 @@ impl Products {
             let mut next = before.clone();
             next.product.version = version + 1;
             next.product.updated_at = self.context.now();
-            let Edited { after, set_stock, answered } = apply(&next)?;
+            let Edited { after, stock, answered } = apply(&next)?;
             if after == next {
                 return Ok(before);
             }
             let cause = self.cause(caller, None);
             let effects = self.update_effects(&after, &cause, caller.request_id.clone(), answered)?;
-            match self.store.update(after.clone(), version, set_stock, cause, effects).await {
-                Ok(true) => return Ok(after),
-                Ok(false) => continue,
+            let keeps_stock = matches!(stock, StockEdit::Keep);
+            let update = Update { stocked: after.clone(), expected: version, stock, cause, effects };
+            match self.store.update(vec![update]).await {
+                Ok(Some(_)) => return Ok(after),
+                Ok(None) => continue,
                 // Somebody reserved units of a variant that would vanish.
-                Err(error) if !set_stock && error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
+                Err(error) if keeps_stock && error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
+                Err(error) if error.is_conflict_on(SKU_RULE) => return Err(self.taken_sku(&after.product).await),
                 Err(error) => return Err(refused(error)),
             }
         }
@@ -153,7 +155,7 @@ impl Products {
 
 impl From<Stocked> for Edited {
     fn from(after: Stocked) -> Self {
-        Self { after, set_stock: false, answered: None }
+        Self { after, stock: StockEdit::Keep, answered: None }
     }
 }
 

@@ -13,7 +13,7 @@ use super::stock::refused;
 use super::variants::never_too_large;
 use super::{Caller, Products, Render};
 use crate::events;
-use crate::model::{Basket, Cause, End, Line, Reservation, State, Status, check_ttl};
+use crate::model::{Basket, Cause, End, HeldLine, Line, Reservation, State, check_ttl};
 use crate::store::{Done, Op, Refusal};
 
 /// Reservations whose units are taken back one after the other before others get a turn.
@@ -59,7 +59,7 @@ impl Products {
             account_id: caller.principal.account_id,
             owner_id: owner,
             state: State::Held,
-            lines: basket.lines,
+            lines: basket.lines.into_iter().map(HeldLine::from).collect(),
             ttl: basket.ttl,
             expires_at: now.after(Duration::from_secs(u64::try_from(basket.ttl).unwrap_or(0))),
             version: 1,
@@ -94,7 +94,7 @@ impl Products {
         let mut owner = None;
         let (mut absent, mut foreign) = (Vec::new(), Vec::new());
         for variant in variants {
-            let Some(sale) = sales.get(&variant).filter(|sale| sale.status == Status::Active) else {
+            let Some(sale) = sales.get(&variant).filter(|sale| sale.status.is_public()) else {
                 absent.extend(place(lines, variant).map(not_for_sale));
                 continue;
             };

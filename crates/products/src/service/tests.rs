@@ -7,7 +7,7 @@ use kernel::{Currency, Error, Expected, Money, Principal, Role, Uuid};
 use platform::tasks::WriteTasks;
 
 use super::{Caller, Products};
-use crate::model::{Adjustment, Content, Patch, Stock, Stocked, VariantContent};
+use crate::model::{Adjustment, Content, Listing, Patch, Stock, Stocked, VariantContent};
 use crate::store::suite::{Fixture, on_both};
 
 fn caller() -> Caller {
@@ -55,8 +55,8 @@ fn what_is_reserved_stays() {
         let [small, large] = &before.stock[..] else { panic!("two variants") };
         f.execute(RESERVE).await;
 
-        let mut without_large = shirt();
-        without_large.variants.truncate(1);
+        let mut without_large = Listing::from(&before.product);
+        without_large.variants.as_mut().unwrap().truncate(1);
         let replaced = products.replace(caller(), id, Expected::Any, without_large).await;
         assert!(matches!(replaced, Err(Error::Conflict(_))), "{replaced:?}");
         let deleted = products.delete_variant(caller(), large.variant_id, Expected::Any).await;
@@ -72,8 +72,7 @@ fn what_is_reserved_stays() {
         let deleted = products.delete(caller(), id, Expected::Any).await;
         assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
         // What stays as it is may be edited all the same.
-        let mut renamed = shirt();
-        renamed.name = "Blouse".into();
+        let renamed = Listing { name: "Blouse".into(), ..Listing::from(&before.product) };
         let renamed = products.replace(caller(), id, Expected::Any, renamed).await.unwrap();
         assert_eq!((renamed.product.version, renamed.stock[1].reserved), (2, 1));
     });

@@ -7,7 +7,7 @@ use kernel::{Error, Timestamp, Uuid};
 
 use super::Products;
 use crate::model::Stock;
-use crate::store::Balance;
+use crate::store::{Balance, Promised};
 
 /// Rows that are looked at in one read, which must be short.
 const PAGE: i64 = 500;
@@ -22,8 +22,8 @@ const LOOKS: usize = 3;
 pub enum Difference {
     /// A variant's row, by its ledger. What is available is not the rest of them, or less than nothing.
     Ledger { stock: Stock, available: i64, ledger: Stock },
-    /// The units that are reserved by a variant's row, by the lines of held reservations.
-    Held { variant: Uuid, reserved: i64, held: i64 },
+    /// The units that are promised by a variant's row, by the lines of held reservations.
+    Held { variant: Uuid, row: Promised, lines: Promised },
     /// A variant that is gone, whose ledger does not end with nothing.
     Gone { ledger: Stock },
 }
@@ -49,7 +49,7 @@ impl Products {
                 if stock != ledger || available != stock.available() || available < 0 {
                     differs(Difference::Ledger { stock, available, ledger });
                 }
-                if held.remove(&stock.variant_id).unwrap_or(0) != stock.reserved {
+                if held.remove(&stock.variant_id).unwrap_or_default() != promised(&stock) {
                     doubtful.push(stock.variant_id);
                 }
             }
@@ -66,14 +66,16 @@ impl Products {
 
     /// What held reservations keep of each variant. They are read by the time when they end: one that is extended meanwhile comes
     /// twice, and counts once; none is passed over, because that time never comes earlier.
-    async fn held_units(&self, looked: &mut impl FnMut(u64)) -> Result<BTreeMap<Uuid, i64>, Error> {
+    async fn held_units(&self, looked: &mut impl FnMut(u64)) -> Result<BTreeMap<Uuid, Promised>, Error> {
         let (mut after, mut units) = ((Timestamp(i64::MIN), Uuid::nil()), BTreeMap::new());
         let mut seen = HashSet::new();
         loop {
             let held = self.store.held(after, PAGE).await?;
             let new = held.iter().filter(|reservation| seen.insert(reservation.id));
             for line in new.flat_map(|reservation| &reservation.lines) {
-                *units.entry(line.variant_id).or_insert(0) += line.quantity;
+                let units: &mut Promised = units.entry(line.variant_id).or_default();
+                units.reserved += line.reserved();
+                units.backordered += line.backordered;
             }
             looked(held.len() as u64);
             let Some(last) = held.last() else { return Ok(units) };
@@ -98,10 +100,10 @@ impl Products {
             let after = self.versions(&doubtful).await?;
             let mut changed = Vec::new();
             for ((variant, before), after) in doubtful.into_iter().zip(before).zip(after) {
-                let held = held.get(&variant).copied().unwrap_or(0);
+                let lines = held.get(&variant).copied().unwrap_or_default();
                 match before {
                     _ if before != after => changed.push(variant),
-                    (_, reserved) if reserved != held => differs(Difference::Held { variant, reserved, held }),
+                    (_, row) if row != lines => differs(Difference::Held { variant, row, lines }),
                     _ => {}
                 }
             }
@@ -109,20 +111,20 @@ impl Products {
         }
         // They change all the time: the database has to do it in one breath.
         for variant in doubtful {
-            let (reserved, held) = self.store.reserved(variant).await?;
-            if reserved != held {
-                differs(Difference::Held { variant, reserved, held });
+            let (row, lines) = self.store.promised(variant).await?;
+            if row != lines {
+                differs(Difference::Held { variant, row, lines });
             }
         }
         Ok(())
     }
 
-    /// The version of each variant's stock, and what is reserved then; of one that is gone, nothing.
-    async fn versions(&self, variants: &[Uuid]) -> Result<Vec<(i64, i64)>, Error> {
+    /// The version of each variant's stock, and what is promised then; of one that is gone, nothing.
+    async fn versions(&self, variants: &[Uuid]) -> Result<Vec<(i64, Promised)>, Error> {
         let mut versions = Vec::with_capacity(variants.len());
         for variant in variants {
             let units = self.store.units(*variant).await?;
-            versions.push(units.map_or((-1, 0), |units| (units.version, units.stock.reserved)));
+            versions.push(units.map_or((-1, Promised::default()), |units| (units.version, promised(&units.stock))));
         }
         Ok(versions)
     }
@@ -137,12 +139,15 @@ impl Products {
 
     /// What a variant's movements up to a version sum up to, in parts that are read one after the other.
     async fn sum(&self, variant_id: Uuid, until: i64) -> Result<Stock, Error> {
-        let mut sum = Stock { variant_id, on_hand: 0, reserved: 0 };
+        let mut sum = Stock::new(variant_id, 0);
         let mut after = -1;
         while after < until {
             let part = until.min(after + PART);
-            let (on_hand, reserved) = self.store.ledger_sum(variant_id, after, part).await?;
-            (sum.on_hand, sum.reserved, after) = (sum.on_hand + on_hand, sum.reserved + reserved, part);
+            let more = self.store.ledger_sum(variant_id, after, part).await?;
+            sum.on_hand += more.on_hand;
+            sum.reserved += more.reserved;
+            sum.backordered += more.backordered;
+            after = part;
         }
         Ok(sum)
     }
@@ -156,7 +161,7 @@ impl Products {
                 let newest = crate::store::History { variant: *variant, before: None, limit: 1 };
                 let last = self.store.history(newest).await?.first().map_or(0, |movement| movement.version);
                 let ledger = self.sum(*variant, last).await?;
-                if (ledger.on_hand, ledger.reserved) != (0, 0) {
+                if ledger != Stock::new(*variant, 0) {
                     differs(Difference::Gone { ledger });
                 }
             }
@@ -165,4 +170,8 @@ impl Products {
             after = *last;
         }
     }
+}
+
+fn promised(stock: &Stock) -> Promised {
+    Promised { reserved: stock.reserved, backordered: stock.backordered }
 }

@@ -1,5 +1,6 @@
 //! Where products are kept. One trait, two thin implementations, one suite.
 
+mod changes;
 mod list;
 mod postgres;
 mod rows;
@@ -12,12 +13,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
-use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations};
+use platform::db::migrate::{
+    AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
+};
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
 pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
-pub use self::stock::{Balance, Done, History, Op, Refusal, Sale, StockWrite};
-use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units, handle};
+pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite};
+use crate::model::{Cause, ChangedStock, ImportedStock, Movement, Product, Reservation, Stock, Stocked, Units, handle};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
@@ -62,7 +65,21 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../../migrations/postgres/0007_reservations_by_account.sql"),
         },
     ],
-    additions: &[],
+    additions: &[
+        Addition {
+            name: "details",
+            sqlite: AddedSql { every_store: include_str!("../../migrations/sqlite/added_details.sql"), new_store: "" },
+            postgres: AddedSql {
+                every_store: include_str!("../../migrations/postgres/added_details.sql"),
+                new_store: "",
+            },
+        },
+        Addition {
+            name: "repeated_skus",
+            sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },
+            postgres: AddedSql { every_store: "", new_store: postgres::ALLOW_REPEATED_SKUS },
+        },
+    ],
 };
 
 /// Names of the schema's uniqueness rules, alike on both databases.
@@ -85,14 +102,67 @@ pub struct PageQuery {
     pub limit: i64,
 }
 
+/// What an edit means for units on hand.
+#[derive(Debug, Clone)]
+pub enum StockEdit {
+    /// They stay as they are; new variants begin with theirs.
+    Keep,
+    /// They become those of the edit.
+    Set,
+    /// What a file says.
+    Import(Quantities),
+}
+
+/// The quantities of a file.
+#[derive(Debug, Clone)]
+pub struct Quantities {
+    pub how: ImportedStock,
+    /// One for each variant of the edit, in their order; none where the file has none.
+    pub of: Vec<Option<i64>>,
+    /// Whether the product came from a file before.
+    pub was_imported: bool,
+}
+
+/// Units of a file that a stock did not take, because others are reserved or there cannot be so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldBack {
+    pub variant_id: Uuid,
+    /// Units on hand as the file has them.
+    pub wanted: i64,
+    pub on_hand: i64,
+}
+
+/// A variant that has a SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkuHolder {
+    /// Folded.
+    pub key: String,
+    pub variant_id: Uuid,
+    pub product_id: Uuid,
+    /// The product's.
+    pub handle: String,
+}
+
 /// A product to insert, with what is written with it.
 pub struct Insert {
     stocked: Stocked,
+    /// Quantities of a file, one for each variant; empty without one.
+    imported: Vec<Option<i64>>,
     cause: Cause,
     effects: Effects,
     derived: Option<Derived>,
     /// Whether it was prepared to be written before, in vain.
     tried: bool,
+}
+
+/// An edit of a product, with what is written with it.
+pub struct Update {
+    pub stocked: Stocked,
+    /// The version that it is based on.
+    pub expected: i64,
+    pub stock: StockEdit,
+    pub cause: Cause,
+    pub effects: EffectsOf<Vec<ChangedStock>>,
 }
 
 /// A handle that nobody asked for, so that the product may as well have another.
@@ -105,7 +175,16 @@ type EffectsAsNamed = dyn Fn(&Stocked) -> Result<Effects, StoreError> + Send + S
 
 impl Insert {
     pub fn new(stocked: Stocked, cause: Cause, effects: Effects) -> Self {
-        Self { stocked, cause, effects, derived: None, tried: false }
+        Self { stocked, imported: Vec::new(), cause, effects, derived: None, tried: false }
+    }
+
+    pub fn product(&self) -> &Product {
+        &self.stocked.product
+    }
+
+    /// What the file said of its variants' stock, in their order.
+    pub fn imported(self, quantities: Vec<Option<i64>>) -> Self {
+        Self { imported: quantities, ..self }
     }
 
     /// The product's handle is derived from its name: if it is taken, the product gets another one, and `effects` says what is
@@ -149,17 +228,10 @@ pub trait Store: Send + Sync {
     /// Inserts the product, under another handle if its own is taken and it may have another; returns it as it is then.
     async fn insert(&self, insert: Insert) -> Result<Stocked, StoreError>;
 
-    /// Stores an edit if the product still has version `expected`; tells whether it had. Stock on hand is written only with
-    /// `set_stock`, and only while it covers what is reserved (else `Conflict`, as when a variant with reserved units would
-    /// vanish); the effects are told what changed of it.
-    async fn update(
-        &self,
-        stocked: Stocked,
-        expected: i64,
-        set_stock: bool,
-        cause: Cause,
-        effects: EffectsOf<Vec<ChangedStock>>,
-    ) -> Result<bool, StoreError>;
+    /// Stores edits of different products, each if its product still has the version that it expects: all of them, or none. Tells
+    /// what their stock did not take of a file; `None` when a version had changed. Units on hand cover what is reserved (else
+    /// `Conflict`, as when a variant with promised units would vanish); the effects are told what changed of them.
+    async fn update(&self, edits: Vec<Update>) -> Result<Option<Vec<HeldBack>>, StoreError>;
 
     /// Deletes if the product still has version `expected`; tells whether it had. `Conflict` while units of it are reserved.
     async fn delete(&self, id: Uuid, expected: i64, cause: Cause, effects: Effects) -> Result<bool, StoreError>;
@@ -170,6 +242,21 @@ pub trait Store: Send + Sync {
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError>;
 
     async fn by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Stocked>, StoreError>;
+
+    /// What the last file said of the stock of a product's variants.
+    async fn imported(&self, product: Uuid, was_imported: bool) -> Result<Vec<(Uuid, Option<i64>)>, StoreError>;
+
+    /// The owner's variants that have one of these SKUs, folded.
+    async fn sku_holders(&self, owner: Uuid, keys: &[String]) -> Result<Vec<SkuHolder>, StoreError>;
+
+    /// SKUs that an owner has more than once, with their first two variants, at most `limit`.
+    async fn repeated_skus(&self, limit: i64) -> Result<Vec<(Uuid, String, Vec<SkuHolder>)>, StoreError>;
+
+    /// Whether no owner may have a SKU twice.
+    async fn unique_skus(&self) -> Result<bool, StoreError>;
+
+    /// Says whether an owner may have a SKU twice. `Conflict` on [`SKU_RULE`] when one does who may not.
+    async fn set_unique_skus(&self, unique: bool) -> Result<(), StoreError>;
 
     /// The stock of all variants of these products, in no order.
     async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError>;
@@ -203,8 +290,8 @@ pub trait Store: Send + Sync {
     /// `longest`.
     async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError>;
 
-    /// What the movements of a variant behind one version, up to another, add to units on hand and reserved. They never change.
-    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError>;
+    /// What the movements of a variant behind one version, up to another, add to its units. They never change.
+    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError>;
 
     /// Variants behind an id that have a ledger, at most `limit`, and whether they are there.
     async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError>;
@@ -212,8 +299,8 @@ pub trait Store: Send + Sync {
     /// Held reservations behind the place of another, by the time when they end, at most `limit`.
     async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError>;
 
-    /// Units of a variant that are reserved by its row, and by the lines of held reservations, at one moment.
-    async fn reserved(&self, variant: Uuid) -> Result<(i64, i64), StoreError>;
+    /// Units of a variant that are promised by its row, and by the lines of held reservations, at one moment.
+    async fn promised(&self, variant: Uuid) -> Result<(Promised, Promised), StoreError>;
 
     /// Units that were promised and are not there.
     async fn oversold(&self) -> Result<i64, StoreError>;

@@ -1,16 +1,21 @@
 //! What a row means, and the SQL that both databases speak.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use kernel::{Currency, Timestamp, Uuid, text};
 use platform::db::StoreError;
 use platform::db::row::Columns;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::model::{Cause, ChangedStock, Movement, MovementKind, Product, Status, Stock, Stocked, Units, Variant};
+use super::changes::Known;
+use crate::model::{Product, ProductDetails, Status, Stock, Variant, VariantDetails};
 
 macro_rules! product_columns {
     () => {
         "id, owner_id, handle, name, description, category, tags, vendor, status, currency, option_names, images, \
-         variants, version, created_at, updated_at, import_digest"
+         variants, version, created_at, updated_at, import_digest, unlisted, details"
     };
 }
 
@@ -23,8 +28,8 @@ macro_rules! insert_product {
     ($values:literal) => {
         concat!(
             "insert into products (handle, name, name_key, description, category, tags, vendor, status, currency, \
-             option_names, images, variants, price, in_stock, version, updated_at, import_digest, id, owner_id, \
-             created_at) ",
+             option_names, images, variants, price, in_stock, version, updated_at, import_digest, unlisted, details, id, \
+             owner_id, created_at) ",
             $values
         )
     };
@@ -34,7 +39,7 @@ macro_rules! insert_variant {
     ($values:literal) => {
         concat!(
             "insert into variants (position, sku, sku_key, barcode, option_values, price, compare_at_price, id, \
-             product_id, owner_id, on_hand, reserved, available) ",
+             product_id, owner_id, on_hand, reserved, available, untracked, backorder, imported, imported_version) ",
             $values
         )
     };
@@ -42,21 +47,25 @@ macro_rules! insert_variant {
 /// What an edit has to know of the variants as they are.
 macro_rules! keys_of {
     () => {
-        "select id, on_hand, reserved, sku_key, option_values, product_id, owner_id, stock_version, low_stock \
-         from variants where product_id = $1 order by id"
+        $crate::store::rows::keys_of!("= $1")
+    };
+    ($products:literal) => {
+        concat!("select id, on_hand, reserved, backordered, product_id, owner_id, stock_version, low_stock, untracked, backorder, \
+         imported, imported_version, sku, barcode, option_values, price, compare_at_price, position from variants \
+         where product_id ", $products, " order by id")
     };
 }
 
 pub const UPDATE_PRODUCT: &str = "update products set handle = $1, name = $2, name_key = $3, description = $4, \
     category = $5, tags = $6, vendor = $7, status = $8, currency = $9, option_names = $10, images = $11, variants = $12, \
-    price = $13, in_stock = $14, version = $15, updated_at = $16, import_digest = $17 where id = $18 and version = $19";
+    price = $13, in_stock = $14, version = $15, updated_at = $16, import_digest = $17, unlisted = $18, details = $19 \
+    where id = $20 and version = $21";
 pub const DELETE_PRODUCT: &str = "delete from products where id = $1 and version = $2";
 
-pub const UPDATE_VARIANT: &str = "update variants set position = $1, sku = $2, sku_key = $3, barcode = $4, \
-    option_values = $5, price = $6, compare_at_price = $7 where id = $8";
-pub const STOCK_OF: &str = "select id, on_hand, reserved from variants where product_id = $1";
-pub const SET_STOCK: &str = "update variants set on_hand = $1, available = $1 - reserved, stock_version = $2 \
-    where id = $3 and reserved <= $1 and stock_version + 1 = $2";
+pub const STOCK_OF: &str = "select id, on_hand, reserved, backordered from variants where product_id = $1";
+/// The newest of a variant's movements that came from a file or began its ledger, behind a version.
+pub const LAST_IMPORT: &str = "select on_hand_after, coalesce(reason = 'import', false) from stock_movements \
+    where variant_id = $1 and version > $2 and (reason = 'import' or kind = 'opening') order by version desc limit 1";
 pub const PRODUCT_OF: &str = "select product_id from variants where id = $1";
 macro_rules! shown_variants {
     () => {
@@ -64,10 +73,6 @@ macro_rules! shown_variants {
     };
 }
 pub const SHOW_VARIANTS: &str = "update products set variants = $1, in_stock = $2 where id = $3";
-pub const DELETE_VARIANT: &str = "delete from variants where id = $1";
-/// Frees what is unique about a variant, for edits that give it to another one of the same product.
-pub const RELEASE_KEYS: &str = "update variants set sku_key = null, option_values = $1 where id = $2";
-
 /// A product's columns, with those that are computed for it.
 pub struct ProductRow<'a> {
     pub product: &'a Product,
@@ -80,23 +85,79 @@ pub struct ProductRow<'a> {
     pub variants: String,
     pub price: i64,
     pub in_stock: bool,
+    pub unlisted: bool,
+    pub details: Option<String>,
+}
+
+/// A variant as the `variants` column of its product shows it.
+#[derive(Serialize)]
+struct ShownVariant<'a> {
+    id: Uuid,
+    sku: Option<&'a str>,
+    barcode: Option<&'a str>,
+    option_values: &'a [String],
+    price: i64,
+    compare_at_price: Option<i64>,
+    in_stock: bool,
+}
+
+/// The `details` column. Variants that say nothing more are left out.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredDetails<'a> {
+    #[serde(default, skip_serializing_if = "is_empty")]
+    product: Cow<'a, ProductDetails>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    variants: Vec<(Uuid, Cow<'a, VariantDetails>)>,
+}
+
+fn is_empty(details: &Cow<'_, ProductDetails>) -> bool {
+    details.is_empty()
 }
 
 impl<'a> ProductRow<'a> {
     pub fn new(product: &'a Product) -> Self {
+        let unlisted = product.status == Status::Unlisted;
         Self {
             product,
             name_key: text::fold(&product.name),
             tags: list(&product.tags),
-            status: product.status.as_str(),
+            // As releases show it that know of no unlisted products.
+            status: if unlisted { Status::Draft } else { product.status }.as_str(),
             currency: product.currency.as_str(),
             option_names: list(&product.option_names),
             images: list(&product.images),
-            variants: list(&product.variants),
+            variants: variants_text(&product.variants),
             price: product.lowest_price(),
             in_stock: product.in_stock(),
+            unlisted,
+            details: details(product),
         }
     }
+}
+
+fn variants_text(variants: &[Variant]) -> String {
+    fn shown(variant: &Variant) -> ShownVariant<'_> {
+        ShownVariant {
+            id: variant.id,
+            sku: variant.sku.as_deref(),
+            barcode: variant.barcode.as_deref(),
+            option_values: &variant.option_values,
+            price: variant.price,
+            compare_at_price: variant.compare_at_price,
+            in_stock: variant.in_stock,
+        }
+    }
+    list(&variants.iter().map(shown).collect::<Vec<_>>())
+}
+
+fn details(product: &Product) -> Option<String> {
+    let with_details = product.variants.iter().filter(|variant| !variant.details.is_empty());
+    let variants: Vec<_> = with_details.map(|variant| (variant.id, Cow::Borrowed(&variant.details))).collect();
+    if product.details.is_empty() && variants.is_empty() {
+        return None;
+    }
+    // Texts and numbers always serialize.
+    serde_json::to_string(&StoredDetails { product: Cow::Borrowed(&product.details), variants }).ok()
 }
 
 /// The values of a [`ProductRow`] that an edit may change, in the order of the statements, and what follows them. A list of
@@ -121,158 +182,13 @@ macro_rules! edited_values {
             &$row.product.version,
             &$row.product.updated_at.0,
             &$row.product.import_digest,
+            &$row.unlisted,
+            &$row.details,
             $($further),+
         ]
     };
 }
 pub(super) use {edited_values, insert_product, insert_variant, keys_of, product_columns, shown_variants};
-
-/// A variant's columns, with those that are computed for it.
-pub struct VariantRow<'a> {
-    pub product: &'a Product,
-    pub variant: &'a Variant,
-    pub stock: Stock,
-    pub available: i64,
-    pub position: i64,
-    pub sku_key: Option<String>,
-    pub option_values: String,
-}
-
-impl<'a> VariantRow<'a> {
-    pub fn all(stocked: &'a Stocked) -> impl Iterator<Item = VariantRow<'a>> {
-        let product = &stocked.product;
-        product.variants.iter().zip(&stocked.stock).zip(0..).map(move |((variant, stock), position)| VariantRow {
-            product,
-            variant,
-            stock: *stock,
-            available: stock.available(),
-            position,
-            sku_key: variant.sku.as_deref().map(text::fold),
-            option_values: list(&variant.option_values),
-        })
-    }
-}
-
-/// A variant as it is stored when an edit comes.
-pub struct Known {
-    pub units: Units,
-    sku_key: Option<String>,
-    option_values: String,
-}
-
-impl Known {
-    pub fn id(&self) -> Uuid {
-        self.units.stock.variant_id
-    }
-
-    pub fn read(row: &impl Columns) -> Result<Self, StoreError> {
-        let stock = stock(row)?;
-        let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
-        let units = Units {
-            product_id: row.uuid(5).map_err(wrong("product_id"))?,
-            owner_id: row.uuid(6).map_err(wrong("owner_id"))?,
-            stock,
-            version: row.integer(7).map_err(wrong("stock_version"))?,
-            low_stock: row.optional_integer(8).map_err(wrong("low_stock"))?,
-        };
-        Ok(Known {
-            units,
-            sku_key: row.optional_text(3).map_err(wrong("sku_key"))?,
-            option_values: row.text(4).map_err(wrong("option_values"))?,
-        })
-    }
-}
-
-/// How the variants in the database become those of an edit.
-pub struct VariantChanges<'a> {
-    pub delete: Vec<Uuid>,
-    /// These give up what is unique about them before any takes it.
-    pub release: Vec<Uuid>,
-    pub update: Vec<VariantRow<'a>>,
-    pub insert: Vec<VariantRow<'a>>,
-    /// Stock whose units on hand are set to others than they are.
-    pub set: Vec<ChangedStock>,
-}
-
-impl<'a> VariantChanges<'a> {
-    /// # Errors
-    /// `Conflict` when a variant would vanish of which units are reserved.
-    pub fn plan(edited: &'a Stocked, known: &[Known], set_stock: bool) -> Result<Self, StoreError> {
-        let kept = |known: &&Known| edited.product.variants.iter().any(|variant| variant.id == known.id());
-        let lost = || known.iter().filter(|known| !kept(known));
-        none_reserved(lost())?;
-        let delete = lost().map(Known::id).collect();
-        let (update, insert): (Vec<_>, Vec<_>) =
-            VariantRow::all(edited).partition(|row| known.iter().any(|known| known.id() == row.variant.id));
-        let renamed = |known: &&Known| {
-            update.iter().any(|row| {
-                let same = row.sku_key == known.sku_key && row.option_values == known.option_values;
-                row.variant.id == known.id() && !same
-            })
-        };
-        let release = known.iter().filter(renamed).map(Known::id).collect();
-        let set = |stock: &Stock| {
-            let known = known.iter().find(|known| known.id() == stock.variant_id)?;
-            let differs = set_stock && known.units.stock.on_hand != stock.on_hand;
-            let mut units = known.units;
-            differs.then(|| units.change(MovementKind::Adjustment, |units| units.on_hand = stock.on_hand))
-        };
-        let set: Vec<_> = edited.stock.iter().filter_map(set).collect();
-        if set.iter().any(|changed| changed.stock().available() < 0) {
-            return Err(StoreError::Conflict(super::RESERVED_RULE.into()));
-        }
-        Ok(Self { delete, release, update, insert, set })
-    }
-}
-
-impl VariantChanges<'_> {
-    /// What the ledger keeps of them.
-    pub fn movements(&self, known: &[Known], cause: &Cause) -> Vec<Movement> {
-        let deleted = known.iter().filter(|known| self.delete.contains(&known.id()));
-        let mut movements = removal(deleted, cause);
-        movements.extend(self.insert.iter().filter_map(|row| opened(row.stock, row.product, cause)));
-        movements.extend(self.set.iter().map(|changed| changed.movement(cause)));
-        movements
-    }
-}
-
-/// What the ledger keeps of variants that go.
-pub fn removal<'a>(known: impl Iterator<Item = &'a Known>, cause: &Cause) -> Vec<Movement> {
-    let with_units = known.filter(|known| known.units.stock.on_hand > 0);
-    let removed = with_units.map(|known| {
-        let mut units = known.units;
-        units.change(MovementKind::Removal, |stock| stock.on_hand = 0).movement(cause)
-    });
-    removed.collect()
-}
-
-/// What the ledger keeps of a new product's stock.
-pub fn opening<'a>(stocked: &'a Stocked, cause: &'a Cause) -> impl Iterator<Item = Movement> + 'a {
-    stocked.stock.iter().filter_map(|stock| opened(*stock, &stocked.product, cause))
-}
-
-/// Nothing, where there are no units: the sum of no movements is none.
-fn opened(stock: Stock, product: &Product, cause: &Cause) -> Option<Movement> {
-    let (product_id, owner_id) = (product.id, product.owner_id);
-    let units = Units { product_id, owner_id, stock, version: 0, low_stock: None };
-    let before = Stock { on_hand: 0, reserved: 0, ..stock };
-    let changed = ChangedStock { units, before, kind: MovementKind::Opening };
-    (stock.on_hand > 0).then(|| changed.movement(cause))
-}
-
-/// The edit with the stock as it is, except where the edit sets it.
-pub fn with_known_stock(mut edited: Stocked, known: &[Known], set_stock: bool) -> Stocked {
-    for stock in &mut edited.stock {
-        if let Some(known) = known.iter().find(|known| known.id() == stock.variant_id) {
-            stock.reserved = known.units.stock.reserved;
-            stock.on_hand = if set_stock { stock.on_hand } else { known.units.stock.on_hand };
-        }
-    }
-    for (variant, stock) in edited.product.variants.iter_mut().zip(&edited.stock) {
-        variant.in_stock = stock.available() > 0;
-    }
-    edited
-}
 
 /// The page and count statements of a query, with its parameters numbered in the order owner, category, search.
 /// `contains` is the dialect's function (haystack, needle) → position.
@@ -301,6 +217,11 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
     let id = row.uuid(0).map_err(|error| StoreError::corrupt("products", "id", "?", error))?;
     let wrong = |column| move |error: String| StoreError::corrupt("products", column, id, error);
     let strings = |column, name| row.text(column).and_then(|text| parse(&text)).map_err(wrong(name));
+    let mut variants: Vec<Variant> = row.text(12).and_then(|text| parse(&text)).map_err(wrong("variants"))?;
+    let details = match row.optional_text(18).map_err(wrong("details"))? {
+        Some(text) => read_details(&text, &mut variants).map_err(wrong("details"))?,
+        None => ProductDetails::default(),
+    };
     Ok(Product {
         id,
         owner_id: row.uuid(1).map_err(wrong("owner_id"))?,
@@ -310,30 +231,54 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
         category: row.optional_text(5).map_err(wrong("category"))?,
         tags: strings(6, "tags")?,
         vendor: row.optional_text(7).map_err(wrong("vendor"))?,
-        status: row.text(8).and_then(|word| Status::parse(&word).ok_or(word)).map_err(wrong("status"))?,
+        status: read_status(row, 8, 17).map_err(wrong("status"))?,
         currency: row.text(9).and_then(|code| Currency::parse(&code).ok_or(code)).map_err(wrong("currency"))?,
         option_names: strings(10, "option_names")?,
         images: row.text(11).and_then(|text| parse(&text)).map_err(wrong("images"))?,
-        variants: row.text(12).and_then(|text| parse(&text)).map_err(wrong("variants"))?,
+        variants,
         version: row.integer(13).map_err(wrong("version"))?,
         created_at: row.integer(14).map(Timestamp).map_err(wrong("created_at"))?,
         updated_at: row.integer(15).map(Timestamp).map_err(wrong("updated_at"))?,
         import_digest: row.optional_bytes(16).map_err(wrong("import_digest"))?,
+        details,
     })
 }
 
-/// The first three columns of [`STOCK_OF`] and `keys_of`.
+/// Gives the variants what is known of them besides; a release that does not know it may have taken some away, or said that one whose
+/// units are not counted is out of stock.
+fn read_details(text: &str, variants: &mut [Variant]) -> Result<ProductDetails, String> {
+    let stored: StoredDetails<'_> = parse(text)?;
+    let mut known: HashMap<Uuid, VariantDetails> =
+        stored.variants.into_iter().map(|(id, details)| (id, details.into_owned())).collect();
+    for variant in variants {
+        variant.details = known.remove(&variant.id).unwrap_or_default();
+        variant.in_stock |= !variant.details.inventory.is_tracked();
+    }
+    Ok(stored.product.into_owned())
+}
+
+pub fn read_status(row: &impl Columns, status: usize, unlisted: usize) -> Result<Status, String> {
+    let status = row.text(status).and_then(|word| Status::parse(&word).ok_or(word))?;
+    let is_unlisted = status == Status::Draft && row.boolean(unlisted)?;
+    Ok(if is_unlisted { Status::Unlisted } else { status })
+}
+
+/// The first four columns of [`STOCK_OF`] and `keys_of`.
 pub fn stock(row: &impl Columns) -> Result<Stock, StoreError> {
     let variant_id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, variant_id, error);
-    let on_hand = row.integer(1).map_err(wrong("on_hand"))?;
-    Ok(Stock { variant_id, on_hand, reserved: row.integer(2).map_err(wrong("reserved"))? })
+    Ok(Stock {
+        variant_id,
+        on_hand: row.integer(1).map_err(wrong("on_hand"))?,
+        reserved: row.integer(2).map_err(wrong("reserved"))?,
+        backordered: row.integer(3).map_err(wrong("backordered"))?,
+    })
 }
 
 /// # Errors
-/// `Conflict` when units of any are reserved.
-pub fn none_reserved<'a>(mut lost: impl Iterator<Item = &'a Known>) -> Result<(), StoreError> {
-    match lost.any(|known| known.units.stock.reserved > 0) {
+/// `Conflict` when units of any are promised.
+pub fn none_promised<'a>(mut lost: impl Iterator<Item = &'a Known>) -> Result<(), StoreError> {
+    match lost.any(|known| known.units.stock.is_promised()) {
         true => Err(StoreError::Conflict(super::RESERVED_RULE.into())),
         false => Ok(()),
     }
@@ -346,10 +291,10 @@ pub fn show(shown: &str, product: Uuid, stock: &[Stock]) -> Result<(String, bool
         parse(shown).map_err(|error| StoreError::corrupt("products", "variants", product, error))?;
     for variant in &mut variants {
         if let Some(stock) = stock.iter().find(|stock| stock.variant_id == variant.id) {
-            variant.in_stock = stock.available() > 0;
+            variant.in_stock = variant.is_in_stock(stock);
         }
     }
-    Ok((list(&variants), variants.iter().any(|variant| variant.in_stock)))
+    Ok((variants_text(&variants), variants.iter().any(|variant| variant.in_stock)))
 }
 
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {

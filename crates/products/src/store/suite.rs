@@ -9,9 +9,11 @@ use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
 use platform::idempotency::{Answered, Claim};
 
-use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, Store, open};
+use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, StockEdit, Store, Update, open};
 use crate::events;
-use crate::model::{Cause, ChangedStock, Image, Product, Status, Stock, Stocked, Variant, handle};
+use crate::model::{
+    Cause, ChangedStock, Image, Product, ProductDetails, Status, Stock, Stocked, Variant, VariantDetails, handle,
+};
 
 /// Runs the test on an empty store of each kind.
 pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
@@ -47,9 +49,10 @@ impl Fixture {
             price,
             compare_at_price: Some(price + 500),
             in_stock: on_hand > 0,
+            details: VariantDetails::default(),
         };
         let variants = vec![variant("S", 1_000, 3), variant("L", 800, 0)];
-        let stock = |(variant, on_hand): (&Variant, _)| Stock { variant_id: variant.id, on_hand, reserved: 0 };
+        let stock = |(variant, on_hand): (&Variant, _)| Stock::new(variant.id, on_hand);
         let stock = variants.iter().zip([3, 0]).map(stock).collect();
         let product = Product {
             id: self.context.id_for(self.owner).unwrap(),
@@ -69,6 +72,7 @@ impl Fixture {
             created_at: Timestamp(1_700_000_000_000_000),
             updated_at: Timestamp(1_700_000_000_000_000),
             import_digest: None,
+            details: ProductDetails::default(),
         };
         Stocked { product, stock }
     }
@@ -99,7 +103,10 @@ impl Fixture {
             effects.events.extend(changed.iter().map(|changed| event(changed).unwrap()));
             Ok(effects)
         };
-        self.store.update(edited.clone(), expected, set_stock, cause, Box::new(with_stock)).await
+        let stock = if set_stock { StockEdit::Set } else { StockEdit::Keep };
+        let effects = Box::new(with_stock);
+        let update = Update { stocked: edited.clone(), expected, stock, cause, effects };
+        Ok(self.store.update(vec![update]).await?.is_some())
     }
 
     pub async fn execute(&self, sql: &'static str) {
@@ -133,6 +140,7 @@ fn what_is_inserted_is_read_back_whole() {
 #[test]
 fn a_refused_insert_leaves_nothing() {
     on_both(async |f| {
+        f.store.set_unique_skus(true).await.unwrap();
         let first = f.product("desk");
         f.insert(&first).await.unwrap();
         let same_handle = f.product("desk");
@@ -289,6 +297,7 @@ fn an_edit_applies_to_the_version_it_was_made_on() {
 #[test]
 fn variants_of_a_product_may_trade_skus_and_options() {
     on_both(async |f| {
+        f.store.set_unique_skus(true).await.unwrap();
         let mut desk = f.product("desk");
         f.insert(&desk).await.unwrap();
         desk.product.version = 2;

@@ -204,16 +204,16 @@ fn a_page_of_large_products_is_short(topology: Topology) {
     let server = Server::start(topology);
     let ada = register(&server);
     let seller = log_in(&server, &ada.email);
-    for n in 0..6 {
-        let large = json!({ "name": format!("Large {n}"), "price": 1, "description": "a".repeat(900_000) });
+    for n in 0..48 {
+        let large = json!({ "name": format!("Large {n}"), "price": 1, "description": "a".repeat(65_536) });
         let made = ada.api.post("/api/v1/products", &large).expect(201).json();
         let path = path(&made["data"]["product"]);
         patch(&seller, &path, "*", &json!({ "status": "active" })).expect(200);
     }
-    let first = server.client().get(PRODUCTS).expect(200);
-    assert!(first.body.len() < 3_000_000, "{} bytes", first.body.len());
+    let first = server.client().get(&format!("{PRODUCTS}?limit=100")).expect(200);
+    assert!(first.body.len() < 2_500_000, "{} bytes", first.body.len());
     let all = walk(&server.client(), "/api/v2/products?sort=newest", 100);
-    assert_eq!(all.len(), 6);
+    assert_eq!(all.len(), 48);
 }
 
 fn bodies_must_be_json_objects(topology: Topology) {

@@ -245,6 +245,18 @@ impl Postgres {
         Ok(transaction.commit().await?)
     }
 
+    /// Runs statements that change the schema, all of them or none, however long they take.
+    ///
+    /// # Errors
+    /// As a statement; `Unavailable`.
+    pub async fn change_schema(&self, sql: &'static str) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        transaction.batch_execute("set local statement_timeout = 0").await?;
+        transaction.batch_execute(sql).await?;
+        Ok(transaction.commit().await?)
+    }
+
     pub(super) async fn require_current(
         &self,
         steps: &'static [Migration],

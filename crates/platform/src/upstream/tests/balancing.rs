@@ -1,5 +1,7 @@
 //! How calls are spread.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::upstream::balance::{Choice, Tried};
 
@@ -20,7 +22,7 @@ fn instances(count: u8) -> Vec<Arc<Instance>> {
 fn chosen(instances: &[Arc<Instance>], balance: Balance, now: Instant) -> Vec<usize> {
     let mut counts = vec![0; instances.len()];
     for turn in 0..10_000 {
-        let choice = Choice { balance, key: None, turn, tried: &Tried::default(), now };
+        let choice = Choice { balance, affinity: None, turn, tried: &Tried::default(), now };
         let chosen = choice.among(instances).unwrap();
         counts[instances.iter().position(|instance| Arc::ptr_eq(instance, chosen)).unwrap()] += 1;
     }
@@ -28,8 +30,12 @@ fn chosen(instances: &[Arc<Instance>], balance: Balance, now: Instant) -> Vec<us
 }
 
 fn by_key(instances: &[Arc<Instance>], key: u64) -> SocketAddr {
+    by(instances, Balance::Sticky, Affinity::Preferred(key), 0)
+}
+
+fn by(instances: &[Arc<Instance>], balance: Balance, affinity: Affinity, turn: usize) -> SocketAddr {
     let (tried, now) = (Tried::default(), Instant::now());
-    let choice = Choice { balance: Balance::Sticky, key: Some(key), turn: 0, tried: &tried, now };
+    let choice = Choice { balance, affinity: Some(affinity), turn, tried: &tried, now };
     choice.among(instances).unwrap().socket
 }
 
@@ -58,12 +64,12 @@ async fn what_was_ejected_or_tried_is_not_chosen() {
     tried.add(&all[1]);
     for turn in 0..100 {
         for balance in [Balance::LeastLoaded, Balance::RoundRobin, Balance::Sticky] {
-            let choice = Choice { balance, key: Some(turn as u64), turn, tried: &tried, now };
+            let choice = Choice { balance, affinity: Some(Affinity::Needed(turn as u64)), turn, tried: &tried, now };
             assert_eq!(choice.among(&all).unwrap().socket, all[2].socket);
         }
     }
     tried.add(&all[2]);
-    let choice = Choice { balance: Balance::RoundRobin, key: None, turn: 0, tried: &tried, now };
+    let choice = Choice { balance: Balance::RoundRobin, affinity: None, turn: 0, tried: &tried, now };
     assert!(choice.among(&all).is_none());
     assert_eq!(choice.last_resort(&all).unwrap().socket, all[0].socket);
     all[0].eject(Health::Hung);
@@ -117,10 +123,24 @@ async fn a_key_stays_where_it_is_while_others_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_needed_is_heeded_whatever_the_balance() {
+    let all = instances(4);
+    for key in 0..50 {
+        let its = by_key(&all, key);
+        for balance in [Balance::LeastLoaded, Balance::RoundRobin, Balance::Sticky] {
+            let chosen = |affinity| (0..40).map(|turn| by(&all, balance, affinity, turn)).collect::<HashSet<_>>();
+            assert_eq!(chosen(Affinity::Needed(key)), HashSet::from([its]), "{balance:?}");
+            let spread = chosen(Affinity::Preferred(key)).len();
+            assert_eq!(spread == 1, balance == Balance::Sticky, "{balance:?}: {spread}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn calls_with_a_key_go_to_one_server_and_to_another_when_that_is_gone() {
     let (one, other) = (Server::start().await, Server::start().await);
     let upstream = Upstream::start(Settings { balance: Balance::Sticky, ..settings([one.address(), other.address()]) });
-    let with_key = || Call { sticky: Some(7), ..post("/") };
+    let with_key = || Call { affinity: Some(Affinity::Preferred(7)), ..post("/") };
     for _ in 0..10 {
         upstream.call(with_key()).await.unwrap();
     }

@@ -186,7 +186,7 @@ fn post(path: &str) -> Call {
 fn call(method: Method, path: &str, time: Duration) -> Call {
     let repeatable = method == Method::GET;
     let request = Request::builder().method(method).uri(path).body(Bytes::from_static(b"body")).unwrap();
-    Call { request, deadline: Instant::now() + time, repeatable, sticky: None }
+    Call { request, deadline: Instant::now() + time, repeatable, affinity: None }
 }
 
 async fn text(answer: Response<Body>) -> String {

@@ -167,7 +167,7 @@ async fn ask(upstream: &Upstream, envoy: &Envoy) -> Result<(StatusCode, HeaderMa
     let statement = statement.ok_or("the question could not be signed")?;
     let request = Request::get(About::PATH).header(STATEMENT, statement).body(Bytes::new());
     let request = request.map_err(|error| error.to_string())?;
-    let call = Call { request, deadline: Instant::now() + PATIENCE, repeatable: true, sticky: None };
+    let call = Call { request, deadline: Instant::now() + PATIENCE, repeatable: true, affinity: None };
     let answer = upstream.call(call).await.map_err(|error| error.to_string())?;
     let (parts, body) = answer.into_parts();
     let body = tokio::time::timeout(PATIENCE, body::to_bytes(body, ANSWER)).await;

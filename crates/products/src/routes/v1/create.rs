@@ -13,9 +13,10 @@ use platform::http::openapi::IdempotencyKeyHeader;
 use platform::http::v1::{self, Failure, Fields, Success};
 use platform::idempotency::Repeat;
 
-use super::fields::{self, NewProductBody, ProductFields};
+use super::fields::{NewProductBody, Sent};
 use super::{ProductData, V1Product, caller};
-use crate::model::{Content, Stocked};
+use crate::events;
+use crate::model::{Content, Edit, Stocked};
 use crate::routes::Endpoints;
 
 /// Create a product: a draft of one variant
@@ -32,10 +33,17 @@ pub async fn handle(
     let caller = caller(principal, &parts);
     let headers = parts.headers.clone();
     let Fields { fields, raw } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
-    let checked = fields::check(&fields, products.currency(), true).map_err(Failure::validation)?;
+    let (sent, currency) = (Sent::read(fields, true), products.currency());
+    if let Some(refusal) = sent.judge(None, currency) {
+        return Err(refusal);
+    }
     let claim = idempotency::claim(&headers, &caller.principal, "/api/v1/products", &raw, products.context.now())?;
-    let content = content(checked, products.currency());
-    let answer = products.create(caller, content, claim.map(Repeat::of_success), render).await?;
+    let (session, stock) = (caller.principal.session_id, sent.edit.stock.unwrap_or_default());
+    let answer = products.create(caller, content(sent.edit, currency), claim.map(Repeat::of_success), render).await?;
+    // A repeated answer too: it shows what was sent.
+    if let Some(id) = events::product_in(&answer.subject) {
+        endpoints.shown.remember(session, [(id, stock)]);
+    }
     let mut response = v1::json(StatusCode::CREATED, answer.body);
     if answer.replayed {
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
@@ -43,12 +51,12 @@ pub async fn handle(
     Ok(response)
 }
 
-fn content(checked: ProductFields, currency: Currency) -> Content {
-    let price = Money { amount: checked.price.unwrap_or_default(), currency };
+fn content(new: Edit, currency: Currency) -> Content {
+    let price = Money { amount: new.amount(currency).unwrap_or_default(), currency };
     Content {
-        description: checked.description.flatten(),
-        category: checked.category.flatten(),
-        ..Content::plain(checked.name.unwrap_or_default(), price, checked.stock.unwrap_or_default())
+        description: new.description.flatten(),
+        category: new.category.flatten(),
+        ..Content::plain(new.name.unwrap_or_default(), price, new.stock.unwrap_or_default())
     }
 }
 

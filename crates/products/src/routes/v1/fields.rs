@@ -1,17 +1,29 @@
 //! v1's rules for a product's fields, in the contract's order and words.
 
-use kernel::{Currency, Money, parse_whole};
-use platform::http::v1::FieldError;
+use kernel::money::DecimalError;
+use kernel::{Currency, Money, Violation, parse_whole};
+use platform::http::v1::{Failure, FieldError};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::model::{MAX_CATEGORY, MAX_NAME, MAX_STOCK, highest_price};
+use crate::model::edit::SEVERAL_VARIANTS;
+use crate::model::{Edit, MAX_STOCK, Product};
 
 const NAME: &str = "Product name must be between 1 and 200 characters";
 const PRICE: &str = "Price must be a positive number";
 const STOCK: &str = "Stock must be a non-negative integer";
 const CATEGORY: &str = "Category must not exceed 100 characters";
-const DESCRIPTION: &str = "Description must be a string";
+const DESCRIPTION: &str = "Description must be at most 64 KiB";
+const NO_TEXT: &str = "Description must be a string";
+const PRICE_OF_SEVERAL: &str = "This product has several variants: its price is read-only here";
+const STOCK_OF_SEVERAL: &str = "This product has several variants: its stock is read-only here";
+
+/// The fields in the order of their rules, and what is said of one that breaks its own.
+const RULES: [Broken; 5] =
+    [("name", NAME), ("price", PRICE), ("stock", STOCK), ("category", CATEGORY), ("description", DESCRIPTION)];
+
+/// A field, and what v1 says of it.
+type Broken = (&'static str, &'static str);
 
 /// A product to create. As clients are told; the fields are read the way the monolith read them, see [`check`].
 #[derive(ToSchema)]
@@ -20,13 +32,14 @@ const DESCRIPTION: &str = "Description must be a string";
 pub struct NewProductBody {
     #[schema(min_length = 1, max_length = 200, example = "Desk lamp")]
     name: String,
-    /// Decimal; a number is taken too.
+    /// Decimal, in the shop's currency; a number is taken too.
     #[schema(example = "39.90")]
     price: String,
     #[schema(minimum = 0, maximum = 2147483647, example = 5)]
     stock: Option<i64>,
     #[schema(max_length = 100, example = "Lighting")]
     category: Option<String>,
+    /// At most 64 KiB of UTF-8.
     description: Option<String>,
 }
 
@@ -37,58 +50,83 @@ pub struct NewProductBody {
 pub struct ProductBody {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
-    /// Decimal; a number is taken too.
+    /// Decimal, in the product's currency; a number is taken too.
     #[schema(nullable = false, example = "49.90")]
     price: Option<String>,
+    /// Units on hand. The number that this session was shown last changes nothing, whatever was sold since.
     #[schema(minimum = 0, maximum = 2147483647, nullable = false)]
     stock: Option<i64>,
     #[schema(max_length = 100)]
     category: Option<String>,
+    /// At most 64 KiB of UTF-8.
     description: Option<String>,
 }
 
-/// The fields that were sent and hold.
-#[derive(Debug, Default)]
-pub struct ProductFields {
-    pub name: Option<String>,
-    pub price: Option<i64>,
-    pub stock: Option<i64>,
-    pub category: Option<Option<String>>,
-    pub description: Option<Option<String>>,
+/// What was sent, as far as it can be judged by itself.
+pub struct Sent {
+    fields: Map<String, Value>,
+    pub edit: Edit,
+    /// What is wrong with it whatever product it is for.
+    broken: Vec<Broken>,
 }
 
-/// Checks the fields that are there; with `all`, name and price must be.
-///
-/// # Errors
-/// One entry per broken rule.
-pub fn check(fields: &Map<String, Value>, currency: Currency, all: bool) -> Result<ProductFields, Vec<FieldError>> {
-    let mut broken = Vec::new();
-    let mut checked = ProductFields::default();
-    let mut field = |name: &'static str, required: bool, message, take: &mut dyn FnMut(&Value) -> Option<()>| {
-        let value = fields.get(name);
-        let holds = match value {
-            None => !required,
-            Some(value) => take(value).is_some(),
+impl Sent {
+    /// Reads the fields that are there; with `all`, name and price must be.
+    pub fn read(fields: Map<String, Value>, all: bool) -> Self {
+        let (mut edit, mut broken) = (Edit::default(), Vec::new());
+        let mut field = |name: &'static str, required: bool, message, take: &mut dyn FnMut(&Value) -> Option<()>| {
+            let holds = match fields.get(name) {
+                None => !required,
+                Some(value) => take(value).is_some(),
+            };
+            if !holds {
+                broken.push((name, message));
+            }
         };
-        if !holds {
-            broken.push(FieldError::body(name, value, message));
-        }
-    };
-    field("name", all, NAME, &mut |value| {
-        let name = text(value)?.trim().to_owned();
-        (1..=MAX_NAME).contains(&name.chars().count()).then(|| checked.name = Some(name))
-    });
-    field("price", all, PRICE, &mut |value| price(value, currency).map(|price| checked.price = Some(price)));
-    field("stock", false, STOCK, &mut |value| stock(value).map(|stock| checked.stock = Some(stock)));
-    field("category", false, CATEGORY, &mut |value| {
-        let category = optional(value)?;
-        let fits = category.as_ref().is_none_or(|category| category.chars().count() <= MAX_CATEGORY);
-        fits.then(|| checked.category = Some(category))
-    });
-    field("description", false, DESCRIPTION, &mut |value| {
-        optional(value).map(|description| checked.description = Some(description))
-    });
-    if broken.is_empty() { Ok(checked) } else { Err(broken) }
+        field("name", all, NAME, &mut |value| {
+            let name = text(value)?.trim().to_owned();
+            (!name.is_empty()).then(|| edit.name = Some(name))
+        });
+        field("price", all, PRICE, &mut |value| price(value).map(|price| edit.price = Some(price)));
+        field("stock", false, STOCK, &mut |value| stock(value).map(|stock| edit.stock = Some(stock)));
+        field("category", false, CATEGORY, &mut |value| optional(value).map(|category| edit.category = Some(category)));
+        field("description", false, NO_TEXT, &mut |value| {
+            optional(value).map(|description| edit.description = Some(description))
+        });
+        Self { fields, edit, broken }
+    }
+
+    /// Whether no product could take it.
+    pub fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// The refusal of what breaks a rule, if anything does: with a product, as a change of it; without, as a product of `currency`.
+    pub fn judge(&self, product: Option<&Product>, currency: Currency) -> Option<Failure> {
+        let more = self.edit.broken(product, currency).into_iter().filter_map(rule);
+        let broken: Vec<Broken> = self.broken.iter().copied().chain(more).collect();
+        (!broken.is_empty()).then(|| self.refusal(broken))
+    }
+
+    /// The refusal of an edit by the product that it was for.
+    pub fn refused(&self, violations: &[Violation]) -> Failure {
+        let broken = violations.iter().filter_map(|violation| match (&*violation.field, violation.code) {
+            ("price", SEVERAL_VARIANTS) => Some(("price", PRICE_OF_SEVERAL)),
+            ("stock", SEVERAL_VARIANTS) => Some(("stock", STOCK_OF_SEVERAL)),
+            (field, _) => rule(field),
+        });
+        self.refusal(broken.collect())
+    }
+
+    fn refusal(&self, mut broken: Vec<Broken>) -> Failure {
+        broken.sort_by_key(|(field, _)| RULES.iter().position(|(rule, _)| rule == field));
+        let told = broken.into_iter().map(|(field, message)| FieldError::body(field, self.fields.get(field), message));
+        Failure::validation(told.collect())
+    }
+}
+
+fn rule(field: &str) -> Option<Broken> {
+    RULES.into_iter().find(|(rule, _)| *rule == field)
 }
 
 /// Text as sent; numbers and booleans stand for their text, as they did for the monolith.
@@ -118,10 +156,13 @@ fn number(value: &Value) -> Option<String> {
     }
 }
 
-/// Minor units, rounded half up to two decimals.
-fn price(value: &Value, currency: Currency) -> Option<i64> {
-    let price = Money::from_decimal(&number(value)?, currency, 2).ok()?;
-    (price.amount <= highest_price(currency)).then_some(price.amount)
+/// A decimal that is not negative. What it is worth, and whether that is too much, depends on a currency.
+fn price(value: &Value) -> Option<String> {
+    let price = number(value)?;
+    match Money::from_decimal(&price, Currency::USD, 0) {
+        Ok(_) | Err(DecimalError::TooLarge) => Some(price),
+        Err(DecimalError::Syntax | DecimalError::Negative) => None,
+    }
 }
 
 fn stock(value: &Value) -> Option<i64> {

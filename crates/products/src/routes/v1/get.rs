@@ -39,6 +39,7 @@ pub async fn handle(
             true => Some(Owner::from(&caller)),
             false => others.first().map(Owner::from),
         };
+        endpoints.shown.remember(caller.session_id, [(product.id, found.total())]);
         let product = V1Product::new(product, found.total(), owner);
         Ok::<_, Error>(Success::data(ProductData { product }).into_response())
     };

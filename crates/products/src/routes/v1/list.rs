@@ -62,6 +62,7 @@ pub async fn handle(
         true => Some(Owner::from(&caller)),
         false => owners.iter().find(|account| account.id == id).map(Owner::from),
     };
+    endpoints.shown.remember(caller.session_id, products.iter().map(|(product, stock)| (product.id, *stock)));
     let products =
         products.iter().map(|(product, stock)| V1Product::new(product, *stock, owner_of(product.owner_id))).collect();
     Ok(Success::data(Data { products, pagination: page.of(total) }).into_response())

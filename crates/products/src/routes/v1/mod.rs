@@ -5,6 +5,7 @@ pub mod delete;
 pub mod fields;
 pub mod get;
 pub mod list;
+pub mod shown;
 pub mod update;
 
 use auth::Account;
@@ -26,8 +27,8 @@ pub struct V1Product<'a> {
     #[schema(example = "Desk lamp")]
     pub name: &'a str,
     pub description: Option<&'a str>,
-    /// The lowest of its variants' prices, with two decimals.
-    #[schema(example = "39.90", pattern = "^[0-9]+[.][0-9]{2}$")]
+    /// The lowest of its variants' prices, with the decimals of its currency: two of most.
+    #[schema(example = "39.90", pattern = "^[0-9]+([.][0-9]{2,4})?$")]
     pub price: String,
     /// The sum of its variants.
     #[schema(example = 5)]
@@ -75,7 +76,7 @@ impl<'a> V1Product<'a> {
             id: product.id,
             name: &product.name,
             description: product.description.as_deref(),
-            price: product.money(product.lowest_price()).to_decimal(2),
+            price: product.shown_price(),
             stock,
             category: product.category.as_deref(),
             user_id: product.owner_id,

@@ -8,11 +8,10 @@ use kernel::Error;
 use platform::http::caller::V1User;
 use platform::http::openapi::IdInPath;
 use platform::http::path::PathId;
-use platform::http::v1::{Failure, FailureBody, FieldError, Fields, Success, Words};
+use platform::http::v1::{Failure, FailureBody, Fields, Success, Words};
 
-use super::fields::{self, ProductBody, ProductFields};
+use super::fields::{ProductBody, Sent};
 use super::{ProductData, V1Product, caller};
-use crate::model::Edit;
 use crate::routes::Endpoints;
 
 const WORDS: Words = Words {
@@ -20,8 +19,6 @@ const WORDS: Words = Words {
     forbidden: "Access denied. You can only update your own products.",
     ..Words::NONE
 };
-const PRICE: &str = "This product has several variants: its price is read-only here";
-const STOCK: &str = "This product has several variants: its stock is read-only here";
 
 /// Change any of a product's fields
 #[utoipa::path(put, path = "/api/v1/products/{id}", operation_id = "v1_update_product", tag = "products",
@@ -36,20 +33,26 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let caller = caller(principal, &parts);
     let Fields { fields, .. } = Fields::from_request(Request::from_parts(parts, body), &()).await?;
-    let checked = fields::check(&fields, endpoints.products.currency(), false).map_err(Failure::validation)?;
-    let updated =
-        endpoints.products.edit(caller, id.unwrap_or_default(), edit(checked)).await.map_err(|error| match error {
-            Error::Invalid(broken) if broken.iter().any(|violation| violation.field == "price") => {
-                Failure::validation(vec![FieldError::body("price", fields.get("price"), PRICE)])
-            }
-            Error::Invalid(_) => Failure::validation(vec![FieldError::body("stock", fields.get("stock"), STOCK)]),
-            other => WORDS.failure(other),
-        })?;
+    let (products, id, sent) = (&endpoints.products, id.unwrap_or_default(), Sent::read(fields, false));
+    if sent.is_broken() {
+        // What comes back as it was shown is not wrong: those who manage the product are not told so.
+        let present = products.managed(&caller.principal, id).await.ok();
+        let refusal = sent.judge(present.as_ref().map(|present| &present.product), products.currency());
+        refusal.map_or(Ok(()), Err)?;
+    }
+    let session = caller.principal.session_id;
+    let mut edit = sent.edit.clone();
+    // The form posts back the stock that it was shown, however many units were sold since: that is no change.
+    edit.stock = edit.stock.filter(|stock| endpoints.shown.last(session, id) != Some(*stock));
+    let updated = products.edit(caller, id, edit).await.map_err(|error| match error {
+        Error::Invalid(violations) => sent.refused(&violations),
+        // Input is refused first. Of a product that is not the caller's, it cannot be what they were shown.
+        Error::NotFound | Error::Forbidden => {
+            sent.judge(None, products.currency()).unwrap_or_else(|| WORDS.failure(error))
+        }
+        other => WORDS.failure(other),
+    })?;
+    endpoints.shown.remember(session, [(id, updated.total())]);
     let data = ProductData { product: V1Product::new(&updated.product, updated.total(), None) };
     Ok(Success::said("Product updated successfully", data).into_response())
-}
-
-fn edit(checked: ProductFields) -> Edit {
-    let ProductFields { name, price, stock, category, description } = checked;
-    Edit { name, description, category, price, stock }
 }

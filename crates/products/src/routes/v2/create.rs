@@ -28,7 +28,7 @@ pub async fn handle(
     JsonBody { value, raw }: JsonBody<NewProduct>,
 ) -> Result<Response, Refusal> {
     let products = &endpoints.products;
-    let content = Listing::from(value).check(true)?;
+    let content = Listing::from(value).check(None)?;
     let repeat = repeatable.by(&user.principal, PATH.to_owned(), &raw, products.context.now())?;
     let answer = products.create(caller(user), content, repeat, render).await?;
     Ok(v2::repeat::response(answer, created))

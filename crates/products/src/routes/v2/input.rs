@@ -13,7 +13,8 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::{
-    Image, ListedVariant, Listing, MAX_OPTION, MAX_OPTIONS, Offer, Patch, PricePatch, Status, VariantPatch,
+    Attributes, Grams, Image, Inventory, ListedVariant, Listing, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME,
+    MAX_ATTRIBUTES, MAX_OPTION, MAX_OPTIONS, MAX_TAG, Offer, Patch, PricePatch, ProductDetails, Status, VariantPatch,
 };
 
 /// What to change of a price. Where there is none yet, both.
@@ -33,9 +34,9 @@ pub struct PriceChange {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewImage {
-    #[schema(min_length = 1, max_length = 2000, pattern = r"^https?://[^\s/?#]+([/?#]\S*)?$")]
+    #[schema(min_length = 1, max_length = 2048, pattern = r"^https?://[^\s/?#]+([/?#]\S*)?$")]
     url: String,
-    #[schema(max_length = 500)]
+    #[schema(max_length = 512)]
     #[serde(default)]
     alt: Option<String>,
 }
@@ -47,23 +48,31 @@ macro_rules! product_body {
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "Desk lamp")]
+            #[schema(min_length = 1, max_length = 255, pattern = r"\S", example = "Desk lamp")]
             name: String,
-            #[schema(max_length = 20000)]
+            #[schema(max_length = 65536)]
             description: Option<String>,
-            #[schema(max_length = 100, example = "Lighting")]
+            #[schema(max_length = 255, example = "Lighting")]
             category: Option<String>,
-            #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
+            #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 250)]
             tags: Option<Vec<String>>,
-            #[schema(max_length = 200)]
+            #[schema(max_length = 255)]
             vendor: Option<String>,
             #[doc = $status]
             status: Option<Status>,
             #[doc = $handle]
-            #[schema(min_length = 1, max_length = 200, example = "desk-lamp")]
+            #[schema(min_length = 1, max_length = 255, example = "desk-lamp")]
             handle: Option<String>,
-            #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+            #[schema(value_type = Option<Vec<NewImage>>, max_items = 250)]
             images: Option<Vec<Object<NewImage>>>,
+            /// Such as `Home & Garden > Decor > Mirrors`.
+            #[schema(max_length = 1000)]
+            category_path: Option<String>,
+            #[schema(max_length = 255)]
+            seo_title: Option<String>,
+            #[schema(max_length = 5000)]
+            seo_description: Option<String>,
+            attributes: Option<AttributeMap>,
             #[schema(value_type = Option<Money>)]
             price: Option<Object<Money>>,
             #[schema(value_type = Option<Money>)]
@@ -72,11 +81,16 @@ macro_rules! product_body {
             sku: Option<String>,
             #[schema(min_length = 1, max_length = 255)]
             barcode: Option<String>,
+            inventory: Option<Inventory>,
+            /// Whether it is sold beyond its stock.
+            backorder: Option<bool>,
+            #[schema(value_type = Option<f64>, minimum = 0, maximum = 1000000000)]
+            weight_grams: Option<Grams>,
             $(/// Units on hand; 0 if it is absent.
             #[schema(minimum = 0, maximum = 2147483647)]
             $stock: Option<i64>,)?
             /// All have the same option names, and one currency.
-            #[schema(value_type = Option<Vec<$variant>>, min_items = 1, max_items = 100)]
+            #[schema(value_type = Option<Vec<$variant>>, min_items = 1, max_items = 2048)]
             variants: Option<Vec<Object<$variant>>>,
         }
 
@@ -88,6 +102,9 @@ macro_rules! product_body {
                     sku: body.sku,
                     barcode: body.barcode,
                     stock: None $(.or(body.$stock))?,
+                    inventory: body.inventory,
+                    backorder: body.backorder,
+                    weight: body.weight_grams,
                 };
                 Listing {
                     name: body.name,
@@ -98,6 +115,12 @@ macro_rules! product_body {
                     status: body.status,
                     handle: body.handle,
                     images: images(body.images),
+                    details: ProductDetails {
+                        category_path: body.category_path,
+                        seo_title: body.seo_title,
+                        seo_description: body.seo_description,
+                        attributes: body.attributes.map(|AttributeMap(attributes)| attributes).unwrap_or_default(),
+                    },
                     plain,
                     variants: body.variants.map(|variants| variants.into_iter().map(|Object(v)| v.into()).collect()),
                 }
@@ -120,11 +143,17 @@ macro_rules! variant_body {
             price: Object<Money>,
             #[schema(value_type = Option<Money>)]
             compare_at_price: Option<Object<Money>>,
-            /// Unique per owner, regardless of case.
             #[schema(min_length = 1, max_length = 255)]
             sku: Option<String>,
             #[schema(min_length = 1, max_length = 255)]
             barcode: Option<String>,
+            inventory: Option<Inventory>,
+            /// Whether it is sold beyond its stock.
+            backorder: Option<bool>,
+            #[schema(value_type = Option<f64>, minimum = 0, maximum = 1000000000)]
+            weight_grams: Option<Grams>,
+            #[schema(value_type = Option<Vec<NewImage>>, max_items = 10)]
+            images: Option<Vec<Object<NewImage>>>,
             $(/// Units on hand; 0 if it is absent.
             #[schema(minimum = 0, maximum = 2147483647)]
             $stock: Option<i64>,)?
@@ -138,8 +167,11 @@ macro_rules! variant_body {
                     sku: body.sku,
                     barcode: body.barcode,
                     stock: None $(.or(body.$stock))?,
+                    inventory: body.inventory,
+                    backorder: body.backorder,
+                    weight: body.weight_grams,
                 };
-                ListedVariant { id: None $(.or(body.$id))?, options: body.options.0, offer }
+                ListedVariant { id: None $(.or(body.$id))?, options: body.options.0, images: images(body.images), offer }
             }
         }
     };
@@ -161,8 +193,8 @@ variant_body! {
 }
 
 product_body! {
-    /// All that can be edited of a product: what is absent is cleared, but the status and the handle stay. Stock is changed by
-    /// `stock-adjustments` only.
+    /// All that can be edited of a product: what is absent is cleared, but the status, the handle, and each variant's inventory and
+    /// backorder stay. Stock is changed by `stock-adjustments` only.
     ProductReplacement of VariantReplacement,
     "The present one stays unless it says otherwise.",
     "As of a new product; the present one stays if it is absent."
@@ -179,29 +211,41 @@ variant_body! {
 #[serde(deny_unknown_fields)]
 pub struct ProductPatch {
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(min_length = 1, max_length = 200, pattern = r"\S", nullable = false)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"\S", nullable = false)]
     name: Option<String>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<String>, max_length = 20000)]
+    #[schema(value_type = Option<String>, max_length = 65536)]
     description: Option<Option<String>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     category: Option<Option<String>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 50)]
+    #[schema(value_type = Option<BTreeSet<Tag>>, max_items = 250)]
     tags: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, max_length = 255)]
     vendor: Option<Option<String>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(nullable = false)]
     status: Option<Status>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(min_length = 1, max_length = 255, nullable = false)]
     handle: Option<String>,
     #[serde(default, deserialize_with = "v2::sent")]
-    #[schema(value_type = Option<Vec<NewImage>>, max_items = 50)]
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 250)]
     images: Option<Option<Vec<Object<NewImage>>>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    category_path: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, max_length = 255)]
+    seo_title: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<String>, max_length = 5000)]
+    seo_description: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<AttributesPatch>)]
+    attributes: Option<Option<AttributesPatch>>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<PriceChange>, nullable = false)]
     price: Option<Object<PriceChange>>,
@@ -214,6 +258,16 @@ pub struct ProductPatch {
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     barcode: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    inventory: Option<Inventory>,
+    /// Whether it is sold beyond its stock.
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    backorder: Option<bool>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 1000000000)]
+    weight_grams: Option<Option<Grams>>,
 }
 
 /// The fields of a variant to change (RFC 7396): prices and options are merged with the present ones.
@@ -236,6 +290,19 @@ pub struct VariantChange {
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     barcode: Option<Option<String>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    inventory: Option<Inventory>,
+    /// Whether it is sold beyond its stock.
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    backorder: Option<bool>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 1000000000)]
+    weight_grams: Option<Option<Grams>>,
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(value_type = Option<Vec<NewImage>>, max_items = 10)]
+    images: Option<Option<Vec<Object<NewImage>>>>,
 }
 
 /// Names with values, in the order sent, repeated names among them: the rules tell of those.
@@ -304,12 +371,59 @@ fn options(values: SchemaType, about: &str) -> RefOr<Schema> {
     RefOr::T(Schema::from(options))
 }
 
+/// `{"custom.material": "Wool"}`, in the order in which they are shown.
+#[derive(Debug, Deserialize)]
+pub struct AttributeMap(Attributes);
+
+impl PartialSchema for AttributeMap {
+    fn schema() -> RefOr<Schema> {
+        attributes(
+            Type::String.into(),
+            "Named values, such as `{\"custom.material\": \"Wool\"}`: 256 KiB at most together",
+        )
+    }
+}
+
+impl ToSchema for AttributeMap {
+    fn name() -> Cow<'static, str> {
+        "Attributes".into()
+    }
+}
+
+/// What is null is to go; others stay as they are.
+#[derive(Debug, Deserialize)]
+pub struct AttributesPatch(Options<Option<String>>);
+
+impl PartialSchema for AttributesPatch {
+    fn schema() -> RefOr<Schema> {
+        let values = SchemaType::from_iter([Type::String, Type::Null]);
+        attributes(values, "Named values to change; what is null is to go, others stay as they are")
+    }
+}
+
+impl ToSchema for AttributesPatch {
+    fn name() -> Cow<'static, str> {
+        "AttributesPatch".into()
+    }
+}
+
+fn attributes(values: SchemaType, about: &str) -> RefOr<Schema> {
+    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_ATTRIBUTE_NAME));
+    let value = ObjectBuilder::new().schema_type(values).max_length(Some(MAX_ATTRIBUTE_BYTES));
+    let attributes = ObjectBuilder::new()
+        .description(Some(about))
+        .property_names(Some(Schema::from(name)))
+        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::from(value)))))
+        .max_properties(Some(MAX_ATTRIBUTES));
+    RefOr::T(Schema::from(attributes))
+}
+
 /// Only described.
 pub struct Tag;
 
 impl PartialSchema for Tag {
     fn schema() -> RefOr<Schema> {
-        let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(100));
+        let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_TAG));
         RefOr::T(Schema::from(tag))
     }
 }
@@ -342,11 +456,19 @@ impl From<ProductPatch> for Patch {
             status: patch.status,
             handle: patch.handle,
             images: patch.images.map(images),
+            category_path: patch.category_path,
+            seo_title: patch.seo_title,
+            seo_description: patch.seo_description,
+            attributes: patch.attributes.map(|patch| patch.map(|AttributesPatch(changes)| changes.0)),
             plain: VariantPatch {
                 price: patch.price.map(PricePatch::from),
                 compare_at_price: patch.compare_at_price.map(|price| price.map(PricePatch::from)),
                 sku: patch.sku,
                 barcode: patch.barcode,
+                inventory: patch.inventory,
+                backorder: patch.backorder,
+                weight: patch.weight_grams,
+                images: None,
                 options: Vec::new(),
             },
         }
@@ -360,6 +482,10 @@ impl From<VariantChange> for VariantPatch {
             compare_at_price: patch.compare_at_price.map(|price| price.map(PricePatch::from)),
             sku: patch.sku,
             barcode: patch.barcode,
+            inventory: patch.inventory,
+            backorder: patch.backorder,
+            weight: patch.weight_grams,
+            images: patch.images.map(images),
             options: patch.options.map(|Options(options)| options).unwrap_or_default(),
         }
     }

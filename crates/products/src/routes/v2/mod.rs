@@ -32,7 +32,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use utoipa::ToSchema;
 
-use crate::model::{Image, Product, Status, Stock, Stocked, Variant};
+use crate::model::{Attributes, Grams, Image, Inventory, Product, Status, Stock, Stocked, Variant};
 use crate::service::Caller;
 
 fn caller(user: V2User) -> Caller {
@@ -91,6 +91,12 @@ pub struct V2Product<'a> {
     variants: Vec<V2Variant<'a>>,
     #[schema(value_type = Vec<Image>)]
     images: &'a [Image],
+    /// Such as `Home & Garden > Decor > Mirrors`.
+    category_path: Option<&'a str>,
+    seo_title: Option<&'a str>,
+    seo_description: Option<&'a str>,
+    #[schema(value_type = input::AttributeMap)]
+    attributes: &'a Attributes,
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -109,7 +115,16 @@ struct V2Variant<'a> {
     options: Options<'a>,
     price: Money,
     compare_at_price: Option<Money>,
+    /// Whether any unit is available; always, where units are not tracked.
     in_stock: bool,
+    #[schema(value_type = Inventory)]
+    inventory: &'static str,
+    /// Whether it is sold beyond its stock.
+    backorder: bool,
+    #[schema(value_type = Option<f64>, minimum = 0, example = 453.59237)]
+    weight_grams: Option<Grams>,
+    #[schema(value_type = Vec<Image>)]
+    images: &'a [Image],
     /// For its owner and administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -124,11 +139,18 @@ struct V2Stock {
     on_hand: i64,
     reserved: i64,
     available: i64,
+    /// Units that buyers were promised beyond those on hand; counted apart from them.
+    backordered: i64,
 }
 
 impl From<&Stock> for V2Stock {
     fn from(stock: &Stock) -> Self {
-        V2Stock { on_hand: stock.on_hand, reserved: stock.reserved, available: stock.available() }
+        V2Stock {
+            on_hand: stock.on_hand,
+            reserved: stock.reserved,
+            available: stock.available(),
+            backordered: stock.backordered,
+        }
     }
 }
 
@@ -175,6 +197,10 @@ impl<'a> V2Product<'a> {
             in_stock: product.in_stock(),
             variants: product.variants.iter().enumerate().map(variant).collect(),
             images: &product.images,
+            category_path: product.details.category_path.as_deref(),
+            seo_title: product.details.seo_title.as_deref(),
+            seo_description: product.details.seo_description.as_deref(),
+            attributes: &product.details.attributes,
             version: product.version,
             created_at: product.created_at,
             updated_at: product.updated_at,
@@ -199,6 +225,10 @@ impl<'a> V2Variant<'a> {
             price: product.money(variant.price),
             compare_at_price: variant.compare_at_price.map(|price| product.money(price)),
             in_stock: variant.in_stock,
+            inventory: variant.details.inventory.as_str(),
+            backorder: variant.details.backorder,
+            weight_grams: variant.details.weight,
+            images: &variant.details.images,
             stock,
         }
     }

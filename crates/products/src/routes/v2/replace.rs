@@ -12,7 +12,6 @@ use platform::http::v2::{JsonBody, Refusal};
 
 use super::input::ProductReplacement;
 use super::{V2Product, caller, managed};
-use crate::model::Listing;
 use crate::routes::Endpoints;
 
 /// Replace all that can be edited of a product
@@ -30,7 +29,6 @@ pub async fn handle(
     IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<ProductReplacement>,
 ) -> Result<Response, Refusal> {
-    let content = Listing::from(value).check(false)?;
-    let replaced = endpoints.products.replace(caller(user), id, expected, content).await?;
+    let replaced = endpoints.products.replace(caller(user), id, expected, value.into()).await?;
     Ok(managed(&replaced))
 }

@@ -26,9 +26,10 @@ pub struct V2Movement {
     version: i64,
     #[schema(value_type = MovementKind)]
     kind: &'static str,
-    /// Units that it added to those on hand, and to those reserved.
+    /// Units that it added to those on hand, to those reserved, and to those that are promised beyond them.
     on_hand_delta: i64,
     reserved_delta: i64,
+    backordered_delta: i64,
     /// What there was then.
     on_hand_after: i64,
     reserved_after: i64,
@@ -50,6 +51,7 @@ impl From<Movement> for V2Movement {
             kind: movement.kind.as_str(),
             on_hand_delta: movement.on_hand,
             reserved_delta: movement.reserved,
+            backordered_delta: movement.backordered,
             on_hand_after: movement.after.on_hand,
             reserved_after: movement.after.reserved,
             reason: movement.reason,

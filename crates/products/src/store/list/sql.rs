@@ -8,20 +8,21 @@ use platform::http::v2::page::Key;
 
 use super::super::rows::product_columns;
 use super::{ListQuery, Shelf, Sort};
+use crate::model::Status;
 
 /// Where the rows of [`ListQuery::rows`] have what they are sorted by, behind the product's columns.
-pub const SORT_KEY: usize = 17;
+pub const SORT_KEY: usize = 19;
 /// Whether the row fits; only where the index does not tell.
-pub const HIT: usize = 18;
+pub const HIT: usize = 20;
 /// The row's number from 1, on PostgreSQL, where misses are left out.
-pub const NUMBER: usize = 19;
+pub const NUMBER: usize = 21;
 
 /// Rows from which the share of products that fit is taken.
 pub const SAMPLE: usize = 2_000;
 
 const PRODUCT: &str = product_columns!();
 /// What the conditions of a list look at.
-const FILTERED: &str = "status, owner_id, category, currency, in_stock";
+const FILTERED: &str = "status, unlisted, owner_id, category, currency, in_stock";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -263,7 +264,15 @@ impl ListQuery {
         conditions.extend(self.owner().map(|owner| Equal("owner_id", Param::Id(owner))));
         conditions.extend(self.category.as_deref().map(|category| Equal("category", Param::Text(category))));
         conditions.extend(self.in_stock.map(|in_stock| Equal("in_stock", Param::Flag(in_stock))));
-        conditions.extend(self.status.map(|status| Equal("status", Param::Text(status.as_str()))));
+        // An unlisted product is stored as a draft that has a mark.
+        match self.status {
+            Some(status @ (Status::Draft | Status::Unlisted)) => {
+                conditions.push(Equal("status", Param::Text(Status::Draft.as_str())));
+                conditions.push(Equal("unlisted", Param::Flag(status == Status::Unlisted)));
+            }
+            Some(status) => conditions.push(Equal("status", Param::Text(status.as_str()))),
+            None => {}
+        }
         if self.only_currency || self.price.is_some() || self.is_by_price() {
             conditions.push(Equal("currency", Param::Text(self.currency.as_str())));
         }

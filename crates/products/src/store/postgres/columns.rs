@@ -5,17 +5,26 @@ use platform::db::postgres::Statement;
 use tokio_postgres::types::ToSql;
 
 use crate::model::Product;
-use crate::store::rows::{self, ProductRow, VariantRow};
+use crate::store::changes::VariantRow;
+use crate::store::rows::{self, ProductRow};
 
 const INSERT_PRODUCTS: &str = rows::insert_product!(
     "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
      $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::boolean[], $15::bigint[], $16::bigint[], \
-     $17::bytea[], $18::uuid[], $19::uuid[], $20::bigint[])"
+     $17::bytea[], $18::boolean[], $19::text[], $20::uuid[], $21::uuid[], $22::bigint[])"
 );
 const INSERT_VARIANTS: &str = rows::insert_variant!(
     "select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
-     $8::uuid[], $9::uuid[], $10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[])"
+     $8::uuid[], $9::uuid[], $10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::boolean[], \
+     $16::bigint[], $17::bigint[])"
 );
+const UPDATE_VARIANTS: &str = "update variants set position = given.position, sku = given.sku, sku_key = given.sku_key, \
+    barcode = given.barcode, option_values = given.option_values, price = given.price, \
+    compare_at_price = given.compare_at_price, untracked = given.untracked, backorder = given.backorder \
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::uuid[], \
+      $9::boolean[], $10::boolean[]) as given (position, sku, sku_key, barcode, option_values, price, compare_at_price, \
+      id, untracked, backorder) where variants.id = given.id";
+
 /// Products by column, for [`INSERT_PRODUCTS`].
 #[derive(Default)]
 pub struct ProductColumns<'a> {
@@ -36,6 +45,8 @@ pub struct ProductColumns<'a> {
     versions: Vec<i64>,
     updated_at: Vec<i64>,
     import_digests: Vec<Option<&'a [u8]>>,
+    unlisted: Vec<bool>,
+    details: Vec<Option<String>>,
     ids: Vec<Uuid>,
     owner_ids: Vec<Uuid>,
     created_at: Vec<i64>,
@@ -63,6 +74,8 @@ impl<'a> ProductColumns<'a> {
             columns.versions.push(p.version);
             columns.updated_at.push(p.updated_at.0);
             columns.import_digests.push(p.import_digest.as_deref());
+            columns.unlisted.push(row.unlisted);
+            columns.details.push(row.details);
             columns.ids.push(p.id);
             columns.owner_ids.push(p.owner_id);
             columns.created_at.push(p.created_at.0);
@@ -89,6 +102,8 @@ impl<'a> ProductColumns<'a> {
             &self.versions,
             &self.updated_at,
             &self.import_digests,
+            &self.unlisted,
+            &self.details,
             &self.ids,
             &self.owner_ids,
             &self.created_at,
@@ -113,6 +128,10 @@ pub struct VariantColumns<'a> {
     on_hand: Vec<i64>,
     reserved: Vec<i64>,
     available: Vec<i64>,
+    untracked: Vec<bool>,
+    backorder: Vec<bool>,
+    imported: Vec<Option<i64>>,
+    imported_versions: Vec<Option<i64>>,
 }
 
 impl<'a> VariantColumns<'a> {
@@ -132,6 +151,10 @@ impl<'a> VariantColumns<'a> {
             columns.on_hand.push(row.stock.on_hand);
             columns.reserved.push(row.stock.reserved);
             columns.available.push(row.available);
+            columns.untracked.push(row.untracked);
+            columns.backorder.push(row.variant.details.backorder);
+            columns.imported.push(row.imported);
+            columns.imported_versions.push(row.imported_version);
         }
         columns
     }
@@ -151,7 +174,32 @@ impl<'a> VariantColumns<'a> {
             &self.on_hand,
             &self.reserved,
             &self.available,
+            &self.untracked,
+            &self.backorder,
+            &self.imported,
+            &self.imported_versions,
         ];
         Statement::new(INSERT_VARIANTS, columns)
+    }
+
+    /// An edit of these instead.
+    pub fn update(&self) -> Statement<'_> {
+        let columns = vec![
+            &self.positions as &(dyn ToSql + Sync),
+            &self.skus,
+            &self.sku_keys,
+            &self.barcodes,
+            &self.option_values,
+            &self.prices,
+            &self.compare_at_prices,
+            &self.ids,
+            &self.untracked,
+            &self.backorder,
+        ];
+        Statement::new(UPDATE_VARIANTS, columns)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
     }
 }

@@ -1,6 +1,8 @@
 //! Products on PostgreSQL.
 
 mod columns;
+mod skus;
+mod update;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,25 +10,26 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::group::{Groups, WriteGroup};
-use platform::db::postgres::{Params, Postgres, Transaction};
+use platform::db::postgres::{Params, Postgres};
 use platform::db::row::Columns;
-use platform::db::{EffectColumns, Effects, EffectsOf, StoreError};
+use platform::db::{EffectColumns, Effects, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use self::columns::{ProductColumns, VariantColumns};
+pub use self::skus::ALLOW_REPEATED_SKUS;
+use super::changes::{self, Known, Ledgers, VariantRow};
 use super::list::{self, ListQuery, Looked};
-use super::rows::{self, Known, ProductRow, VariantChanges, VariantRow};
+use super::rows;
 use super::stock::postgres::{Grouped, Movements, StockWrites};
-use super::stock::{self, Balance, Done, History, Refusal, Sale, StockWrite};
-use super::{HANDLE_RULE, Insert, PageQuery, RESERVED_RULE, Store};
-use crate::model::{Cause, ChangedStock, Movement, Product, Reservation, Stock, Stocked, Units};
+use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
+use super::{HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
+use crate::model::{Cause, Movement, Product, Reservation, Stock, Stocked, Units};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
     join unnest($1::uuid[], $2::text[]) as given (owner_id, handle) using (owner_id, handle)";
-/// Variants by id before their product: the one order in which locks are taken.
-const LOCK_KEYS_OF: &str = concat!(rows::keys_of!(), " for update");
-const STOCK_OF_MANY: &str = "select id, on_hand, reserved, product_id from variants where product_id = any($1)";
+const STOCK_OF_MANY: &str =
+    "select id, on_hand, reserved, backordered, product_id from variants where product_id = any($1)";
 /// So many keys do not hold up the queries behind them.
 const POINT_IDS: usize = 100;
 /// A product and its stock are two statements. When an edit came between them, they are read again, this often at most.
@@ -65,28 +68,28 @@ impl Store for PostgresStore {
         Ok(self.inserts.write(insert).await?.stocked)
     }
 
-    async fn update(
-        &self,
-        stocked: Stocked,
-        expected: i64,
-        set_stock: bool,
-        cause: Cause,
-        effects: EffectsOf<Vec<ChangedStock>>,
-    ) -> Result<bool, StoreError> {
+    async fn update(&self, edits: Vec<Update>) -> Result<Option<Vec<HeldBack>>, StoreError> {
         let mut transaction = self.db.begin().await?;
-        let updated = update(&mut transaction, stocked, expected, set_stock, &cause, effects).await;
-        transaction.end(updated).await
+        let updated = update::all(&mut transaction, edits).await;
+        match updated {
+            // Some may be written already.
+            Ok(None) => {
+                transaction.rollback().await;
+                Ok(None)
+            }
+            updated => transaction.end(updated).await,
+        }
     }
 
     async fn delete(&self, id: Uuid, expected: i64, cause: Cause, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
         let deleted = async {
-            let known = lock_variants(&mut transaction, id).await?;
-            rows::none_reserved(known.iter())?;
+            let known = update::lock_variants(&mut transaction, &[id]).await?;
+            rows::none_promised(known.iter())?;
             if transaction.execute(rows::DELETE_PRODUCT, &[&id, &expected]).await? == 0 {
                 return Ok(false);
             }
-            write_movements(&mut transaction, &rows::removal(known.iter(), &cause)).await?;
+            update::write_movements(&mut transaction, &changes::removal(known.iter(), &cause)).await?;
             effects.write_postgres(&mut transaction).await.map(|()| true)
         }
         .await;
@@ -105,6 +108,34 @@ impl Store for PostgresStore {
         self.pair(rows::BY_HANDLE, &[&owner, &handle]).await
     }
 
+    async fn imported(&self, product: Uuid, was_imported: bool) -> Result<Vec<(Uuid, Option<i64>)>, StoreError> {
+        let rows = self.db.query(rows::keys_of!(), &[&product]).await?;
+        let known = rows.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
+        let (ids, versions): (Vec<Uuid>, Vec<i64>) = changes::doubtful(known.iter()).unzip();
+        let ledgers = match ids.is_empty() {
+            true => Ledgers::new(),
+            false => update::ledgers(&self.db.query(update::LAST_IMPORTS, &[&ids, &versions]).await?),
+        };
+        let last = |known: &Known| (known.id(), changes::last_import(&known.units, &ledgers, was_imported));
+        Ok(known.iter().map(last).collect())
+    }
+
+    async fn sku_holders(&self, owner: Uuid, keys: &[String]) -> Result<Vec<SkuHolder>, StoreError> {
+        skus::holders(&self.db, owner, keys).await
+    }
+
+    async fn repeated_skus(&self, limit: i64) -> Result<Vec<(Uuid, String, Vec<SkuHolder>)>, StoreError> {
+        skus::repeated(&self.db, limit).await
+    }
+
+    async fn unique_skus(&self) -> Result<bool, StoreError> {
+        skus::are_unique(&self.db).await
+    }
+
+    async fn set_unique_skus(&self, unique: bool) -> Result<(), StoreError> {
+        skus::set_unique(&self.db, unique).await
+    }
+
     async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError> {
         let rows = match products.len() {
             0..=POINT_IDS => self.db.query(STOCK_OF_MANY, &[&products]).await?,
@@ -112,7 +143,7 @@ impl Store for PostgresStore {
         };
         let owned = |row: &Row| {
             let stock = rows::stock(row)?;
-            let product = Columns::uuid(row, 3);
+            let product = Columns::uuid(row, 4);
             let product = product.map_err(|e| StoreError::corrupt("variants", "product_id", stock.variant_id, e))?;
             Ok((product, stock))
         };
@@ -159,7 +190,7 @@ impl Store for PostgresStore {
         stock::postgres::balances(&self.db, after, limit, longest).await
     }
 
-    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
+    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError> {
         stock::postgres::sum(&self.db, variant, after, until).await
     }
 
@@ -171,8 +202,8 @@ impl Store for PostgresStore {
         stock::postgres::held(&self.db, after, limit).await
     }
 
-    async fn reserved(&self, variant: Uuid) -> Result<(i64, i64), StoreError> {
-        stock::postgres::reserved(&self.db, variant).await
+    async fn promised(&self, variant: Uuid) -> Result<(Promised, Promised), StoreError> {
+        stock::postgres::promised(&self.db, variant).await
     }
 
     async fn oversold(&self) -> Result<i64, StoreError> {
@@ -268,83 +299,15 @@ impl WriteGroup for Inserts {
 
     async fn write(&self, group: &mut [Insert]) -> Result<(), StoreError> {
         let products = ProductColumns::of(group.iter().map(|insert| &insert.stocked.product));
-        let variants = VariantColumns::of(group.iter().flat_map(|insert| VariantRow::all(&insert.stocked)));
+        let variants = group.iter().flat_map(|insert| VariantRow::all(&insert.stocked, &insert.imported));
+        let variants = VariantColumns::of(variants);
         let effects = EffectColumns::of(group.iter().map(|insert| &insert.effects));
-        let opening: Vec<_> = group.iter().flat_map(|insert| rows::opening(&insert.stocked, &insert.cause)).collect();
+        let opening: Vec<_> =
+            group.iter().flat_map(|insert| changes::opening(&insert.stocked, &insert.cause)).collect();
         let opening = Movements::of(&opening);
         let mut statements = vec![products.statement(), variants.statement()];
         statements.extend(opening.statement());
         statements.extend(effects.statements());
         self.0.begin().await?.commit_all(&statements).await
     }
-}
-
-async fn lock_variants(t: &mut Transaction<'_>, product: Uuid) -> Result<Vec<Known>, StoreError> {
-    t.query(LOCK_KEYS_OF, &[&product]).await?.iter().map(Known::read).collect()
-}
-
-async fn update(
-    t: &mut Transaction<'_>,
-    stocked: Stocked,
-    expected: i64,
-    set_stock: bool,
-    cause: &Cause,
-    effects: EffectsOf<Vec<ChangedStock>>,
-) -> Result<bool, StoreError> {
-    let known = lock_variants(t, stocked.product.id).await?;
-    let edited = rows::with_known_stock(stocked, &known, set_stock);
-    let row = ProductRow::new(&edited.product);
-    let values: Params<'_> = &rows::edited_values!(row, &edited.product.id, &expected);
-    if t.execute(rows::UPDATE_PRODUCT, values).await? == 0 {
-        return Ok(false);
-    }
-    let changes = VariantChanges::plan(&edited, &known, set_stock)?;
-    let movements = changes.movements(&known, cause);
-    let changed = change_variants(t, changes).await?;
-    write_movements(t, &movements).await?;
-    effects(&changed)?.write_postgres(t).await.map(|()| true)
-}
-
-/// Returns the stock that changed with them.
-async fn change_variants(
-    t: &mut Transaction<'_>,
-    changes: VariantChanges<'_>,
-) -> Result<Vec<ChangedStock>, StoreError> {
-    for id in &changes.delete {
-        t.execute(rows::DELETE_VARIANT, &[id]).await?;
-    }
-    for id in &changes.release {
-        t.execute(rows::RELEASE_KEYS, &[&id.to_string(), id]).await?;
-    }
-    for row in &changes.update {
-        let v = row.variant;
-        let values: Params<'_> = &[
-            &row.position,
-            &v.sku,
-            &row.sku_key,
-            &v.barcode,
-            &row.option_values,
-            &v.price,
-            &v.compare_at_price,
-            &v.id,
-        ];
-        t.execute(rows::UPDATE_VARIANT, values).await?;
-    }
-    if !changes.insert.is_empty() {
-        t.execute_all(&[VariantColumns::of(changes.insert.into_iter()).statement()]).await?;
-    }
-    for changed in &changes.set {
-        let Stock { variant_id, on_hand, .. } = changed.stock();
-        let version = changed.units.version;
-        if t.execute(rows::SET_STOCK, &[&on_hand, &version, &variant_id]).await? == 0 {
-            return Err(StoreError::Conflict(RESERVED_RULE.into()));
-        }
-    }
-    Ok(changes.set)
-}
-
-async fn write_movements(t: &mut Transaction<'_>, movements: &[Movement]) -> Result<(), StoreError> {
-    let columns = Movements::of(movements);
-    let statements: Vec<_> = columns.statement().into_iter().collect();
-    if statements.is_empty() { Ok(()) } else { t.execute_all(&statements).await }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use kernel::{Timestamp, Uuid};
 use platform::db::{Effects, StoreError};
 
-pub use self::rows::{Balance, History};
+pub use self::rows::{Balance, History, read_units};
 use crate::model::{Cause, ChangedStock, End, Movement, Reservation, Shelf, Shortage, Status, Stock, StockChange};
 
 /// One operation on stock.
@@ -79,6 +79,15 @@ pub struct Sale {
     pub status: Status,
 }
 
+/// Units of a variant that buyers were promised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Promised {
+    /// Of those on hand.
+    pub reserved: i64,
+    /// Beyond them.
+    pub backordered: i64,
+}
+
 /// Stock and reservations as they are when operations come, under their locks.
 pub struct Present {
     pub shelf: Shelf,
@@ -118,8 +127,8 @@ impl Present {
                 Ok(Done::new(None, vec![changed]))
             }
             Op::Hold(reservation) => {
-                let changed = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
-                Ok(Done::new(Some(reservation.clone()), changed))
+                let (lines, changed) = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
+                Ok(Done::new(Some(Reservation { lines, ..reservation.clone() }), changed))
             }
             Op::End { id, end, now } => {
                 let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
@@ -155,6 +164,7 @@ pub struct Net {
     pub variant_id: Uuid,
     pub on_hand: i64,
     pub reserved: i64,
+    pub backordered: i64,
     /// The version that it must have, and has then.
     pub expected: i64,
     pub version: i64,
@@ -190,6 +200,7 @@ impl Batch {
             variant_id: first.before.variant_id,
             on_hand: last.stock().on_hand - first.before.on_hand,
             reserved: last.stock().reserved - first.before.reserved,
+            backordered: last.stock().backordered - first.before.backordered,
             expected: first.units.version - 1,
             version: last.units.version,
         })
@@ -199,7 +210,8 @@ impl Batch {
     pub fn shown(&self) -> BTreeMap<Uuid, Vec<Stock>> {
         let mut shown = BTreeMap::<_, Vec<_>>::new();
         for (first, last) in self.nets.values() {
-            if (first.before.available() > 0) != (last.stock().available() > 0) {
+            let is_tracked = last.units.inventory.is_tracked();
+            if is_tracked && (first.before.available() > 0) != (last.stock().available() > 0) {
                 shown.entry(last.units.product_id).or_default().push(last.stock());
             }
         }

@@ -10,9 +10,10 @@ use kernel::{Timestamp, Uuid};
 use platform::db::group::WriteGroup;
 use platform::db::postgres::{Postgres, Statement, Transaction};
 use platform::db::{EffectColumns, Effects, StoreError};
+use tokio_postgres::Row;
 
 use super::rows::{self, Balance, History};
-use super::{Batch, Done, Present, Refusal, Sale, StockWrite};
+use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite};
 use crate::model::{Movement, Reservation, Shelf, Stock, Units};
 use crate::store::RESERVED_RULE;
 use crate::store::rows as catalogue;
@@ -25,17 +26,18 @@ const LOCK_SHOWN: &str = "select id, variants from products where id = any($1) o
 const SALES: &str = rows::sales!("= any($1)");
 const CHANGE: &str = "update variants set on_hand = variants.on_hand + net.on_hand, \
     reserved = variants.reserved + net.reserved, available = available + net.on_hand - net.reserved, \
-    stock_version = net.version from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
-      as net (id, on_hand, reserved, expected, version) \
+    backordered = variants.backordered + net.backordered, stock_version = net.version \
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
+      as net (id, on_hand, reserved, expected, version, backordered) \
     where variants.id = net.id and stock_version = net.expected and available + net.on_hand - net.reserved >= 0 \
-      and variants.reserved + net.reserved >= 0";
+      and variants.reserved + net.reserved >= 0 and variants.backordered + net.backordered >= 0";
 const INSERT_MOVEMENTS: &str = rows::insert_movement!(
     "select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], \
-     $8::text[], $9::text[], $10::uuid[], $11::bigint[])"
+     $8::text[], $9::text[], $10::uuid[], $11::bigint[], $12::bigint[])"
 );
 const INSERT_RESERVATIONS: &str = rows::insert_reservation!(
     "select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
-     $8::bigint[], $9::bigint[], $10::bigint[])"
+     $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])"
 );
 /// By the clock of the database, where ours is ahead: whoever is early takes away what a buyer was promised.
 const EXPIRED: &str = rows::expired!("least($1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)");
@@ -175,6 +177,7 @@ struct Nets {
     reserved: Vec<i64>,
     expected: Vec<i64>,
     versions: Vec<i64>,
+    backordered: Vec<i64>,
 }
 
 impl Nets {
@@ -186,13 +189,22 @@ impl Nets {
             columns.reserved.push(net.reserved);
             columns.expected.push(net.expected);
             columns.versions.push(net.version);
+            columns.backordered.push(net.backordered);
         }
         columns
     }
 
     fn statement(&self) -> Option<Statement<'_>> {
-        let columns =
-            || vec![&self.ids as _, &self.on_hand as _, &self.reserved as _, &self.expected as _, &self.versions as _];
+        let columns = || {
+            vec![
+                &self.ids as _,
+                &self.on_hand as _,
+                &self.reserved as _,
+                &self.expected as _,
+                &self.versions as _,
+                &self.backordered as _,
+            ]
+        };
         (!self.ids.is_empty()).then(|| Statement::new(CHANGE, columns()).affecting(self.ids.len(), RESERVED_RULE))
     }
 }
@@ -211,6 +223,7 @@ pub struct Movements<'a> {
     actors: Vec<&'a str>,
     references: Vec<Option<Uuid>>,
     times: Vec<i64>,
+    backordered: Vec<i64>,
 }
 
 impl<'a> Movements<'a> {
@@ -228,6 +241,7 @@ impl<'a> Movements<'a> {
             columns.actors.push(&m.actor);
             columns.references.push(m.reference);
             columns.times.push(m.time.0);
+            columns.backordered.push(m.backordered);
         }
         columns
     }
@@ -246,6 +260,7 @@ impl<'a> Movements<'a> {
                 &self.actors as _,
                 &self.references as _,
                 &self.times as _,
+                &self.backordered as _,
             ]
         };
         (!self.variants.is_empty()).then(|| Statement::new(INSERT_MOVEMENTS, columns()))
@@ -265,17 +280,20 @@ struct Reservations {
     versions: Vec<i64>,
     created_at: Vec<i64>,
     updated_at: Vec<i64>,
+    beyond: Vec<Option<String>>,
 }
 
 impl Reservations {
     fn of<'a>(reservations: impl Iterator<Item = &'a Reservation>) -> Self {
         let mut columns = Self::default();
         for r in reservations {
+            let lines = rows::StoredLines::of(r);
             columns.ids.push(r.id);
             columns.accounts.push(r.account_id);
             columns.owners.push(r.owner_id);
             columns.states.push(r.state.as_str());
-            columns.lines.push(rows::lines(r));
+            columns.lines.push(lines.reserved);
+            columns.beyond.push(lines.beyond);
             columns.ttls.push(r.ttl);
             columns.expires_at.push(r.expires_at.0);
             columns.versions.push(r.version);
@@ -298,6 +316,7 @@ impl Reservations {
                 &self.versions as _,
                 &self.created_at as _,
                 &self.updated_at as _,
+                &self.beyond as _,
             ]
         };
         (!self.ids.is_empty()).then(|| Statement::new(INSERT_RESERVATIONS, columns()))
@@ -361,9 +380,11 @@ pub async fn balances(db: &Postgres, after: Uuid, limit: i64, longest: i64) -> R
     db.query_slow(rows::BALANCES, &[&after, &limit, &longest]).await?.iter().map(rows::balance).collect()
 }
 
-pub async fn sum(db: &Postgres, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
+pub async fn sum(db: &Postgres, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError> {
     let sums = db.query_slow(rows::SUM, &[&variant, &after, &until]).await?;
-    Ok(sums.first().map_or((0, 0), |row| (row.get(0), row.get(1))))
+    let stock =
+        |row: &Row| Stock { variant_id: variant, on_hand: row.get(0), reserved: row.get(1), backordered: row.get(2) };
+    Ok(sums.first().map_or(Stock::new(variant, 0), stock))
 }
 
 pub async fn ledgers(db: &Postgres, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
@@ -384,14 +405,19 @@ pub async fn reservations_of(
     db.query_slow(rows::RESERVATIONS_OF, &[&account, &before, &limit]).await?.iter().map(rows::reservation).collect()
 }
 
-/// What is reserved of a variant, and what the lines of held reservations keep of it, at one moment.
-pub async fn reserved(db: &Postgres, variant: Uuid) -> Result<(i64, i64), StoreError> {
-    const RESERVED: &str = "select coalesce((select reserved from variants where id = $1), 0), \
+/// What is promised of a variant by its row, and by the lines of held reservations, at one moment.
+pub async fn promised(db: &Postgres, variant: Uuid) -> Result<(Promised, Promised), StoreError> {
+    const PROMISED: &str = "select coalesce((select reserved from variants where id = $1), 0), \
+        coalesce((select backordered from variants where id = $1), 0), \
         (select coalesce(sum((line ->> 'quantity')::bigint), 0)::bigint \
          from reservations, jsonb_array_elements(lines::jsonb) as line \
+         where state = 'held' and line ->> 'variant_id' = $2), \
+        (select coalesce(sum((line ->> 'backordered')::bigint), 0)::bigint \
+         from reservations, jsonb_array_elements(coalesce(beyond, '[]')::jsonb) as line \
          where state = 'held' and line ->> 'variant_id' = $2)";
-    let rows = db.query_slow(RESERVED, &[&variant, &variant.to_string()]).await?;
-    Ok(rows.first().map_or((0, 0), |row| (row.get(0), row.get(1))))
+    let rows = db.query_slow(PROMISED, &[&variant, &variant.to_string()]).await?;
+    let promised = |row: &Row, at| Promised { reserved: row.get(at), backordered: row.get(at + 1) };
+    Ok(rows.first().map(|row| (promised(row, 0), promised(row, 2))).unwrap_or_default())
 }
 
 pub async fn oversold(db: &Postgres) -> Result<i64, StoreError> {

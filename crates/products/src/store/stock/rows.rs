@@ -3,15 +3,17 @@
 use kernel::{Timestamp, Uuid};
 use platform::db::StoreError;
 use platform::db::row::Columns;
+use serde::{Deserialize, Serialize};
 
 use super::Sale;
-use crate::model::{Movement, MovementKind, Reservation, State, Status, Stock, Units};
-use crate::store::rows::{list, parse, stock};
+use crate::model::{HeldLine, Imported, Inventory, Line, Movement, MovementKind, Reservation, State, Stock, Units};
+use crate::store::rows::{list, parse, read_status, stock};
 
 macro_rules! units {
     ($which:literal) => {
         concat!(
-            "select id, on_hand, reserved, product_id, owner_id, stock_version, low_stock from variants where ",
+            "select id, on_hand, reserved, backordered, product_id, owner_id, stock_version, low_stock, untracked, \
+             backorder, imported, imported_version from variants where ",
             $which
         )
     };
@@ -19,7 +21,7 @@ macro_rules! units {
 macro_rules! reservations {
     ($which:literal) => {
         concat!(
-            "select id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, updated_at \
+            "select id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, updated_at, beyond \
              from reservations where ",
             $which
         )
@@ -28,7 +30,7 @@ macro_rules! reservations {
 macro_rules! sales {
     ($which:literal) => {
         concat!(
-            "select variants.id, variants.owner_id, products.status from variants join products \
+            "select variants.id, variants.owner_id, products.status, products.unlisted from variants join products \
              on products.id = variants.product_id where variants.id ",
             $which
         )
@@ -38,7 +40,7 @@ macro_rules! insert_movement {
     ($values:literal) => {
         concat!(
             "insert into stock_movements (variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, \
-             reason, actor, reference, time) ",
+             reason, actor, reference, time, backordered) ",
             $values
         )
     };
@@ -47,7 +49,7 @@ macro_rules! insert_reservation {
     ($values:literal) => {
         concat!(
             "insert into reservations (id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, \
-             updated_at) ",
+             updated_at, beyond) ",
             $values
         )
     };
@@ -69,17 +71,19 @@ pub const RESERVATIONS_OF: &str = reservations!("account_id = $1 and id < $2 ord
 pub const SET_LOW_STOCK: &str = "update variants set low_stock = $1 where id = $2";
 /// The newest movements of a variant before a version.
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \
-    actor, reference, time from stock_movements where variant_id = $1 and version < $2 order by version desc limit $3";
+    actor, reference, time, backordered from stock_movements where variant_id = $1 and version < $2 order by version desc limit $3";
 
 /// Variants behind an id, with what their ledgers sum up to, if they are short.
-pub const BALANCES: &str = "select v.id, v.on_hand, v.reserved, v.available, v.stock_version, \
-    cast(coalesce(sum(m.on_hand), 0) as bigint), cast(coalesce(sum(m.reserved), 0) as bigint) \
-    from (select id, on_hand, reserved, available, stock_version from variants where id > $1 order by id limit $2) as v \
+pub const BALANCES: &str = "select v.id, v.on_hand, v.reserved, v.backordered, v.available, v.stock_version, \
+    cast(coalesce(sum(m.on_hand), 0) as bigint), cast(coalesce(sum(m.reserved), 0) as bigint), \
+    cast(coalesce(sum(m.backordered), 0) as bigint) \
+    from (select id, on_hand, reserved, backordered, available, stock_version from variants where id > $1 \
+      order by id limit $2) as v \
     left join stock_movements as m on m.variant_id = v.id and v.stock_version <= $3 \
-    group by v.id, v.on_hand, v.reserved, v.available, v.stock_version order by v.id";
+    group by v.id, v.on_hand, v.reserved, v.backordered, v.available, v.stock_version order by v.id";
 /// What a part of a ledger sums up to.
-pub const SUM: &str = "select cast(coalesce(sum(on_hand), 0) as bigint), cast(coalesce(sum(reserved), 0) as bigint) \
-    from stock_movements where variant_id = $1 and version > $2 and version <= $3";
+pub const SUM: &str = "select cast(coalesce(sum(on_hand), 0) as bigint), cast(coalesce(sum(reserved), 0) as bigint), \
+    cast(coalesce(sum(backordered), 0) as bigint) from stock_movements where variant_id = $1 and version > $2 and version <= $3";
 /// Ledgers behind an id, one step of the key after the other, and whether their variants are there.
 pub const LEDGERS: &str = "with recursive ids (id) as ( \
     select * from (select variant_id from stock_movements where variant_id > $1 order by variant_id limit 1) as first \
@@ -104,8 +108,13 @@ pub fn balance(row: &impl Columns) -> Result<Balance, StoreError> {
     let stock = stock(row)?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
     let number = |column, name| row.integer(column).map_err(wrong(name));
-    let ledger = Stock { on_hand: number(5, "ledger")?, reserved: number(6, "ledger")?, ..stock };
-    Ok(Balance { stock, available: number(3, "available")?, version: number(4, "stock_version")?, ledger })
+    let ledger = Stock {
+        on_hand: number(6, "ledger")?,
+        reserved: number(7, "ledger")?,
+        backordered: number(8, "ledger")?,
+        ..stock
+    };
+    Ok(Balance { stock, available: number(4, "available")?, version: number(5, "stock_version")?, ledger })
 }
 
 /// A page of a variant's movements, newest first: those before a version, or all.
@@ -119,13 +128,70 @@ pub struct History {
 pub fn read_units(row: &impl Columns) -> Result<Units, StoreError> {
     let stock = stock(row)?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
+    let imported = row.optional_integer(10).map_err(wrong("imported"))?;
+    let version = row.optional_integer(11).map_err(wrong("imported_version"))?;
     Ok(Units {
-        product_id: row.uuid(3).map_err(wrong("product_id"))?,
-        owner_id: row.uuid(4).map_err(wrong("owner_id"))?,
+        product_id: row.uuid(4).map_err(wrong("product_id"))?,
+        owner_id: row.uuid(5).map_err(wrong("owner_id"))?,
         stock,
-        version: row.integer(5).map_err(wrong("stock_version"))?,
-        low_stock: row.optional_integer(6).map_err(wrong("low_stock"))?,
+        version: row.integer(6).map_err(wrong("stock_version"))?,
+        low_stock: row.optional_integer(7).map_err(wrong("low_stock"))?,
+        inventory: match row.boolean(8).map_err(wrong("untracked"))? {
+            true => Inventory::Untracked,
+            false => Inventory::Tracked,
+        },
+        backorder: row.boolean(9).map_err(wrong("backorder"))?,
+        imported: imported.zip(version).map(|(quantity, version)| Imported { quantity, version }),
     })
+}
+
+/// What a reservation keeps of a variant beyond the units that are on hand. It stands apart from the reserved units, which a release
+/// that knows only of those gives back by itself.
+#[derive(Serialize, Deserialize)]
+struct Beyond {
+    variant_id: Uuid,
+    #[serde(default)]
+    backordered: i64,
+    #[serde(default)]
+    untracked: i64,
+}
+
+/// A reservation's lines as they are stored: reserved units, and what is beyond them, if anything.
+pub struct StoredLines {
+    pub reserved: String,
+    pub beyond: Option<String>,
+}
+
+impl StoredLines {
+    pub fn of(reservation: &Reservation) -> Self {
+        let lines = &reservation.lines;
+        let reserved = lines.iter().filter(|line| line.reserved() > 0);
+        let reserved = reserved.map(|line| Line { variant_id: line.variant_id, quantity: line.reserved() });
+        let beyond = lines.iter().filter(|line| line.reserved() < line.quantity).map(|line| Beyond {
+            variant_id: line.variant_id,
+            backordered: line.backordered,
+            untracked: line.untracked,
+        });
+        let beyond: Vec<Beyond> = beyond.collect();
+        Self { reserved: list(&reserved.collect::<Vec<_>>()), beyond: (!beyond.is_empty()).then(|| list(&beyond)) }
+    }
+
+    fn read(reserved: &str, beyond: Option<&str>) -> Result<Vec<HeldLine>, String> {
+        let mut lines: Vec<HeldLine> = parse::<Vec<Line>>(reserved)?.into_iter().map(HeldLine::from).collect();
+        let Some(beyond) = beyond else { return Ok(lines) };
+        for Beyond { variant_id, backordered, untracked } in parse::<Vec<Beyond>>(beyond)? {
+            let quantity = backordered + untracked;
+            match lines.iter_mut().find(|line| line.variant_id == variant_id) {
+                Some(line) => {
+                    (line.quantity, line.backordered, line.untracked) =
+                        (line.quantity + quantity, backordered, untracked)
+                }
+                None => lines.push(HeldLine { variant_id, quantity, backordered, untracked }),
+            }
+        }
+        lines.sort_unstable_by_key(|line| line.variant_id);
+        Ok(lines)
+    }
 }
 
 pub fn reservation(row: &impl Columns) -> Result<Reservation, StoreError> {
@@ -136,7 +202,11 @@ pub fn reservation(row: &impl Columns) -> Result<Reservation, StoreError> {
         account_id: row.uuid(1).map_err(wrong("account_id"))?,
         owner_id: row.uuid(2).map_err(wrong("owner_id"))?,
         state: row.text(3).and_then(|word| State::parse(&word).ok_or(word)).map_err(wrong("state"))?,
-        lines: row.text(4).and_then(|text| parse(&text)).map_err(wrong("lines"))?,
+        lines: StoredLines::read(
+            &row.text(4).map_err(wrong("lines"))?,
+            row.optional_text(10).map_err(wrong("beyond"))?.as_deref(),
+        )
+        .map_err(wrong("lines"))?,
         ttl: row.integer(5).map_err(wrong("ttl"))?,
         expires_at: row.integer(6).map(Timestamp).map_err(wrong("expires_at"))?,
         version: row.integer(7).map_err(wrong("version"))?,
@@ -151,17 +221,13 @@ pub fn ledger_of(row: &impl Columns) -> Result<(Uuid, bool), StoreError> {
     Ok((id, row.boolean(1).map_err(|error| StoreError::corrupt("stock_movements", "variant_id", id, error))?))
 }
 
-pub fn lines(reservation: &Reservation) -> String {
-    list(&reservation.lines)
-}
-
 pub fn sale(row: &impl Columns) -> Result<Sale, StoreError> {
     let variant_id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, variant_id, error);
     Ok(Sale {
         variant_id,
         owner_id: row.uuid(1).map_err(wrong("owner_id"))?,
-        status: row.text(2).and_then(|word| Status::parse(&word).ok_or(word)).map_err(wrong("status"))?,
+        status: read_status(row, 2, 3).map_err(wrong("status"))?,
     })
 }
 
@@ -175,7 +241,12 @@ pub fn movement(row: &impl Columns) -> Result<Movement, StoreError> {
         kind: row.text(2).and_then(|word| MovementKind::parse(&word).ok_or(word)).map_err(wrong("kind"))?,
         on_hand: number(3, "on_hand")?,
         reserved: number(4, "reserved")?,
-        after: Stock { variant_id, on_hand: number(5, "on_hand_after")?, reserved: number(6, "reserved_after")? },
+        backordered: number(11, "backordered")?,
+        after: Stock {
+            on_hand: number(5, "on_hand_after")?,
+            reserved: number(6, "reserved_after")?,
+            ..Stock::new(variant_id, 0)
+        },
         reason: row.optional_text(7).map_err(wrong("reason"))?,
         actor: row.text(8).map_err(wrong("actor"))?,
         reference: row.optional_uuid(9).map_err(wrong("reference"))?,

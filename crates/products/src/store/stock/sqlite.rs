@@ -9,7 +9,7 @@ use platform::db::{Effects, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{self, Balance, History};
-use super::{Batch, Done, Present, Refusal, Sale, StockWrite};
+use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite};
 use crate::model::{Movement, Reservation, Shelf, Stock, Units};
 use crate::store::RESERVED_RULE;
 use crate::store::rows as catalogue;
@@ -17,9 +17,10 @@ use crate::store::rows as catalogue;
 const UNITS: &str = rows::units!("id = $1");
 const SALE: &str = rows::sales!("= $1");
 const CHANGE: &str = "update variants set on_hand = on_hand + $1, reserved = reserved + $2, available = available + $1 - $2, \
-    stock_version = $3 where id = $4 and stock_version = $5 and available + $1 - $2 >= 0 and reserved + $2 >= 0";
-const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
-const INSERT_RESERVATION: &str = rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    backordered = backordered + $3, stock_version = $4 where id = $5 and stock_version = $6 and available + $1 - $2 >= 0 \
+    and reserved + $2 >= 0 and backordered + $3 >= 0";
+const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+const INSERT_RESERVATION: &str = rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 const EXPIRED: &str = rows::expired!("$1");
 const UPDATE_RESERVATION: &str = "update reservations set state = $1, ttl = $2, expires_at = $3, version = $4, \
     updated_at = $5 where id = $6";
@@ -61,24 +62,27 @@ fn units(c: &Connection, variant: Uuid) -> Result<Option<Units>, StoreError> {
 
 fn write_batch(c: &Connection, batch: &Batch) -> Result<(), StoreError> {
     for net in batch.nets() {
-        let values = params![net.on_hand, net.reserved, net.version, net.variant_id.as_bytes(), net.expected];
+        let (id, expected) = (net.variant_id.as_bytes(), net.expected);
+        let values = params![net.on_hand, net.reserved, net.backordered, net.version, id, expected];
         if c.prepare_cached(CHANGE)?.execute(values)? == 0 {
             return Err(StoreError::Conflict(RESERVED_RULE.into()));
         }
     }
     write_movements(c, batch.movements.iter().cloned())?;
     for r in &batch.held {
+        let lines = rows::StoredLines::of(r);
         c.prepare_cached(INSERT_RESERVATION)?.execute(params![
             r.id.as_bytes(),
             r.account_id.as_bytes(),
             r.owner_id.as_bytes(),
             r.state.as_str(),
-            rows::lines(r),
+            lines.reserved,
             r.ttl,
             r.expires_at.0,
             r.version,
             r.created_at.0,
             r.updated_at.0,
+            lines.beyond,
         ])?;
     }
     for r in batch.changed.values() {
@@ -102,6 +106,7 @@ pub fn write_movements(c: &Connection, movements: impl IntoIterator<Item = Movem
             m.actor,
             m.reference.as_ref().map(Uuid::as_bytes),
             m.time.0,
+            m.backordered,
         ])?;
     }
     Ok(())
@@ -194,9 +199,13 @@ pub async fn balances(db: &Arc<Sqlite>, after: Uuid, limit: i64, longest: i64) -
     all(db, rows::BALANCES, (after.into_bytes(), limit, longest), |row| rows::balance(row)).await
 }
 
-pub async fn sum(db: &Arc<Sqlite>, variant: Uuid, after: i64, until: i64) -> Result<(i64, i64), StoreError> {
-    let sums = all(db, rows::SUM, (variant.into_bytes(), after, until), |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(sums.await?.first().copied().unwrap_or_default())
+pub async fn sum(db: &Arc<Sqlite>, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError> {
+    let read = |row: &Row<'_>| {
+        let (on_hand, reserved, backordered) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Stock { on_hand, reserved, backordered, ..Stock::new(Uuid::nil(), 0) })
+    };
+    let sums = all(db, rows::SUM, (variant.into_bytes(), after, until), read).await?;
+    Ok(Stock { variant_id: variant, ..sums.first().copied().unwrap_or(Stock::new(variant, 0)) })
 }
 
 pub async fn ledgers(db: &Arc<Sqlite>, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
@@ -218,13 +227,21 @@ pub async fn reservations_of(
     all(db, rows::RESERVATIONS_OF, params, |row| rows::reservation(row)).await
 }
 
-/// What is reserved of a variant, and what the lines of held reservations keep of it, at one moment.
-pub async fn reserved(db: &Arc<Sqlite>, variant: Uuid) -> Result<(i64, i64), StoreError> {
-    const RESERVED: &str = "select coalesce((select reserved from variants where id = $1), 0), \
+/// What is promised of a variant by its row, and by the lines of held reservations, at one moment.
+pub async fn promised(db: &Arc<Sqlite>, variant: Uuid) -> Result<(Promised, Promised), StoreError> {
+    const PROMISED: &str = "select coalesce((select reserved from variants where id = $1), 0), \
+        coalesce((select backordered from variants where id = $1), 0), \
         (select coalesce(sum(json_extract(line.value, '$.quantity')), 0) from reservations, json_each(lines) as line \
+         where state = 'held' and json_extract(line.value, '$.variant_id') = $2), \
+        (select coalesce(sum(json_extract(line.value, '$.backordered')), 0) \
+         from reservations, json_each(coalesce(beyond, '[]')) as line \
          where state = 'held' and json_extract(line.value, '$.variant_id') = $2)";
+    let read = |row: &Row<'_>| {
+        let promised = |at| Ok::<_, StoreError>(Promised { reserved: row.get(at)?, backordered: row.get(at + 1)? });
+        Ok((promised(0)?, promised(2)?))
+    };
     let params = (variant.into_bytes(), variant.to_string());
-    Ok(all(db, RESERVED, params, |row| Ok((row.get(0)?, row.get(1)?))).await?.first().copied().unwrap_or_default())
+    Ok(all(db, PROMISED, params, read).await?.first().copied().unwrap_or_default())
 }
 
 pub fn oversold(db: &Sqlite) -> Result<i64, StoreError> {

@@ -8,7 +8,7 @@ use platform::db::{Effects, events as log};
 
 use super::*;
 use crate::events;
-use crate::model::{Line, MAX_STOCK, MovementKind, State, Stocked};
+use crate::model::{HeldLine, Line, MAX_STOCK, MovementKind, State, Stocked};
 use crate::store::suite::{Fixture, on_both};
 
 impl Fixture {
@@ -23,8 +23,8 @@ impl Fixture {
     }
 
     fn basket(&self, lines: &[(Uuid, i64)], now: Timestamp, ttl: i64) -> Reservation {
-        let mut lines: Vec<Line> =
-            lines.iter().map(|(variant_id, quantity)| Line { variant_id: *variant_id, quantity: *quantity }).collect();
+        let line = |(variant_id, quantity): &(Uuid, i64)| Line { variant_id: *variant_id, quantity: *quantity };
+        let mut lines: Vec<HeldLine> = lines.iter().map(line).map(HeldLine::from).collect();
         lines.sort_by_key(|line| line.variant_id);
         Reservation {
             id: self.context.id_for(self.owner).unwrap(),

@@ -1,6 +1,8 @@
 //! /api/v1/products
 
+mod as_shown;
 mod create;
+mod currencies;
 mod delete;
 mod filters;
 mod idempotency;
@@ -9,4 +11,5 @@ mod one;
 mod paging;
 mod prices;
 mod rules;
+mod shown_stock;
 mod update;

@@ -155,6 +155,6 @@ fn descriptions_may_be_long(topology: Topology) {
     let api = register(&server).api;
     assert_taken(&api, "description", "null", Value::Null);
     assert_taken(&api, "description", r#""""#, "");
-    let long = "語 ".repeat(100_000);
+    let long = "語 ".repeat(16_000);
     assert_taken(&api, "description", &format!("\"{long}\""), long.clone());
 }

@@ -117,6 +117,13 @@ fn an_invalid_body_is_refused_before_the_id_is_looked_at(topology: Topology) {
         assert_invalid(&bob.api.put(path, &body), &errors);
     }
     assert_invalid(&ada.api.put(&product, &body), &errors);
+    // What depends on the product is too, for those who do not know it.
+    let body = json!({ "price": 100_000_000, "name": "n".repeat(201) });
+    let errors = [broken("name", "n".repeat(201), NAME), broken("price", 100_000_000, PRICE)];
+    for path in [&product, "/api/v1/products/1", &format!("/api/v1/products/{NOBODY}")] {
+        assert_invalid(&bob.api.put(path, &body), &errors);
+    }
+    assert_invalid(&ada.api.put(&product, &body), &errors);
 }
 
 fn simultaneous_updates_all_arrive(topology: Topology) {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::caller;
-use crate::model::{Line, Reservation, State as ReservationState};
+use crate::model::{HeldLine, Reservation, State as ReservationState};
 
 /// Units that are kept for an account, for a time.
 #[derive(Serialize, ToSchema)]
@@ -27,8 +27,8 @@ struct V2Reservation<'a> {
     #[schema(value_type = ReservationState)]
     state: &'static str,
     /// One for each variant.
-    #[schema(value_type = Vec<Line>)]
-    lines: &'a [Line],
+    #[schema(value_type = Vec<HeldLine>)]
+    lines: &'a [HeldLine],
     /// When the units are given back, if it is held until then.
     expires_at: Timestamp,
     created_at: Timestamp,

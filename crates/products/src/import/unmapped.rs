@@ -1,50 +1,58 @@
 //! Counts of values that have no place in our catalogue, so that none is dropped silently.
 
+use super::dialect::{Columns, Field};
 use super::records::Record;
-use super::shopify::{Columns, Home};
 
 /// Why a value is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// Nothing here corresponds to the column.
-    NoHome,
+    Unmapped,
     /// A value of the product stands on a later row, and is not that of its first row.
     LaterRow,
-    /// The category came from the product type, or this one is only an id.
-    OtherCategory,
+    /// It is only an id, which names no category to a person.
+    TaxonomyId,
     /// A text or position of an image stands on a row without an image.
     NoImage,
+    /// A value of a variant stands on a row that describes none.
+    NoVariant,
 }
 
-const REASONS: [(Why, &str); 4] = [
-    (Why::NoHome, ""),
+const REASONS: [(Why, &str); 5] = [
+    (Why::Unmapped, ""),
     (Why::LaterRow, " (other than on the product's first row)"),
-    (Why::OtherCategory, " (the type is used, or it is only an id)"),
+    (Why::TaxonomyId, " (it is only an id)"),
     (Why::NoImage, " (on a row without an image)"),
+    (Why::NoVariant, " (on a row without a variant)"),
 ];
 
 /// Rows with such a value, per column of the file and reason.
 #[derive(Debug)]
-pub struct Unhoused {
+pub struct Unmapped {
     counts: Vec<[u64; REASONS.len()]>,
 }
 
-impl Unhoused {
+impl Unmapped {
     pub fn new(columns: &Columns) -> Self {
-        Unhoused { counts: vec![[0; REASONS.len()]; columns.len()] }
+        Unmapped { counts: vec![[0; REASONS.len()]; columns.len()] }
     }
 
-    /// Counts the values of a row in columns without a home.
+    /// Counts the values of a row in columns that correspond to nothing.
     pub fn count_row(&mut self, columns: &Columns, record: &Record) {
-        for &column in columns.unhoused() {
-            let has_value = !record.get(column).is_empty();
-            self.counts[column][Why::NoHome as usize] += u64::from(has_value);
+        for &column in columns.unmapped() {
+            self.count_at(column, record, Why::Unmapped);
         }
     }
 
-    /// Counts one value of a column that has a home in general.
-    pub fn count(&mut self, columns: &Columns, home: Home, why: Why) {
-        if let Some(column) = columns.position(home) {
+    /// Counts the value of a column, if the row has one.
+    pub fn count_at(&mut self, column: usize, record: &Record, why: Why) {
+        let has_value = !record.get(column).is_empty();
+        self.counts[column][why as usize] += u64::from(has_value);
+    }
+
+    /// Counts one value of a field.
+    pub fn count(&mut self, columns: &Columns, field: Field, why: Why) {
+        if let Some(column) = columns.position(field) {
             self.counts[column][why as usize] += 1;
         }
     }

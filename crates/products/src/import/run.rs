@@ -1,0 +1,265 @@
+//! The import of a file into the catalogue of one seller: reading, writing many products at once, and what becomes of each.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::io::Read;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Future, StreamExt};
+use kernel::{Error, Uuid, text};
+
+use super::dialect::Field;
+use super::upsert::{Importer, UpsertError};
+use super::values::excerpt;
+use super::{
+    FileError, ImportError, ImportedProduct, Note, NoteKind, Options, Outcome, ProductRows, RefusedProduct, Report,
+    RowError, Upserted,
+};
+use crate::service::Products;
+use crate::store::SkuHolder;
+
+/// Products being written at once: enough to fill a group commit.
+const CONCURRENCY: usize = 64;
+/// Bytes of rows that are kept of them, for a report.
+const IN_FLIGHT: usize = 64 << 20;
+/// Products that wait for SKUs which others of the file give up, at most.
+const DEFERRED: usize = 1_000;
+
+/// Who hears of what happens.
+pub trait Watch: Send {
+    /// So many rows were read.
+    fn read(&mut self, rows: u64);
+
+    fn refused(&mut self, product: &RefusedProduct);
+
+    fn noted(&mut self, note: Note);
+}
+
+/// What became of a file.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Products.
+    pub created: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub refused: u64,
+    pub report: Report,
+    /// Why the rest of the file was not read.
+    pub broken: Option<FileError>,
+}
+
+/// Why an import ended early. What was written stays; the same import goes on where it ended.
+#[derive(Debug, thiserror::Error)]
+#[error("row {row} ({handle}): {error}; run the import again to go on")]
+pub struct Interrupted {
+    pub row: u64,
+    pub handle: String,
+    pub error: Error,
+}
+
+/// Imports the products of a file for `owner`.
+///
+/// # Errors
+/// The database cannot be reached, or is too busy.
+pub async fn run<R: Read + Send>(
+    products: &Products,
+    owner: Uuid,
+    options: Options,
+    mut rows: ProductRows<R>,
+    watch: &mut dyn Watch,
+) -> Result<Summary, Interrupted> {
+    let names: HashMap<usize, String> = field_names(&rows);
+    let column = move |field: Field| names.get(&(field as usize)).cloned();
+    let unique_skus =
+        products.unique_skus().await.map_err(|error| Interrupted { row: 1, handle: String::new(), error })?;
+    let importer = Importer { products, owner, options, column: Box::new(column), unique_skus };
+    let mut import = Import::new(&importer, watch);
+    let (mut writing, mut in_flight) = (FuturesUnordered::new(), 0);
+    while let Some(item) = rows.next() {
+        import.watch.read(rows.rows());
+        match item {
+            Ok(product) => {
+                if let Some(product) = import.admit(product) {
+                    in_flight += bytes(&product);
+                    writing.push(upsert(&importer, product));
+                }
+            }
+            Err(ImportError::Product(refused)) => import.refuse(&refused),
+            Err(ImportError::File(error)) => import.summary.broken = Some(error),
+        }
+        while writing.len() >= CONCURRENCY || in_flight > IN_FLIGHT {
+            let Some((product, written)) = writing.next().await else { break };
+            in_flight -= bytes(&product);
+            import.count(product, written)?;
+        }
+    }
+    while let Some((product, written)) = writing.next().await {
+        import.count(product, written)?;
+    }
+    import.exchange().await?;
+    import.tell_repeats();
+    Ok(Summary { report: rows.report(), ..import.summary })
+}
+
+fn field_names<R: Read>(rows: &ProductRows<R>) -> HashMap<usize, String> {
+    let columns = rows.columns();
+    (0..=Field::SeoDescription as usize).filter_map(|field| Some((field, columns.name_at(field)?))).collect()
+}
+
+fn bytes(product: &ImportedProduct) -> usize {
+    product.source.iter().map(|row| row.text.len()).sum()
+}
+
+type Written = (ImportedProduct, Result<Upserted, UpsertError>);
+
+fn upsert<'i>(importer: &'i Importer<'_>, product: ImportedProduct) -> impl Future<Output = Written> + 'i {
+    async move {
+        let written = importer.upsert(&product).await;
+        (product, written)
+    }
+}
+
+struct Import<'i> {
+    importer: &'i Importer<'i>,
+    watch: &'i mut dyn Watch,
+    summary: Summary,
+    /// Hashes of the handles in the file, and of its SKUs with the rows that have them: eight and sixteen bytes each.
+    handles: HashSet<u64>,
+    skus: HashMap<u64, u64>,
+    hasher: BuildHasherDefault<DefaultHasher>,
+    /// Products with SKUs that others have, who may give them up further down.
+    deferred: Vec<(ImportedProduct, Vec<SkuHolder>)>,
+    /// SKUs that products outside the file may have too: that is known when all of it was read.
+    repeats: Vec<(Note, u64)>,
+}
+
+impl<'i> Import<'i> {
+    fn new(importer: &'i Importer<'i>, watch: &'i mut dyn Watch) -> Self {
+        Self {
+            importer,
+            watch,
+            summary: Summary::default(),
+            handles: HashSet::new(),
+            skus: HashMap::new(),
+            hasher: BuildHasherDefault::default(),
+            deferred: Vec::new(),
+            repeats: Vec::new(),
+        }
+    }
+
+    /// Holds a product's SKUs to those of the rows above. Returns the product unless it is refused.
+    fn admit(&mut self, product: ImportedProduct) -> Option<ImportedProduct> {
+        let mut repeats = Vec::new();
+        let mut own = Vec::new();
+        for variant in &product.variants {
+            let Some(sku) = variant.sku.value() else { continue };
+            let hash = self.hasher.hash_one(text::fold(sku));
+            match self.skus.get(&hash) {
+                Some(row) => repeats.push((variant.row, format!("{} is also the SKU of row {row}", excerpt(sku)))),
+                None => own.push((hash, variant.row)),
+            }
+        }
+        if self.importer.unique_skus && !repeats.is_empty() {
+            let taken = |(row, what): &(u64, String)| self.importer.taken(*row, &product.handle, what);
+            let errors = repeats.iter().map(taken).collect();
+            self.refuse(&RefusedProduct { errors, source: product.source });
+            return None;
+        }
+        for (row, detail) in repeats {
+            self.watch.noted(Note { row, handle: product.handle.clone(), kind: NoteKind::RepeatedSku, detail });
+        }
+        self.handles.insert(self.hasher.hash_one(&product.handle));
+        self.skus.extend(own);
+        Some(product)
+    }
+
+    fn refuse(&mut self, refused: &RefusedProduct) {
+        self.summary.refused += 1;
+        self.watch.refused(refused);
+    }
+
+    fn refuse_for(&mut self, product: ImportedProduct, errors: Vec<RowError>) {
+        self.refuse(&RefusedProduct { errors, source: product.source });
+    }
+
+    fn count(&mut self, product: ImportedProduct, written: Result<Upserted, UpsertError>) -> Result<(), Interrupted> {
+        match written {
+            Ok(Upserted { outcome, notes, holders }) => {
+                self.count_outcome(outcome);
+                notes.into_iter().for_each(|note| self.watch.noted(note));
+                for (note, holder) in holders {
+                    let hash = self.hasher.hash_one(&holder.handle);
+                    self.repeats.push((note, hash));
+                }
+            }
+            Err(UpsertError::Refused(errors)) => self.refuse_for(product, errors),
+            Err(UpsertError::Taken(holders)) if self.deferred.len() < DEFERRED => {
+                self.deferred.push((product, holders))
+            }
+            Err(UpsertError::Taken(holders)) => {
+                let errors = self.importer.taken_by(&product, &holders);
+                self.refuse_for(product, errors);
+            }
+            Err(UpsertError::Failed(error)) => {
+                return Err(Interrupted { row: product.row, handle: product.handle, error });
+            }
+        }
+        Ok(())
+    }
+
+    fn count_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Created => self.summary.created += 1,
+            Outcome::Updated => self.summary.updated += 1,
+            Outcome::Unchanged => self.summary.unchanged += 1,
+        }
+    }
+
+    /// Writes the products that wait for SKUs of others, when these are in the file as well and have other SKUs there.
+    async fn exchange(&mut self) -> Result<(), Interrupted> {
+        let mut waiting = Vec::new();
+        for (product, mut holders) in std::mem::take(&mut self.deferred) {
+            // Of those in the file it is known that they give the SKU up: else it would be there twice.
+            holders.retain(|holder| !self.handles.contains(&self.hasher.hash_one(&holder.handle)));
+            if holders.is_empty() {
+                waiting.push(product);
+            } else {
+                let errors = self.importer.taken_by(&product, &holders);
+                self.refuse_for(product, errors);
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let interrupted = |error| match error {
+            UpsertError::Failed(error) => Interrupted { row: waiting[0].row, handle: waiting[0].handle.clone(), error },
+            _ => Interrupted { row: waiting[0].row, handle: waiting[0].handle.clone(), error: Error::Stale },
+        };
+        let (known, new) = match self.importer.options.dry_run {
+            true => (self.importer.would_exchange(&waiting).await.map_err(interrupted)?, Vec::new()),
+            false => self.importer.exchange(&waiting).await.map_err(interrupted)?,
+        };
+        known.into_iter().for_each(|outcome| self.count_outcome(outcome));
+        let waiting = waiting.into_iter().enumerate().filter(|(index, _)| new.contains(index));
+        for product in waiting.map(|(_, product)| product).collect::<Vec<_>>() {
+            let written = self.importer.upsert(&product).await;
+            match written {
+                Err(UpsertError::Taken(holders)) => {
+                    let errors = self.importer.taken_by(&product, &holders);
+                    self.refuse_for(product, errors);
+                }
+                written => self.count(product, written)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of SKUs that products have which are not in the file.
+    fn tell_repeats(&mut self) {
+        for (note, holder) in std::mem::take(&mut self.repeats) {
+            if !self.handles.contains(&holder) {
+                self.watch.noted(note);
+            }
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! Bringing a file's products into the catalogue: created once, edited when the file says something new, left alone otherwise.
+
+use std::collections::HashMap;
+
+use kernel::{Actor, Currency, Error, Uuid, text};
+use platform::db::{Effects, StoreError};
+
+use super::dialect::Field;
+use super::merge::{MergeError, Merged, Present, held_back, merge};
+use super::values::excerpt;
+use super::{ImportedProduct, RowError, digest};
+use crate::events::{self, CREATED};
+use crate::model::{Cause, ImportedStock, Product, Stocked};
+use crate::service::Products;
+use crate::store::{HANDLE_RULE, HeldBack, Insert, SKU_RULE, SkuHolder, Update};
+
+/// How often a product that is edited meanwhile is read again.
+const TRIES: usize = 5;
+
+/// How a file is imported.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Of its prices; the file does not name one.
+    pub currency: Currency,
+    pub stock: ImportedStock,
+    /// What a new variant has for which the file has no quantity; without it, its units are not counted.
+    pub quantity: Option<i64>,
+    /// Only tells what would happen.
+    pub dry_run: bool,
+}
+
+impl Options {
+    pub fn new(currency: Currency) -> Self {
+        Self { currency, stock: ImportedStock::default(), quantity: None, dry_run: false }
+    }
+}
+
+/// What became of an imported product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Created,
+    Updated,
+    /// The file says what it said last time; edits and sales since then stand.
+    Unchanged,
+}
+
+/// What somebody who imports should know of a product that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub row: u64,
+    pub handle: String,
+    pub kind: NoteKind,
+    pub detail: String,
+}
+
+/// Kinds of notes, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoteKind {
+    /// A variant is no longer there.
+    Lost,
+    /// A stock did not take all that the file says.
+    HeldBack,
+    Negative,
+    RepeatedSku,
+    NoQuantity,
+    Untracked,
+    /// Variants that the file does not speak of.
+    Kept,
+}
+
+impl NoteKind {
+    pub const ALL: [Self; 7] =
+        [Self::Lost, Self::HeldBack, Self::Negative, Self::RepeatedSku, Self::NoQuantity, Self::Untracked, Self::Kept];
+
+    /// What so many notes of the kind are about.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Lost => "variants go",
+            Self::HeldBack => "stocks do not take all that the file says",
+            Self::Negative => "quantities are below zero",
+            Self::RepeatedSku => "SKUs repeat",
+            Self::NoQuantity => "variants come without a quantity",
+            Self::Untracked => "variants come from a shop that does not count their units",
+            Self::Kept => "products have variants that the file does not speak of",
+        }
+    }
+}
+
+/// A product that arrived.
+#[derive(Debug)]
+pub struct Upserted {
+    pub outcome: Outcome,
+    pub notes: Vec<Note>,
+    /// Of SKUs that other products have, with these.
+    pub holders: Vec<(Note, SkuHolder)>,
+}
+
+impl Upserted {
+    const UNCHANGED: Self = Self { outcome: Outcome::Unchanged, notes: Vec::new(), holders: Vec::new() };
+}
+
+/// Why one did not.
+#[derive(Debug)]
+pub enum UpsertError {
+    Refused(Vec<RowError>),
+    /// A SKU of its variants belongs to these, and this store takes each once.
+    Taken(Vec<SkuHolder>),
+    Failed(Error),
+}
+
+impl From<Error> for UpsertError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for UpsertError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<MergeError> for UpsertError {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Refused(errors) => Self::Refused(errors),
+            MergeError::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl Products {
+    /// Brings one product into the catalogue of `owner`, as a file would.
+    ///
+    /// # Errors
+    /// `Invalid`, `Conflict` when it is refused; `Unavailable`, `Overloaded`.
+    pub async fn import(&self, owner: Uuid, imported: &ImportedProduct, options: Options) -> Result<Upserted, Error> {
+        let unique_skus = self.unique_skus().await?;
+        let importer = Importer { products: self, owner, options, column: Box::new(|_| None), unique_skus };
+        importer.upsert(imported).await.map_err(|error| match error {
+            UpsertError::Refused(errors) => {
+                let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                Error::invalid("", "import", told.join("; "))
+            }
+            UpsertError::Taken(holders) => Error::conflict(
+                importer.taken_by(imported, &holders).first().map_or(String::new(), ToString::to_string),
+            ),
+            UpsertError::Failed(error) => error,
+        })
+    }
+}
+
+/// What an import knows beside its products.
+pub struct Importer<'i> {
+    pub products: &'i Products,
+    pub owner: Uuid,
+    pub options: Options,
+    /// The names of the file's columns.
+    pub column: Box<dyn Fn(Field) -> Option<String> + Send + Sync>,
+    /// Whether this store takes each SKU of an owner once.
+    pub unique_skus: bool,
+}
+
+/// A product as it is to be written.
+pub struct Planned {
+    merged: Merged,
+    before: Option<Stocked>,
+    rows: HashMap<Uuid, u64>,
+}
+
+impl Planned {
+    fn outcome(&self) -> Outcome {
+        if self.before.is_some() { Outcome::Updated } else { Outcome::Created }
+    }
+}
+
+impl Importer<'_> {
+    /// Writes an imported product, in its own transaction. With `dry_run`, only tells what would happen.
+    ///
+    /// # Errors
+    /// Why it is refused; `Unavailable`, `Overloaded`.
+    pub async fn upsert(&self, imported: &ImportedProduct) -> Result<Upserted, UpsertError> {
+        for _ in 0..TRIES {
+            let Some(mut planned) = self.plan(imported).await? else {
+                return Ok(Upserted::UNCHANGED);
+            };
+            let outcome = planned.outcome();
+            let mut notes = std::mem::take(&mut planned.merged.notes);
+            let (repeats, holders) = self.repeated(imported, &planned).await?;
+            notes.extend(repeats);
+            if self.options.dry_run || self.write(planned, &mut notes).await? {
+                return Ok(Upserted { outcome, notes, holders });
+            }
+        }
+        Err(Error::Unavailable("the product is being edited all the time".into()).into())
+    }
+
+    /// What is to be written; nothing, if the file says what it said last time.
+    async fn plan(&self, imported: &ImportedProduct) -> Result<Option<Planned>, UpsertError> {
+        let Options { currency, stock, .. } = self.options;
+        let digest = digest::of(imported, currency)?;
+        let before = self.products.store.by_handle(self.owner, &imported.handle).await?;
+        let known = before.as_ref().and_then(|before| before.product.import_digest.as_ref());
+        if known == Some(&digest) && stock != ImportedStock::Set {
+            return Ok(None);
+        }
+        let first = match known {
+            Some(known) => digest::of_first_release(imported, currency)?.filter(|first| first == known),
+            None => None,
+        };
+        let newer = before.as_ref().filter(|_| first.is_some()).map(|before| {
+            let mut newer = imported.clone().without_first_release();
+            let options = |values: &[String]| before.product.variants.iter().any(|v| v.option_values == values);
+            // One that was deleted since stays away.
+            newer.variants.retain(|variant| options(&variant.option_values));
+            newer
+        });
+        let imported = newer.as_ref().unwrap_or(imported);
+        let last = match &before {
+            Some(before) if imported.variants.iter().any(|variant| variant.quantity.is_some()) => {
+                let was_imported = before.product.import_digest.is_some();
+                self.products.store.imported(before.product.id, was_imported).await?.into_iter().collect()
+            }
+            _ => HashMap::new(),
+        };
+        let present = Present {
+            owner: self.owner,
+            before: before.as_ref(),
+            last: &last,
+            options: &self.options,
+            now: self.products.context.now(),
+            column: &*self.column,
+        };
+        let mut merged = merge(imported, &present, || self.products.context.id_for(self.owner))?;
+        if let Some(before) = before.as_ref().filter(|_| known == Some(&digest)) {
+            // Only the stock is set anew: edits since the last import stand.
+            keep_edits(&mut merged, before);
+        }
+        if !merged.is_changed {
+            return Ok(None);
+        }
+        merged.after.product.import_digest = Some(digest);
+        let ids = merged.after.product.variants.iter().map(|variant| variant.id);
+        let rows = ids.zip(&imported.variants).map(|(id, variant)| (id, variant.row)).collect();
+        Ok(Some(Planned { merged, before, rows }))
+    }
+
+    /// SKUs that several variants of the product have, and those that other products have too.
+    ///
+    /// # Errors
+    /// `Refused` and `Taken` where this store takes each once.
+    async fn repeated(
+        &self,
+        imported: &ImportedProduct,
+        planned: &Planned,
+    ) -> Result<(Vec<Note>, Vec<(Note, SkuHolder)>), UpsertError> {
+        let product = &planned.merged.after.product;
+        let note = |row, detail| {
+            let handle = imported.handle.clone();
+            Note { row, handle, kind: NoteKind::RepeatedSku, detail }
+        };
+        let (mut keys, mut notes) = (HashMap::new(), Vec::new());
+        for variant in &product.variants {
+            let Some(sku) = &variant.sku else { continue };
+            let row = planned.rows.get(&variant.id).copied().unwrap_or(imported.row);
+            if let Some((_, other)) = keys.insert(text::fold(sku), (sku, row)) {
+                notes.push(note(row, format!("{} is also the SKU of row {other}", excerpt(sku))));
+            }
+        }
+        if self.unique_skus && !notes.is_empty() {
+            let taken = notes.iter().map(|note| self.taken(note.row, &note.handle, &note.detail));
+            return Err(UpsertError::Refused(taken.collect()));
+        }
+        if keys.is_empty() {
+            return Ok((notes, Vec::new()));
+        }
+        let folded: Vec<String> = keys.keys().cloned().collect();
+        let mut holders = self.products.store.sku_holders(self.owner, &folded).await?;
+        holders.retain(|holder| holder.product_id != product.id);
+        if self.unique_skus && !holders.is_empty() {
+            return Err(UpsertError::Taken(holders));
+        }
+        let with_note = |holder: SkuHolder| {
+            let (sku, row) = keys.get(&holder.key)?;
+            let detail = format!("{} is also a SKU of {}", excerpt(sku), excerpt(&holder.handle));
+            Some((note(*row, detail), holder))
+        };
+        let holders = holders.into_iter().filter_map(with_note).collect();
+        Ok((notes, holders))
+    }
+
+    /// The refusal of a SKU that is taken.
+    pub fn taken(&self, row: u64, handle: &str, what: &str) -> RowError {
+        let remedy = "this store takes each SKU once: give it another, or allow repeats with \
+            `primetrade products unique-sku off`";
+        RowError {
+            row,
+            handle: handle.to_owned(),
+            column: (self.column)(Field::Sku),
+            detail: format!("{what}, and {remedy}"),
+        }
+    }
+
+    /// The refusal of a product whose SKUs others have.
+    pub fn taken_by(&self, imported: &ImportedProduct, holders: &[SkuHolder]) -> Vec<RowError> {
+        let mut errors = Vec::new();
+        for variant in &imported.variants {
+            let Some(sku) = variant.sku.value() else { continue };
+            if let Some(holder) = holders.iter().find(|holder| holder.key == text::fold(sku)) {
+                let what = format!("{} is the SKU of {} too", excerpt(sku), excerpt(&holder.handle));
+                errors.push(self.taken(variant.row, &imported.handle, &what));
+            }
+        }
+        if errors.is_empty() {
+            let what = format!("one of its SKUs is that of {} too", excerpt(holders.first().map_or("", |h| &h.handle)));
+            errors.push(self.taken(imported.row, &imported.handle, &what));
+        }
+        errors
+    }
+
+    /// Whether the product was written; it was not if somebody changed it meanwhile.
+    async fn write(&self, mut planned: Planned, notes: &mut Vec<Note>) -> Result<bool, UpsertError> {
+        let written = match &planned.before {
+            None => self.insert(&mut planned).await,
+            Some(_) => self.products.store.update(vec![self.update(&mut planned)?]).await,
+        };
+        match written {
+            Ok(None) => Ok(false),
+            Ok(Some(held)) => {
+                self.note_held(&planned, held, notes);
+                Ok(true)
+            }
+            // Somebody made a product of this handle, or took a SKU, since it was looked for.
+            Err(error) if error.is_conflict_on(HANDLE_RULE) || error.is_conflict_on(SKU_RULE) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn insert(&self, planned: &mut Planned) -> Result<Option<Vec<HeldBack>>, StoreError> {
+        let (cause, merged) = (self.cause(), &mut planned.merged);
+        let statement = |error: Error| StoreError::Statement(error.to_string());
+        let id = self.products.context.id_for(self.owner).map_err(statement)?;
+        let event = events::event(CREATED, id, &merged.after, cause.actor, cause.time, None).map_err(statement)?;
+        let insert = Insert::new(merged.after.clone(), cause, Effects::event(event));
+        let insert = insert.imported(std::mem::take(&mut merged.quantities));
+        self.products.store.insert(insert).await.map(|_| Some(Vec::new()))
+    }
+
+    fn update(&self, planned: &mut Planned) -> Result<Update, Error> {
+        let (cause, merged) = (self.cause(), &mut planned.merged);
+        let before = planned.before.as_ref().map(|before| &before.product);
+        let was_imported = before.is_some_and(|before| before.import_digest.is_some());
+        Ok(Update {
+            expected: before.map_or(0, |before| before.version),
+            stock: merged.stock_edit(self.options.stock, was_imported),
+            effects: self.products.update_effects(&merged.after, &cause, None, None)?,
+            stocked: merged.after.clone(),
+            cause,
+        })
+    }
+
+    fn cause(&self) -> Cause {
+        let now = self.products.context.now();
+        Cause { actor: Actor::Account(self.owner), reason: Some("import".into()), reference: None, time: now }
+    }
+
+    /// What was told of held units before the write may have been another number.
+    fn note_held(&self, planned: &Planned, held: Vec<HeldBack>, notes: &mut Vec<Note>) {
+        let known = notes.iter().any(|note| note.kind == NoteKind::HeldBack);
+        if known || held.is_empty() {
+            return;
+        }
+        let product: &Product = &planned.merged.after.product;
+        for HeldBack { variant_id, wanted, on_hand } in held {
+            let row = planned.rows.get(&variant_id).copied().unwrap_or_default();
+            let detail = held_back(wanted, on_hand, on_hand);
+            notes.push(Note { row, handle: product.handle.clone(), kind: NoteKind::HeldBack, detail });
+        }
+    }
+
+    /// What would become of products that give each other their SKUs.
+    ///
+    /// # Errors
+    /// As [`Importer::upsert`].
+    pub async fn would_exchange(&self, imported: &[ImportedProduct]) -> Result<Vec<Outcome>, UpsertError> {
+        let mut outcomes = Vec::with_capacity(imported.len());
+        for product in imported {
+            outcomes.push(self.plan(product).await?.map_or(Outcome::Unchanged, |planned| planned.outcome()));
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes those of the products that are there, in one transaction, so that they may give each other their SKUs. Returns what
+    /// became of them, and the places of those that are left: new ones, or all of them if one could not be written.
+    ///
+    /// # Errors
+    /// As [`Importer::upsert`].
+    pub async fn exchange(&self, imported: &[ImportedProduct]) -> Result<(Vec<Outcome>, Vec<usize>), UpsertError> {
+        let (mut updates, mut outcomes, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, product) in imported.iter().enumerate() {
+            let Some(mut planned) = self.plan(product).await? else {
+                outcomes.push(Outcome::Unchanged);
+                continue;
+            };
+            if planned.before.is_none() {
+                left.push(index);
+                continue;
+            }
+            outcomes.push(planned.outcome());
+            updates.push(self.update(&mut planned)?);
+        }
+        let written = match updates.is_empty() {
+            true => Ok(Some(Vec::new())),
+            false => self.products.store.update(updates).await,
+        };
+        match written {
+            Ok(Some(_)) => Ok((outcomes, left)),
+            Ok(None) => Ok((Vec::new(), (0..imported.len()).collect())),
+            Err(error) if error.is_conflict_on(SKU_RULE) => Ok((Vec::new(), (0..imported.len()).collect())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The product as it is, with the stock that the file wants.
+fn keep_edits(merged: &mut Merged, before: &Stocked) {
+    let quantities: HashMap<Uuid, Option<i64>> =
+        merged.after.product.variants.iter().map(|variant| variant.id).zip(merged.quantities.iter().copied()).collect();
+    let stock: HashMap<Uuid, i64> = merged.after.stock.iter().map(|stock| (stock.variant_id, stock.on_hand)).collect();
+    let (version, updated_at) = (merged.after.product.version, merged.after.product.updated_at);
+    let mut after = before.clone();
+    for stock_after in &mut after.stock {
+        stock_after.on_hand = stock.get(&stock_after.variant_id).copied().unwrap_or(stock_after.on_hand);
+    }
+    merged.quantities =
+        after.product.variants.iter().map(|variant| quantities.get(&variant.id).copied().flatten()).collect();
+    merged.is_changed = after.stock != before.stock;
+    for (variant, stock) in after.product.variants.iter_mut().zip(&after.stock) {
+        variant.in_stock = variant.is_in_stock(stock);
+    }
+    (after.product.version, after.product.updated_at) = (version, updated_at);
+    merged.after = after;
+}

@@ -1,0 +1,238 @@
+//! What most products do not say of themselves: kept beside their row, so that those who say nothing of it pay nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use kernel::money::{DecimalError, parse_fixed};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::Image;
+
+/// What else is known of a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductDetails {
+    /// Such as `Home & Garden > Decor > Mirrors`; the category is often its last part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seo_title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seo_description: Option<String>,
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+}
+
+/// What else is known of a variant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantDetails {
+    #[serde(default, skip_serializing_if = "Inventory::is_tracked")]
+    pub inventory: Inventory,
+    /// Whether it is sold beyond its stock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backorder: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Grams>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+}
+
+/// Whether a variant's units are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Inventory {
+    /// No more is sold than there is.
+    #[default]
+    Tracked,
+    /// It is always in stock, and what is sold of it moves no units.
+    Untracked,
+}
+
+impl Inventory {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tracked => "tracked",
+            Self::Untracked => "untracked",
+        }
+    }
+
+    pub fn is_tracked(&self) -> bool {
+        *self == Self::Tracked
+    }
+}
+
+impl ProductDetails {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl VariantDetails {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A weight, in whole micrograms: as many decimals of a gram as scales of shops have, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grams(i64);
+
+impl Grams {
+    pub const DECIMALS: u32 = 6;
+    const UNIT: i64 = 10_i64.pow(Self::DECIMALS);
+    /// A thousand tonnes.
+    pub const MAX: Self = Self(1_000_000_000 * Self::UNIT);
+
+    pub fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Reads a decimal; what is beyond a microgram is rounded half up. Also tells whether nothing was.
+    ///
+    /// # Errors
+    /// Not a decimal number; below zero; more than [`Grams::MAX`].
+    pub fn parse(text: &str) -> Result<(Self, bool), DecimalError> {
+        let (micrograms, exact) = parse_fixed(text, Self::DECIMALS)?;
+        if micrograms > Self::MAX.0 { Err(DecimalError::TooLarge) } else { Ok((Self(micrograms), exact)) }
+    }
+}
+
+impl fmt::Display for Grams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (grams, rest) = (self.0 / Self::UNIT, self.0 % Self::UNIT);
+        if rest == 0 {
+            return write!(f, "{grams}");
+        }
+        let decimals = format!("{rest:06}");
+        write!(f, "{grams}.{}", decimals.trim_end_matches('0'))
+    }
+}
+
+impl Serialize for Grams {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let number = serde_json::Number::from_str(&self.to_string()).map_err(serde::ser::Error::custom)?;
+        number.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Grams {
+    /// A number with at most six decimals: what is kept must be what was sent.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        match Self::parse(&number.to_string()) {
+            Ok((grams, true)) => Ok(grams),
+            Ok((_, false)) => Err(D::Error::custom("expected grams with at most 6 decimals")),
+            Err(error) => Err(D::Error::custom(format!("{error}: expected grams from 0 to {}", Self::MAX))),
+        }
+    }
+}
+
+/// Named values, in the order in which they came; no name is there twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes(Vec<(String, String)>);
+
+impl Attributes {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// Sets a value at its place, or as the last one; without a value, takes the name away.
+    pub fn set(&mut self, name: &str, value: Option<String>) {
+        let place = self.0.iter().position(|(known, _)| known == name);
+        match (place, value) {
+            (Some(place), Some(value)) => self.0[place].1 = value,
+            (Some(place), None) => drop(self.0.remove(place)),
+            (None, Some(value)) => self.0.push((name.to_owned(), value)),
+            (None, None) => {}
+        }
+    }
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Named;
+
+        impl<'de> Visitor<'de> for Named {
+            type Value = Attributes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Attributes, M::Error> {
+                let mut named = Attributes::default();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    if named.get(&name).is_some() {
+                        return Err(M::Error::custom(format!("duplicate field `{name}`")));
+                    }
+                    named.0.push((name, value));
+                }
+                Ok(named)
+            }
+        }
+
+        deserializer.deserialize_map(Named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_kept_to_a_microgram() {
+        for (text, shown) in [
+            ("0", "0"),
+            ("200.0", "200"),
+            ("453.59237", "453.59237"),
+            ("226.79618500000002", "226.796185"),
+            ("0.0000004", "0"),
+            ("1e3", "1000"),
+        ] {
+            let (grams, _) = Grams::parse(text).unwrap();
+            assert_eq!(grams.to_string(), shown, "{text}");
+            let json = serde_json::to_string(&grams).unwrap();
+            assert_eq!(json, shown);
+            assert_eq!(serde_json::from_str::<Grams>(&json).unwrap(), grams);
+        }
+        assert!(Grams::parse("-1").is_err() && Grams::parse("1000000000.1").is_err() && Grams::parse("1 kg").is_err());
+        for refused in ["0.0000001", "-1", "\"1\"", "1000000001", "null"] {
+            assert!(serde_json::from_str::<Grams>(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn attributes_keep_their_order() {
+        let text = r#"{"custom.b":"2","a":"1"}"#;
+        let mut attributes: Attributes = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&attributes).unwrap(), text);
+        attributes.set("custom.b", Some("3".into()));
+        attributes.set("c", Some("4".into()));
+        attributes.set("a", None);
+        attributes.set("d", None);
+        assert_eq!(serde_json::to_string(&attributes).unwrap(), r#"{"custom.b":"3","c":"4"}"#);
+        for refused in [r#"{"a":"1","a":"2"}"#, r#"{"a":1}"#, r#"["a"]"#] {
+            assert!(serde_json::from_str::<Attributes>(refused).is_err(), "{refused}");
+        }
+    }
+}
