@@ -2,6 +2,7 @@
 //!
 //! Every check of a token reads its session and account, so log-out and deactivation hold at once, whoever wrote them.
 
+mod email;
 mod events;
 mod internal;
 mod keys;
