@@ -2,11 +2,13 @@
 //!
 //! Every check of a token reads its session and account, so log-out and deactivation hold at once, whoever wrote them.
 
+mod email;
 mod events;
 mod internal;
 mod keys;
 mod local;
 mod model;
+mod opaque;
 mod passwords;
 pub mod routes;
 mod service;
@@ -19,7 +21,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
-use platform::db::migrate::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations};
+use platform::db::migrate::{
+    AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
+};
 
 pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
@@ -53,7 +57,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../migrations/postgres/0005_account_filters.sql"),
         },
     ],
-    additions: &[],
+    additions: &[Addition {
+        name: "username_keys",
+        sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
+        postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
+    }],
 };
 
 /// Where a list of accounts goes on: behind the account that was made then.

@@ -12,6 +12,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use kernel::Error;
 use tokio::sync::oneshot;
 
+use crate::opaque::normalized;
+
 /// After so long without a job, a thread gives its memory back.
 const IDLE: Duration = Duration::from_secs(10);
 /// OWASP's first recommendation for Argon2id: memory in KiB, passes, lanes.
@@ -29,7 +31,8 @@ const MAX_BCRYPT_COST: u32 = 14;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     pub matches: bool,
-    /// The hash is of an older kind and should be replaced while the password is at hand.
+    /// The hash is of an older kind, or of the password as it was sent before passwords had one form: it should be replaced while
+    /// the password is at hand.
     pub outdated: bool,
 }
 
@@ -66,7 +69,7 @@ impl PasswordHasher {
         Ok(Self { jobs })
     }
 
-    /// The password's hash as a PHC string.
+    /// The hash of the password's one form, as a PHC string.
     ///
     /// # Errors
     /// `Overloaded` when the queue is full; `Internal`.
@@ -76,8 +79,9 @@ impl PasswordHasher {
         answer.await.map_err(|_| died())?
     }
 
-    /// Compares with a stored hash. Without one (no such account) it takes as long and matches nothing, so that the time of an
-    /// answer does not tell which accounts exist.
+    /// Compares with a stored hash: the one form of the password, then the password as sent, if it differs, which may have been
+    /// hashed so. Without a stored hash (no such account) it takes as long and matches nothing, so that the time of an answer does
+    /// not tell which accounts exist.
     ///
     /// # Errors
     /// `Overloaded` when the queue is full; `Internal` when the stored hash cannot be read.
@@ -126,10 +130,10 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
 fn run(job: Job, memory: &mut Vec<Block>) {
     match job {
         Job::Hash { password, salt, reply } if !reply.is_closed() => {
-            let _ = reply.send(hash(&password, salt, memory));
+            let _ = reply.send(hash(&normalized(&password), salt, memory));
         }
         Job::Verify { password, stored, reply } if !reply.is_closed() => {
-            let _ = reply.send(verify(&password, stored.as_deref(), memory));
+            let _ = reply.send(verify_any_form(&password, stored.as_deref(), memory));
         }
         #[cfg(test)]
         Job::Panic => panic!("a defect in a job"),
@@ -141,6 +145,15 @@ fn hash(password: &str, salt: [u8; 16], memory: &mut Vec<Block>) -> Result<Strin
     let hash = argon2id((MEMORY, PASSES, LANES), password, &salt, HASH_BYTES, memory)?;
     let (salt, hash) = (BASE64.encode(salt), BASE64.encode(hash));
     Ok(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}"))
+}
+
+fn verify_any_form(sent: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Result<Verdict, Error> {
+    let normal = normalized(sent);
+    let verdict = verify(&normal, stored, memory)?;
+    if verdict.matches || normal == sent {
+        return Ok(verdict);
+    }
+    Ok(Verdict { outdated: true, ..verify(sent, stored, memory)? })
 }
 
 fn verify(password: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Result<Verdict, Error> {
@@ -174,6 +187,8 @@ fn argon2id(
     length: usize,
     memory: &mut Vec<Block>,
 ) -> Result<Vec<u8>, Error> {
+    #[cfg(test)]
+    HASHES.set(HASHES.get() + 1);
     let failed = |error: argon2::Error| Error::Internal(format!("password hashing failed: {error}"));
     let params = Params::new(memory_kib, passes, lanes, Some(length)).map_err(failed)?;
     let needed = params.block_count();
@@ -192,6 +207,12 @@ fn argon2id(
     memory.shrink_to_fit();
     result.map_err(failed)?;
     Ok(hash)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// That this thread has computed.
+    static HASHES: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
 const fn blocks(memory_kib: u32) -> usize {
@@ -242,6 +263,45 @@ mod tests {
         assert_eq!((right.matches, right.outdated), (true, false));
         assert!(!hasher.verify("Secret2".into(), Some(stored)).await.unwrap().matches);
         assert!(!hasher.verify("Secret2".into(), None).await.unwrap().matches);
+    }
+
+    const COMPOSED: &str = "Caf\u{e9} 123";
+    const DECOMPOSED: &str = "Cafe\u{301}\u{a0}123";
+
+    #[tokio::test]
+    async fn a_password_is_one_however_it_is_written() {
+        let hasher = PasswordHasher::start(1, 4).unwrap();
+        for (first, second) in [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)] {
+            let stored = hasher.hash(first.into(), [7; 16]).await.unwrap();
+            for password in [first, second] {
+                let right = hasher.verify(password.into(), Some(stored.clone())).await.unwrap();
+                assert_eq!((right.matches, right.outdated), (true, false), "{password:?}");
+            }
+            assert!(!hasher.verify("Cafe 123".into(), Some(stored)).await.unwrap().matches);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_hashed_as_sent_is_good_and_outdated() {
+        let hasher = PasswordHasher::start(1, 4).unwrap();
+        for stored in [hash(DECOMPOSED, [7; 16], &mut Vec::new()).unwrap(), bcrypt::hash(DECOMPOSED, 4).unwrap()] {
+            let right = hasher.verify(DECOMPOSED.into(), Some(stored.clone())).await.unwrap();
+            assert_eq!((right.matches, right.outdated), (true, true));
+            assert!(!hasher.verify("Cafe\u{301} 124".into(), Some(stored)).await.unwrap().matches);
+        }
+    }
+
+    /// The time of an answer tells nothing: an account that is not there costs as many hashes as one that is.
+    #[test]
+    fn an_unknown_account_costs_as_much_as_a_known_one() {
+        let stored = hash("Another1", [7; 16], &mut Vec::new()).unwrap();
+        for (password, hashes) in [("Secret1", 1), (COMPOSED, 1), (DECOMPOSED, 2)] {
+            for stored in [Some(stored.as_str()), None] {
+                let before = HASHES.get();
+                assert!(!verify_any_form(password, stored, &mut Vec::new()).unwrap().matches);
+                assert_eq!(HASHES.get() - before, hashes, "{password:?} {stored:?}");
+            }
+        }
     }
 
     #[tokio::test]

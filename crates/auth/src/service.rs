@@ -27,7 +27,7 @@ use crate::events::{self, Cause};
 use crate::keys::LiveRing;
 use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
-use crate::store::{self, Store, StoredAccount};
+use crate::store::{self, Store, StoredAccount, USERNAME_KEY_RULE};
 use crate::throttle::{From, Throttle};
 use crate::tokens::{Audience, Claims, Tokens};
 
@@ -381,9 +381,13 @@ pub(crate) fn invalid(broken: Vec<&'static Rule>) -> Error {
     Error::Invalid(broken.into_iter().map(Into::into).collect())
 }
 
+pub(crate) fn name_taken() -> Error {
+    Error::taken("username", "The username, or one that looks like it, is taken.")
+}
+
 pub(crate) fn taken(error: StoreError) -> Error {
-    if error.is_conflict_on("accounts.username") {
-        Error::taken("username", "The username is taken.")
+    if error.is_conflict_on("accounts.username") || error.is_conflict_on(USERNAME_KEY_RULE) {
+        name_taken()
     } else if error.is_conflict_on("accounts.email_key") {
         Error::taken("email", "The e-mail address is taken.")
     } else {

@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod hash;
 pub mod id;
+pub mod json;
 pub mod money;
 pub mod text;
 pub mod time;

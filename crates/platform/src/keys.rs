@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use kernel::{Error, Timestamp};
+use kernel::{Error, Timestamp, json};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
@@ -97,7 +97,7 @@ impl<K: FromSeed> KeyRing<K> {
         }
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
-        let ring: Ring = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let ring: Ring = json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         let keys = ring.keys.into_iter().map(|stored| {
             let seed = BASE64.decode(&stored.seed).ok().and_then(|seed| Seed::try_from(seed).ok());
             let seed =
@@ -348,9 +348,21 @@ mod tests {
     fn a_malformed_ring_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
-        for text in
-            ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#]
-        {
+        let seed = BASE64.encode([7; 32]);
+        let time = serde_json::to_string(&Timestamp(1)).unwrap();
+        let list = format!(r#"[[{{"kid":"a","created_at":{time},"seed":"{seed}"}}]]"#);
+        let of_lists = format!(r#"{{"keys":[["a",{time},"{seed}"]]}}"#);
+        for list in [&list, &of_lists] {
+            assert!(serde_json::from_str::<Ring>(list).is_ok(), "{list}");
+        }
+        for text in [
+            "",
+            "{}",
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kid":"a","created_at":"2026-01-01T00:00:00Z","seed":"AAAA"}]}"#,
+            &list,
+            &of_lists,
+        ] {
             let _ = std::fs::remove_file(&path);
             write_private(&path, text.as_bytes()).unwrap();
             assert!(matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })), "{text}");

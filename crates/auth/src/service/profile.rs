@@ -11,7 +11,7 @@ use platform::telemetry::metrics;
 use serde::{Deserialize, Serialize};
 
 use super::recovery::not_good;
-use super::{Auth, outcomes, taken};
+use super::{Auth, name_taken, outcomes, taken};
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
 use crate::store::{AccountChange, EndSessions, LAST_ADMIN_RULE, TOKEN_RULE};
@@ -41,7 +41,7 @@ impl Auth {
         cause: &Cause,
     ) -> Result<Account, Error> {
         if self.store.username_taken(registration.username()).await? {
-            return Err(Error::taken("username", "The username is taken."));
+            return Err(name_taken());
         }
         let stored = self.new_account(registration, Role::User).await?;
         let account = stored.account.clone();
@@ -113,7 +113,8 @@ impl Auth {
             }
             self.next_version(&mut after);
             let mut changed = vec![events::profile_changed(&self.context, &after, cause)?];
-            let mut change = AccountChange::to(after.clone());
+            let renamed = after.username != before.username;
+            let mut change = AccountChange { renamed, ..AccountChange::to(after.clone()) };
             if email_key(&after.email) != email_key(&before.email) {
                 // Who has the address has the account: a token that was stolen must not be enough.
                 caller.logged_in_recently(self.context.now())?;

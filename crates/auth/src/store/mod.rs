@@ -1,9 +1,12 @@
 //! Where accounts and sessions are kept: one trait, two databases, one suite of tests.
 
 mod postgres;
+mod sql;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod usernames;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +35,8 @@ pub struct AccountChange {
     /// The account as it will be. Its version is the one after the version that was read: another one in the database means
     /// that somebody else was first.
     pub after: Account,
+    /// Whether the username is another one, and has to be free. Names of before that are alike stay as they are.
+    pub renamed: bool,
     pub password_hash: Option<String>,
     pub end_sessions: EndSessions,
     /// The mailed permission that is used up by the change.
@@ -51,6 +56,7 @@ impl AccountChange {
     pub fn to(after: Account) -> Self {
         Self {
             after,
+            renamed: false,
             password_hash: None,
             end_sessions: EndSessions::None,
             consume: None,
@@ -112,14 +118,15 @@ pub struct AccountQuery {
     pub limit: i64,
 }
 
-/// The rules by which a change of an account is refused.
+/// The rules by which an account is refused, or a change of it.
+pub const USERNAME_KEY_RULE: &str = "accounts.username_key";
 pub const TOKEN_RULE: &str = "one_time_tokens.id";
 pub const LAST_ADMIN_RULE: &str = "accounts.last_admin";
 
 /// Whole operations, one transaction each.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Conflicts are on `accounts.username`, `accounts.email_key`.
+    /// Conflicts are on `accounts.username`, [`USERNAME_KEY_RULE`], `accounts.email_key`.
     async fn create_account(
         &self,
         account: StoredAccount,
@@ -132,6 +139,7 @@ pub trait Store: Send + Sync {
 
     async fn account_by_email_key(&self, key: &str) -> Result<Option<StoredAccount>, StoreError>;
 
+    /// Whether an account has this name, or one like it.
     async fn username_taken(&self, username: &str) -> Result<bool, StoreError>;
 
     /// Those that exist, in no order.
@@ -146,8 +154,8 @@ pub trait Store: Send + Sync {
     /// False when the hash is no longer `old`: it was changed meanwhile, and must not be set back.
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError>;
 
-    /// False, and nothing written, when the version differs. Conflicts are on `accounts.username`, `accounts.email_key`,
-    /// [`TOKEN_RULE`], [`LAST_ADMIN_RULE`].
+    /// False, and nothing written, when the version differs. Conflicts are on `accounts.username`, [`USERNAME_KEY_RULE`],
+    /// `accounts.email_key`, [`TOKEN_RULE`], [`LAST_ADMIN_RULE`].
     async fn change_account(&self, change: AccountChange, effects: Effects) -> Result<bool, StoreError>;
 
     async fn refresh(&self, refresh: Refresh) -> Result<Refreshed, StoreError>;
@@ -278,99 +286,4 @@ impl Refresh {
             false => Refreshed::Replayed(session.account_id),
         }
     }
-}
-
-/// SQL that both databases speak. SQLite numbers `$n` by first appearance, so they appear in order.
-mod sql {
-    use kernel::Role;
-
-    use crate::model::AccountKind;
-
-    macro_rules! account_columns {
-        () => {
-            "id, username, email, role, active, version, created_at, updated_at, email_verified_at"
-        };
-    }
-    macro_rules! session_columns {
-        () => {
-            "id, account_id, api, created_at, expires_at, ended_at, generation, refreshed_at, device, address"
-        };
-    }
-    pub const INSERT_ACCOUNT: &str = "insert into accounts \
-        (id, username, email, email_key, password_hash, role, active, version, created_at, updated_at, email_verified_at) \
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    pub const INSERT_SESSION: &str = "insert into sessions \
-        (id, api, created_at, expires_at, device, address, account_id) values ($1, $2, $3, $4, $5, $6, $7)";
-    pub const ACTIVE: &str = "select 1 from accounts where id = $1 and active";
-    /// Whoever was read as active, with this version.
-    pub const STILL_ACTIVE: &str = "select 1 from accounts where id = $1 and version = $2 and active";
-    pub const ACCOUNT: &str = concat!("select ", account_columns!(), " from accounts where id = $1");
-    pub const ACCOUNTS_BY_IDS: &str = concat!("select ", account_columns!(), " from accounts where id = any($1)");
-    pub const ACCOUNT_BY_EMAIL: &str =
-        concat!("select ", account_columns!(), ", password_hash from accounts where email_key = $1");
-    pub const USERNAME: &str = "select 1 from accounts where username = $1";
-    pub const SESSION_WITH_ACCOUNT: &str = "select a.id, a.username, a.email, a.role, a.active, a.version, a.created_at, \
-        a.updated_at, a.email_verified_at, s.id, s.account_id, s.api, s.created_at, s.expires_at, s.ended_at, s.generation, \
-        s.refreshed_at, s.device, s.address from sessions s join accounts a on a.id = s.account_id where s.id = $1";
-    pub const SESSION: &str = concat!("select ", session_columns!(), " from sessions where id = $1");
-    pub const SESSIONS_OF: &str = concat!(
-        "select ",
-        session_columns!(),
-        " from sessions where account_id = $1 and ended_at is null and expires_at > $2 \
-         order by created_at desc, id desc limit $3"
-    );
-    pub const REFRESH: &str = "update sessions set generation = generation + 1, refreshed_at = $1, expires_at = $2, \
-        device = $3, address = $4 where id = $5 and generation = $6 and api = 'v2' and ended_at is null and expires_at > $7";
-    pub const REHASH: &str = "update accounts set password_hash = $1 where id = $2 and password_hash = $3";
-    pub const CHANGE_ACCOUNT: &str = "update accounts set username = $1, email = $2, email_key = $3, role = $4, active = $5, \
-        email_verified_at = $6, updated_at = $7, version = $8, password_hash = coalesce($9, password_hash) \
-        where id = $10 and version = $11";
-    pub const OTHER_ADMIN: &str = "select 1 from accounts where role = 'admin' and active and id <> $1 limit 1";
-    pub const END_SESSION: &str = "update sessions set ended_at = $1 where id = $2 and ended_at is null \
-        and account_id = $3 and expires_at > $4";
-    pub const END_SESSIONS: &str =
-        "update sessions set ended_at = $1 where account_id = $2 and ended_at is null and id <> $3";
-    pub const INSERT_TOKEN: &str =
-        "insert into one_time_tokens (id, account_id, purpose, email_key, expires_at) values ($1, $2, $3, $4, $5)";
-    pub const DROP_TOKENS: &str = "delete from one_time_tokens where account_id = $1 and purpose = $2";
-    pub const CONSUME_TOKEN: &str =
-        "delete from one_time_tokens where id = $1 and account_id = $2 and purpose = $3 and expires_at > $4";
-    pub const TOKEN: &str = "select account_id, email_key, expires_at from one_time_tokens \
-        where id = $1 and purpose = $2 and expires_at > $3 and account_id is not null";
-    /// Everything personal beside the account's own row; each takes the account's id.
-    pub const ERASE: [&str; 2] =
-        ["delete from sessions where account_id = $1", "delete from one_time_tokens where account_id = $1"];
-    pub const ERASE_EVENTS: &str = "delete from events_personal where subject = $1";
-    pub const ERASURE: &str = "insert into erasures (account_id, requested_at) values ($1, $2)";
-    pub const ERASURES: &str =
-        "select account_id, requested_at from erasures where account_id > $1 order by account_id limit $2";
-    pub const ERASED: &str = "delete from erasures where account_id = $1";
-    pub const LIST: &str =
-        concat!("select ", account_columns!(), " from accounts order by created_at desc, id desc limit $1 offset $2");
-    /// Behind a place, newest first.
-    macro_rules! accounts {
-        ($kind:literal) => {
-            concat!(
-                "select ",
-                account_columns!(),
-                " from accounts where ",
-                $kind,
-                "(created_at, id) < ($1, $2) order by created_at desc, id desc limit $3"
-            )
-        };
-    }
-    pub const fn accounts(kind: AccountKind) -> &'static str {
-        match kind {
-            AccountKind::All => accounts!(""),
-            AccountKind::Role(Role::User) => accounts!("role = 'user' and "),
-            AccountKind::Role(Role::Admin) => accounts!("role = 'admin' and "),
-            AccountKind::Active(true) => accounts!("active = true and "),
-            AccountKind::Active(false) => accounts!("active = false and "),
-        }
-    }
-    pub const COUNT: &str = "select count(*) from accounts";
-    pub const SWEEP: &str = "delete from sessions where id in \
-        (select id from sessions where expires_at < $1 order by expires_at limit $2)";
-    pub const SWEEP_TOKENS: &str = "delete from one_time_tokens where id in \
-        (select id from one_time_tokens where expires_at < $1 order by expires_at limit $2)";
 }

@@ -9,10 +9,10 @@ use platform::db::{Effects, StoreError};
 
 use super::{
     AccountChange, AccountQuery, LAST_ADMIN_RULE, MAX_IDS, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
-    account, session, session_with_account, sql, stored_account, token,
+    USERNAME_KEY_RULE, account, session, session_with_account, sql, stored_account, token,
 };
 use crate::events;
-use crate::model::{Account, OneTimeToken, Purpose, Session, email_key};
+use crate::model::{Account, OneTimeToken, Purpose, Session, email_key, username_key};
 
 pub struct PostgresStore(pub Arc<Postgres>);
 
@@ -45,7 +45,7 @@ impl Store for PostgresStore {
     }
 
     async fn username_taken(&self, username: &str) -> Result<bool, StoreError> {
-        Ok(self.0.query_opt(sql::USERNAME, &[&username]).await?.is_some())
+        Ok(!self.0.query(sql::USERNAME, &[&username_key(username)]).await?.is_empty())
     }
 
     async fn accounts_by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, StoreError> {
@@ -195,6 +195,30 @@ async fn create(
     issue: Option<&OneTimeToken>,
     effects: &Effects,
 ) -> Result<(), StoreError> {
+    refuse_excepted(transaction, &stored.account).await?;
+    insert_account(transaction, stored).await?;
+    if let Some(session) = session {
+        insert_session(transaction, session).await?;
+    }
+    if let Some(token) = issue {
+        insert_token(transaction, token).await?;
+    }
+    effects.write_postgres(transaction).await
+}
+
+/// Refuses a name like one that the unique index does not know.
+async fn refuse_excepted(transaction: &mut Transaction<'_>, account: &Account) -> Result<(), StoreError> {
+    let values: Params<'_> = &[&username_key(&account.username), &account.id];
+    match transaction.query(sql::EXCEPTED_USERNAME, values).await?.is_empty() {
+        true => Ok(()),
+        false => Err(StoreError::Conflict(USERNAME_KEY_RULE.into())),
+    }
+}
+
+pub(super) async fn insert_account(
+    transaction: &mut Transaction<'_>,
+    stored: &StoredAccount,
+) -> Result<(), StoreError> {
     let a = &stored.account;
     let (key, role, verified) = (email_key(&a.email), a.role.as_str(), a.email_verified_at.map(|time| time.0));
     let values: Params<'_> = &[
@@ -210,14 +234,7 @@ async fn create(
         &a.updated_at.0,
         &verified,
     ];
-    transaction.execute(sql::INSERT_ACCOUNT, values).await?;
-    if let Some(session) = session {
-        insert_session(transaction, session).await?;
-    }
-    if let Some(token) = issue {
-        insert_token(transaction, token).await?;
-    }
-    effects.write_postgres(transaction).await
+    transaction.execute(sql::INSERT_ACCOUNT, values).await.map(drop)
 }
 
 async fn insert_session(transaction: &mut Transaction<'_>, s: &Session) -> Result<(), StoreError> {
@@ -269,6 +286,9 @@ async fn change_account(
         if admins.iter().all(|row| row.get::<_, Uuid>(0) == after.id) {
             return Err(StoreError::Conflict(LAST_ADMIN_RULE.into()));
         }
+    }
+    if change.renamed {
+        refuse_excepted(transaction, after).await?;
     }
     let verified = after.email_verified_at.map(|time| time.0);
     let values: Params<'_> = &[

@@ -10,10 +10,10 @@ use rusqlite::{Connection, params};
 
 use super::{
     AccountChange, AccountQuery, LAST_ADMIN_RULE, MAX_IDS, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
-    account, session, session_with_account, sql, stored_account, token,
+    USERNAME_KEY_RULE, account, session, session_with_account, sql, stored_account, token,
 };
 use crate::events;
-use crate::model::{Account, OneTimeToken, Purpose, Session, email_key};
+use crate::model::{Account, OneTimeToken, Purpose, Session, email_key, username_key};
 
 /// As many rows by key take less time than a hop to another thread and back would.
 const POINT_IDS: usize = 100;
@@ -31,6 +31,7 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         self.0
             .write(move |connection| {
+                refuse_excepted(connection, &stored.account)?;
                 insert_account(connection, &stored)?;
                 if let Some(session) = &session {
                     insert_session(connection, session)?;
@@ -54,7 +55,8 @@ impl Store for SqliteStore {
     }
 
     async fn username_taken(&self, username: &str) -> Result<bool, StoreError> {
-        self.0.read_point(|connection| Ok(connection.prepare_cached(sql::USERNAME)?.exists([username])?))
+        self.0
+            .read_point(|connection| Ok(connection.prepare_cached(sql::USERNAME)?.exists([username_key(username)])?))
     }
 
     async fn accounts_by_ids(&self, ids: &[Uuid]) -> Result<Vec<Account>, StoreError> {
@@ -268,7 +270,16 @@ impl Store for SqliteStore {
     }
 }
 
-fn insert_account(connection: &Connection, stored: &StoredAccount) -> Result<(), StoreError> {
+/// Refuses a name like one that the unique index does not know.
+fn refuse_excepted(connection: &Connection, account: &Account) -> Result<(), StoreError> {
+    let values = params![username_key(&account.username), account.id.as_bytes()];
+    match connection.prepare_cached(sql::EXCEPTED_USERNAME)?.exists(values)? {
+        true => Err(StoreError::Conflict(USERNAME_KEY_RULE.into())),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn insert_account(connection: &Connection, stored: &StoredAccount) -> Result<(), StoreError> {
     let account = &stored.account;
     connection.prepare_cached(sql::INSERT_ACCOUNT)?.execute(params![
         account.id.as_bytes(),
@@ -313,6 +324,9 @@ fn change_account(connection: &Connection, change: &AccountChange) -> Result<boo
     let (after, id) = (&change.after, change.after.id.as_bytes());
     if change.loses_admin && !connection.prepare_cached(sql::OTHER_ADMIN)?.exists([id])? {
         return Err(StoreError::Conflict(LAST_ADMIN_RULE.into()));
+    }
+    if change.renamed {
+        refuse_excepted(connection, after)?;
     }
     let changed = connection.prepare_cached(sql::CHANGE_ACCOUNT)?.execute(params![
         after.username,

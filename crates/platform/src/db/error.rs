@@ -63,6 +63,8 @@ impl From<rusqlite::Error> for StoreError {
             Code::ConstraintViolation => {
                 let text = error.to_string();
                 let rule = text.split_once("failed: ").map_or(text.as_str(), |(_, rule)| rule);
+                // An index of expressions is named by itself.
+                let rule = rule.strip_prefix("index '").and_then(|rule| rule.strip_suffix('\'')).unwrap_or(rule);
                 StoreError::Conflict(rule.to_owned())
             }
             Code::DiskFull

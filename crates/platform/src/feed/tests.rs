@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Extension, Router};
-use kernel::SystemClock;
+use kernel::{Error, SystemClock};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -139,6 +140,27 @@ fn what_was_looked_at_long_ago_counts_for_nothing() {
         let follower = Follower::start(peer, "/changes");
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!follower.is_fresh());
+    });
+}
+
+/// Of another form than ours, though serde by itself would read it.
+#[test]
+fn answers_and_refusals_of_others_are_objects() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context::new(Arc::new(SystemClock));
+        let envoy = Arc::new(Envoy::open(&folder.path().join("keys.json"), context).unwrap());
+        let answers = Router::new()
+            .route("/object", get(async || r#"{"position":1,"looked_ms":0,"reset":false,"subjects":["a"]}"#))
+            .route("/list", get(async || r#"[1,0,false,["a"]]"#))
+            .route("/refusal", get(async || (StatusCode::NOT_FOUND, r#"{"kind":"not-found"}"#)))
+            .route("/listed-refusal", get(async || (StatusCode::NOT_FOUND, r#"["not-found"]"#)));
+        let (peer, _stop) = serve(answers, &envoy).await;
+        let ask = |target| peer.get::<Changes>(target, Duration::from_secs(5));
+        assert_eq!(ask("/object").await.unwrap().subjects, ["a"]);
+        assert!(matches!(ask("/list").await, Err(Error::Internal(_))));
+        assert!(matches!(ask("/refusal").await, Err(Error::NotFound)));
+        assert!(matches!(ask("/listed-refusal").await, Err(Error::Internal(_))));
     });
 }
 

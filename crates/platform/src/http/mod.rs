@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 pub mod conditional;
 mod framing;
+pub mod header;
 pub mod idempotency;
 pub mod lanes;
 pub mod openapi;

@@ -37,7 +37,8 @@ pub struct IdInPath {
 #[expect(dead_code, reason = "only described")]
 pub struct IfMatchHeader {
     /// The ETag of the version that is to be changed, as the last answer gave it (of a product such as `"1-managed"`, of an account
-    /// `"1-account"`); `*` for any.
+    /// `"1-account"`), or several, separated by commas. Only the version counts: `"1"`, and what a proxy made weak (`W/"1-managed"`), do
+    /// too. `*`, alone, for any. What is no entity tag is refused as `malformed-header`, another version as `stale-version`.
     #[param(rename = "If-Match", example = "\"1-managed\"")]
     if_match: String,
 }
@@ -56,7 +57,7 @@ pub struct IfNoneMatchHeader {
 #[expect(dead_code, reason = "only described")]
 pub struct IdempotencyKeyHeader {
     /// 1 to 255 visible ASCII characters. The same request with the same key has one effect, and gets the same answer for
-    /// 24 hours, then with `Idempotent-Replayed: true`.
+    /// 24 hours, then with `Idempotent-Replayed: true`. Two keys that differ are refused as `malformed-header`.
     #[param(
         rename = "Idempotency-Key",
         required = false,
@@ -324,10 +325,10 @@ fn add_refusals(operation: &mut Operation, version: Version) {
                 statuses.push(422);
             }
             if has_header("If-Match") {
-                statuses.extend([412, 428]);
+                statuses.extend([400, 412, 428]);
             }
             if has_header(IDEMPOTENCY_KEY) {
-                statuses.extend([409, 422]);
+                statuses.extend([400, 409, 422]);
             }
         }
     }
@@ -371,7 +372,7 @@ fn meaning(status: u16) -> &'static str {
         201 => "Created",
         202 => "Accepted, and done soon",
         204 => "Done; there is nothing to say",
-        400 => "The body or the input is not well formed",
+        400 => "The body, the input or a header is not well formed",
         401 => "No valid token",
         403 => "Visible to the caller, but not theirs",
         404 => "Absent, or invisible to the caller",

@@ -11,7 +11,7 @@ pub use statement::{Doubt, Envoy, Outside, Speaker};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderName;
 use axum::http::request::Parts;
-use kernel::Error;
+use kernel::{Error, json};
 use serde::de::DeserializeOwned;
 
 use crate::http::body;
@@ -43,7 +43,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
         let broken = |_| Answer(Err(Error::Internal("a question that did not arrive whole".into())));
         let body = body::of(&mut parts, body).await.map_err(broken)?;
         let strange = |error| Answer(Err(Error::Internal(format!("a question that is not understood: {error}"))));
-        serde_json::from_slice(&body).map(Asked).map_err(strange)
+        json::from_slice(&body).map(Asked).map_err(strange)
     }
 }
 
@@ -62,5 +62,36 @@ fn of_service(parts: &Parts) -> Result<(), Answer<()>> {
     match parts.extensions.get() {
         Some(Speaker::Service(_)) => Ok(()),
         _ => Err(Answer(Err(Error::Forbidden))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Question {
+        id: i64,
+    }
+
+    async fn asked(body: &'static str) -> Result<i64, Error> {
+        let mut request = Request::new(Body::from(body));
+        request.extensions_mut().insert(Speaker::Service("users".into()));
+        match Asked::<Question>::from_request(request, &()).await {
+            Ok(Asked(question)) => Ok(question.id),
+            Err(Answer(refused)) => Err(refused.unwrap_err()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_an_object() {
+        assert_eq!(asked(r#"{"id": 7}"#).await.unwrap(), 7);
+        assert!(serde_json::from_str::<Question>("[7]").is_ok());
+        for other in ["[7]", "7", "", r#"{"id": 7} {}"#] {
+            assert!(matches!(asked(other).await, Err(Error::Internal(_))), "{other}");
+        }
     }
 }

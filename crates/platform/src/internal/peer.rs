@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use kernel::Error;
+use kernel::json::Object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -93,8 +94,11 @@ impl Peer {
         let whole = whole.map_err(|error| silent(error.to_string()))?.to_bytes();
         let strange = |error| Error::Internal(format!("{} answered {status} strangely: {error}", self.upstream.name()));
         match status {
-            StatusCode::OK => serde_json::from_slice(&whole).map_err(strange),
-            _ => Err(serde_json::from_slice::<Refused>(&whole).map_err(strange)?.into()),
+            StatusCode::OK => kernel::json::from_slice(&whole).map_err(strange),
+            _ => {
+                let Object(refused) = kernel::json::from_slice::<Object<Refused>>(&whole).map_err(strange)?;
+                Err(refused.into())
+            }
         }
     }
 }

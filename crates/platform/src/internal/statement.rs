@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use kernel::{Error, Timestamp};
+use kernel::{Error, Timestamp, json};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -178,7 +178,7 @@ impl Envoy {
         if !known(&self.ring.current()) && !known(&self.ring.latest()) {
             return None;
         }
-        serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()
+        json::from_slice(&BASE64.decode(payload).ok()?).ok()
     }
 }
 
@@ -249,6 +249,27 @@ mod tests {
         {
             let statement = HeaderValue::from_str(text).unwrap();
             assert_eq!(envoy.verify(&statement, &Method::GET, "/").unwrap_err(), Doubt::Key, "{text}");
+        }
+    }
+
+    /// Signed with our own key, and of another form than ours.
+    #[test]
+    fn a_statement_is_an_object_of_objects() {
+        let folder = tempfile::tempdir().unwrap();
+        let envoy = Envoy::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
+        let made = envoy.context.now().0;
+        let good = format!(r#"{{"made":{made},"speaker":{{"gateway":{{"address":null}}}}}}"#);
+        let of_lists = [
+            format!(r#"[{made},{{"service":"users"}}]"#),
+            format!(r#"{{"made":{made},"speaker":{{"gateway":[null,null,null]}}}}"#),
+        ];
+        for (text, taken) in [(&good, true), (&of_lists[0], false), (&of_lists[1], false)] {
+            assert!(serde_json::from_str::<Statement>(text).is_ok(), "{text}");
+            let payload = BASE64.encode(text);
+            let ring = envoy.ring.current();
+            let code = ring.newest().unwrap().key.of(&payload, &Method::GET, "/").unwrap().finalize().into_bytes();
+            let statement = HeaderValue::try_from(format!("{payload}.{}", BASE64.encode(code))).unwrap();
+            assert_eq!(envoy.verify(&statement, &Method::GET, "/").is_ok(), taken, "{text}");
         }
     }
 }

@@ -74,6 +74,7 @@ impl Walk {
                 let mut body = self.told.get(&format!("{name} request")).map(Value::to_string).unwrap_or_default();
                 let nobody = client.with_token("nonsense");
                 match status.as_str() {
+                    "400" if described["requestBody"].is_null() => headers[2].1 = "1",
                     "400" => body = "{".to_owned(),
                     "401" => client = &nobody,
                     "403" => client = stranger,

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use testkit::{Client, Response, Server, Topology, on_each};
 
-use crate::selling::{PRODUCTS, REPLAYED, create, path, plain, post_once, seller, usd, variant_path};
+use crate::selling::{
+    PRODUCTS, REPLAYED, RESERVATIONS, basket, create, id, path, plain, post_once, seller, usd, variant_path,
+};
 use crate::v1::NOBODY;
-use crate::v2::{assert_invalid, assert_problem, delete};
+use crate::v2::{assert_errors, assert_invalid, assert_problem, delete};
 
 on_each!(
     a_repeated_creation_is_answered_as_the_first,
@@ -16,6 +18,7 @@ on_each!(
     another_body_is_refused,
     a_key_is_bound_to_its_caller_and_path,
     keys_are_1_to_255_visible_characters,
+    a_request_has_one_key,
     of_many_at_once_one_has_an_effect,
 );
 
@@ -180,6 +183,37 @@ fn keys_are_1_to_255_visible_characters(topology: Topology) {
     for bad in ["", "a b", "a\tb", "é", &format!("{longest}k")] {
         assert_invalid(&post_once(&api, PRODUCTS, bad, &plain("bad")), &[("/Idempotency-Key", "idempotency-key")]);
     }
+}
+
+fn a_request_has_one_key(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let desk = create(&api, &json!({ "name": "Desk", "price": usd(1), "stock": 5, "status": "active" }));
+    let held = api.post(RESERVATIONS, &basket(&[(&id(&desk["variants"][0]), 1)])).expect(201).json();
+    let reservation = format!("{RESERVATIONS}/{}", id(&held));
+    for (at, body) in [
+        (PRODUCTS.to_owned(), plain("Lamp")),
+        (format!("{}/variants", path(&desk)), json!({ "price": usd(1) })),
+        (format!("{}/stock-adjustments", variant_path(&desk["variants"][0])), json!({ "delta": 1, "reason": "found" })),
+        (RESERVATIONS.to_owned(), basket(&[(&id(&desk["variants"][0]), 1)])),
+        (format!("{reservation}/extend"), json!({ "ttl_seconds": 900 })),
+        (format!("{reservation}/commit"), json!({})),
+    ] {
+        let send = |keys: &[&str]| {
+            let keys = keys.iter().map(|key| ("idempotency-key", *key));
+            let headers: Vec<_> = keys.chain([("content-type", "application/json")]).collect();
+            api.send("POST", &at, &headers, Some(body.to_string().as_bytes()))
+        };
+        let refused = send(&["one", "two"]);
+        assert_problem(&refused, 400, "malformed-header");
+        assert_errors(&refused, &[("/Idempotency-Key", "several")]);
+        assert_problem(&send(&["one", "one", "two"]), 400, "malformed-header");
+    }
+    assert_eq!(api.get(&reservation).json(), held, "nothing was done");
+    let twice = [("content-type", "application/json"), ("idempotency-key", "one"), ("idempotency-key", "one")];
+    let lamp = plain("Lamp").to_string();
+    let first = api.send("POST", PRODUCTS, &twice, Some(lamp.as_bytes())).expect(201);
+    assert_replay(&post_once(&api, PRODUCTS, "one", &plain("Lamp")), &first);
 }
 
 fn of_many_at_once_one_has_an_effect(topology: Topology) {

@@ -2,6 +2,7 @@
 
 use testkit::{Deployment, Server, Topology, on_each};
 
+use crate::selling::{PRODUCTS, RESERVATIONS, id, on_sale, seller, variant_path};
 use crate::v1::NOBODY;
 use crate::v2::{assert_invalid, assert_problem};
 
@@ -10,6 +11,8 @@ on_each!(
     bad_queries_fail_validation,
     unknown_routes_are_problems_too,
     bad_bodies_are_told_apart,
+    integers_are_integers_however_they_are_written,
+    a_list_is_no_object,
 );
 
 fn what_is_absent_is_not_found(topology: Topology) {
@@ -80,4 +83,49 @@ fn bad_bodies_are_told_apart(topology: Topology) {
     let answer = client.send("PATCH", "/api/v2/sessions", &[], None);
     assert_problem(&answer, 405, "method-not-allowed");
     assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")));
+}
+
+/// JSON Schema: a number whose fraction is zero is an integer.
+fn integers_are_integers_however_they_are_written(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    for (amount, stock) in [("1000.0", "5.0"), ("1e3", "5.0e0"), ("10.00E2", "50e-1"), ("1000", "5")] {
+        let body =
+            format!(r#"{{"name": "1.0", "price": {{"amount": {amount}, "currency": "USD"}}, "stock": {stock}}}"#);
+        let product = api.post_text(PRODUCTS, &body).expect(201).json();
+        assert_eq!(product["name"], "1.0");
+        assert_eq!(product["price"]["amount"], 1_000, "{amount}");
+        assert_eq!(product["variants"][0]["stock"]["on_hand"], 5, "{stock}");
+    }
+    let desk = on_sale(&api, 5);
+    let adjustments = format!("{}/stock-adjustments", variant_path(&desk));
+    api.post_text(&adjustments, r#"{"delta": -2.0, "reason": "lost"}"#).expect(201);
+    let hold = |quantity: &str| {
+        let line = format!(r#"{{"variant_id": "{}", "quantity": {quantity}}}"#, id(&desk));
+        api.post_text(RESERVATIONS, &format!(r#"{{"lines": [{line}], "ttl_seconds": 6e2}}"#))
+    };
+    assert_eq!(hold("2.0").expect(201).json()["lines"][0]["quantity"], 2);
+    assert_invalid(&hold("1e999999999"), &[("/lines/0/quantity", "value")]);
+    for wrong in ["1.5", "1e-1", "1e19", "\"1.0\""] {
+        assert_invalid(&hold(wrong), &[("/lines/0/quantity", "type")]);
+    }
+    assert_invalid(&hold("-1.0"), &[("/lines/0/quantity", "range")]);
+}
+
+/// What holds the fields of an object in their order is no object.
+fn a_list_is_no_object(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let desk = id(&on_sale(&api, 5));
+    for (path, body, pointer) in [
+        (RESERVATIONS, format!(r#"{{"lines": [["{desk}", 1]], "ttl_seconds": 600}}"#), "/lines/0"),
+        (RESERVATIONS, format!(r#"[[{{"variant_id": "{desk}", "quantity": 1}}], 600]"#), ""),
+        (PRODUCTS, r#"{"name": "Lamp", "price": [1000, "USD"]}"#.into(), "/price"),
+        ("/api/v2/sessions", r#"["a@b.co", "x"]"#.into(), ""),
+        ("/api/v2/accounts", r#"["ada", "a@b.co", "correct horse"]"#.into(), ""),
+    ] {
+        let refused = api.post_text(path, &body);
+        assert_invalid(&refused, &[(pointer, "type")]);
+        assert!(refused.json()["errors"][0]["detail"].as_str().is_some_and(|detail| detail.contains("an object")));
+    }
 }

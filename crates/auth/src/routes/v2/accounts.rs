@@ -18,12 +18,13 @@ use crate::{Auth, Cause, Registration};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
-    /// Letters, digits and underscores.
+    /// Letters, digits and underscores. Not like another one: neither case tells names apart, nor do `i`, `l` and `1`, or `o` and `0`.
     #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
     username: String,
     #[schema(format = "email", max_length = 100, example = "ada@example.com")]
     email: String,
-    /// Any characters; not one of those that everybody tries first.
+    /// Any characters but controls and others that nobody sees; not one of those that everybody tries first. Compared in one form
+    /// (RFC 8265), so that it does not matter which keyboard composes an é.
     #[schema(format = Password, min_length = 8, max_length = 128, example = "correct horse battery staple")]
     password: String,
 }
@@ -34,7 +35,7 @@ pub(super) struct NewAccount {
 #[utoipa::path(post, path = "/api/v2/accounts", operation_id = "create_account", tag = "accounts",
     request_body = NewAccount, responses(
         (status = 201, body = V2Account, headers(("Location" = String))),
-        (status = 409, body = Problem, description = "The username is taken", content_type = "application/problem+json")))]
+        (status = 409, body = Problem, description = "The username, or one that looks like it, is taken", content_type = "application/problem+json")))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
     Client(used_by): Client,

@@ -12,6 +12,7 @@ use utoipa::openapi::{Content, RefOr};
 use super::{Version, takes_header};
 use crate::http::RequestId;
 use crate::http::body::BodyError;
+use crate::http::conditional::IfMatch;
 use crate::http::v1::Failure;
 use crate::http::v2::Refusal;
 use crate::http::v2::body::MERGE_PATCH;
@@ -40,6 +41,7 @@ impl Examples {
         let told = |what: &str| self.told.get(&format!("{name} {what}")).cloned();
         let repeatable = takes_header(operation, "Idempotency-Key");
         let mut patch = false;
+        let conditional = takes_header(operation, "If-Match") && operation.request_body.is_none();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             patch = body.content.contains_key(MERGE_PATCH);
             show(body.content.values_mut(), told("request"));
@@ -48,7 +50,7 @@ impl Examples {
             let (RefOr::T(response), Ok(number)) = (response, status.parse()) else { continue };
             let worded = || match self.version {
                 Version::V1 => v1_example(number, repeatable),
-                Version::V2 => v2_example(number, path, patch),
+                Version::V2 => v2_example(number, path, patch, conditional),
             };
             show(response.content.values_mut(), told(status).or_else(worded));
         }
@@ -63,9 +65,11 @@ fn show<'a>(contents: impl Iterator<Item = &'a mut RefOr<Content>>, example: Opt
     }
 }
 
-fn v2_example(status: u16, path: &str, patch: bool) -> Option<Value> {
+/// `conditional`: nothing of the request can be malformed but its `If-Match`.
+fn v2_example(status: u16, path: &str, patch: bool, conditional: bool) -> Option<Value> {
     let request_id = RequestId::sent(&HeaderValue::from_static("0195ea1b-41f7-8e55-8000-5c2f1d0a9b3e"));
     let refusal = match status {
+        400 if conditional => IfMatch::malformed().into(),
         415 if patch => Refusal::UnsupportedMediaType(MERGE_PATCH),
         status => Refusal::example(status)?,
     };

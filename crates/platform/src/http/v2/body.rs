@@ -1,19 +1,16 @@
 //! JSON bodies of API v2: read whole, in bounds, and wrong in no way that the client is not told.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::Method;
 use bytes::Bytes;
+use kernel::json::{Object, Objects};
 use kernel::{Error, Violation};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 
-use super::{Refusal, pointer};
+use super::{Refusal, numbers, pointer};
 use crate::http::body::{self, Arrived, BodyError};
 
 const JSON: &str = "application/json";
@@ -69,30 +66,6 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T> {
     }
 }
 
-/// A `T` from a JSON object only: left to itself, serde takes a list for a struct, its fields in order.
-#[derive(Debug, Clone)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-
-        deserializer.deserialize_map(Fields(PhantomData)).map(Object)
-    }
-}
-
 /// For fields of a merge-patch: what is sent, `null` among it, is `Some`. Use with `default`.
 ///
 /// # Errors
@@ -105,10 +78,18 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refusal> {
     let text = std::str::from_utf8(raw).map_err(|_| Refusal::MalformedBody("it is not UTF-8".into()))?;
     // First whether it is JSON at all: only then it is about fields.
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| Refusal::MalformedBody(error.to_string()))?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer)
-        .map(|Object(value)| value)
+    read(text)
+        .or_else(|refused| match numbers::with_plain_integers(text) {
+            Some(plain) => read(&plain),
+            None => Err(refused),
+        })
         .map_err(|error| Error::Invalid(vec![violation(error.path(), error.inner())]).into())
+}
+
+/// An object, whatever `T` is; so is each struct in it.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(Objects(&mut deserializer)).map(|Object(value)| value)
 }
 
 /// serde's words about the first field that does not fit.
@@ -155,16 +136,14 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "read by Debug only")]
     struct Outer {
         name: String,
         #[serde(default)]
-        inner: Vec<Object<Inner>>,
+        inner: Vec<Inner>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "read by Debug only")]
     struct Inner {
         number: i64,
     }
@@ -191,11 +170,24 @@ mod tests {
             (r#"{"name": "a", "inner": [{"number": 99999999999999999999}]}"#, "inner/0/number", "type"),
             (r#"{"name": "a", "inner": [{"~/": 1}]}"#, "inner/0/~0~1", "unknown-field"),
             (r#"{"name": "a", "inner": [[1]]}"#, "inner/0", "type"),
+            // Told of the text in which integers are plain, whose first error is another one.
+            (r#"{"name": "a", "inner": [{"number": 1.0}, {"number": 1.5}]}"#, "inner/1/number", "type"),
+            (r#"{"name": "a", "inner": [{"number": 1e19}]}"#, "inner/0/number", "type"),
+            (r#"{"name": 1.0}"#, "name", "type"),
             (r#"["a"]"#, "", "type"),
             ("1", "", "type"),
         ] {
             let (told, told_code) = refused(text);
             assert_eq!((told.as_str(), told_code), (field, code), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_integer_is_one_however_it_is_written() {
+        for (number, whole) in [("5", 5), ("5.0", 5), ("1e3", 1_000), ("5.0e0", 5), ("-0", 0), ("-250E-1", -25)] {
+            let text = format!(r#"{{"inner": [{{"number": {number}}}], "name": "1.0 \\\" 2.0"}}"#);
+            let outer = parse::<Outer>(text.as_bytes()).unwrap();
+            assert_eq!((outer.inner[0].number, outer.name.as_str()), (whole, "1.0 \\\" 2.0"), "{text}");
         }
     }
 

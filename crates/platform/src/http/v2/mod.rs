@@ -1,6 +1,7 @@
 //! API v2: what its endpoints are asked with, and how they answer.
 
 pub mod body;
+mod numbers;
 pub mod page;
 mod pointer;
 pub mod query;
@@ -15,7 +16,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::conditional;
-pub use body::{JsonBody, Object, OptionalJsonBody, sent};
+pub use body::{JsonBody, OptionalJsonBody, sent};
+pub use kernel::json::Object;
 pub use page::{Page, Position};
 pub use query::Query;
 pub use refusal::Refusal;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::pointer;
+use crate::http::header::MalformedHeader;
 use crate::http::{RequestId, seconds};
 use crate::telemetry::metrics;
 
@@ -34,6 +35,8 @@ pub enum Refusal {
     /// The version that is to be changed has to be named.
     PreconditionRequired,
     MethodNotAllowed,
+    /// A header is not of its form.
+    MalformedHeader(MalformedHeader),
 }
 
 impl From<Error> for Refusal {
@@ -73,9 +76,9 @@ pub struct Problem<'a> {
     detail: &'a str,
     /// The path that was asked.
     instance: &'a str,
-    /// A stable word for the kind of problem: `malformed-body`, `unauthenticated`, `forbidden`, `not-found`, `method-not-allowed`,
-    /// `conflict`, `insufficient-stock`, `idempotency-in-flight`, `stale-version`, `payload-too-large`, `unsupported-media-type`, `validation-failed`,
-    /// `idempotency-key-reused`, `precondition-required`, `rate-limited`, `internal`, `overloaded`, `unavailable`. There may be more.
+    /// A stable word for the kind of problem: `malformed-body`, `malformed-header`, `unauthenticated`, `forbidden`, `not-found`,
+    /// `method-not-allowed`, `conflict`, `insufficient-stock`, `idempotency-in-flight`, `stale-version`, `payload-too-large`,
+    /// `unsupported-media-type`, `validation-failed`, `idempotency-key-reused`, `precondition-required`, `rate-limited`, `internal`, `overloaded`, `unavailable`. There may be more.
     #[schema(value_type = String, example = "not-found")]
     code: &'static str,
     /// The request's id, as in `X-Request-Id` and the server's log.
@@ -116,6 +119,7 @@ impl Refusal {
         use StatusCode as S;
         let (status, code, title) = match self {
             Refusal::MalformedBody(_) => (S::BAD_REQUEST, "malformed-body", "Malformed body"),
+            Refusal::MalformedHeader(_) => (S::BAD_REQUEST, "malformed-header", "Malformed header"),
             Refusal::PayloadTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "payload-too-large", "Body too large"),
             Refusal::UnsupportedMediaType(_) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
@@ -147,6 +151,7 @@ impl Refusal {
     fn detail(&self) -> String {
         let words = match self {
             Refusal::MalformedBody(why) => return format!("The body is not JSON: {why}."),
+            Refusal::MalformedHeader(MalformedHeader(violation)) => return format!("{}.", violation.detail),
             Refusal::PayloadTooLarge(limit) => return format!("The body is larger than {limit} bytes."),
             Refusal::UnsupportedMediaType(taken) => return format!("Send the body with the Content-Type {taken}."),
             Refusal::PreconditionRequired => {
@@ -220,6 +225,7 @@ impl Refusal {
                 | Error::InsufficientStock(violations)
                 | Error::ReferenceNotFound(violations),
             ) => violations.as_slice(),
+            Refusal::MalformedHeader(MalformedHeader(violation)) => std::slice::from_ref(violation),
             Refusal::Because(Error::Conflict(violation)) if !violation.field.is_empty() => {
                 std::slice::from_ref(violation)
             }

@@ -32,8 +32,8 @@ impl Repeatable {
     /// `insufficient-stock` are as final as success: who repeats the request learns the same.
     ///
     /// # Errors
-    /// `Invalid` when the key is not of its form.
-    pub fn by(self, caller: &Principal, path: String, body: &[u8], now: Timestamp) -> Result<Option<Repeat>, Error> {
+    /// When the key is not of its form, or there are several.
+    pub fn by(self, caller: &Principal, path: String, body: &[u8], now: Timestamp) -> Result<Option<Repeat>, Refusal> {
         let Some(claim) = idempotency::claim(&self.headers, caller, &path, body, now)? else { return Ok(None) };
         let refusal = move |error: &Error| {
             let is_final = matches!(

@@ -129,7 +129,7 @@ impl Asked {
             let advice = "Renew it with the other processes.";
             return Finding::warning(name, "believes this process, and is of an older release", advice);
         }
-        let Ok(about) = serde_json::from_slice::<About>(body) else { return strange("") };
+        let Ok(about) = kernel::json::from_slice::<About>(body) else { return strange("") };
         if !about.roles.iter().any(|role| role == self.role.as_str()) {
             return strange(&format!(", with the roles {}", about.roles.join(", ")));
         }

@@ -13,6 +13,7 @@ on_each!(
     a_key_belongs_to_its_caller,
     refusals_are_not_kept,
     keys_are_1_to_255_visible_characters,
+    a_request_has_one_key,
     a_hundred_simultaneous_posts_create_one_product,
 );
 
@@ -115,6 +116,23 @@ fn keys_are_1_to_255_visible_characters(topology: Topology) {
         assert_refused(&post(&api, bad, &json!({ "name": "bad", "price": 1 })), 400);
     }
     assert_eq!(names(&api, ""), ["good"; 3]);
+}
+
+fn a_request_has_one_key(topology: Topology) {
+    let server = Server::start(topology);
+    let api = register(&server).api;
+    let body = json!({ "name": "Lamp", "price": 1 }).to_string();
+    let send = |keys: [&str; 2]| {
+        let keys = keys.map(|key| ("idempotency-key", key));
+        let headers = [("content-type", "application/json"), keys[0], keys[1]];
+        api.send("POST", "/api/v1/products", &headers, Some(body.as_bytes()))
+    };
+    let refused = send(["one", "two"]);
+    assert_refused(&refused, 400);
+    assert!(refused.json()["message"].as_str().is_some_and(|message| message.contains("Idempotency-Key")));
+    let first = send(["one", "one"]).expect(201);
+    assert_eq!(send(["one", "one"]).expect(201).body, first.body);
+    assert_eq!(names(&api, ""), ["Lamp"]);
 }
 
 fn a_hundred_simultaneous_posts_create_one_product(topology: Topology) {

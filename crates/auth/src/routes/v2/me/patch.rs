@@ -21,6 +21,7 @@ use crate::{Auth, Profile};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileChange {
+    /// Not like another account's, as in a registration.
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada_l")]
     username: Option<String>,
