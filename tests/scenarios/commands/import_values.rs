@@ -352,7 +352,11 @@ fn refused_products_go_into_a_report(topology: Topology) {
     // Mended, it arrives whole.
     let mended: String = (0..30).rev().fold(written, |mended, n| mended.replace(&format!(",{n}x,"), ",2,"));
     let outcome = shop.import(&mended, &[]).expect_code(0);
-    assert!(outcome.stdout.contains("30 products created") && !outcome.stdout.contains("Columns"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("30 products created") && !outcome.stdout.contains("Columns"),
+        "{}",
+        outcome.stdout
+    );
     assert_eq!(shop.product("bad-7")["variants"].as_array().map(Vec::len), Some(2));
     // Nothing refused leaves no report.
     let none = shop.server.folder().join("none.csv");
@@ -389,7 +393,8 @@ fn a_dry_run_tells_what_the_import_does(topology: Topology) {
 
 fn what_real_files_hold_has_a_place(topology: Topology) {
     let shop = Shop::new(topology);
-    let file = FULL.replace(",active,", ",unlisted,").replace(",25.00,", ",15.00,").replace(",4006381333931,", ",'0012A,");
+    let file =
+        FULL.replace(",active,", ",unlisted,").replace(",25.00,", ",15.00,").replace(",4006381333931,", ",'0012A,");
     shop.import(&file.replace(",Brass", ",'42"), &[]).expect_code(0);
     let lamp = shop.product("lamp");
     let variant = &lamp["variants"][0];
@@ -407,7 +412,9 @@ fn what_real_files_hold_has_a_place(topology: Topology) {
     anyone.get(&selling::path(&lamp)).expect(200);
     assert_eq!(anyone.get(PRODUCTS).expect(200).json()["items"], json!([]));
     shop.hold("lamp", 1);
-    let of = |status: &str| shop.api.get(&format!("/api/v2/me/products?status={status}")).expect(200).json()["items"].clone();
+    let of = |status: &str| {
+        shop.api.get(&format!("/api/v2/me/products?status={status}")).expect(200).json()["items"].clone()
+    };
     assert_eq!((of("draft"), of("unlisted").as_array().map(Vec::len)), (json!([]), Some(1)));
     // The new template, with its names and values.
     let template = "Title,URL handle,Status,SKU,Barcode,Option1 name,Option1 value,Price,Compare-at price,Inventory tracker,\

@@ -76,9 +76,9 @@ fn made_up(random: &mut Random, currency: &str, digits: u32, number: usize) -> V
     };
     let money = |amount: i64| json!({ "amount": amount, "currency": currency });
     let prices: Vec<Value> = (0..8).map(|_| money(amount())).collect();
-    let count = [1, 1, 2, 3, 7][random.below(5) as usize];
+    let count = [1, 1, 2, 3, 7][random.below(5)];
     let names = ["Size", "Farbe / Größe", "~x"];
-    let width = if count == 1 { random.below(2) as usize } else { 1 + random.below(3) as usize };
+    let width = if count == 1 { random.below(2) } else { 1 + random.below(3) };
     let variants: Vec<Value> = (0..count)
         .map(|n| {
             let options: Map<String, Value> =
@@ -91,7 +91,7 @@ fn made_up(random: &mut Random, currency: &str, digits: u32, number: usize) -> V
             }
             if random.below(2) == 0 {
                 let weights = ["0", "453.59237", "0.000001", "1000000000", "12"];
-                let weight = weights[random.below(5) as usize];
+                let weight = weights[random.below(5)];
                 variant["weight_grams"] = serde_json::from_str(weight).expect("a number");
                 variant["inventory"] = "untracked".into();
                 variant["backorder"] = true.into();
@@ -105,7 +105,7 @@ fn made_up(random: &mut Random, currency: &str, digits: u32, number: usize) -> V
         product["name"] = "n".repeat(255).into();
         product["description"] = format!("<p>{}</p>\r\n", "ä".repeat(1_000)).into();
         product["category"] = "c".repeat(255).into();
-        product["status"] = ["draft", "active", "archived", "unlisted"][random.below(4) as usize].into();
+        product["status"] = ["draft", "active", "archived", "unlisted"][random.below(4)].into();
         product["images"] = json!([{ "url": "https://x.example/1" }, { "url": "http://x.example/2", "alt": "" }]);
     }
     if random.below(2) == 0 {
@@ -122,6 +122,6 @@ fn made_up(random: &mut Random, currency: &str, digits: u32, number: usize) -> V
 /// Text that differs by the number.
 fn words(random: &mut Random, number: usize) -> String {
     let pieces = ["Lamp", " ", "ß", "\u{301}", "日本", "\"", ",", "\\", "<b>", "\u{1f600}", "=1+1", "'"];
-    let some: String = (0..1 + random.below(5)).map(|_| pieces[random.below(pieces.len() as u64) as usize]).collect();
+    let some: String = (0..1 + random.below(5)).map(|_| pieces[random.below(pieces.len())]).collect();
     format!("{some}{number}x")
 }
