@@ -18,6 +18,8 @@ use crate::store::{Quantities, StockEdit};
 pub struct Merged {
     pub after: Stocked,
     pub quantities: Vec<Option<i64>>,
+    /// The row of each variant, in their order; none for those of which the file does not speak.
+    pub rows: Vec<Option<u64>>,
     pub notes: Vec<Note>,
 }
 
@@ -65,21 +67,38 @@ pub fn merge(
         return Err(MergeError::Refused(work.errors));
     }
     let currency = work.currency(&pairs);
-    let (mut variants, mut quantities) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
+    let mut made = Vec::with_capacity(pairs.len());
     for pair in &pairs {
-        let (variant, stock, quantity) = work.variant(pair, &mint)?;
-        variants.push((variant, stock));
-        quantities.push(quantity);
+        made.push(work.variant(pair, &mint)?);
     }
-    for (variant, stock) in work.others(&pairs, &names) {
-        variants.push((variant.clone(), *stock));
-        quantities.push(None);
+    let others = work.others(&pairs, &names);
+    if !others.is_empty() {
+        made.extend(others.into_iter().map(|(variant, stock)| Made::as_is(variant, *stock)));
+        work.keep_order(&mut made);
     }
-    let (variants, stock) = variants.into_iter().unzip();
-    let product = work.product(names, currency, variants, &mint)?;
-    let after = Stocked { product, stock };
-    work.check(&after)?;
-    Ok(Merged { after, quantities, notes: work.notes })
+    let (mut merged, mut variants) = (Merged::of(&made, work.imported), Vec::with_capacity(made.len()));
+    for Made { variant, stock, .. } in made {
+        variants.push(variant);
+        merged.after.stock.push(stock);
+    }
+    merged.after.product = work.product(names, currency, variants, &mint)?;
+    work.check(&merged)?;
+    merged.notes = work.notes;
+    Ok(merged)
+}
+
+/// A variant as it will be, with what the file says of it.
+struct Made {
+    variant: Variant,
+    stock: Stock,
+    quantity: Option<i64>,
+    row: Option<u64>,
+}
+
+impl Made {
+    fn as_is(variant: &Variant, stock: Stock) -> Self {
+        Self { variant: variant.clone(), stock, quantity: None, row: None }
+    }
 }
 
 struct Work<'a> {
@@ -186,11 +205,7 @@ impl<'a> Work<'a> {
     }
 
     /// The variant with what the file says, its stock then, and the file's quantity.
-    fn variant(
-        &mut self,
-        pair: &Pair<'_>,
-        mint: &impl Fn() -> Result<Uuid, Error>,
-    ) -> Result<(Variant, Stock, Option<i64>), MergeError> {
+    fn variant(&mut self, pair: &Pair<'_>, mint: &impl Fn() -> Result<Uuid, Error>) -> Result<Made, MergeError> {
         let Pair { imported, known } = pair;
         let (mut variant, present) = match known {
             Some((variant, stock)) => ((*variant).clone(), **stock),
@@ -227,7 +242,7 @@ impl<'a> Work<'a> {
         variant.details.inventory = self.inventory(imported, quantity, (!is_new).then_some(variant.details.inventory));
         let stock = self.stock(imported, present, quantity, is_new);
         variant.in_stock = variant.is_in_stock(&stock);
-        Ok((variant, stock, quantity))
+        Ok(Made { variant, stock, quantity, row: Some(imported.row) })
     }
 
     /// The file's quantity, not below zero, or what new variants are given.
@@ -313,6 +328,13 @@ impl<'a> Work<'a> {
         Vec::new()
     }
 
+    /// A file that speaks only of some variants does not say in which order they are: what is new comes last.
+    fn keep_order(&self, made: &mut [Made]) {
+        let places: HashMap<Uuid, usize> =
+            self.known().enumerate().map(|(at, (variant, _))| (variant.id, at)).collect();
+        made.sort_by_key(|made| places.get(&made.variant.id).copied().unwrap_or(usize::MAX));
+    }
+
     fn product(
         &mut self,
         option_names: Vec<String>,
@@ -372,7 +394,8 @@ impl<'a> Work<'a> {
     }
 
     /// The rules that hold for every product, whoever writes it.
-    fn check(&mut self, after: &Stocked) -> Result<(), MergeError> {
+    fn check(&mut self, merged: &Merged) -> Result<(), MergeError> {
+        let after = &merged.after;
         let length = after.product.handle.chars().count();
         if length > MAX_HANDLE {
             let detail = format!("it has {length} characters; expected at most {MAX_HANDLE}");
@@ -382,9 +405,7 @@ impl<'a> Work<'a> {
         if self.errors.is_empty() {
             match Listing::from(&after.product).check(self.before()) {
                 Ok(_) => {}
-                Err(Error::Invalid(broken)) => {
-                    broken.iter().for_each(|violation| self.refuse_rule(violation, &after.product))
-                }
+                Err(Error::Invalid(broken)) => broken.iter().for_each(|violation| self.refuse_rule(violation, merged)),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -395,13 +416,14 @@ impl<'a> Work<'a> {
     }
 
     /// Finds the row, column and value of a broken rule.
-    fn refuse_rule(&mut self, violation: &Violation, product: &Product) {
+    fn refuse_rule(&mut self, violation: &Violation, merged: &Merged) {
+        let product = &merged.after.product;
         let way: Vec<&str> = violation.field.split('/').collect();
         let (variant, way) = match way.as_slice() {
             ["variants", number, rest @ ..] => (number.parse::<usize>().ok(), rest),
             way => (None, way),
         };
-        let row = variant.and_then(|number| self.imported.variants.get(number)).map(|variant| variant.row);
+        let row = variant.and_then(|number| merged.rows.get(number).copied().flatten());
         let known = variant.and_then(|number| product.variants.get(number));
         let nth = |number: &&str| number.parse::<usize>().ok();
         let code = |code: fn(&Variant) -> Option<&String>| known.and_then(code).cloned();
@@ -441,6 +463,17 @@ impl<'a> Work<'a> {
 }
 
 impl Merged {
+    /// All but the product itself and its stock.
+    fn of(made: &[Made], imported: &ImportedProduct) -> Self {
+        let product = new_product(Uuid::nil(), Uuid::nil(), Timestamp(0), &imported.handle);
+        Self {
+            after: Stocked { product, stock: Vec::with_capacity(made.len()) },
+            quantities: made.iter().map(|made| made.quantity).collect(),
+            rows: made.iter().map(|made| made.row).collect(),
+            notes: Vec::new(),
+        }
+    }
+
     /// What the file means for the stock of the product that is there.
     pub fn stock_edit(&mut self, how: ImportedStock, was_imported: bool) -> StockEdit {
         StockEdit::Import(Quantities { how, of: std::mem::take(&mut self.quantities), was_imported })

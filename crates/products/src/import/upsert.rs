@@ -240,7 +240,7 @@ impl Importer<'_> {
         }
         merged.after.product.import_digest = Some(digest);
         let ids = merged.after.product.variants.iter().map(|variant| variant.id);
-        let rows = ids.zip(&imported.variants).map(|(id, variant)| (id, variant.row)).collect();
+        let rows = ids.zip(&merged.rows).filter_map(|(id, row)| Some((id, (*row)?))).collect();
         Ok(Some(Planned { merged, before, rows }))
     }
 
