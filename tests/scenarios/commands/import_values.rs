@@ -353,7 +353,7 @@ fn refused_products_go_into_a_report(topology: Topology) {
     let mended: String = (0..30).rev().fold(written, |mended, n| mended.replace(&format!(",{n}x,"), ",2,"));
     let outcome = shop.import(&mended, &[]).expect_code(0);
     assert!(
-        outcome.stdout.contains("30 products created") && !outcome.stdout.contains("Columns"),
+        outcome.stdout.contains("30 products created") && !outcome.stdout.contains("PrimeTrade"),
         "{}",
         outcome.stdout
     );
