@@ -6,7 +6,7 @@
 use kernel::{Currency, Error, Money, Uuid};
 
 use super::broken::Broken;
-use super::listing::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
+use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
 use super::{
     Attributes, Grams, Image, Inventory, ListedVariant, MAX_VARIANTS, Product, Status, Stock, Stocked, Variant,
 };
