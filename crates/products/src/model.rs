@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
+pub use broken::is_web_address;
 pub use details::{Attributes, Grams, Inventory, ProductDetails, VariantDetails};
 pub use edit::{Edit, description_fits};
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
@@ -24,8 +25,8 @@ pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
 pub use reservation::{Basket, End, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
 pub use stock::{
-    Cause, ChangedStock, Crossing, Imported, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock,
-    StockChange, Units, check_threshold,
+    Cause, ChangedStock, Crossing, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units,
+    check_threshold,
 };
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
@@ -60,6 +61,8 @@ pub const MAX_URL: usize = 2_048;
 pub const MAX_ALT: usize = 512;
 pub const MAX_ATTRIBUTES: usize = 250;
 pub const MAX_ATTRIBUTE_NAME: usize = 255;
+/// Bytes of a product as API v2 shows it: what can be stored can be sent back, within the usual limit of a body.
+pub const MAX_PRODUCT_BYTES: usize = 1_000_000;
 /// Bytes of all attributes of a product.
 pub const MAX_ATTRIBUTE_BYTES: usize = 256 << 10;
 pub const MAX_REASON: usize = 200;
@@ -195,11 +198,30 @@ impl Product {
     /// Bytes of its longer texts, roughly: what a page of it may weigh.
     pub fn text_bytes(&self) -> usize {
         let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let images: usize = self.images.iter().map(|image| image.url.len() + of(&image.alt)).sum();
+        let images = |images: &[Image]| images.iter().map(|image| image.url.len() + of(&image.alt)).sum::<usize>();
         let options = |variant: &Variant| variant.option_values.iter().map(String::len).sum::<usize>();
-        let variants = self.variants.iter().map(|variant| options(variant) + of(&variant.sku) + of(&variant.barcode));
-        let attributes: usize = self.details.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
-        of(&self.description) + images + variants.sum::<usize>() + attributes
+        let variants = self.variants.iter().map(|variant| {
+            let codes = of(&variant.sku) + of(&variant.barcode);
+            options(variant) + codes + images(&variant.details.images)
+        });
+        let ProductDetails { category_path, seo_title, seo_description, attributes } = &self.details;
+        let attributes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let tags: usize = self.tags.iter().map(String::len).sum();
+        let texts = of(&self.description) + of(category_path) + of(seo_title) + of(seo_description);
+        texts + tags + attributes + images(&self.images) + variants.sum::<usize>()
+    }
+
+    /// Whether it is larger than a client could send back.
+    pub fn is_too_large(&self) -> bool {
+        /// What API v2 says of a variant besides what an event does: names, and the currency of each price.
+        const BESIDE: usize = 200;
+        const CERTAINLY_SMALL: usize = MAX_PRODUCT_BYTES / 6;
+        let variants = self.variants.len();
+        // Each byte of a text takes six at most.
+        if self.text_bytes() + variants * BESIDE < CERTAINLY_SMALL {
+            return false;
+        }
+        serde_json::to_string(self).map_or(usize::MAX, |text| text.len()) + variants * BESIDE > MAX_PRODUCT_BYTES
     }
 
     /// The lowest price of its variants, minor units.

@@ -19,6 +19,8 @@ on_both!(
     skus_may_repeat_and_are_told,
     skus_are_unique_where_a_shop_says_so,
     skus_may_be_swapped,
+    what_swaps_skus_is_told_whole,
+    the_first_quantity_says_what_there_is,
     refused_products_go_into_a_report,
     a_dry_run_tells_what_the_import_does,
     what_real_files_hold_has_a_place,
@@ -324,6 +326,68 @@ fn skus_may_be_swapped(topology: Topology) {
     let outcome = shop.import(two, &[]).expect_code(1);
     assert!(outcome.stderr.contains("row 3 (b), Variant SKU: `K-1` is the SKU of `c` too"), "{}", outcome.stderr);
     verified(&shop.server);
+}
+
+fn what_swaps_skus_is_told_whole(topology: Topology) {
+    let shop = Shop::new(topology);
+    shop.server.run(&["products", "unique-sku", "on"]).expect_code(0);
+    let header = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price,Variant Inventory Qty\n";
+    let first = "a,A,Size,S,A,1,5\na,,,M,B,1,5\nc,C,Title,Default Title,C,1,5\nd,D,Title,Default Title,D,1,5\n";
+    shop.import(&format!("{header}{first}"), &[]).expect_code(0);
+    // The holder keeps its SKU: on a variant of which the file does not speak, and because it is refused.
+    let long = "n".repeat(256);
+    let kept = format!(
+        "{header}a,A,Size,S,N,1,5\nc,C,Title,Default Title,B,1,5\nd,{long},Title,Default Title,X,1,5\n\
+         e,E,Title,Default Title,D,1,5\n"
+    );
+    let dry = shop.import(&kept, &["--dry-run"]).expect_code(1);
+    let done = shop.import(&kept, &[]).expect_code(1);
+    assert_eq!(told(&dry), told(&done));
+    for taken in ["`B` is the SKU of `a` too", "`D` is the SKU of `d` too", "255 characters"] {
+        assert!(done.stderr.contains(taken), "{taken}: {}", said(&done));
+    }
+    assert!(done.stdout.contains("1 updated, 0 unchanged, 3 refused"), "{}", done.stdout);
+    // What goes with a swap is told too.
+    let swapped = format!("{header}a,A,Title,Default Title,C,1,5\nc,C,Title,Default Title,B,1,-3\n");
+    let dry = shop.import(&swapped, &["--dry-run"]).expect_code(0);
+    let done = shop.import(&swapped, &[]).expect_code(0);
+    assert_eq!(told(&dry), told(&done));
+    assert!(done.stdout.contains("variants that go") && done.stdout.contains("-3 units"), "{}", done.stdout);
+    // Many in a circle, and new ones that take what they leave.
+    let ring = |shift: usize| {
+        let row = |n: usize| format!("r{n},R,Title,Default Title,R{},1,1\n", (n + shift) % 150);
+        (0..150).map(row).collect::<String>()
+    };
+    shop.import(&format!("{header}{}", ring(0)), &[]).expect_code(0);
+    let done = shop.import(&format!("{header}{}", ring(1)), &[]).expect_code(0);
+    assert!(done.stdout.contains("150 updated, 0 unchanged, 0 refused"), "{}", done.stdout);
+    let moved = format!("{header}new,New,Title,Default Title,R1,1,1\nr0,R,Title,Default Title,Z,1,1\n");
+    let done = shop.import(&moved, &[]).expect_code(0);
+    assert!(done.stdout.contains("1 products created, 1 updated"), "{}", done.stdout);
+    verified(&shop.server);
+}
+
+fn the_first_quantity_says_what_there_is(topology: Topology) {
+    let shop = Shop::new(topology);
+    let adjust = |units: i64, reason: &str| {
+        let variant = &shop.product("pot")["variants"][0];
+        let path = format!("{}/stock-adjustments", selling::variant_path(variant));
+        shop.api.post(&path, &json!({ "delta": units, "reason": reason })).expect(201);
+    };
+    shop.import("Handle,Title,Status,Variant Price\npot,Pot,active,1\n", &[]).expect_code(0);
+    adjust(7, "counted");
+    shop.import(&pot("Pot", "10"), &[]).expect_code(0);
+    let variant = shop.product("pot")["variants"][0].clone();
+    assert_eq!((&variant["stock"]["on_hand"], &variant["inventory"]), (&json!(10), &json!("tracked")));
+    // What a seller says of an adjustment makes it no file.
+    adjust(5, "import");
+    shop.import(&pot("Pot", "12"), &[]).expect_code(0);
+    assert_eq!(shop.on_hand("pot"), 17);
+    // A quantity that was not taken is taken the next time.
+    shop.import(&pot("Pot", "20"), &["--stock", "keep"]).expect_code(0);
+    assert_eq!(shop.on_hand("pot"), 17);
+    shop.import(&pot("Pot", "20"), &[]).expect_code(0);
+    assert_eq!(shop.on_hand("pot"), 25);
 }
 
 fn refused_products_go_into_a_report(topology: Topology) {

@@ -8,8 +8,8 @@ use super::{Given, ImportedProduct, ImportedStatus};
 
 /// # Errors
 /// `Internal` when it cannot be written as JSON.
-pub fn of(imported: &ImportedProduct, currency: Currency) -> Result<Vec<u8>, Error> {
-    hash(&(imported, currency))
+pub fn of(imported: &ImportedProduct, currency: Currency, keeps_stock: bool) -> Result<Vec<u8>, Error> {
+    hash(&(imported, currency, keeps_stock))
 }
 
 /// As release 0.1.0 made it, of what it had a place for; `None` where it would have refused the product.
@@ -55,6 +55,8 @@ impl ImportedProduct {
             row: variant.row,
             // By which it is found.
             option_values: variant.option_values,
+            is_tracked: variant.is_tracked,
+            backorder: variant.backorder,
             weight: variant.weight,
             image: variant.image,
             ..super::ImportedVariant::default()
@@ -69,6 +71,7 @@ impl ImportedProduct {
             option_names: self.option_names,
             variants: self.variants.into_iter().map(newer).collect(),
             source: self.source,
+            text: self.text,
             ..Self::default()
         }
     }

@@ -153,6 +153,9 @@ impl Group {
         }
         let mut product = std::mem::take(&mut self.product);
         if !self.errors.is_empty() {
+            if self.source_bytes > MAX_SOURCE {
+                self.errors[0].detail.push_str("; rows beyond 16 MiB of the product are not in the report");
+            }
             return Err(RefusedProduct { errors: std::mem::take(&mut self.errors), source: product.source });
         }
         let mut images = std::mem::take(&mut self.images);
@@ -164,6 +167,7 @@ impl Group {
         if columns.has(Field::ImageUrl) {
             product.images = Given::of(Some(images).filter(|images| !images.is_empty()));
         }
+        product.text = self.text;
         Ok(product)
     }
 

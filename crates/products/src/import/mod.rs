@@ -12,6 +12,7 @@ use crate::model::Grams;
 
 mod dialect;
 mod digest;
+mod exchange;
 mod group;
 mod merge;
 mod notes;
@@ -100,6 +101,9 @@ pub struct ImportedProduct {
     /// Its rows, where they are kept for a report.
     #[serde(skip)]
     pub source: Vec<SourceRow>,
+    /// Bytes of its values.
+    #[serde(skip)]
+    pub text: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -48,6 +48,8 @@ pub enum NoteKind {
     /// A stock did not take all that the file says.
     HeldBack,
     Negative,
+    /// The prices of a product come into another currency.
+    Currency,
     RepeatedSku,
     NoQuantity,
     Untracked,
@@ -56,15 +58,13 @@ pub enum NoteKind {
 }
 
 impl NoteKind {
-    pub const ALL: [Self; 7] =
-        [Self::Lost, Self::HeldBack, Self::Negative, Self::RepeatedSku, Self::NoQuantity, Self::Untracked, Self::Kept];
-
     /// What notes of the kind are about.
     pub fn title(self) -> &'static str {
         match self {
             Self::Lost => "variants that go",
             Self::HeldBack => "stocks that do not take all that the file says",
             Self::Negative => "quantities below zero",
+            Self::Currency => "products that come into another currency",
             Self::RepeatedSku => "SKUs that others have too",
             Self::NoQuantity => "variants without a quantity",
             Self::Untracked => "variants whose units the shop did not count",

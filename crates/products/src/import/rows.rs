@@ -98,7 +98,7 @@ impl Group {
                 continue;
             }
             let Some(text) = self.owned(row, name) else { continue };
-            if names.iter().any(|known| text::fold(known) == text::fold(&text)) {
+            if names.contains(&text) {
                 let detail = format!("{} is the name of another option too; expected another", excerpt(&text));
                 self.note(row.number(), row.cell(name).refuse(detail));
             }
@@ -131,7 +131,7 @@ impl Group {
             is_tracked: tracker.is_there.then_some(!tracker.is_empty()),
             backorder: self.accept(row, row.cell(Field::Policy).policy(row.columns.dialect.words())),
             weight: weight.given(self.accept(row, weight.grams())),
-            image: image.given(self.accept(row, image.url()).map(str::to_owned)),
+            image: image.given(self.accept(row, image.url())),
         };
         self.text += [&variant.sku, &variant.barcode, &variant.image]
             .into_iter()
@@ -206,7 +206,6 @@ impl Group {
             return;
         }
         self.text += url.len();
-        let url = url.to_owned();
         self.images.push(ImportedImage { url, alt });
         // Images without a position follow the others, in the order of the file.
         self.positions.push(position.unwrap_or(i64::MAX));

@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use kernel::{Error, Uuid, text};
 
 use super::dialect::Field;
+use super::exchange::GivenUp;
 use super::upsert::{Importer, UpsertError};
 use super::values::excerpt;
 use super::{
@@ -16,14 +17,11 @@ use super::{
     RowError, Upserted,
 };
 use crate::service::Products;
-use crate::store::SkuHolder;
 
 /// Products being written at once: enough to fill a group commit.
 const CONCURRENCY: usize = 64;
-/// Bytes of rows that are kept of them, for a report.
+/// Bytes of them, with the rows that are kept for a report; and of products that wait for the SKUs of others.
 const IN_FLIGHT: usize = 64 << 20;
-/// Products that wait for SKUs which others of the file give up, at most.
-const DEFERRED: usize = 1_000;
 
 /// Who hears of what happens.
 pub trait Watch: Send {
@@ -107,7 +105,7 @@ fn field_names<R: Read>(rows: &ProductRows<R>) -> HashMap<usize, String> {
 }
 
 fn bytes(product: &ImportedProduct) -> usize {
-    product.source.iter().map(|row| row.text.len()).sum()
+    product.text + product.source.iter().map(|row| row.text.len()).sum::<usize>()
 }
 
 type Written = (ImportedProduct, Result<Upserted, UpsertError>);
@@ -125,8 +123,10 @@ struct Import<'i> {
     handles: HashSet<u64>,
     skus: HashMap<u64, u64>,
     hasher: BuildHasherDefault<DefaultHasher>,
-    /// Products with SKUs that others have, who may give them up further down.
-    deferred: Vec<(ImportedProduct, Vec<SkuHolder>)>,
+    /// Products with SKUs that others have, who may give them up further down; and how large they are.
+    deferred: Vec<ImportedProduct>,
+    deferred_bytes: usize,
+    given_up: GivenUp,
     /// SKUs that products outside the file may have too: that is known when all of it was read.
     repeats: Vec<(Note, u64)>,
 }
@@ -141,6 +141,8 @@ impl<'i> Import<'i> {
             skus: HashMap::new(),
             hasher: BuildHasherDefault::default(),
             deferred: Vec::new(),
+            deferred_bytes: 0,
+            given_up: GivenUp::new(),
             repeats: Vec::new(),
         }
     }
@@ -182,8 +184,9 @@ impl<'i> Import<'i> {
 
     fn count(&mut self, product: ImportedProduct, written: Result<Upserted, UpsertError>) -> Result<(), Interrupted> {
         match written {
-            Ok(Upserted { outcome, notes, holders }) => {
+            Ok(Upserted { outcome, notes, holders, given_up }) => {
                 self.count_outcome(outcome);
+                self.given_up.extend(given_up);
                 notes.into_iter().for_each(|note| self.watch.noted(note));
                 for (note, holder) in holders {
                     let hash = self.hasher.hash_one(&holder.handle);
@@ -191,8 +194,9 @@ impl<'i> Import<'i> {
                 }
             }
             Err(UpsertError::Refused(errors)) => self.refuse_for(product, errors),
-            Err(UpsertError::Taken(holders)) if self.deferred.len() < DEFERRED => {
-                self.deferred.push((product, holders))
+            Err(UpsertError::Taken(_)) if self.deferred_bytes < IN_FLIGHT => {
+                self.deferred_bytes += bytes(&product);
+                self.deferred.push(product);
             }
             Err(UpsertError::Taken(holders)) => {
                 let errors = self.importer.taken_by(&product, &holders);
@@ -213,34 +217,14 @@ impl<'i> Import<'i> {
         }
     }
 
-    /// Writes the products that wait for SKUs of others, when these are in the file as well and have other SKUs there.
+    /// Writes the products that wait for SKUs of others.
     async fn exchange(&mut self) -> Result<(), Interrupted> {
-        let mut waiting = Vec::new();
-        for (product, mut holders) in std::mem::take(&mut self.deferred) {
-            // Of those in the file it is known that they give the SKU up: else it would be there twice.
-            holders.retain(|holder| !self.handles.contains(&self.hasher.hash_one(&holder.handle)));
-            if holders.is_empty() {
-                waiting.push(product);
-            } else {
-                let errors = self.importer.taken_by(&product, &holders);
-                self.refuse_for(product, errors);
-            }
-        }
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let interrupted = |error| match error {
-            UpsertError::Failed(error) => Interrupted { row: waiting[0].row, handle: waiting[0].handle.clone(), error },
-            _ => Interrupted { row: waiting[0].row, handle: waiting[0].handle.clone(), error: Error::Stale },
-        };
-        let (known, new) = match self.importer.options.dry_run {
-            true => (self.importer.would_exchange(&waiting).await.map_err(interrupted)?, Vec::new()),
-            false => self.importer.exchange(&waiting).await.map_err(interrupted)?,
-        };
-        known.into_iter().for_each(|outcome| self.count_outcome(outcome));
-        let waiting = waiting.into_iter().enumerate().filter(|(index, _)| new.contains(index));
-        for product in waiting.map(|(_, product)| product).collect::<Vec<_>>() {
-            let written = self.importer.upsert(&product).await;
+        let waiting = std::mem::take(&mut self.deferred);
+        let Some(first) = waiting.first() else { return Ok(()) };
+        let (row, handle) = (first.row, first.handle.clone());
+        let exchanged = self.importer.exchange(waiting, &self.given_up).await;
+        let exchanged = exchanged.map_err(|error| Interrupted { row, handle, error })?;
+        for (product, written) in exchanged {
             match written {
                 Err(UpsertError::Taken(holders)) => {
                     let errors = self.importer.taken_by(&product, &holders);

@@ -112,7 +112,11 @@ impl Dialect for Shopify {
             {
                 b""
             }
-            _ => columns.get(record, Field::Handle),
+            // By the same white space as the handle itself.
+            _ => match std::str::from_utf8(columns.get(record, Field::Handle)) {
+                Ok(handle) => handle.trim().as_bytes(),
+                Err(_) => columns.get(record, Field::Handle),
+            },
         };
         let is_variant = MAKE_A_VARIANT.iter().any(|field| !columns.get(record, *field).is_empty());
         Place { key, is_variant }

@@ -1,6 +1,6 @@
 //! SKUs that an import would have more than once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kernel::text;
 
@@ -36,9 +36,7 @@ impl Importer<'_> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let folded: Vec<String> = keys.keys().cloned().collect();
-        let mut holders = self.products.store.sku_holders(self.owner, &folded).await?;
-        holders.retain(|holder| holder.product_id != product.id);
+        let holders = self.holders(planned).await?;
         if self.unique_skus && !holders.is_empty() {
             return Err(UpsertError::Taken(holders));
         }
@@ -50,6 +48,17 @@ impl Importer<'_> {
             Some((Note { row, handle, kind: NoteKind::RepeatedSku, detail }, holder))
         };
         Ok(holders.into_iter().filter_map(with_note).collect())
+    }
+
+    /// For each SKU of the product, another product that has it.
+    pub(super) async fn holders(&self, planned: &Planned) -> Result<Vec<SkuHolder>, UpsertError> {
+        let product = &planned.merged.after.product;
+        let skus = product.variants.iter().filter_map(|variant| variant.sku.as_deref());
+        let keys: Vec<String> = skus.map(text::fold).collect::<HashSet<_>>().into_iter().collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.products.store.sku_holders(self.owner, &keys, product.id).await?)
     }
 
     /// The refusal of a SKU that is taken.

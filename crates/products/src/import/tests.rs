@@ -374,7 +374,7 @@ fn duplicates_within_a_product_are_refused() {
     assert!(error.row == 3 && error.detail.contains("expected options"), "{error}");
     let error = only_error(import(format!("{header}a,A,Title,Default Title,,1\na,,,Blue,x,2\n")));
     assert!(error.detail.contains("without an option"), "{error}");
-    let error = only_error(with("Option1 Name,Option1 Value,Option2 Name,Option2 Value", "Size,S,size,M"));
+    let error = only_error(with("Option1 Name,Option1 Value,Option2 Name,Option2 Value", "Size,S,Size,M"));
     assert_eq!(error.column.as_deref(), Some("Option2 Name"));
 }
 

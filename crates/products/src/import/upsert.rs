@@ -1,8 +1,8 @@
 //! Bringing a file's products into the catalogue: created once, edited when the file says something new, left alone otherwise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use kernel::{Actor, Error, Uuid};
+use kernel::{Actor, Error, Uuid, text};
 use platform::db::{Effects, StoreError};
 
 use super::dialect::Field;
@@ -11,10 +11,10 @@ use super::{ImportedProduct, Note, NoteKind, Options, Outcome, RowError, digest}
 use crate::events::{self, CREATED};
 use crate::model::{Cause, ImportedStock, Product, Stocked};
 use crate::service::Products;
-use crate::store::{HANDLE_RULE, HeldBack, Insert, SKU_RULE, SkuHolder, Update};
+use crate::store::{HANDLE_RULE, HeldBack, Insert, RESERVED_RULE, SKU_RULE, SkuHolder, Update};
 
 /// How often a product that is edited meanwhile is read again.
-const TRIES: usize = 5;
+pub const TRIES: usize = 5;
 
 /// A product that arrived.
 #[derive(Debug)]
@@ -23,10 +23,13 @@ pub struct Upserted {
     pub notes: Vec<Note>,
     /// Of SKUs that other products have, with these.
     pub holders: Vec<(Note, SkuHolder)>,
+    /// SKUs, folded, that the product had and has no more.
+    pub given_up: Vec<(Uuid, String)>,
 }
 
 impl Upserted {
-    const UNCHANGED: Self = Self { outcome: Outcome::Unchanged, notes: Vec::new(), holders: Vec::new() };
+    pub const UNCHANGED: Self =
+        Self { outcome: Outcome::Unchanged, notes: Vec::new(), holders: Vec::new(), given_up: Vec::new() };
 }
 
 /// Why one did not.
@@ -94,13 +97,24 @@ pub struct Importer<'i> {
 /// A product as it is to be written.
 pub struct Planned {
     pub(super) merged: Merged,
-    before: Option<Stocked>,
+    pub(super) before: Option<Stocked>,
     pub(super) rows: HashMap<Uuid, u64>,
 }
 
 impl Planned {
-    fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         if self.before.is_some() { Outcome::Updated } else { Outcome::Created }
+    }
+
+    /// SKUs, folded, that the product has now and will not have.
+    fn given_up(&self) -> Vec<(Uuid, String)> {
+        let Some(before) = &self.before else { return Vec::new() };
+        let skus = |product: &Product| -> HashSet<String> {
+            product.variants.iter().filter_map(|variant| variant.sku.as_deref()).map(text::fold).collect()
+        };
+        let after = skus(&self.merged.after.product);
+        let gone = skus(&before.product).into_iter().filter(|sku| !after.contains(sku));
+        gone.map(|sku| (before.product.id, sku)).collect()
     }
 }
 
@@ -114,20 +128,21 @@ impl Importer<'_> {
             let Some(mut planned) = self.plan(imported).await? else {
                 return Ok(Upserted::UNCHANGED);
             };
-            let outcome = planned.outcome();
-            let mut notes = std::mem::take(&mut planned.merged.notes);
             let holders = self.repeated(imported, &planned).await?;
-            if self.options.dry_run || self.write(planned, &mut notes).await? {
-                return Ok(Upserted { outcome, notes, holders });
+            let given_up = if self.unique_skus { planned.given_up() } else { Vec::new() };
+            if self.options.dry_run || self.write(&mut planned).await? {
+                return Ok(Upserted { holders, given_up, ..planned.told() });
             }
         }
-        Err(Error::Unavailable("the product is being edited all the time".into()).into())
+        Err(UpsertError::Refused(vec![self.contended(imported)]))
     }
 
     /// What is to be written; nothing, if the file says what it said last time.
-    async fn plan(&self, imported: &ImportedProduct) -> Result<Option<Planned>, UpsertError> {
+    pub(super) async fn plan(&self, imported: &ImportedProduct) -> Result<Option<Planned>, UpsertError> {
         let Options { currency, stock, .. } = self.options;
-        let digest = digest::of(imported, currency)?;
+        // One that keeps its stock has not taken what the file says of it.
+        let keeps_stock = stock == ImportedStock::Keep && imported.variants.iter().any(|v| v.quantity.is_some());
+        let digest = digest::of(imported, currency, keeps_stock)?;
         let before = self.products.store.by_handle(self.owner, &imported.handle).await?;
         let known = before.as_ref().and_then(|before| before.product.import_digest.as_ref());
         if known == Some(&digest) && stock != ImportedStock::Set {
@@ -175,19 +190,18 @@ impl Importer<'_> {
     }
 
     /// Whether the product was written; it was not if somebody changed it meanwhile.
-    async fn write(&self, mut planned: Planned, notes: &mut Vec<Note>) -> Result<bool, UpsertError> {
+    async fn write(&self, planned: &mut Planned) -> Result<bool, UpsertError> {
         let written = match &planned.before {
-            None => self.insert(&mut planned).await,
-            Some(_) => self.products.store.update(vec![self.update(&mut planned)?]).await,
+            None => self.insert(planned).await,
+            Some(_) => self.products.store.update(vec![self.update(planned)?]).await,
         };
         match written {
             Ok(None) => Ok(false),
             Ok(Some(held)) => {
-                self.note_held(&planned, held, notes);
+                planned.note_held(&held);
                 Ok(true)
             }
-            // Somebody made a product of this handle, or took a SKU, since it was looked for.
-            Err(error) if error.is_conflict_on(HANDLE_RULE) || error.is_conflict_on(SKU_RULE) => Ok(false),
+            Err(error) if Self::may_succeed_after(&error) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -202,7 +216,7 @@ impl Importer<'_> {
         self.products.store.insert(insert).await.map(|_| Some(Vec::new()))
     }
 
-    fn update(&self, planned: &mut Planned) -> Result<Update, Error> {
+    pub(super) fn update(&self, planned: &mut Planned) -> Result<Update, Error> {
         let (cause, merged) = (self.cause(), &mut planned.merged);
         let before = planned.before.as_ref().map(|before| &before.product);
         let was_imported = before.is_some_and(|before| before.import_digest.is_some());
@@ -220,60 +234,23 @@ impl Importer<'_> {
         Cause { actor: Actor::Account(self.owner), reason: Some("import".into()), reference: None, time: now }
     }
 
-    /// What was told of held units before the write may have been another number.
-    fn note_held(&self, planned: &Planned, held: Vec<HeldBack>, notes: &mut Vec<Note>) {
-        let known = notes.iter().any(|note| note.kind == NoteKind::HeldBack);
-        if known || held.is_empty() {
-            return;
-        }
-        let product: &Product = &planned.merged.after.product;
+    /// Whether the same may succeed once it is planned anew.
+    pub(super) fn may_succeed_after(error: &StoreError) -> bool {
+        // Somebody made a product of this handle, took a SKU, or a buyer came, since it was looked for.
+        let met = [HANDLE_RULE, SKU_RULE, RESERVED_RULE].iter().any(|rule| error.is_conflict_on(rule));
+        met || matches!(error, StoreError::Undone(_))
+    }
+}
+
+impl Planned {
+    /// What a stock did not take is known when it is written: what was found before is told no more.
+    pub(super) fn note_held(&mut self, held: &[HeldBack]) {
+        let Merged { after, notes, .. } = &mut self.merged;
+        notes.retain(|note| note.kind != NoteKind::HeldBack);
         for HeldBack { variant_id, wanted, on_hand } in held {
-            let row = planned.rows.get(&variant_id).copied().unwrap_or_default();
-            let detail = held_back(wanted, on_hand, on_hand);
-            notes.push(Note { row, handle: product.handle.clone(), kind: NoteKind::HeldBack, detail });
-        }
-    }
-
-    /// What would become of products that give each other their SKUs.
-    ///
-    /// # Errors
-    /// As [`Importer::upsert`].
-    pub async fn would_exchange(&self, imported: &[ImportedProduct]) -> Result<Vec<Outcome>, UpsertError> {
-        let mut outcomes = Vec::with_capacity(imported.len());
-        for product in imported {
-            outcomes.push(self.plan(product).await?.map_or(Outcome::Unchanged, |planned| planned.outcome()));
-        }
-        Ok(outcomes)
-    }
-
-    /// Writes those of the products that are there, in one transaction, so that they may give each other their SKUs. Returns what
-    /// became of them, and the places of those that are left: new ones, or all of them if one could not be written.
-    ///
-    /// # Errors
-    /// As [`Importer::upsert`].
-    pub async fn exchange(&self, imported: &[ImportedProduct]) -> Result<(Vec<Outcome>, Vec<usize>), UpsertError> {
-        let (mut updates, mut outcomes, mut left) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, product) in imported.iter().enumerate() {
-            let Some(mut planned) = self.plan(product).await? else {
-                outcomes.push(Outcome::Unchanged);
-                continue;
-            };
-            if planned.before.is_none() {
-                left.push(index);
-                continue;
-            }
-            outcomes.push(planned.outcome());
-            updates.push(self.update(&mut planned)?);
-        }
-        let written = match updates.is_empty() {
-            true => Ok(Some(Vec::new())),
-            false => self.products.store.update(updates).await,
-        };
-        match written {
-            Ok(Some(_)) => Ok((outcomes, left)),
-            Ok(None) => Ok((Vec::new(), (0..imported.len()).collect())),
-            Err(error) if error.is_conflict_on(SKU_RULE) => Ok((Vec::new(), (0..imported.len()).collect())),
-            Err(error) => Err(error.into()),
+            let Some(row) = self.rows.get(variant_id).copied() else { continue };
+            let detail = held_back(*wanted, *on_hand);
+            notes.push(Note { row, handle: after.product.handle.clone(), kind: NoteKind::HeldBack, detail });
         }
     }
 }

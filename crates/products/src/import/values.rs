@@ -6,7 +6,7 @@ use std::str;
 use kernel::{Currency, Money, parse_whole};
 
 use super::{Given, ImportedStatus};
-use crate::model::Grams;
+use crate::model::{Grams, is_web_address};
 
 /// The words that a dialect has for what is a choice here, in small letters, and how to tell them.
 pub struct Words {
@@ -151,19 +151,16 @@ impl<'a> Cell<'a> {
     }
 
     /// A link to an image on the web.
-    pub fn url(&self) -> Result<Option<&'a str>, Refusal> {
+    pub fn url(&self) -> Result<Option<String>, Refusal> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
         let scheme = |name: &str| text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-        let rest = match (scheme("https://"), scheme("http://")) {
-            (true, _) => &text["https://".len()..],
-            (_, true) => &text["http://".len()..],
-            _ => "",
-        };
-        let well_formed = !rest.is_empty() && !rest.starts_with(['/', '?', '#']);
-        if well_formed && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Ok(Some(text));
+        // A scheme may be in capitals; here it is not.
+        let known = ["https://", "http://"].into_iter().find(|name| scheme(name));
+        let url = known.map(|name| format!("{name}{}", &text[name.len()..]));
+        if let Some(url) = url.filter(|url| is_web_address(url)) {
+            return Ok(Some(url));
         }
         Err(self.unexpected(text, "an address that starts with https:// or http://, without spaces"))
     }
@@ -291,7 +288,8 @@ mod tests {
     #[test]
     fn only_web_addresses_are_images() {
         for text in ["https://example.com/a.jpg", "HTTP://example.com/ä.png?v=1"] {
-            assert_eq!(cell(text).url(), Ok(Some(text)));
+            let expected = text.replacen("HTTP", "http", 1);
+            assert_eq!(cell(text).url(), Ok(Some(expected)));
         }
         for text in [
             "ftp://x/y",

@@ -80,7 +80,7 @@ impl Broken {
 }
 
 /// `^https?://[^\s/?#]+([/?#]\S*)?$`, without control characters.
-fn is_web_address(url: &str) -> bool {
+pub fn is_web_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {
         let visible = !rest.chars().any(|c| c.is_whitespace() || c.is_control());

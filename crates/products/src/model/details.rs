@@ -1,5 +1,6 @@
 //! What most products do not say of themselves: kept beside their row, so that those who say nothing of it pay nothing.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -180,9 +181,9 @@ impl<'de> Deserialize<'de> for Attributes {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Attributes, M::Error> {
-                let mut named = Attributes::default();
+                let (mut named, mut seen) = (Attributes::default(), HashSet::new());
                 while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    if named.get(&name).is_some() {
+                    if !seen.insert(name.clone()) {
                         return Err(M::Error::custom(format!("duplicate field `{name}`")));
                     }
                     named.0.push((name, value));

@@ -8,7 +8,8 @@ use kernel::{Currency, Error, Money, Uuid};
 use super::broken::Broken;
 use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
 use super::{
-    Attributes, Grams, Image, Inventory, ListedVariant, MAX_VARIANTS, Product, Status, Stock, Stocked, Variant,
+    Attributes, Grams, Image, Inventory, ListedVariant, MAX_ATTRIBUTES, MAX_VARIANTS, Product, Status, Stock, Stocked,
+    Variant,
 };
 use crate::model::listing::check_variant;
 
@@ -91,7 +92,10 @@ impl Patch {
         set(&mut product.details.category_path, patch.category_path);
         set(&mut product.details.seo_title, patch.seo_title);
         set(&mut product.details.seo_description, patch.seo_description);
-        set_attributes(&mut product.details.attributes, patch.attributes);
+        // Each change looks for its place: more than can be are not worth it.
+        let changes = patch.attributes.as_ref().and_then(Option::as_ref).map_or(0, Vec::len);
+        broken.count("attributes", changes, 0..=2 * MAX_ATTRIBUTES, "changes");
+        set_attributes(&mut product.details.attributes, patch.attributes.filter(|_| changes <= 2 * MAX_ATTRIBUTES));
         Texts {
             name: Some(&product.name),
             handle: Some(&product.handle),

@@ -137,8 +137,10 @@ pub struct Units {
     pub inventory: Inventory,
     /// Whether more is sold than there is.
     pub backorder: bool,
-    /// What the last file said of it, and the version that it had then.
-    pub imported: Option<Imported>,
+    /// What the last file said of it.
+    pub imported: Option<i64>,
+    /// The version up to which that is known: releases that do not know it import too, and leave it behind.
+    pub imported_version: Option<i64>,
 }
 
 /// What a file means for a stock that is there.
@@ -168,13 +170,6 @@ impl ImportedStock {
     pub fn possible(present: Stock, wanted: i64) -> i64 {
         wanted.clamp(present.reserved, MAX_STOCK)
     }
-}
-
-/// A quantity that a file said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Imported {
-    pub quantity: i64,
-    pub version: i64,
 }
 
 /// A variant's stock after a change.

@@ -5,6 +5,7 @@ use kernel::{Error, Principal};
 use platform::db::{Effects, StoreError, events as log};
 use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
+use super::edit::fits;
 use super::skus::told_by_place;
 use super::{Caller, Products, Render, refused};
 use crate::events::{self, CREATED};
@@ -40,6 +41,7 @@ impl Products {
     ) -> Result<Answer, Error> {
         let derived = content.handle.is_none();
         let draft = self.draft(&caller.principal, content)?;
+        fits(&draft.product, None)?;
         let effects = self.creation(&draft, caller, claim.clone(), render)?;
         let cause = self.cause(caller, None);
         let (this, caller) = (self.clone(), caller.clone());

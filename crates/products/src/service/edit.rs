@@ -9,7 +9,7 @@ use platform::idempotency::Answered;
 use super::skus::told_by_place;
 use super::{Caller, Products, refused};
 use crate::events::{self, DELETED, UPDATED};
-use crate::model::{Cause, ChangedStock, Edit, Listing, Patch, Stocked, reserved};
+use crate::model::{Cause, ChangedStock, Edit, Listing, MAX_PRODUCT_BYTES, Patch, Product, Stocked, reserved};
 use crate::store::{RESERVED_RULE, SKU_RULE, StockEdit, Update};
 
 /// What an edit makes of a product.
@@ -91,6 +91,7 @@ impl Products {
             if after == next {
                 return Ok(before);
             }
+            fits(&after.product, Some(&before.product))?;
             let cause = self.cause(caller, None);
             let effects = self.update_effects(&after, &cause, caller.request_id.clone(), answered)?;
             let keeps_stock = matches!(stock, StockEdit::Keep);
@@ -166,4 +167,15 @@ impl From<Stocked> for Edited {
 /// No conflict, which would be kept as final: the same request succeeds when the others are done.
 fn contended() -> Error {
     Error::Overloaded { what: "edits of one product", retry_after: Duration::from_secs(1) }
+}
+
+/// # Errors
+/// `Invalid` when the product is larger than one may be, and than it was.
+pub(super) fn fits(after: &Product, before: Option<&Product>) -> Result<(), Error> {
+    let grows = before.is_none_or(|before| before.text_bytes() < after.text_bytes());
+    if grows && after.is_too_large() {
+        let detail = format!("the product must have at most {MAX_PRODUCT_BYTES} bytes of JSON in all");
+        return Err(Error::invalid("", "length", detail));
+    }
+    Ok(())
 }

@@ -57,8 +57,8 @@ impl Products {
     pub(super) async fn taken_sku(&self, product: &Product) -> Error {
         let skus = product.variants.iter().filter_map(|variant| variant.sku.as_deref());
         let keys: Vec<String> = skus.map(text::fold).collect();
-        let holders = self.store.sku_holders(product.owner_id, &keys).await.unwrap_or_default();
-        match holders.iter().find(|holder| holder.product_id != product.id) {
+        let holders = self.store.sku_holders(product.owner_id, &keys, product.id).await.unwrap_or_default();
+        match holders.first() {
             Some(SkuHolder { key, handle, .. }) => {
                 Error::taken(SKU, format!("Another variant of the same owner has this SKU: {key} of {handle}."))
             }

@@ -10,8 +10,7 @@ use super::rows::{list, none_promised};
 use super::stock::read_units;
 use super::{HeldBack, Quantities, RESERVED_RULE, StockEdit};
 use crate::model::{
-    Cause, ChangedStock, Imported, ImportedStock, Inventory, Movement, MovementKind, Product, Stock, Stocked, Units,
-    Variant,
+    Cause, ChangedStock, ImportedStock, Inventory, Movement, MovementKind, Product, Stock, Stocked, Units, Variant,
 };
 
 /// A variant's columns, with those that are computed for it.
@@ -26,27 +25,22 @@ pub struct VariantRow<'a> {
     pub untracked: bool,
     /// The quantity of a file, for a variant that begins with it.
     pub imported: Option<i64>,
-    pub imported_version: Option<i64>,
 }
 
 impl<'a> VariantRow<'a> {
     /// The rows of all variants, with the quantities that a file has of them, in their order.
     pub fn all(stocked: &'a Stocked, imported: &'a [Option<i64>]) -> impl Iterator<Item = VariantRow<'a>> {
         let Stocked { product, stock } = stocked;
-        product.variants.iter().zip(stock).enumerate().map(move |(index, (variant, stock))| {
-            let imported = imported.get(index).copied().flatten();
-            VariantRow {
-                product,
-                variant,
-                stock: *stock,
-                available: stock.available(),
-                position: i64::try_from(index).unwrap_or(i64::MAX),
-                sku_key: variant.sku.as_deref().map(text::fold),
-                option_values: list(&variant.option_values),
-                untracked: !variant.details.inventory.is_tracked(),
-                imported,
-                imported_version: imported.map(|_| 0),
-            }
+        product.variants.iter().zip(stock).enumerate().map(move |(index, (variant, stock))| VariantRow {
+            product,
+            variant,
+            stock: *stock,
+            available: stock.available(),
+            position: i64::try_from(index).unwrap_or(i64::MAX),
+            sku_key: variant.sku.as_deref().map(text::fold),
+            option_values: list(&variant.option_values),
+            untracked: !variant.details.inventory.is_tracked(),
+            imported: imported.get(index).copied().flatten(),
         })
     }
 }
@@ -107,11 +101,11 @@ pub struct LastImport {
     pub is_import: bool,
 }
 
-/// Variants with the version behind which their ledgers may know of a later file than their row does: a release that does not know
-/// the row's columns imports too.
+/// Variants with the version behind which their ledgers may know of a later file than their row does. Every change of a stock takes
+/// `imported_version` along, but those of releases that do not know it: so only what these did is looked up.
 pub fn doubtful<'k>(known: impl Iterator<Item = &'k Known>) -> impl Iterator<Item = (Uuid, i64)> {
-    let changed = known.filter(|known| known.units.imported.is_none_or(|last| last.version < known.units.version));
-    changed.map(|known| (known.id(), known.units.imported.map_or(-1, |last| last.version)))
+    let version = |known: &Known| known.units.imported_version.unwrap_or(-1);
+    known.filter(move |known| version(known) < known.units.version).map(move |known| (known.id(), version(known)))
 }
 
 /// What the last file said of a variant's stock.
@@ -119,17 +113,18 @@ pub fn last_import(units: &Units, ledgers: &Ledgers, was_imported: bool) -> Opti
     match ledgers.get(&units.stock.variant_id) {
         Some(last) if last.is_import => Some(last.on_hand),
         // Its stock began otherwise, and no file came since.
-        Some(_) if units.imported.is_none() => None,
-        // A file that gave it no units left nothing in the ledger.
-        _ => units.imported.map(|last| last.quantity).or(was_imported.then_some(0)),
+        Some(_) => units.imported,
+        // The first release left nothing in the ledger of a variant to which its file gave no units.
+        None if units.imported_version.is_none() => was_imported.then_some(0),
+        None => units.imported,
     }
 }
 
 /// An edit, with the stock that it leads to.
 pub struct Planned {
     pub edited: Stocked,
-    /// What a file says of variants that were there.
-    pub imported: Vec<(Uuid, Imported)>,
+    /// What a file says of variants that were there, and the version of their stock then.
+    pub imported: Vec<(Uuid, i64, i64)>,
     pub held_back: Vec<HeldBack>,
     /// What it says of those that begin now, in the order of the edit's variants.
     quantities: Vec<Option<i64>>,
@@ -155,8 +150,7 @@ impl Planned {
                         let (on_hand, told) = file.take(&known.units, ledgers, quantity);
                         held_back.extend(told);
                         let version = known.units.version + i64::from(on_hand != present.on_hand);
-                        let now = Imported { quantity, version };
-                        imported.extend((known.units.imported != Some(now)).then_some((stock.variant_id, now)));
+                        imported.push((stock.variant_id, quantity, version));
                         on_hand
                     }
                     _ => present.on_hand,
@@ -190,7 +184,7 @@ pub struct VariantChanges<'a> {
     pub insert: Vec<VariantRow<'a>>,
     /// Stock whose units on hand are set to others than they are.
     pub set: Vec<ChangedStock>,
-    pub imported: &'a [(Uuid, Imported)],
+    pub imported: &'a [(Uuid, i64, i64)],
 }
 
 impl<'a> VariantChanges<'a> {
@@ -260,6 +254,7 @@ fn opened(stock: Stock, product: &Product, cause: &Cause) -> Option<Movement> {
         inventory: Inventory::Tracked,
         backorder: false,
         imported: None,
+        imported_version: None,
     };
     let before = Stock::new(stock.variant_id, 0);
     let changed = ChangedStock { units, before, kind: MovementKind::Opening };

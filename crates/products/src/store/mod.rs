@@ -246,10 +246,10 @@ pub trait Store: Send + Sync {
     /// What the last file said of the stock of a product's variants.
     async fn imported(&self, product: Uuid, was_imported: bool) -> Result<Vec<(Uuid, Option<i64>)>, StoreError>;
 
-    /// The owner's variants that have one of these SKUs, folded.
-    async fn sku_holders(&self, owner: Uuid, keys: &[String]) -> Result<Vec<SkuHolder>, StoreError>;
+    /// For each of these SKUs, folded, a variant of another product of the owner's that has it.
+    async fn sku_holders(&self, owner: Uuid, keys: &[String], except: Uuid) -> Result<Vec<SkuHolder>, StoreError>;
 
-    /// SKUs that an owner has more than once, with their first two variants, at most `limit`.
+    /// SKUs that an owner has more than once, with some of their variants, at most `limit`.
     async fn repeated_skus(&self, limit: i64) -> Result<Vec<(Uuid, String, Vec<SkuHolder>)>, StoreError>;
 
     /// Whether no owner may have a SKU twice.

@@ -156,6 +156,8 @@ impl<'a> Work<'a> {
             );
             self.refuse(self.imported.row, Field::Price, detail);
         }
+        let detail = format!("its prices were in {}, and come in {of_file}", before.currency);
+        self.note(self.imported.row, NoteKind::Currency, detail);
         of_file
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use kernel::Uuid;
+use kernel::{Uuid, text};
 
 use super::super::ImportedVariant;
 use super::super::dialect::Field;
@@ -42,7 +42,7 @@ impl<'a> Work<'a> {
         if !with_options {
             for (imported, _) in variants.iter().zip(&found).filter(|(_, found)| found.is_none() && several > 0) {
                 let detail = format!(
-                    "the product has {several} variants, and the file has neither option columns nor the SKU of one of them; \
+                    "the product has {several} variants, and the file has neither option columns nor the SKU of just one of them; \
                      expected either, to tell which this is"
                 );
                 self.refuse(imported.row, Field::Handle, detail);
@@ -98,9 +98,10 @@ fn take_by_sku<'a>(
     known: &mut [Option<(&'a Variant, &'a Stock)>],
     imported: &ImportedVariant,
 ) -> Option<(&'a Variant, &'a Stock)> {
-    let sku = imported.sku.value()?;
-    let has =
-        |known: &&mut Option<(&Variant, &Stock)>| known.is_some_and(|(variant, _)| variant.sku.as_ref() == Some(sku));
+    let folded = text::fold(imported.sku.value()?);
+    let has = |known: &&mut Option<(&Variant, &Stock)>| {
+        known.is_some_and(|(variant, _)| variant.sku.as_deref().map(text::fold).as_deref() == Some(&folded))
+    };
     let mut with_it = known.iter_mut().filter(has);
     match (with_it.next(), with_it.next()) {
         (Some(one), None) => one.take(),

@@ -5,7 +5,7 @@ use kernel::{Error, Money, Violation};
 use super::super::dialect::Field;
 use super::super::values::excerpt;
 use super::{MergeError, Merged, Work};
-use crate::model::{Listing, MAX_HANDLE, Variant, highest_price};
+use crate::model::{Listing, MAX_HANDLE, MAX_PRODUCT_BYTES, Variant, highest_price};
 
 impl Work<'_> {
     /// What a product needs that is not there yet.
@@ -28,6 +28,10 @@ impl Work<'_> {
         let length = after.product.handle.chars().count();
         if length > MAX_HANDLE {
             let detail = format!("it has {length} characters; expected at most {MAX_HANDLE}");
+            self.refuse(self.imported.row, Field::Handle, detail);
+        }
+        if after.product.is_too_large() {
+            let detail = format!("the product has more than {MAX_PRODUCT_BYTES} bytes of JSON in all; expected fewer");
             self.refuse(self.imported.row, Field::Handle, detail);
         }
         // What is missing was told already.

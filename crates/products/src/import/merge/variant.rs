@@ -48,7 +48,9 @@ impl Work<'_> {
             Given::Value(url) => variant.details.images = vec![Image { url: url.clone(), alt: None }],
         }
         let quantity = self.quantity(imported, is_new);
-        variant.details.inventory = self.inventory(imported, quantity, (!is_new).then_some(variant.details.inventory));
+        let has_last = self.present.last.get(&variant.id).copied().flatten().is_some();
+        let inventory = (!is_new).then_some(variant.details.inventory);
+        variant.details.inventory = self.inventory(imported, quantity, inventory, has_last);
         let stock = self.stock(imported, present, quantity, is_new);
         variant.in_stock = variant.is_in_stock(&stock);
         Ok(Made { variant, stock, quantity, row: Some(imported.row) })
@@ -76,16 +78,20 @@ impl Work<'_> {
         imported: &ImportedVariant,
         quantity: Option<i64>,
         present: Option<Inventory>,
+        has_last: bool,
     ) -> Inventory {
         let by_option = quantity.is_some() && imported.quantity.is_none();
         let inventory = match (imported.is_tracked, quantity) {
             (_, Some(_)) if by_option => Inventory::Tracked,
             (Some(false), _) => Inventory::Untracked,
             (Some(true), Some(_)) => Inventory::Tracked,
+            // Where no file had a quantity yet, this is the first.
+            (None, Some(_)) if !has_last => Inventory::Tracked,
             (None, Some(_)) => present.unwrap_or(Inventory::Tracked),
             (_, None) => present.unwrap_or(Inventory::Untracked),
         };
-        if present.is_none() && quantity.is_none() {
+        let is_unknown = present.is_none() || imported.is_tracked == Some(true) && !inventory.is_tracked();
+        if is_unknown && quantity.is_none() {
             let detail = "the file has no quantity: its units are not counted (--quantity N gives each such variant N)";
             self.note(imported.row, NoteKind::NoQuantity, detail.to_owned());
         } else if !inventory.is_tracked() && present != Some(Inventory::Untracked) {
@@ -105,19 +111,22 @@ impl Work<'_> {
         let wanted = self.present.options.stock.wanted(present, last, quantity);
         let on_hand = ImportedStock::possible(present, wanted);
         if on_hand != wanted {
-            self.note(imported.row, NoteKind::HeldBack, held_back(wanted, on_hand, present.reserved));
+            self.note(imported.row, NoteKind::HeldBack, held_back(wanted, on_hand));
         }
         Stock { on_hand, ..present }
     }
 }
 
 /// That a stock does not take all that a file says.
-pub fn held_back(wanted: i64, on_hand: i64, reserved: i64) -> String {
+pub fn held_back(wanted: i64, on_hand: i64) -> String {
     let difference = (wanted - on_hand).abs();
-    match wanted < on_hand {
-        true => format!("{wanted} units by the file, but {reserved} are reserved: {on_hand} stay, {difference} more"),
-        false => format!("{wanted} units by the file, more than there can be: {on_hand}, {difference} fewer"),
+    if wanted > on_hand {
+        return format!("{wanted} units by the file, more than there can be: {on_hand}, {difference} fewer");
     }
+    if on_hand == 0 {
+        return format!("the file takes away {difference} units more than there are: none are left");
+    }
+    format!("{wanted} units by the file, but {on_hand} are reserved: {on_hand} stay, {difference} more")
 }
 
 fn new_variant(id: Uuid) -> Variant {

@@ -16,7 +16,7 @@ const INSERT_PRODUCTS: &str = rows::insert_product!(
 const INSERT_VARIANTS: &str = rows::insert_variant!(
     "select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
      $8::uuid[], $9::uuid[], $10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::boolean[], \
-     $16::bigint[], $17::bigint[])"
+     $16::bigint[], array_fill(0::bigint, array[cardinality($1::bigint[])]))"
 );
 const UPDATE_VARIANTS: &str = "update variants set position = given.position, sku = given.sku, sku_key = given.sku_key, \
     barcode = given.barcode, option_values = given.option_values, price = given.price, \
@@ -131,7 +131,6 @@ pub struct VariantColumns<'a> {
     untracked: Vec<bool>,
     backorder: Vec<bool>,
     imported: Vec<Option<i64>>,
-    imported_versions: Vec<Option<i64>>,
 }
 
 impl<'a> VariantColumns<'a> {
@@ -154,7 +153,6 @@ impl<'a> VariantColumns<'a> {
             columns.untracked.push(row.untracked);
             columns.backorder.push(row.variant.details.backorder);
             columns.imported.push(row.imported);
-            columns.imported_versions.push(row.imported_version);
         }
         columns
     }
@@ -177,7 +175,6 @@ impl<'a> VariantColumns<'a> {
             &self.untracked,
             &self.backorder,
             &self.imported,
-            &self.imported_versions,
         ];
         Statement::new(INSERT_VARIANTS, columns)
     }

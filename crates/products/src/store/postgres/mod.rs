@@ -120,8 +120,8 @@ impl Store for PostgresStore {
         Ok(known.iter().map(last).collect())
     }
 
-    async fn sku_holders(&self, owner: Uuid, keys: &[String]) -> Result<Vec<SkuHolder>, StoreError> {
-        skus::holders(&self.db, owner, keys).await
+    async fn sku_holders(&self, owner: Uuid, keys: &[String], except: Uuid) -> Result<Vec<SkuHolder>, StoreError> {
+        skus::others(&self.db, owner, keys, except).await
     }
 
     async fn repeated_skus(&self, limit: i64) -> Result<Vec<(Uuid, String, Vec<SkuHolder>)>, StoreError> {

@@ -9,8 +9,20 @@ use tokio_postgres::Row;
 
 use crate::store::SkuHolder;
 
-const HOLDERS: &str = "select variants.owner_id, variants.sku_key, variants.id, products.id, products.handle from variants \
-    join products on products.id = variants.product_id where variants.owner_id = $1 and variants.sku_key = any($2)";
+/// For each SKU so many variants, by the index: some have thousands.
+macro_rules! holders {
+    ($which:literal) => {
+        concat!(
+            "select holders.sku_key, holders.id, products.id, products.handle from unnest($2::text[]) as given (sku_key) \
+             cross join lateral (select id, product_id, sku_key from variants where owner_id = $1 \
+               and variants.sku_key = given.sku_key ",
+            $which,
+            ") as holders join products on products.id = holders.product_id"
+        )
+    };
+}
+const HOLDERS: &str = holders!("limit 10");
+const OTHERS: &str = holders!("and product_id <> $3 limit 1");
 const REPEATED: &str = "select owner_id, sku_key from variants where sku_key is not null \
     group by owner_id, sku_key having count(*) > 1 limit $1";
 const UNIQUE: &str =
@@ -22,9 +34,8 @@ pub const ALLOW_REPEATED_SKUS: &str = "drop index \"variants.owner_id, variants.
 const REFUSE_REPEATED_SKUS: &str = "drop index \"variants.owner_id, variants.sku_key\"; \
     create unique index \"variants.owner_id, variants.sku_key\" on variants (owner_id, sku_key) where sku_key is not null";
 
-pub async fn holders(db: &Postgres, owner: Uuid, keys: &[String]) -> Result<Vec<SkuHolder>, StoreError> {
-    let rows = db.query(HOLDERS, &[&owner, &keys]).await?;
-    Ok(rows.iter().map(|row| holder(row).1).collect())
+pub async fn others(db: &Postgres, owner: Uuid, keys: &[String], except: Uuid) -> Result<Vec<SkuHolder>, StoreError> {
+    Ok(db.query(OTHERS, &[&owner, &keys, &except]).await?.iter().map(holder).collect())
 }
 
 pub async fn repeated(db: &Postgres, limit: i64) -> Result<Vec<(Uuid, String, Vec<SkuHolder>)>, StoreError> {
@@ -36,7 +47,7 @@ pub async fn repeated(db: &Postgres, limit: i64) -> Result<Vec<(Uuid, String, Ve
     for (owner, keys) in by_owner {
         let mut holders: HashMap<String, Vec<SkuHolder>> = HashMap::new();
         for row in db.query_slow(HOLDERS, &[&owner, &keys]).await? {
-            let holder = holder(&row).1;
+            let holder = holder(&row);
             holders.entry(holder.key.clone()).or_default().push(holder);
         }
         repeated.extend(holders.into_iter().map(|(key, holders)| (owner, key, holders)));
@@ -53,7 +64,6 @@ pub async fn set_unique(db: &Postgres, unique: bool) -> Result<(), StoreError> {
     db.change_schema(if unique { REFUSE_REPEATED_SKUS } else { ALLOW_REPEATED_SKUS }).await
 }
 
-fn holder(row: &Row) -> (Uuid, SkuHolder) {
-    let holder = SkuHolder { key: row.get(1), variant_id: row.get(2), product_id: row.get(3), handle: row.get(4) };
-    (row.get(0), holder)
+fn holder(row: &Row) -> SkuHolder {
+    SkuHolder { key: row.get(0), variant_id: row.get(1), product_id: row.get(2), handle: row.get(3) }
 }

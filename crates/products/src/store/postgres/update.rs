@@ -1,12 +1,14 @@
 //! Edits of products, in one transaction: few statements, however many variants they have.
 
+use std::collections::HashMap;
+
 use kernel::Uuid;
 use platform::db::StoreError;
 use platform::db::postgres::{Params, Statement, Transaction};
 use tokio_postgres::Row;
 
 use super::columns::VariantColumns;
-use crate::model::{ChangedStock, Imported, Movement};
+use crate::model::{ChangedStock, Movement};
 use crate::store::changes::{self, Known, LastImport, Ledgers, Planned, VariantChanges};
 use crate::store::rows::{self, ProductRow};
 use crate::store::stock::postgres::Movements;
@@ -23,7 +25,8 @@ const DELETE_VARIANTS: &str = "delete from variants where id = any($1)";
 /// Frees what may be unique about variants, for edits that give it to others.
 const RELEASE_KEYS: &str = "update variants set sku_key = null, option_values = id::text where id = any($1)";
 const SET_STOCK: &str = "update variants set on_hand = given.on_hand, available = given.on_hand - reserved, \
-    stock_version = given.version from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as given (id, on_hand, version) \
+    stock_version = given.version, \
+    imported_version = case when imported_version + 1 = given.version then given.version else imported_version end from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as given (id, on_hand, version) \
     where variants.id = given.id and reserved <= given.on_hand and stock_version + 1 = given.version";
 const SET_IMPORTED: &str = "update variants set imported = given.quantity, imported_version = given.version \
     from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as given (id, quantity, version) where variants.id = given.id";
@@ -33,13 +36,16 @@ pub async fn all(t: &mut Transaction<'_>, mut edits: Vec<Update>) -> Result<Opti
     // Products are locked by their update, in this order.
     edits.sort_unstable_by_key(|edit| edit.stocked.product.id);
     let ids: Vec<Uuid> = edits.iter().map(|edit| edit.stocked.product.id).collect();
-    let mut known = lock_variants(t, &ids).await?;
+    let known = lock_variants(t, &ids).await?;
     let imports = edits.iter().any(|edit| matches!(edit.stock, StockEdit::Import(_)));
     let ledgers = if imports { ledgers_of(t, &known).await? } else { Ledgers::new() };
+    let mut of_product: HashMap<Uuid, Vec<Known>> = HashMap::with_capacity(ids.len());
+    for known in known {
+        of_product.entry(known.units.product_id).or_default().push(known);
+    }
     let (mut ready, mut effects_of) = (Vec::with_capacity(edits.len()), Vec::with_capacity(edits.len()));
     for Update { stocked, expected, stock, cause, effects } in edits {
-        let (own, others) = known.into_iter().partition(|known| known.units.product_id == stocked.product.id);
-        known = others;
+        let own = of_product.remove(&stocked.product.id).unwrap_or_default();
         ready.push((Planned::new(stocked, &own, stock, &ledgers), expected, own, cause));
         effects_of.push(effects);
     }
@@ -132,10 +138,10 @@ impl Marks {
         marks
     }
 
-    fn imported(imported: &[&(Uuid, Imported)]) -> Self {
+    fn imported(imported: &[&(Uuid, i64, i64)]) -> Self {
         let mut marks = Self::default();
-        for (id, imported) in imported {
-            marks.push(*id, imported.quantity, imported.version);
+        for (id, quantity, version) in imported {
+            marks.push(*id, *quantity, *version);
         }
         marks
     }

@@ -25,7 +25,7 @@ const INSERT_PRODUCT: &str = rows::insert_product!(
     "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
 );
 const INSERT_VARIANT: &str =
-    rows::insert_variant!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
+    rows::insert_variant!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0)");
 
 pub struct SqliteStore(pub Arc<Sqlite>);
 
@@ -93,8 +93,8 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn sku_holders(&self, owner: Uuid, keys: &[String]) -> Result<Vec<SkuHolder>, StoreError> {
-        self.0.read_point(|c| skus::holders(c, owner, keys))
+    async fn sku_holders(&self, owner: Uuid, keys: &[String], except: Uuid) -> Result<Vec<SkuHolder>, StoreError> {
+        self.0.read_point(|c| skus::others(c, owner, keys, except))
     }
 
     async fn repeated_skus(&self, limit: i64) -> Result<Vec<(Uuid, String, Vec<SkuHolder>)>, StoreError> {
@@ -257,7 +257,6 @@ fn insert_variant(c: &Connection, row: &VariantRow<'_>) -> Result<(), StoreError
         row.untracked,
         v.details.backorder,
         row.imported,
-        row.imported_version,
     ])?;
     Ok(())
 }

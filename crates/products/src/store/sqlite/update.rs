@@ -15,7 +15,8 @@ use crate::store::{HeldBack, RESERVED_RULE, StockEdit, Update};
 
 const UPDATE_VARIANT: &str = "update variants set position = $1, sku = $2, sku_key = $3, barcode = $4, option_values = $5, \
     price = $6, compare_at_price = $7, untracked = $8, backorder = $9 where id = $10";
-const SET_STOCK: &str = "update variants set on_hand = $1, available = $1 - reserved, stock_version = $2 \
+const SET_STOCK: &str = "update variants set on_hand = $1, available = $1 - reserved, stock_version = $2, \
+    imported_version = case when imported_version + 1 = $2 then $2 else imported_version end \
     where id = $3 and reserved <= $1 and stock_version + 1 = $2";
 const SET_IMPORTED: &str = "update variants set imported = $1, imported_version = $2 where id = $3";
 const DELETE_VARIANT: &str = "delete from variants where id = $1";
@@ -40,7 +41,10 @@ pub fn all(c: &Connection, edits: Vec<Update>) -> Result<Option<Vec<HeldBack>>, 
     }
     let mut plans = Vec::with_capacity(ready.len());
     for (planned, expected, known, cause, effects) in &mut ready {
-        update_product(c, &planned.edited.product, *expected)?;
+        if !update_product(c, &planned.edited.product, *expected)? {
+            // Of one product there is one edit.
+            return Err(StoreError::Statement(format!("product {} is edited twice", planned.edited.product.id)));
+        }
         let changes = VariantChanges::plan(planned, known)?;
         write_movements(c, changes.movements(known, cause))?;
         plans.push((changes, effects));
@@ -101,8 +105,8 @@ fn take(c: &Connection, changes: &VariantChanges<'_>) -> Result<(), StoreError> 
             return Err(StoreError::Conflict(RESERVED_RULE.into()));
         }
     }
-    for (id, imported) in changes.imported {
-        let values = params![imported.quantity, imported.version, id.as_bytes()];
+    for (id, quantity, version) in changes.imported {
+        let values = params![quantity, version, id.as_bytes()];
         c.prepare_cached(SET_IMPORTED)?.execute(values)?;
     }
     Ok(())

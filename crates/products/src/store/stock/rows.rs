@@ -6,7 +6,7 @@ use platform::db::row::Columns;
 use serde::{Deserialize, Serialize};
 
 use super::Sale;
-use crate::model::{HeldLine, Imported, Inventory, Line, Movement, MovementKind, Reservation, State, Stock, Units};
+use crate::model::{HeldLine, Inventory, Line, Movement, MovementKind, Reservation, State, Stock, Units};
 use crate::store::rows::{list, parse, read_status, stock};
 
 macro_rules! units {
@@ -128,8 +128,6 @@ pub struct History {
 pub fn read_units(row: &impl Columns) -> Result<Units, StoreError> {
     let stock = stock(row)?;
     let wrong = |column| move |error: String| StoreError::corrupt("variants", column, stock.variant_id, error);
-    let imported = row.optional_integer(10).map_err(wrong("imported"))?;
-    let version = row.optional_integer(11).map_err(wrong("imported_version"))?;
     Ok(Units {
         product_id: row.uuid(4).map_err(wrong("product_id"))?,
         owner_id: row.uuid(5).map_err(wrong("owner_id"))?,
@@ -141,7 +139,8 @@ pub fn read_units(row: &impl Columns) -> Result<Units, StoreError> {
             false => Inventory::Tracked,
         },
         backorder: row.boolean(9).map_err(wrong("backorder"))?,
-        imported: imported.zip(version).map(|(quantity, version)| Imported { quantity, version }),
+        imported: row.optional_integer(10).map_err(wrong("imported"))?,
+        imported_version: row.optional_integer(11).map_err(wrong("imported_version"))?,
     })
 }
 

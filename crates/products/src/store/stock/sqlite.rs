@@ -17,8 +17,9 @@ use crate::store::rows as catalogue;
 const UNITS: &str = rows::units!("id = $1");
 const SALE: &str = rows::sales!("= $1");
 const CHANGE: &str = "update variants set on_hand = on_hand + $1, reserved = reserved + $2, available = available + $1 - $2, \
-    backordered = backordered + $3, stock_version = $4 where id = $5 and stock_version = $6 and available + $1 - $2 >= 0 \
-    and reserved + $2 >= 0 and backordered + $3 >= 0";
+    backordered = backordered + $3, stock_version = $4, \
+    imported_version = case when imported_version = $5 then $4 else imported_version end \
+    where id = $6 and stock_version = $5 and available + $1 - $2 >= 0 and reserved + $2 >= 0 and backordered + $3 >= 0";
 const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 const INSERT_RESERVATION: &str = rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 const EXPIRED: &str = rows::expired!("$1");
@@ -63,7 +64,7 @@ fn units(c: &Connection, variant: Uuid) -> Result<Option<Units>, StoreError> {
 fn write_batch(c: &Connection, batch: &Batch) -> Result<(), StoreError> {
     for net in batch.nets() {
         let (id, expected) = (net.variant_id.as_bytes(), net.expected);
-        let values = params![net.on_hand, net.reserved, net.backordered, net.version, id, expected];
+        let values = params![net.on_hand, net.reserved, net.backordered, net.version, expected, id];
         if c.prepare_cached(CHANGE)?.execute(values)? == 0 {
             return Err(StoreError::Conflict(RESERVED_RULE.into()));
         }

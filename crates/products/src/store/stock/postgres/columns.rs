@@ -10,7 +10,8 @@ use crate::store::RESERVED_RULE;
 
 const CHANGE: &str = "update variants set on_hand = variants.on_hand + net.on_hand, \
     reserved = variants.reserved + net.reserved, available = available + net.on_hand - net.reserved, \
-    backordered = variants.backordered + net.backordered, stock_version = net.version \
+    backordered = variants.backordered + net.backordered, stock_version = net.version, \
+    imported_version = case when imported_version = net.expected then net.version else imported_version end \
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
       as net (id, on_hand, reserved, expected, version, backordered) \
     where variants.id = net.id and stock_version = net.expected and available + net.on_hand - net.reserved >= 0 \
