@@ -121,7 +121,7 @@ fn all(server: &Server, story: &Story) -> Vec<(String, Value)> {
 
 /// What an answer says; that it was refused, and not how: its words have an id of their own.
 fn told(answer: &Response) -> Value {
-    assert!(matches!(answer.status, 200 | 404), "{}", answer.text());
+    assert!(matches!(answer.status, 200 | 403 | 404), "{}", answer.text());
     let tag = answer.header("etag").map(str::to_owned);
     let body = if answer.status == 200 { answer.json() } else { Value::Null };
     json!({ "status": answer.status, "etag": tag, "body": body })
@@ -198,14 +198,14 @@ fn files_go_on(new: &Server, story: &Story) {
     assert_eq!(lamp, before);
 
     // Sales and edits since the file stand.
-    let pot_before = product(&seller, "pot");
-    patch(&seller, &path(&pot_before), "*", &json!({ "vendor": "Potter" })).expect(200);
+    let edit = json!({ "name": "My pot", "status": "archived", "price": usd(1_500) });
+    let edited = patch(&seller, &path(&product(&seller, "pot")), "*", &edit).expect(200).json();
     import(new, owner, &pot("Pot", 10));
     let again = product(&seller, "pot");
     for field in ["name", "price", "status", "variants"] {
-        assert_eq!(again[field], pot_before[field], "{field}");
+        assert_eq!(again[field], edited[field], "{field}");
     }
-    assert_eq!((on_hand(&seller, "pot"), &again["vendor"]), (6, &json!("Potter")));
+    assert_eq!(on_hand(&seller, "pot"), 6);
     let unchanged = import(new, owner, &pot("Pot", 10));
     assert!(unchanged.stdout.contains("0 updated, 1 unchanged"), "{}", unchanged.stdout);
     import(new, owner, &pot("Flower pot", 10));
