@@ -44,11 +44,15 @@ fn serve_in_turn(releases: &Releases, early: &Account) {
     let late = hold(&buyer, &variant(&seller, "late"), 3);
     assert_eq!(late["lines"][0]["backordered"], 2);
     let made = products(&seller);
+    let secret = create(&seller, &json!({ "name": "Secret", "status": "unlisted", "price": usd(100) }));
     stop(new);
 
     let old = releases.before.clone().start();
     let newcomer = Account::new(&old);
     renamed_by_the_release_before(&old, early, &young, &lamp);
+    for status in ["active", "draft"] {
+        patch(&early.at(&old), &path(&secret), "*", &json!({ "status": status })).expect(200);
+    }
     sell(&newcomer.at(&old), &variant(&early.at(&old), "counted"), 2);
     stop(old);
 
@@ -71,6 +75,8 @@ fn serve_in_turn(releases: &Releases, early: &Account) {
     let counted = variant(&seller, "counted");
     assert_eq!(stock(&seller, &counted), [7, 0, 7], "5, 2 sold, 4 found");
     new.client().get(&path(&lamp)).expect(200);
+    new.client().get(&path(&secret)).expect(404);
+    assert_eq!(product(&seller, "secret")["status"], "draft", "what it was made last");
     verified(&new);
     assert_eq!(commit(&buyer, &late)["lines"], late["lines"]);
     assert_eq!(
