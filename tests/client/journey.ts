@@ -95,7 +95,7 @@ assert.equal(created.response.headers.get("Location"), `/api/v2/products/${produ
 assert.equal(product.owner_id, account.id);
 assert.equal(product.status, "draft");
 assert.deepEqual(product.price, lamp.price);
-assert.deepEqual(product.variants[0]?.stock, { on_hand: 5, reserved: 0, available: 5 });
+assert.deepEqual(product.variants[0]?.stock, { on_hand: 5, reserved: 0, available: 5, backordered: 0 });
 const repeated = await ada.POST("/api/v2/products", once);
 assert.deepEqual(expect(201, repeated), product);
 assert.equal(repeated.response.headers.get("Idempotent-Replayed"), "true");

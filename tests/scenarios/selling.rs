@@ -86,6 +86,11 @@ pub fn id(of: &Value) -> String {
     text(&of["id"])
 }
 
+/// So many units, of which nothing is promised.
+pub fn units(on_hand: i64) -> Value {
+    json!({ "on_hand": on_hand, "reserved": 0, "available": on_hand, "backordered": 0 })
+}
+
 /// Units on hand, reserved and available, as the seller sees them.
 pub fn stock(api: &Client, variant: &Value) -> [i64; 3] {
     let shown = api.get(&variant_path(variant)).expect(200).json()["stock"].clone();

@@ -9,6 +9,7 @@ mod listing;
 mod patch;
 mod replace;
 mod reservation;
+mod rules;
 mod stock;
 
 use kernel::{Currency, Money, Timestamp, Uuid};

@@ -152,7 +152,7 @@ fn refused(error: StoreError) -> Error {
     let why = match &error {
         StoreError::Conflict(rule) => match rule.as_str() {
             HANDLE_RULE => return Error::taken("handle", "Another product of the same owner has this handle."),
-            SKU_RULE => TAKEN_SKU,
+            SKU_RULE => return Error::taken("sku", TAKEN_SKU),
             OPTIONS_RULE => "Another variant of the product has these options.",
             RESERVED_RULE => "The stock would fall below zero, or below what is reserved.",
             _ => return claimed(error),

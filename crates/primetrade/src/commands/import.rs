@@ -140,7 +140,13 @@ impl Teller {
         }
         for (kind, (count, first)) in &self.notes {
             say!("{}: {count}", kind.title());
-            first.iter().for_each(|note| say!("  row {} ({}): {}", note.row, note.handle, note.detail));
+            match first.as_slice() {
+                [one, .., other] if one.detail == other.detail => {
+                    let rows: Vec<String> = first.iter().map(|note| note.row.to_string()).collect();
+                    say!("  rows {}: {}", rows.join(", "), one.detail);
+                }
+                notes => notes.iter().for_each(|note| say!("  row {} ({}): {}", note.row, note.handle, note.detail)),
+            }
             if *count > self.shown {
                 say!("  and {} more (--all shows them)", count - self.shown);
             }

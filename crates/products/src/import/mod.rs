@@ -13,15 +13,15 @@ use crate::model::Grams;
 mod dialect;
 mod digest;
 mod group;
-#[cfg(test)]
-mod history;
 mod merge;
+mod notes;
 mod reader;
 mod records;
 pub mod report;
 mod rows;
 pub mod run;
 mod shopify;
+mod skus;
 mod unmapped;
 mod upsert;
 mod values;
@@ -29,8 +29,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use notes::{Note, NoteKind, Options, Outcome};
 pub use reader::ProductRows;
-pub use upsert::{Note, NoteKind, Options, Outcome, Upserted};
+pub use upsert::Upserted;
 
 /// What a file has in a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

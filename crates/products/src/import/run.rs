@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::Read;
 
+use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{Future, StreamExt};
 use kernel::{Error, Uuid, text};
 
 use super::dialect::Field;
@@ -112,11 +112,9 @@ fn bytes(product: &ImportedProduct) -> usize {
 
 type Written = (ImportedProduct, Result<Upserted, UpsertError>);
 
-fn upsert<'i>(importer: &'i Importer<'_>, product: ImportedProduct) -> impl Future<Output = Written> + 'i {
-    async move {
-        let written = importer.upsert(&product).await;
-        (product, written)
-    }
+async fn upsert(importer: &Importer<'_>, product: ImportedProduct) -> Written {
+    let written = importer.upsert(&product).await;
+    (product, written)
 }
 
 struct Import<'i> {

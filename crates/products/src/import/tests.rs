@@ -1,3 +1,5 @@
+mod history;
+
 use std::io::{self, Cursor, Read};
 
 use kernel::Currency;

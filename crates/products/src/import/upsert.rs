@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use kernel::{Actor, Currency, Error, Uuid, text};
+use kernel::{Actor, Error, Uuid};
 use platform::db::{Effects, StoreError};
 
 use super::dialect::Field;
 use super::merge::{MergeError, Merged, Present, held_back, merge};
-use super::values::excerpt;
-use super::{ImportedProduct, RowError, digest};
+use super::{ImportedProduct, Note, NoteKind, Options, Outcome, RowError, digest};
 use crate::events::{self, CREATED};
 use crate::model::{Cause, ImportedStock, Product, Stocked};
 use crate::service::Products;
@@ -16,75 +15,6 @@ use crate::store::{HANDLE_RULE, HeldBack, Insert, SKU_RULE, SkuHolder, Update};
 
 /// How often a product that is edited meanwhile is read again.
 const TRIES: usize = 5;
-
-/// How a file is imported.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Of its prices; the file does not name one.
-    pub currency: Currency,
-    pub stock: ImportedStock,
-    /// What a new variant has for which the file has no quantity; without it, its units are not counted.
-    pub quantity: Option<i64>,
-    /// Only tells what would happen.
-    pub dry_run: bool,
-}
-
-impl Options {
-    pub fn new(currency: Currency) -> Self {
-        Self { currency, stock: ImportedStock::default(), quantity: None, dry_run: false }
-    }
-}
-
-/// What became of an imported product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Created,
-    Updated,
-    /// The file says what it said last time; edits and sales since then stand.
-    Unchanged,
-}
-
-/// What somebody who imports should know of a product that arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    pub row: u64,
-    pub handle: String,
-    pub kind: NoteKind,
-    pub detail: String,
-}
-
-/// Kinds of notes, in the order in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NoteKind {
-    /// A variant is no longer there.
-    Lost,
-    /// A stock did not take all that the file says.
-    HeldBack,
-    Negative,
-    RepeatedSku,
-    NoQuantity,
-    Untracked,
-    /// Variants that the file does not speak of.
-    Kept,
-}
-
-impl NoteKind {
-    pub const ALL: [Self; 7] =
-        [Self::Lost, Self::HeldBack, Self::Negative, Self::RepeatedSku, Self::NoQuantity, Self::Untracked, Self::Kept];
-
-    /// What notes of the kind are about.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Lost => "variants that go",
-            Self::HeldBack => "stocks that do not take all that the file says",
-            Self::Negative => "quantities below zero",
-            Self::RepeatedSku => "SKUs that others have too",
-            Self::NoQuantity => "variants without a quantity",
-            Self::Untracked => "variants whose units the shop did not count",
-            Self::Kept => "products with variants that the file does not speak of",
-        }
-    }
-}
 
 /// A product that arrived.
 #[derive(Debug)]
@@ -163,9 +93,9 @@ pub struct Importer<'i> {
 
 /// A product as it is to be written.
 pub struct Planned {
-    merged: Merged,
+    pub(super) merged: Merged,
     before: Option<Stocked>,
-    rows: HashMap<Uuid, u64>,
+    pub(super) rows: HashMap<Uuid, u64>,
 }
 
 impl Planned {
@@ -240,78 +170,8 @@ impl Importer<'_> {
         }
         merged.after.product.import_digest = Some(digest);
         let ids = merged.after.product.variants.iter().map(|variant| variant.id);
-        let rows = ids.zip(&imported.variants).map(|(id, variant)| (id, variant.row)).collect();
+        let rows = ids.zip(&merged.rows).filter_map(|(id, row)| Some((id, (*row)?))).collect();
         Ok(Some(Planned { merged, before, rows }))
-    }
-
-    /// SKUs of the product that other products have, with one of these each.
-    ///
-    /// # Errors
-    /// `Refused` and `Taken` where this store takes each once.
-    async fn repeated(
-        &self,
-        imported: &ImportedProduct,
-        planned: &Planned,
-    ) -> Result<Vec<(Note, SkuHolder)>, UpsertError> {
-        let product = &planned.merged.after.product;
-        let (mut keys, mut refused) = (HashMap::new(), Vec::new());
-        for variant in &product.variants {
-            let Some(sku) = &variant.sku else { continue };
-            let row = planned.rows.get(&variant.id).copied().unwrap_or(imported.row);
-            if let Some((_, other)) = keys.insert(text::fold(sku), (sku, row)).filter(|_| self.unique_skus) {
-                let what = format!("{} is also the SKU of row {other}", excerpt(sku));
-                refused.push(self.taken(row, &imported.handle, &what));
-            }
-        }
-        if !refused.is_empty() {
-            return Err(UpsertError::Refused(refused));
-        }
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let folded: Vec<String> = keys.keys().cloned().collect();
-        let mut holders = self.products.store.sku_holders(self.owner, &folded).await?;
-        holders.retain(|holder| holder.product_id != product.id);
-        if self.unique_skus && !holders.is_empty() {
-            return Err(UpsertError::Taken(holders));
-        }
-        let with_note = |holder: SkuHolder| {
-            // Told once for each SKU.
-            let (sku, row) = keys.remove(&holder.key)?;
-            let detail = format!("{} is also a SKU of {}", excerpt(sku), excerpt(&holder.handle));
-            let handle = imported.handle.clone();
-            Some((Note { row, handle, kind: NoteKind::RepeatedSku, detail }, holder))
-        };
-        Ok(holders.into_iter().filter_map(with_note).collect())
-    }
-
-    /// The refusal of a SKU that is taken.
-    pub fn taken(&self, row: u64, handle: &str, what: &str) -> RowError {
-        let remedy = "this store takes each SKU once: give it another, or allow repeats with \
-            `primetrade products unique-sku off`";
-        RowError {
-            row,
-            handle: handle.to_owned(),
-            column: (self.column)(Field::Sku),
-            detail: format!("{what}, and {remedy}"),
-        }
-    }
-
-    /// The refusal of a product whose SKUs others have.
-    pub fn taken_by(&self, imported: &ImportedProduct, holders: &[SkuHolder]) -> Vec<RowError> {
-        let mut errors = Vec::new();
-        for variant in &imported.variants {
-            let Some(sku) = variant.sku.value() else { continue };
-            if let Some(holder) = holders.iter().find(|holder| holder.key == text::fold(sku)) {
-                let what = format!("{} is the SKU of {} too", excerpt(sku), excerpt(&holder.handle));
-                errors.push(self.taken(variant.row, &imported.handle, &what));
-            }
-        }
-        if errors.is_empty() {
-            let what = format!("one of its SKUs is that of {} too", excerpt(holders.first().map_or("", |h| &h.handle)));
-            errors.push(self.taken(imported.row, &imported.handle, &what));
-        }
-        errors
     }
 
     /// Whether the product was written; it was not if somebody changed it meanwhile.

@@ -6,7 +6,7 @@
 use kernel::{Currency, Error, Money, Uuid};
 
 use super::broken::Broken;
-use super::listing::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
+use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
 use super::{
     Attributes, Grams, Image, Inventory, ListedVariant, MAX_VARIANTS, Product, Status, Stock, Stocked, Variant,
 };
@@ -25,11 +25,14 @@ pub struct Patch {
     pub category_path: Option<Option<String>>,
     pub seo_title: Option<Option<String>>,
     pub seo_description: Option<Option<String>>,
-    /// Names with values, those without one are to go; without any, all are.
-    pub attributes: Option<Option<Vec<(String, Option<String>)>>>,
+    /// Without any changes, all are to go.
+    pub attributes: Option<Option<AttributeChanges>>,
     /// Of the one variant of a plain product.
     pub plain: VariantPatch,
 }
+
+/// Names with values; without one, the name is to go.
+pub type AttributeChanges = Vec<(String, Option<String>)>;
 
 #[derive(Debug, Clone, Default)]
 pub struct VariantPatch {
@@ -250,7 +253,7 @@ fn distinct<'a>(mut others: impl Iterator<Item = &'a Variant>, values: &[String]
     }
 }
 
-fn set_attributes(attributes: &mut Attributes, patch: Option<Option<Vec<(String, Option<String>)>>>) {
+fn set_attributes(attributes: &mut Attributes, patch: Option<Option<AttributeChanges>>) {
     match patch {
         Some(Some(changes)) => changes.into_iter().for_each(|(name, value)| attributes.set(&name, value)),
         Some(None) => *attributes = Attributes::default(),

@@ -5,6 +5,7 @@ use kernel::{Error, Principal};
 use platform::db::{Effects, StoreError, events as log};
 use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
+use super::skus::told_by_place;
 use super::{Caller, Products, Render, refused};
 use crate::events::{self, CREATED};
 use crate::model::{Content, Product, Status, Stock, Stocked, handle};
@@ -53,7 +54,10 @@ impl Products {
         let product = insert.product().clone();
         match self.store.insert(insert).await {
             Ok(created) => Ok(answer(&created, render)),
-            Err(error) if error.is_conflict_on(SKU_RULE) => Err(self.taken_sku(&product).await),
+            Err(error) if error.is_conflict_on(SKU_RULE) => {
+                let skus = product.variants.iter().map(|variant| variant.sku.as_deref());
+                Err(told_by_place(self.taken_sku(&product).await, skus))
+            }
             Err(error) => Err(refused(error)),
         }
     }

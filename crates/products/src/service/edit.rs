@@ -6,6 +6,7 @@ use kernel::{Error, Expected, Uuid};
 use platform::db::{Effects, EffectsOf, StoreError};
 use platform::idempotency::Answered;
 
+use super::skus::told_by_place;
 use super::{Caller, Products, refused};
 use crate::events::{self, DELETED, UPDATED};
 use crate::model::{Cause, ChangedStock, Edit, Listing, Patch, Stocked, reserved};
@@ -58,12 +59,15 @@ impl Products {
         listing: Listing,
     ) -> Result<Stocked, Error> {
         let (this, context) = (self.clone(), self.context.clone());
+        let variants = listing.variants.iter().flatten();
+        let skus: Vec<Option<String>> = variants.map(|variant| variant.offer.sku.clone()).collect();
         let apply = move |before: &Stocked| {
             let mint = || context.id_for(before.product.owner_id);
             let content = listing.clone().check(Some(&before.product))?;
             content.replace(before, mint).map(Edited::from)
         };
-        self.tasks.run(async move { this.edit_once(&caller, id, expected, apply).await }).await
+        let replaced = self.tasks.run(async move { this.edit_once(&caller, id, expected, apply).await }).await;
+        replaced.map_err(|error| told_by_place(error, skus.iter().map(Option::as_deref)))
     }
 
     /// Applies an edit to the product as it is, which may change meanwhile. An edit without effect makes no version.

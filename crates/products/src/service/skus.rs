@@ -53,27 +53,32 @@ impl Products {
         Ok(repeated.map(named).collect())
     }
 
-    /// The refusal of a product with a SKU that is taken, where an owner has none twice: it names the variants of the product that
-    /// share one, or the other product.
-    pub(crate) async fn taken_sku(&self, product: &Product) -> Error {
-        let mut seen = HashSet::new();
-        let mut repeated = Vec::new();
-        for (number, variant) in product.variants.iter().enumerate() {
-            if variant.sku.as_deref().is_some_and(|sku| !seen.insert(text::fold(sku))) {
-                let field = format!("variants/{number}/sku");
-                repeated.push(Violation::new(field, "duplicate", "another variant has this SKU"));
-            }
-        }
-        if !repeated.is_empty() {
-            return Error::Invalid(repeated);
-        }
-        let keys: Vec<String> = seen.into_iter().collect();
+    /// The refusal of a product with a SKU that is taken, where an owner has none twice: it names the other product, if it is one.
+    pub(super) async fn taken_sku(&self, product: &Product) -> Error {
+        let skus = product.variants.iter().filter_map(|variant| variant.sku.as_deref());
+        let keys: Vec<String> = skus.map(text::fold).collect();
         let holders = self.store.sku_holders(product.owner_id, &keys).await.unwrap_or_default();
         match holders.iter().find(|holder| holder.product_id != product.id) {
             Some(SkuHolder { key, handle, .. }) => {
-                Error::conflict(format!("Another variant of the same owner has this SKU: {key} of {handle}."))
+                Error::taken(SKU, format!("Another variant of the same owner has this SKU: {key} of {handle}."))
             }
-            None => Error::conflict(TAKEN_SKU),
+            None => Error::taken(SKU, TAKEN_SKU),
         }
     }
+}
+
+/// The field of a conflict about a SKU.
+const SKU: &str = "sku";
+
+/// A conflict about SKUs that the input itself repeats is one of its broken rules: it can be told where.
+pub(super) fn told_by_place<'s>(error: Error, skus: impl Iterator<Item = Option<&'s str>>) -> Error {
+    if !matches!(&error, Error::Conflict(taken) if taken.field == SKU) {
+        return error;
+    }
+    let mut seen = HashSet::new();
+    let repeats = skus.enumerate().filter(|(_, sku)| sku.is_some_and(|sku| !seen.insert(text::fold(sku))));
+    let place =
+        |(number, _)| Violation::new(format!("variants/{number}/sku"), "duplicate", "another variant has this SKU");
+    let broken: Vec<Violation> = repeats.map(place).collect();
+    if broken.is_empty() { error } else { Error::Invalid(broken) }
 }

@@ -1,6 +1,5 @@
 //! What a row means, and the SQL that both databases speak.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use kernel::{Currency, Timestamp, Uuid, text};
@@ -102,16 +101,21 @@ struct ShownVariant<'a> {
 }
 
 /// The `details` column. Variants that say nothing more are left out.
-#[derive(Default, Serialize, Deserialize)]
-struct StoredDetails<'a> {
-    #[serde(default, skip_serializing_if = "is_empty")]
-    product: Cow<'a, ProductDetails>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    variants: Vec<(Uuid, Cow<'a, VariantDetails>)>,
+#[derive(Serialize)]
+struct DetailsToStore<'a> {
+    #[serde(skip_serializing_if = "ProductDetails::is_empty")]
+    product: &'a ProductDetails,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variants: Vec<(Uuid, &'a VariantDetails)>,
 }
 
-fn is_empty(details: &Cow<'_, ProductDetails>) -> bool {
-    details.is_empty()
+/// As [`DetailsToStore`].
+#[derive(Deserialize)]
+struct StoredDetails {
+    #[serde(default)]
+    product: ProductDetails,
+    #[serde(default)]
+    variants: Vec<(Uuid, VariantDetails)>,
 }
 
 impl<'a> ProductRow<'a> {
@@ -152,12 +156,12 @@ fn variants_text(variants: &[Variant]) -> String {
 
 fn details(product: &Product) -> Option<String> {
     let with_details = product.variants.iter().filter(|variant| !variant.details.is_empty());
-    let variants: Vec<_> = with_details.map(|variant| (variant.id, Cow::Borrowed(&variant.details))).collect();
+    let variants: Vec<_> = with_details.map(|variant| (variant.id, &variant.details)).collect();
     if product.details.is_empty() && variants.is_empty() {
         return None;
     }
     // Texts and numbers always serialize.
-    serde_json::to_string(&StoredDetails { product: Cow::Borrowed(&product.details), variants }).ok()
+    serde_json::to_string(&DetailsToStore { product: &product.details, variants }).ok()
 }
 
 /// The values of a [`ProductRow`] that an edit may change, in the order of the statements, and what follows them. A list of
@@ -247,14 +251,13 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
 /// Gives the variants what is known of them besides; a release that does not know it may have taken some away, or said that one whose
 /// units are not counted is out of stock.
 fn read_details(text: &str, variants: &mut [Variant]) -> Result<ProductDetails, String> {
-    let stored: StoredDetails<'_> = parse(text)?;
-    let mut known: HashMap<Uuid, VariantDetails> =
-        stored.variants.into_iter().map(|(id, details)| (id, details.into_owned())).collect();
+    let StoredDetails { product, variants: stored } = parse(text)?;
+    let mut known: HashMap<Uuid, VariantDetails> = stored.into_iter().collect();
     for variant in variants {
         variant.details = known.remove(&variant.id).unwrap_or_default();
         variant.in_stock |= !variant.details.inventory.is_tracked();
     }
-    Ok(stored.product.into_owned())
+    Ok(product)
 }
 
 pub fn read_status(row: &impl Columns, status: usize, unlisted: usize) -> Result<Status, String> {

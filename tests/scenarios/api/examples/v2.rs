@@ -111,7 +111,12 @@ fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) 
     });
     let replaced = walk.ask(ada, "replace_product", &lamp, replacement);
     walk.ask(ada, "replace_product", &lamp, json!({ "name": "" , "variants": [] }));
-    walk.ask(ada, "replace_product", &lamp, json!({ "name": "Desk lamp", "price": usd(4_990), "sku": "LAMP-2" }));
+    walk.ask(
+        ada,
+        "replace_product",
+        &lamp,
+        json!({ "name": "Desk lamp", "price": usd(4_990), "handle": "floor-lamp" }),
+    );
     (lamp, text(&replaced["variants"][0]["id"]))
 }
 

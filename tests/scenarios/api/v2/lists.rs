@@ -134,7 +134,7 @@ fn lists_have_what_fits_in_the_order_asked_for(topology: Topology) {
 fn every_wrong_parameter_is_named(topology: Topology) {
     let server = Server::start(topology);
     let client = server.client();
-    let long = format!("category={}", "ä".repeat(101));
+    let long = format!("category={}", "ä".repeat(256));
     for (query, errors) in [
         ("in_stock=yes", &[("/in_stock", "value")][..]),
         ("in_stock=", &[("/in_stock", "value")]),
@@ -167,7 +167,7 @@ fn every_wrong_parameter_is_named(topology: Topology) {
     ] {
         assert_invalid(&client.get(&format!("/api/v2/products?{query}")), errors);
     }
-    for odd in [format!("category={}", "ä".repeat(100)), "category=%00%ff'%22".into(), "category=".into()] {
+    for odd in [format!("category={}", "ä".repeat(255)), "category=%00%ff'%22".into(), "category=".into()] {
         assert_eq!(page(&client, &odd)["items"], json!([]), "{odd}");
     }
     assert_eq!(

@@ -4,6 +4,7 @@ mod accounts;
 mod categories;
 mod erasure;
 mod idempotency;
+mod inventory;
 pub mod jobs;
 mod lists;
 mod me;

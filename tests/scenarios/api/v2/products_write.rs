@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::{Server, Topology, on_each};
 
 use crate::people::register;
-use crate::selling::{PRODUCTS, create, path, plain, seller, shirt, tag, usd};
+use crate::selling::{PRODUCTS, create, path, plain, seller, shirt, tag, units, usd};
 use crate::v1::text;
 use crate::v2::{assert_invalid, assert_problem, assert_taken, change, log_in, patch, walk};
 
@@ -45,7 +45,7 @@ fn a_plain_product_is_created(topology: Topology) {
         assert_eq!(variant[field], body[field], "{field}");
     }
     assert_eq!(variant["options"], json!({}));
-    assert_eq!(variant["stock"], json!({ "on_hand": 7, "reserved": 0, "available": 7 }));
+    assert_eq!(variant["stock"], units(7));
     let read = api.get(&path(&product)).expect(200);
     assert_eq!((read.json(), read.header("etag")), (product.clone(), Some(tag(1).as_str())));
     let shown = server.client().get(&path(&product)).expect(200).json();
@@ -92,17 +92,16 @@ fn every_broken_rule_is_told_at_once(topology: Topology) {
     });
     let expected = [
         ("/name", "length"),
+        ("/handle", "handle"),
         ("/tags/0", "length"),
         ("/tags/1", "character"),
         ("/images/0/url", "url"),
-        ("/handle", "handle"),
         ("/sku", "several-variants"),
         ("/variants/0/price/amount", "range"),
         ("/variants/1/price/currency", "currency"),
         ("/variants/1/stock", "range"),
         ("/variants/1/options/Size", "required"),
         ("/variants/1/options/A~1b", "unknown-option"),
-        ("/variants/1/sku", "duplicate"),
     ];
     assert_invalid(&api.post(PRODUCTS, &body), &expected);
     // Neither a price nor variants.
@@ -115,21 +114,23 @@ fn each_field_has_its_bounds(topology: Topology) {
     let long = |length: usize| json!("é".repeat(length));
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
     let image = |url: &str| json!([{ "url": url }]);
+    let attributes =
+        |count: usize| (0..count).map(|n| (n.to_string(), json!(""))).collect::<serde_json::Map<_, _>>().into();
     let tags = |count: usize| (0..count).map(|n| n.to_string()).collect::<Value>();
     let bounds: Vec<(&str, Value, Value, &str, &str)> = vec![
-        ("name", long(200), long(201), "/name", "length"),
-        ("description", long(20_000), long(20_001), "/description", "length"),
-        ("category", long(100), long(101), "/category", "length"),
-        ("vendor", long(200), long(201), "/vendor", "length"),
-        ("tags", tags(50), tags(51), "/tags", "count"),
+        ("name", long(255), long(256), "/name", "length"),
+        ("description", long(32_768), long(32_769), "/description", "length"),
+        ("category", long(255), long(256), "/category", "length"),
+        ("vendor", long(255), long(256), "/vendor", "length"),
+        ("tags", tags(250), tags(251), "/tags", "count"),
         ("tags", json!(["a", "A"]), json!(["a", "b", "a"]), "/tags/2", "duplicate"),
-        ("tags", json!([long(100)]), json!([long(101)]), "/tags/0", "length"),
+        ("tags", json!([long(255)]), json!([long(256)]), "/tags/0", "length"),
         ("handle", json!("ab-cd-3"), json!("ab--cd"), "/handle", "handle"),
         ("handle", json!("größe-7"), json!("-a"), "/handle", "handle"),
         (
             "images",
-            many(50, json!({ "url": "http://a/b" })),
-            many(51, json!({ "url": "http://a/b" })),
+            many(250, json!({ "url": "http://a/b" })),
+            many(251, json!({ "url": "http://a/b" })),
             "/images",
             "count",
         ),
@@ -151,6 +152,21 @@ fn each_field_has_its_bounds(topology: Topology) {
         ("stock", json!(i32::MAX), json!(i64::from(i32::MAX) + 1), "/stock", "range"),
         ("stock", json!(0), json!(-1), "/stock", "range"),
         ("status", json!("archived"), json!("sold"), "/status", "value"),
+        ("category_path", long(1_000), long(1_001), "/category_path", "length"),
+        ("seo_title", long(255), long(256), "/seo_title", "length"),
+        ("seo_description", long(5_000), long(5_001), "/seo_description", "length"),
+        ("attributes", json!({ "a": "" }), json!({ "": "a" }), "/attributes/", "length"),
+        ("attributes", attributes(250), attributes(251), "/attributes", "count"),
+        (
+            "attributes",
+            json!({ "a": "x".repeat(262_143) }),
+            json!({ "a": "x".repeat(262_144) }),
+            "/attributes",
+            "length",
+        ),
+        ("weight_grams", json!(1_000_000_000), json!(1_000_000_001), "/weight_grams", "value"),
+        ("inventory", json!("untracked"), json!("counted"), "/inventory", "value"),
+        ("backorder", json!(true), json!("yes"), "/backorder", "type"),
     ];
     for (field, good, bad, pointer, code) in bounds {
         let mut body = plain("bounded");
@@ -161,8 +177,8 @@ fn each_field_has_its_bounds(topology: Topology) {
     }
     let variant = |n: usize| json!({ "options": { "N": n.to_string() }, "price": usd(1) });
     let variants = |count| json!({ "name": "many", "variants": (0..count).map(variant).collect::<Vec<_>>() });
-    create(&api, &variants(100));
-    assert_invalid(&api.post(PRODUCTS, &variants(101)), &[("/variants", "count")]);
+    create(&api, &variants(2_048));
+    assert_invalid(&api.post(PRODUCTS, &variants(2_049)), &[("/variants", "count")]);
     assert_invalid(&api.post(PRODUCTS, &variants(0)), &[("/variants", "count")]);
     let options = |options: Value| json!({ "name": "one", "variants": [{ "options": options, "price": usd(1) }] });
     create(&api, &options(json!({ "A": "1", "B": "2", "C": "3" })));
@@ -250,6 +266,7 @@ fn bodies_must_be_json_objects(topology: Topology) {
 
 fn handles_and_skus_are_unique_per_owner(topology: Topology) {
     let server = Server::start(topology);
+    server.run(&["products", "unique-sku", "on"]).expect_code(0);
     let (ada, bob) = (seller(&server), seller(&server));
     let mut lamp = plain("Lamp");
     lamp["handle"] = json!("lamp");

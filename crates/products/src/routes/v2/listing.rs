@@ -35,7 +35,7 @@ const COUNTS: &[(&str, Count)] = &[("exact", Count::Exact), ("estimated", Count:
 #[expect(dead_code, reason = "only described")]
 pub struct ListParameters {
     /// Exactly this category.
-    #[param(max_length = 100)]
+    #[param(max_length = 255)]
     category: Option<String>,
     /// Only products of which something is in stock, or nothing.
     in_stock: Option<bool>,

@@ -13,6 +13,7 @@ pub mod list;
 pub mod listing;
 pub mod low_stock;
 pub mod mine;
+mod named;
 pub mod of_user;
 pub mod patch;
 pub mod patch_variant;
@@ -95,7 +96,7 @@ pub struct V2Product<'a> {
     category_path: Option<&'a str>,
     seo_title: Option<&'a str>,
     seo_description: Option<&'a str>,
-    #[schema(value_type = input::AttributeMap)]
+    #[schema(value_type = named::AttributeMap)]
     attributes: &'a Attributes,
     version: i64,
     created_at: Timestamp,
@@ -111,7 +112,7 @@ struct V2Variant<'a> {
     id: Uuid,
     sku: Option<&'a str>,
     barcode: Option<&'a str>,
-    #[schema(value_type = input::Options)]
+    #[schema(value_type = named::Options)]
     options: Options<'a>,
     price: Money,
     compare_at_price: Option<Money>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use kernel::{Currency, Expected, Principal, Role, Uuid};
 use platform::tasks::WriteTasks;
 
-use super::run::{self, Watch};
-use super::{Note, NoteKind, Options, ProductRows, RefusedProduct};
+use crate::import::run::{self, Watch};
+use crate::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
 use crate::model::{Adjustment, End, ImportedStock, Inventory, Line, Patch, Reservation, Stock, Stocked, VariantPatch};
 use crate::service::{Caller, Products};
 use crate::store::suite::{Fixture, on_both};
