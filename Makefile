@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 # Requests that `make fuzz` makes up for an operation and a caller.
 EXAMPLES ?= 100
 
-.PHONY: help run demo build test lint fmt docs servers fuzzer fuzz client audit bench
+.PHONY: help run demo build test previous lint fmt docs servers fuzzer fuzz client audit bench
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -22,9 +22,13 @@ build: ## the optimised binary: target/release/primetrade
 test: servers fuzzer lint ## everything: format, lints, unit, store and black-box tests, a generated client, and a short fuzz
 	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.
 	$(CARGO) build --workspace --all-targets
+	@$(MAKE) --no-print-directory previous
 	$(CARGO) test --workspace
 	python3 tests/client/run.py --if-installable
 	python3 tests/fuzz/run.py --if-installable 5
+
+previous: ## the release before this one, which the scenarios start on the same stores; needs the repository's history
+	@CARGO="$(CARGO)" tests/previous.sh
 
 lint: ## format and lints, warnings refused
 	$(CARGO) fmt --all --check

@@ -17,6 +17,7 @@ mod mails;
 mod operation;
 mod people;
 mod plain;
+mod previous;
 mod random;
 mod selling;
 mod stock;

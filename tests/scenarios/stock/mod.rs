@@ -1,7 +1,7 @@
 //! What a marketplace lives by: what it sells exists, whoever races, hangs up, or dies.
 
 mod baskets;
-mod crowd;
+pub mod crowd;
 mod histories;
 mod linear;
 mod races;

@@ -1,5 +1,6 @@
 //! One run of `primetrade serve`.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 
@@ -117,12 +118,31 @@ impl Drop for Process {
 
 /// `PRIMETRADE_BIN`, else the binary that cargo built next to this test.
 pub fn binary() -> PathBuf {
-    let built = || {
-        let test = std::env::current_exe().ok()?;
-        Some(test.parent()?.parent()?.join("primetrade"))
-    };
-    let binary = std::env::var_os("PRIMETRADE_BIN").map(PathBuf::from).or_else(built);
-    binary
+    named("PRIMETRADE_BIN", "primetrade")
         .filter(|file| file.exists())
         .expect("the primetrade binary: build it with `cargo build -p primetrade`, or name it in PRIMETRADE_BIN")
+}
+
+/// The release before: `PRIMETRADE_PREVIOUS_BIN`, else what `make previous` built. `None` where there is none, which is said on
+/// stderr, past the test harness: a test that did not run must not look like one that did.
+///
+/// # Panics
+/// When there is none and `CI` is `true`.
+pub fn previous() -> Option<PathBuf> {
+    let binary = named("PRIMETRADE_PREVIOUS_BIN", "../previous/primetrade").filter(|file| file.exists());
+    if binary.is_none() {
+        let thread = std::thread::current();
+        let told =
+            format!("{} DID NOT RUN: `make previous` builds the release before", thread.name().unwrap_or("a test"));
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{told}");
+        // Nobody reads what is closed.
+        let _ = writeln!(std::io::stderr(), "{told}");
+    }
+    binary
+}
+
+/// The binary that a variable names, else the one that lies there, seen from the folder where cargo puts ours.
+fn named(variable: &str, built: &str) -> Option<PathBuf> {
+    let beside_test = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join(built));
+    std::env::var_os(variable).map(PathBuf::from).or_else(beside_test)
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,11 +35,14 @@ impl Topology {
     }
 }
 
-/// Settings and a store, on which servers and commands run.
+/// Settings and a store, on which servers and commands run. Clones share the store.
+#[derive(Clone)]
 pub struct Deployment {
     topology: Topology,
     /// Working directory, data and keys.
-    folder: TempDir,
+    folder: Arc<TempDir>,
+    /// Another than the one under test.
+    binary: Option<PathBuf>,
     database_url: String,
     settings: Vec<(OsString, OsString)>,
     arguments: Vec<String>,
@@ -64,8 +68,14 @@ impl Deployment {
             None => (format!("sqlite:{}", folder.path().join("data").display()), None),
             Some(url) => (url, Some(folder.path().join("keys.json"))),
         };
-        let deployment =
-            Self { topology, folder, database_url: database_url.clone(), settings: Vec::new(), arguments: Vec::new() };
+        let deployment = Self {
+            topology,
+            folder: Arc::new(folder),
+            binary: None,
+            database_url: database_url.clone(),
+            settings: Vec::new(),
+            arguments: Vec::new(),
+        };
         let deployment = deployment
             .set("HTTP__LISTEN", "127.0.0.1:0")
             .set("ADMIN__LISTEN", "127.0.0.1:0")
@@ -95,6 +105,13 @@ impl Deployment {
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// The same store with the same settings, under another binary. What that answers is not held to the committed documents:
+    /// they are those of the one under test.
+    #[must_use]
+    pub fn under(&self, binary: &Path) -> Self {
+        Self { binary: Some(binary.to_owned()), ..self.clone() }
     }
 
     pub fn topology(&self) -> Topology {
@@ -159,7 +176,7 @@ impl Deployment {
 
     /// The binary, with these settings and nothing of the tester's own.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(process::binary());
+        let mut command = Command::new(self.binary.clone().unwrap_or_else(process::binary));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PRIMETRADE_") {
                 command.env_remove(name);
@@ -205,7 +222,7 @@ impl Server {
 
     /// An anonymous client of the public listener.
     pub fn client(&self) -> Client {
-        Client::public(self.url())
+        if self.binary.is_some() { Client::plain(self.url()) } else { Client::public(self.url()) }
     }
 
     /// The names of a cluster's members.

@@ -75,6 +75,17 @@ pub const MIGRATIONS: Migrations = Migrations {
             },
         },
         Addition {
+            name: "listed_again",
+            sqlite: AddedSql {
+                every_store: include_str!("../../migrations/sqlite/added_listed_again.sql"),
+                new_store: "",
+            },
+            postgres: AddedSql {
+                every_store: include_str!("../../migrations/postgres/added_listed_again.sql"),
+                new_store: "",
+            },
+        },
+        Addition {
             name: "repeated_skus",
             sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },
             postgres: AddedSql { every_store: "", new_store: postgres::ALLOW_REPEATED_SKUS },

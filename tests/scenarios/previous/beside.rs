@@ -1,0 +1,73 @@
+//! Both releases at once, on one PostgreSQL, as while processes are replaced one after the other.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use serde_json::json;
+use testkit::{Client, Topology};
+
+use super::{Account, Releases, commit, import, on_hand, pot, product, releases, sell, variant};
+use crate::selling::{RESERVATIONS, basket, create, id, on_sale, path, plain, stock, variant_path, verified};
+use crate::stock::crowd::each;
+use crate::v2::{self, etag, patch};
+
+const UNITS: i64 = 40;
+const BUYERS: usize = 120;
+const THREADS: usize = 12;
+
+#[test]
+fn both_serve_beside_each_other() {
+    let Some(Releases { before, present }) = releases(Topology::Postgres) else { return };
+    // This one comes to a store that the other is serving.
+    let old = before.start();
+    let (seller, buyer) = (Account::new(&old), Account::new(&old));
+    let chair = create(&seller.at(&old), &plain("Chair"));
+    let new = present.start();
+    let (here, there) = (seller.at(&new), seller.at(&old));
+
+    // What either writes is what the other reads, at once.
+    patch(&here, &path(&chair), "*", &json!({ "vendor": "New", "seo_title": "Buy it" })).expect(200);
+    let read = there.get(&path(&chair)).expect(200);
+    assert_eq!(read.json()["vendor"], "New");
+    patch(&there, &path(&chair), &etag(&read), &json!({ "name": "Armchair" })).expect(200);
+    let shown = here.get(&path(&chair)).expect(200).json();
+    assert_eq!((&shown["name"], &shown["seo_title"]), (&json!("Armchair"), &json!("Buy it")));
+    v2::assert_problem(&patch(&here, &path(&chair), &etag(&read), &json!({ "name": "Stool" })), 412, "stale-version");
+    let late = Account::log_in(&old, &Account::new(&new).email);
+    late.at(&new).delete("/api/v2/sessions/current").expect(204);
+    late.at(&old).get("/api/v2/me").expect(401);
+
+    // A few units, wanted by many of both.
+    let desk = on_sale(&here, UNITS);
+    let buyers = [buyer.at(&new), buyer.at(&old)];
+    let (next, sold) = (AtomicUsize::new(0), AtomicI64::new(0));
+    each(BUYERS, THREADS, &next, |number| sold_one(&buyers, number, &id(&desk), &sold));
+    let left = UNITS - sold.into_inner();
+    assert_eq!(stock(&here, &desk), [left, 0, left]);
+    assert!(left >= 0 && there.get(&variant_path(&desk)).expect(200).json()["stock"]["on_hand"] == left);
+    verified(&new);
+
+    // The last import is the last one, whoever did it.
+    import(&new, &seller.email, &pot("Pot", 10));
+    import(&old, &seller.email, &pot("Pot of before", 20));
+    assert_eq!(on_hand(&here, "pot"), 20);
+    sell(&buyers[1], &variant(&there, "pot"), 4);
+    import(&new, &seller.email, &pot("Pot", 25));
+    assert_eq!((on_hand(&here, "pot"), &product(&there, "pot")["name"]), (21, &json!("Pot")));
+    verified(&new);
+}
+
+/// Holds up to three units at one of the two, and sells them at the other, or gives every fourth back.
+fn sold_one(buyers: &[Client; 2], number: usize, desk: &str, sold: &AtomicI64) {
+    let (holds, ends) = (&buyers[number % 2], &buyers[number / 2 % 2]);
+    let quantity = 1 + number as i64 % 3;
+    let answer = holds.post(RESERVATIONS, &basket(&[(desk, quantity)]));
+    match answer.status {
+        201 if number % 4 == 3 => drop(ends.delete(&format!("{RESERVATIONS}/{}", id(&answer.json()))).expect(204)),
+        201 => {
+            commit(ends, &answer.json());
+            sold.fetch_add(quantity, Ordering::Relaxed);
+        }
+        409 => assert_eq!(answer.json()["code"], "insufficient-stock"),
+        other => panic!("{other}: {}", answer.text()),
+    }
+}

@@ -1,0 +1,216 @@
+//! A store that the release before made.
+
+use serde_json::{Value, json};
+use testkit::{Client, Response, Server, Topology, on_both};
+
+use super::{
+    Account, Releases, adjust, commit, hold, import, on_hand, pot, product, products, releases, sell, stop, variant,
+};
+use crate::people;
+use crate::selling::{
+    self, PRODUCTS, REPLAYED, RESERVATIONS, create, id, path, plain, post_once, shirt, stock, usd, variant_path,
+    verified,
+};
+use crate::v1::{self, text};
+use crate::v2::{assert_problem, patch, refresh};
+
+on_both!(a_store_of_the_release_before_keeps_its_meaning);
+
+/// Of a shop whose files say more than the release before had a place for.
+const LAMP: &str = "Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Status,Option1 Name,Option1 Value,Variant SKU,\
+    Variant Barcode,Variant Grams,Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price,\
+    Variant Compare At Price,Image Src,SEO Title\n\
+    lamp,Lamp,<p>Bright</p>,Acme,Home > Light,Lights,\"a, b\",active,Size,S,L-1,4006381333931,453.59237,shopify,7,deny,19.90,25.00,\
+    https://x.example/lamp.jpg,Buy a lamp\n\
+    lamp,,,,,,,,,M,L-2,,500,shopify,0,deny,21.90,,,\n";
+
+/// Who is there, and what they made.
+struct Story {
+    seller: Account,
+    buyer: Account,
+    admin: Account,
+    held: Value,
+    /// A key, and the product that was posted with it.
+    posted: (&'static str, Value),
+}
+
+fn a_store_of_the_release_before_keeps_its_meaning(topology: Topology) {
+    let Some(Releases { before, present }) = releases(topology) else { return };
+    let old = before.start();
+    let story = tell(&old);
+    let shown = all(&old, &story);
+    stop(old);
+
+    let new = present.start();
+    let after = all(&new, &story);
+    assert_eq!(shown.len(), after.len());
+    for ((what, mut shown), (same, after)) in shown.into_iter().zip(after) {
+        assert_eq!(what, same);
+        add_what_is_new(&mut shown);
+        assert_eq!(after, shown, "{what}");
+    }
+    verified(&new);
+    sessions_go_on(&new, &story);
+    skus_are_still_unique(&new, &story);
+    what_was_promised_is_kept(&new, &story);
+    files_go_on(&new, &story);
+    verified(&new);
+}
+
+fn tell(old: &Server) -> Story {
+    let (seller, buyer) = (Account::new(old), Account::new(old));
+    let admin = Account::log_in(old, &people::administrator(old).email);
+    let (api, form, shopping) = (seller.at(old), seller.through_v1(old), buyer.at(old));
+    let of_v1 = json!({ "name": "Desk", "price": "19.90", "stock": 3, "category": "Desks", "description": "Oak" });
+    let desk = v1::create(&form, &of_v1);
+    form.put(&v1::path(&desk), &json!({ "name": "Oak desk", "stock": 5 })).expect(200);
+    let mut shirt = shirt();
+    shirt["status"] = "active".into();
+    shirt["images"] = json!([{ "url": "https://x.example/shirt.jpg", "alt": "A shirt" }]);
+    let shirt = create(&api, &shirt);
+    let (red, large) = (&shirt["variants"][0], &shirt["variants"][1]);
+    create(&api, &plain("A draft"));
+    let gone = create(&api, &plain("Gone"));
+    patch(&api, &path(&gone), "*", &json!({ "status": "archived" })).expect(200);
+    let posted = json!({ "name": "Once", "price": usd(1_000), "stock": 1 });
+    post_once(&api, PRODUCTS, "once", &posted).expect(201);
+
+    adjust(&api, red, &json!({ "delta": 4, "reason": "found" }));
+    adjust(&api, large, &json!({ "on_hand": 6, "reason": "counted" }));
+    api.put(&format!("{}/low-stock-threshold", variant_path(red)), &json!({ "threshold": 2 })).expect(200);
+    sell(&shopping, red, 1);
+    let held = hold(&shopping, large, 2);
+    let given_back = hold(&shopping, large, 1);
+    shopping.delete(&format!("{RESERVATIONS}/{}", id(&given_back))).expect(204);
+
+    import(old, &seller.email, LAMP);
+    import(old, &seller.email, &pot("Pot", 10));
+    sell(&shopping, &variant(&api, "pot"), 4);
+    Story { seller, buyer, admin, held, posted: ("once", posted) }
+}
+
+/// All that can be asked of a server, and what it answers: by caller and path.
+fn all(server: &Server, story: &Story) -> Vec<(String, Value)> {
+    let (seller, anyone) = (story.seller.at(server), server.client());
+    let own = products(&seller);
+    let mut asked: Vec<(&str, Client, String)> = Vec::new();
+    let lists = ["/api/v2/products?limit=100&count=exact", "/api/v2/categories"];
+    asked.extend(lists.map(|path| ("anyone", anyone.clone(), path.into())));
+    asked.extend(own.iter().map(|product| ("anyone", anyone.clone(), path(product))));
+    for (who, account) in [("seller", &story.seller), ("buyer", &story.buyer), ("admin", &story.admin)] {
+        let (api, form) = (account.at(server), account.through_v1(server));
+        let of_v1 = ["/api/v1/auth/me", "/api/v1/products?limit=100"].map(str::to_owned);
+        let of_v2 = [PRODUCTS, "/api/v2/me", "/api/v2/me/export", RESERVATIONS].map(str::to_owned);
+        asked.extend(of_v1.into_iter().chain(own.iter().map(v1::path)).map(|path| (who, form.clone(), path)));
+        asked.extend(of_v2.into_iter().chain(own.iter().map(path)).map(|path| (who, api.clone(), path)));
+    }
+    let pages = ["/api/v2/me/products?sort=price&limit=100", "/api/v2/me/products?status=draft&count=exact"];
+    asked.extend(pages.map(|path| ("seller", seller.clone(), path.into())));
+    asked.push(("admin", story.admin.at(server), "/api/v2/users?limit=100".into()));
+    asked.push(("admin", story.admin.through_v1(server), "/api/v1/users?limit=100".into()));
+    for variant in own.iter().flat_map(|product| product["variants"].as_array().expect("variants")) {
+        let path = variant_path(variant);
+        asked.push(("anyone", anyone.clone(), path.clone()));
+        for more in ["", "/stock-movements?limit=100", "/low-stock-threshold"] {
+            asked.push(("seller", seller.clone(), format!("{path}{more}")));
+        }
+    }
+    let answers = asked.into_iter().map(|(who, api, path)| (format!("{who}: {path}"), told(&api.get(&path))));
+    answers.collect()
+}
+
+/// What an answer says; that it was refused, and not how: its words have an id of their own.
+fn told(answer: &Response) -> Value {
+    assert!(matches!(answer.status, 200 | 403 | 404), "{}", answer.text());
+    let tag = answer.header("etag").map(str::to_owned);
+    let body = if answer.status == 200 { answer.json() } else { Value::Null };
+    json!({ "status": answer.status, "etag": tag, "body": body })
+}
+
+/// What this release tells besides, of those who knew nothing of it.
+fn add_what_is_new(value: &mut Value) {
+    if let Value::Array(items) = value {
+        items.iter_mut().for_each(add_what_is_new);
+    }
+    let Value::Object(fields) = value else { return };
+    fields.values_mut().for_each(add_what_is_new);
+    let news = [
+        ("variants", json!({ "category_path": null, "seo_title": null, "seo_description": null, "attributes": {} })),
+        ("sku", json!({ "inventory": "tracked", "backorder": false, "weight_grams": null, "images": [] })),
+        ("reserved", json!({ "backordered": 0 })),
+        ("on_hand_delta", json!({ "backordered_delta": 0 })),
+    ];
+    for (field, new) in news {
+        if let (true, Value::Object(new)) = (fields.contains_key(field), new) {
+            fields.extend(new);
+        }
+    }
+}
+
+fn sessions_go_on(new: &Server, story: &Story) {
+    let tokens = refresh(&new.client(), &story.seller.refresh_token).expect(201).json();
+    new.client().with_token(&text(&tokens["access_token"])).get("/api/v2/me").expect(200);
+    let again = Account::log_in(new, &story.buyer.email);
+    again.through_v1(new).get("/api/v1/auth/me").expect(200);
+    // The answer is the one that was given, and has no fields that are new.
+    let (key, posted) = &story.posted;
+    let seller = Client::plain(new.url()).with_token(&story.seller.token);
+    let again = post_once(&seller, PRODUCTS, key, posted).expect(201);
+    assert_eq!(again.header(REPLAYED), Some("true"));
+}
+
+fn skus_are_still_unique(new: &Server, story: &Story) {
+    let said = new.run(&["products", "unique-sku"]).expect_code(0);
+    assert!(said.stdout.starts_with("on"), "{}", said.stdout);
+    let seller = story.seller.at(new);
+    let twin = json!({ "name": "Twin", "price": usd(1), "sku": "r-s" });
+    assert_problem(&seller.post(PRODUCTS, &twin), 409, "conflict");
+    let shirt = product(&seller, "shirt");
+    let more = json!({ "options": { "Color": "Blue", "Size": "L" }, "price": usd(1), "sku": "l-1" });
+    assert_problem(&seller.post(&format!("{}/variants", path(&shirt)), &more), 409, "conflict");
+}
+
+fn what_was_promised_is_kept(new: &Server, story: &Story) {
+    let (seller, buyer) = (story.seller.at(new), story.buyer.at(new));
+    let large = json!({ "id": story.held["lines"][0]["variant_id"] });
+    assert_eq!(stock(&seller, &large), [6, 2, 4]);
+    assert_eq!(commit(&buyer, &story.held)["state"], "committed");
+    assert_eq!(stock(&seller, &large), [4, 0, 4]);
+    assert_eq!(buyer.post(RESERVATIONS, &selling::basket(&[(&id(&large), 5)])).status, 409);
+    sell(&buyer, &large, 4);
+}
+
+fn files_go_on(new: &Server, story: &Story) {
+    let (seller, owner) = (story.seller.at(new), &story.seller.email);
+    // What the file says that the release before had no place for arrives; what was there stays.
+    let mut before = product(&seller, "lamp");
+    import(new, owner, LAMP);
+    let mut lamp = product(&seller, "lamp");
+    assert_eq!((&lamp["category_path"], &lamp["seo_title"]), (&json!("Home > Light"), &json!("Buy a lamp")));
+    assert_eq!(lamp["variants"][0]["weight_grams"].to_string(), "453.59237");
+    let news = ["category_path", "seo_title", "seo_description", "attributes", "version", "updated_at"];
+    for product in [&mut before, &mut lamp] {
+        news.iter().for_each(|field| drop(product.as_object_mut().expect("an object").remove(*field)));
+        for variant in product["variants"].as_array_mut().expect("variants") {
+            variant["weight_grams"] = Value::Null;
+        }
+    }
+    assert_eq!(lamp, before);
+
+    // Sales and edits since the file stand.
+    let edit = json!({ "name": "My pot", "status": "archived", "price": usd(1_500) });
+    let edited = patch(&seller, &path(&product(&seller, "pot")), "*", &edit).expect(200).json();
+    import(new, owner, &pot("Pot", 10));
+    let again = product(&seller, "pot");
+    for field in ["name", "price", "status", "variants"] {
+        assert_eq!(again[field], edited[field], "{field}");
+    }
+    assert_eq!(on_hand(&seller, "pot"), 6);
+    let unchanged = import(new, owner, &pot("Pot", 10));
+    assert!(unchanged.stdout.contains("0 updated, 1 unchanged"), "{}", unchanged.stdout);
+    import(new, owner, &pot("Flower pot", 10));
+    assert_eq!((on_hand(&seller, "pot"), &product(&seller, "pot")["name"]), (6, &json!("Flower pot")));
+    import(new, owner, &pot("Flower pot", 12));
+    assert_eq!(on_hand(&seller, "pot"), 8);
+    assert_eq!(products(&seller).len(), 7);
+}
