@@ -13,6 +13,11 @@ alter table stock_movements add column backordered integer not null default 0;
 -- [{"variant_id", "backordered", "untracked"}]: what a reservation keeps beyond the reserved units in `lines`.
 alter table reservations add column beyond text;
 
+-- Whether the variants still count what is backordered: a release that does not know it ends a reservation and leaves that. Such
+-- reservations are found by an index that is empty otherwise.
+alter table reservations add column counts_beyond integer not null default 0 check (counts_beyond in (0, 1));
+create index reservations_unsettled on reservations (id) where counts_beyond = 1 and state <> 'held';
+
 -- What the last file said of a variant's stock, and the version that the stock had then.
 alter table variants add column imported integer;
 alter table variants add column imported_version integer;

@@ -53,6 +53,13 @@ impl HeldLine {
     }
 }
 
+impl HeldLine {
+    /// What of it is beyond the units on hand.
+    pub fn beyond(self) -> Self {
+        Self { quantity: self.backordered, untracked: 0, ..self }
+    }
+}
+
 impl From<Line> for HeldLine {
     /// As it is wanted: how it is kept is decided by the stock.
     fn from(Line { variant_id, quantity }: Line) -> Self {
@@ -75,6 +82,16 @@ pub enum State {
 }
 
 impl State {
+    /// What brought it about, if it is over.
+    pub fn end(self) -> Option<End> {
+        match self {
+            Self::Held => None,
+            Self::Committed => Some(End::Commit),
+            Self::Released => Some(End::Release),
+            Self::Expired => Some(End::Expire),
+        }
+    }
+
     pub const ALL: [Self; 4] = [Self::Held, Self::Committed, Self::Released, Self::Expired];
 
     pub fn as_str(self) -> &'static str {
@@ -131,6 +148,9 @@ pub struct Reservation {
     /// Seconds for which it was asked at first, and is when it is extended without saying for how long.
     pub ttl: i64,
     pub expires_at: Timestamp,
+    /// Whether its backordered units are among those that their variants count.
+    #[serde(skip)]
+    pub counts_beyond: bool,
     /// Counts its changes from 1.
     pub version: i64,
     pub created_at: Timestamp,
@@ -193,7 +213,8 @@ impl Reservation {
     /// What it is after its end.
     #[must_use]
     pub fn ended(&self, end: End, now: Timestamp) -> Self {
-        Self { state: end.state(), version: self.version + 1, updated_at: now, ..self.clone() }
+        let version = self.version + 1;
+        Self { state: end.state(), counts_beyond: false, version, updated_at: now, ..self.clone() }
     }
 
     /// What it is when it is kept for so many seconds from now, or as long as it is anyway; `None` when that is longer than any is

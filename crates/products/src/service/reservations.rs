@@ -61,6 +61,7 @@ impl Products {
             state: State::Held,
             lines: basket.lines.into_iter().map(HeldLine::from).collect(),
             ttl: basket.ttl,
+            counts_beyond: false,
             expires_at: now.after(Duration::from_secs(u64::try_from(basket.ttl).unwrap_or(0))),
             version: 1,
             created_at: now,
@@ -235,6 +236,10 @@ impl Products {
             while let Ok(true) = result {
                 result = self.expire_some().await;
             }
+            let result = match result {
+                Ok(_) => self.settle_some().await,
+                failed => failed,
+            };
             // Told once, however long it lasts.
             if let Err(error) = &result
                 && !failing
@@ -264,6 +269,20 @@ impl Products {
         let ended: Vec<Result<(), Error>> = futures_util::future::join_all(expire).await;
         ended.into_iter().collect::<Result<Vec<()>, Error>>()?;
         Ok(more)
+    }
+}
+
+impl Products {
+    /// Takes back what is counted beyond the stock for reservations that the release before ended: it knows reserved units only.
+    /// Others are left for the next look.
+    async fn settle_some(&self) -> Result<bool, Error> {
+        for id in self.store.unsettled(BATCH).await? {
+            let time = self.context.now();
+            let cause = Cause { actor: Actor::System, reason: None, reference: Some(id), time };
+            // Another process may be quicker.
+            self.write_stock(Op::Settle(id), cause, None, None, |_| None).await?.ok();
+        }
+        Ok(false)
     }
 }
 

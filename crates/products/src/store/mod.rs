@@ -289,6 +289,9 @@ pub trait Store: Send + Sync {
     /// Held reservations whose time is over, at most `limit`, the longest first.
     async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
 
+    /// Reservations that a release ended which does not know backordered units, at most `limit`.
+    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError>;
+
     /// A page of a variant's movements, whether it is still there or not.
     async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError>;
 

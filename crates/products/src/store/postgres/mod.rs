@@ -174,6 +174,10 @@ impl Store for PostgresStore {
         stock::postgres::expired(&self.db, now, limit).await
     }
 
+    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        stock::postgres::unsettled(&self.db, limit).await
+    }
+
     async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError> {
         stock::postgres::history(&self.db, page).await
     }

@@ -149,6 +149,10 @@ impl Store for SqliteStore {
         stock::sqlite::expired(&self.0, now, limit)
     }
 
+    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        stock::sqlite::unsettled(&self.0, limit)
+    }
+
     async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError> {
         stock::sqlite::history(&self.0, page)
     }

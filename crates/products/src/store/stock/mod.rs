@@ -12,7 +12,9 @@ use kernel::{Timestamp, Uuid};
 use platform::db::{Effects, StoreError};
 
 pub use self::rows::{Balance, History, read_units};
-use crate::model::{Cause, ChangedStock, End, Movement, Reservation, Shelf, Shortage, Status, Stock, StockChange};
+use crate::model::{
+    Cause, ChangedStock, End, HeldLine, Movement, Reservation, Shelf, Shortage, Status, Stock, StockChange,
+};
 
 /// One operation on stock.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub enum Op {
         end: End,
         now: Timestamp,
     },
+    /// Takes back the backordered units of a reservation that a release ended which does not know them.
+    Settle(Uuid),
     /// For so many seconds from now, or as many as were asked for before.
     Extend {
         id: Uuid,
@@ -98,7 +102,7 @@ impl Op {
     /// The reservation that must be known for it.
     pub fn reservation(&self) -> Option<Uuid> {
         match self {
-            Op::End { id, .. } | Op::Extend { id, .. } => Some(*id),
+            Op::End { id, .. } | Op::Extend { id, .. } | Op::Settle(id) => Some(*id),
             Op::Adjust { .. } | Op::Hold(_) => None,
         }
     }
@@ -109,7 +113,7 @@ impl Op {
         match self {
             Op::Adjust { variant, .. } => vec![*variant],
             Op::Hold(reservation) => of(reservation),
-            Op::End { id, .. } => reservations.get(id).map(of).unwrap_or_default(),
+            Op::End { id, .. } | Op::Settle(id) => reservations.get(id).map(of).unwrap_or_default(),
             Op::Extend { .. } => Vec::new(),
         }
     }
@@ -128,7 +132,8 @@ impl Present {
             }
             Op::Hold(reservation) => {
                 let (lines, changed) = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
-                Ok(Done::new(Some(Reservation { lines, ..reservation.clone() }), changed))
+                let counts_beyond = lines.iter().any(|line| line.backordered > 0);
+                Ok(Done::new(Some(Reservation { lines, counts_beyond, ..reservation.clone() }), changed))
             }
             Op::End { id, end, now } => {
                 let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
@@ -145,6 +150,17 @@ impl Present {
                 }
                 *known = known.ended(*end, *now);
                 let changed = self.shelf.end(&known.lines, end.movement());
+                Ok(Done::new(Some(known.clone()), changed))
+            }
+            Op::Settle(id) => {
+                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
+                let Some(end) = known.state.end().filter(|_| known.counts_beyond) else {
+                    return Err(Refusal::Over(known.clone()));
+                };
+                known.counts_beyond = false;
+                let beyond: Vec<HeldLine> =
+                    known.lines.iter().filter(|line| line.backordered > 0).map(|line| line.beyond()).collect();
+                let changed = self.shelf.end(&beyond, end.movement());
                 Ok(Done::new(Some(known.clone()), changed))
             }
             Op::Extend { id, ttl, now } => {

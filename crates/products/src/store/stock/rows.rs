@@ -21,7 +21,7 @@ macro_rules! units {
 macro_rules! reservations {
     ($which:literal) => {
         concat!(
-            "select id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, updated_at, beyond \
+            "select id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, updated_at, beyond, counts_beyond \
              from reservations where ",
             $which
         )
@@ -49,7 +49,7 @@ macro_rules! insert_reservation {
     ($values:literal) => {
         concat!(
             "insert into reservations (id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, \
-             updated_at, beyond) ",
+             updated_at, beyond, counts_beyond) ",
             $values
         )
     };
@@ -208,6 +208,7 @@ pub fn reservation(row: &impl Columns) -> Result<Reservation, StoreError> {
         .map_err(wrong("lines"))?,
         ttl: row.integer(5).map_err(wrong("ttl"))?,
         expires_at: row.integer(6).map(Timestamp).map_err(wrong("expires_at"))?,
+        counts_beyond: row.boolean(11).map_err(wrong("counts_beyond"))?,
         version: row.integer(7).map_err(wrong("version"))?,
         created_at: row.integer(8).map(Timestamp).map_err(wrong("created_at"))?,
         updated_at: row.integer(9).map(Timestamp).map_err(wrong("updated_at"))?,

@@ -21,10 +21,13 @@ const CHANGE: &str = "update variants set on_hand = on_hand + $1, reserved = res
     imported_version = case when imported_version = $5 then $4 else imported_version end \
     where id = $6 and stock_version = $5 and available + $1 - $2 >= 0 and reserved + $2 >= 0 and backordered + $3 >= 0";
 const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
-const INSERT_RESERVATION: &str = rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+const INSERT_RESERVATION: &str =
+    rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+/// Reservations that were ended without what they keep beyond the stock.
+const UNSETTLED: &str = "select id from reservations where counts_beyond = 1 and state <> 'held' order by id limit $1";
 const EXPIRED: &str = rows::expired!("$1");
 const UPDATE_RESERVATION: &str = "update reservations set state = $1, ttl = $2, expires_at = $3, version = $4, \
-    updated_at = $5 where id = $6";
+    updated_at = $5, counts_beyond = $6 where id = $7";
 
 pub async fn write(db: &Sqlite, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
     let job = move |c: &Connection| {
@@ -84,10 +87,12 @@ fn write_batch(c: &Connection, batch: &Batch) -> Result<(), StoreError> {
             r.created_at.0,
             r.updated_at.0,
             lines.beyond,
+            r.counts_beyond,
         ])?;
     }
     for r in batch.changed.values() {
-        let values = params![r.state.as_str(), r.ttl, r.expires_at.0, r.version, r.updated_at.0, r.id.as_bytes()];
+        let (state, counts_beyond) = (r.state.as_str(), r.counts_beyond);
+        let values = params![state, r.ttl, r.expires_at.0, r.version, r.updated_at.0, counts_beyond, r.id.as_bytes()];
         c.prepare_cached(UPDATE_RESERVATION)?.execute(values)?;
     }
     batch.shown().into_iter().try_for_each(|(product, stock)| show(c, product, &stock))
@@ -147,6 +152,14 @@ pub fn expired(db: &Sqlite, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, Sto
     db.read_point(|c| {
         let mut statement = c.prepare_cached(EXPIRED)?;
         let found = statement.query_map([now.0, limit], |row| row.get(0).map(Uuid::from_bytes))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    })
+}
+
+pub fn unsettled(db: &Sqlite, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+    db.read_point(|c| {
+        let mut statement = c.prepare_cached(UNSETTLED)?;
+        let found = statement.query_map([limit], |row| row.get(0).map(Uuid::from_bytes))?;
         Ok(found.collect::<Result<_, _>>()?)
     })
 }

@@ -34,6 +34,7 @@ impl Fixture {
             lines,
             ttl,
             expires_at: now.after(Duration::from_secs(ttl.unsigned_abs())),
+            counts_beyond: false,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -213,6 +214,29 @@ fn a_reservation_is_extended_for_a_day_at_most() {
         }
         assert!(last > at(23 * 60) && last <= at(24 * 60), "{last:?}");
         assert_eq!(f.counted(small).await, (3, 1));
+    });
+}
+
+/// The release before ends a reservation by its reserved units alone.
+#[test]
+fn what_another_release_leaves_of_backordered_units_is_settled() {
+    on_both(async |f| {
+        let (_, small, _) = f.desk().await;
+        f.execute("update variants set backorder = (1 = 1)").await;
+        let (held, other) = (f.hold(&[(small, 5)]).await.unwrap(), f.hold(&[(small, 2)]).await.unwrap());
+        let backordered = async || f.store.units(small).await.unwrap().unwrap().stock.backordered;
+        assert_eq!((f.counted(small).await, backordered().await), ((3, 3), 4));
+        assert!(f.store.unsettled(10).await.unwrap().is_empty());
+        f.end(other, End::Release).await.unwrap();
+        assert_eq!(backordered().await, 2);
+        f.execute("update reservations set state = 'committed' where state = 'held'").await;
+        assert_eq!(f.store.unsettled(10).await.unwrap(), [held]);
+        let settled = f.do_op(Op::Settle(held)).await.unwrap();
+        assert_eq!(settled.changed[0].kind, MovementKind::Sale);
+        // What is reserved is the other release's to give back, and it did.
+        assert_eq!((f.counted(small).await, backordered().await), ((3, 3), 0));
+        assert!(f.store.unsettled(10).await.unwrap().is_empty());
+        assert!(matches!(f.do_op(Op::Settle(held)).await, Err(Refusal::Over(_))));
     });
 }
 

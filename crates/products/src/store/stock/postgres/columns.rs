@@ -22,12 +22,12 @@ const INSERT_MOVEMENTS: &str = rows::insert_movement!(
 );
 const INSERT_RESERVATIONS: &str = rows::insert_reservation!(
     "select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
-     $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])"
+     $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::boolean[])"
 );
 const UPDATE_RESERVATIONS: &str = "update reservations set state = given.state, ttl = given.ttl, \
-    expires_at = given.expires_at, version = given.version, updated_at = given.updated_at \
-    from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
-      as given (id, state, ttl, expires_at, version, updated_at) where reservations.id = given.id";
+    expires_at = given.expires_at, version = given.version, updated_at = given.updated_at, counts_beyond = given.counts_beyond \
+    from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[]) \
+      as given (id, state, ttl, expires_at, version, updated_at, counts_beyond) where reservations.id = given.id";
 
 /// Changes of variants by column.
 #[derive(Default)]
@@ -141,6 +141,7 @@ pub struct Reservations {
     created_at: Vec<i64>,
     updated_at: Vec<i64>,
     beyond: Vec<Option<String>>,
+    counts_beyond: Vec<bool>,
 }
 
 impl Reservations {
@@ -154,6 +155,7 @@ impl Reservations {
             columns.states.push(r.state.as_str());
             columns.lines.push(lines.reserved);
             columns.beyond.push(lines.beyond);
+            columns.counts_beyond.push(r.counts_beyond);
             columns.ttls.push(r.ttl);
             columns.expires_at.push(r.expires_at.0);
             columns.versions.push(r.version);
@@ -177,6 +179,7 @@ impl Reservations {
                 &self.created_at as _,
                 &self.updated_at as _,
                 &self.beyond as _,
+                &self.counts_beyond as _,
             ]
         };
         (!self.ids.is_empty()).then(|| Statement::new(INSERT_RESERVATIONS, columns()))
@@ -191,6 +194,7 @@ impl Reservations {
                 &self.expires_at as _,
                 &self.versions as _,
                 &self.updated_at as _,
+                &self.counts_beyond as _,
             ]
         };
         (!self.ids.is_empty()).then(|| Statement::new(UPDATE_RESERVATIONS, columns()))

@@ -29,6 +29,8 @@ const LOCK_SHOWN: &str = "select id, variants from products where id = any($1) o
 const SALES: &str = rows::sales!("= any($1)");
 /// By the clock of the database, where ours is ahead: whoever is early takes away what a buyer was promised.
 const EXPIRED: &str = rows::expired!("least($1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)");
+/// Reservations that were ended without what they keep beyond the stock.
+const UNSETTLED: &str = "select id from reservations where counts_beyond and state <> 'held' order by id limit $1";
 const SHOW: &str = "update products set variants = given.variants, in_stock = given.in_stock \
     from unnest($1::uuid[], $2::text[], $3::boolean[]) as given (id, variants, in_stock) where products.id = given.id";
 
@@ -163,6 +165,10 @@ pub async fn sales(db: &Postgres, variants: &[Uuid]) -> Result<Vec<Sale>, StoreE
 
 pub async fn expired(db: &Postgres, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
     Ok(db.query(EXPIRED, &[&now.0, &limit]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+pub async fn unsettled(db: &Postgres, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+    Ok(db.query(UNSETTLED, &[&limit]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 pub async fn history(db: &Postgres, page: History) -> Result<Vec<Movement>, StoreError> {
