@@ -18,8 +18,8 @@ use super::{
 };
 use crate::service::Products;
 
-/// Products being written at once: enough to fill a group commit.
-const CONCURRENCY: usize = 64;
+/// Products being written at once: what is written together writes each page that they share once.
+const CONCURRENCY: usize = 256;
 /// Bytes of them, with the rows that are kept for a report; and of products that wait for the SKUs of others.
 const IN_FLIGHT: usize = 64 << 20;
 
