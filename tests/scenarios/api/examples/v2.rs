@@ -79,7 +79,8 @@ fn usd(amount: i64) -> Value {
 /// The lamp, and its variant.
 fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) {
     let lamp = json!({
-        "name": "Desk lamp", "category": "Lighting", "tags": ["led"], "vendor": "Lovelace & Co.", "status": "active",
+        "name": "Desk lamp", "handle": "desk-lamp", "category": "Lighting", "tags": ["led"], "vendor": "Lovelace & Co.",
+        "status": "active",
         "images": [{ "url": "https://example.com/lamp.jpg", "alt": "The lamp on a desk" }],
         "price": usd(3_990), "sku": "LAMP-1", "stock": 5,
     });
