@@ -20,6 +20,8 @@ use crate::service::Products;
 
 /// Products being written at once: what is written together writes each page that they share once.
 const CONCURRENCY: usize = 256;
+/// Variants of them: on PostgreSQL each product waits for a connection, and one of two thousand variants keeps it for long.
+const VARIANTS: usize = 2_048;
 /// Bytes of them, with the rows that are kept for a report; and of products that wait for the SKUs of others.
 const IN_FLIGHT: usize = 64 << 20;
 
@@ -72,12 +74,13 @@ pub async fn run<R: Read + Send>(
         products.unique_skus().await.map_err(|error| Interrupted { row: 1, handle: String::new(), error })?;
     let importer = Importer { products, owner, options, column: Box::new(column), unique_skus };
     let mut import = Import::new(&importer, watch);
-    let (mut writing, mut in_flight) = (FuturesUnordered::new(), 0);
+    let (mut writing, mut variants, mut in_flight) = (FuturesUnordered::new(), 0, 0);
     while let Some(item) = rows.next() {
         import.watch.read(rows.rows());
         match item {
             Ok(product) => {
                 if let Some(product) = import.admit(product) {
+                    variants += product.variants.len();
                     in_flight += bytes(&product);
                     writing.push(upsert(&importer, product));
                 }
@@ -85,8 +88,9 @@ pub async fn run<R: Read + Send>(
             Err(ImportError::Product(refused)) => import.refuse(&refused),
             Err(ImportError::File(error)) => import.summary.broken = Some(error),
         }
-        while writing.len() >= CONCURRENCY || in_flight > IN_FLIGHT {
+        while writing.len() >= CONCURRENCY || variants > VARIANTS || in_flight > IN_FLIGHT {
             let Some((product, written)) = writing.next().await else { break };
+            variants -= product.variants.len();
             in_flight -= bytes(&product);
             import.count(product, written)?;
         }
