@@ -244,7 +244,8 @@ fn a_walk_shows_what_remains_once(topology: Topology) {
 fn where_few_fit_pages_are_short_and_the_walk_is_whole(topology: Topology) {
     let server = Server::start(topology);
     let ada = register(&server);
-    let handles: Vec<String> = (0..2_100).map(|n| format!("p{n}")).collect();
+    // Products of a file that are written together come in any order: the only one in stock is among the 256 oldest.
+    let handles: Vec<String> = (0..2_400).map(|n| format!("p{n}")).collect();
     let rows: Vec<Row<'_>> =
         handles.iter().enumerate().map(|(n, handle)| active(handle, "A", "1", u32::from(n == 0))).collect();
     import_rows(&server, &ada.email, "USD", &rows);
@@ -255,5 +256,5 @@ fn where_few_fit_pages_are_short_and_the_walk_is_whole(topology: Topology) {
     assert_eq!(second["items"][0]["handle"], "p0");
     assert_eq!(second["next_cursor"], Value::Null);
     let estimated = page(&client, "limit=1&count=estimated")["count"].as_i64().expect("a count");
-    assert!((2_000..=2_100).contains(&estimated), "{estimated}");
+    assert!((2_000..=2_400).contains(&estimated), "{estimated}");
 }
