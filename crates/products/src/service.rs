@@ -7,7 +7,7 @@ mod reservations;
 mod skus;
 mod stock;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod turns;
 mod variants;
 mod verify;

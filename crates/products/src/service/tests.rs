@@ -10,7 +10,7 @@ use super::{Caller, Products};
 use crate::model::{Adjustment, Content, Listing, Patch, Stock, Stocked, VariantContent};
 use crate::store::suite::{Fixture, on_both};
 
-fn caller() -> Caller {
+pub fn caller() -> Caller {
     let principal = Principal {
         logged_in_at: kernel::Timestamp(0),
         account_id: Uuid::from_u128(1),
@@ -32,7 +32,7 @@ fn shirt() -> Content {
 }
 
 /// The catalogue as one process has it.
-fn process(f: &Fixture) -> Products {
+pub fn process(f: &Fixture) -> Products {
     let tasks = WriteTasks::new(100, Duration::from_secs(30));
     Products::new(f.database.clone(), f.context.clone(), tasks, Currency::USD)
 }

@@ -32,6 +32,23 @@ pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
     });
 }
 
+/// Steps are left out for as long as what is left still fails: so a failure is told by as few as it takes.
+pub(crate) async fn shrunk<Step: Clone, Why>(
+    mut steps: Vec<Step>,
+    differs: impl AsyncFn(&[Step]) -> Option<Why>,
+) -> Vec<Step> {
+    let mut at = 0;
+    while at < steps.len() {
+        let mut fewer = steps.clone();
+        fewer.remove(at);
+        match differs(&fewer).await {
+            Some(_) => (steps, at) = (fewer, 0),
+            None => at += 1,
+        }
+    }
+    steps
+}
+
 pub(crate) struct Fixture {
     pub store: Arc<dyn Store>,
     pub database: Database,

@@ -1,16 +1,15 @@
 //! Files, sales, holds and edits in any order, held to a model that keeps three numbers a variant; on both databases.
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use kernel::{Currency, Expected, Principal, Role, Uuid};
-use platform::tasks::WriteTasks;
+use kernel::{Currency, Expected, Uuid};
 
 use crate::import::run::{self, Watch};
 use crate::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
 use crate::model::{Adjustment, End, ImportedStock, Inventory, Line, Patch, Reservation, Stock, Stocked, VariantPatch};
-use crate::service::{Caller, Products};
-use crate::store::suite::{Fixture, on_both};
+use crate::service::Products;
+use crate::service::tests::{caller, process};
+use crate::store::suite::{Fixture, on_both, shrunk};
 
 const SIZES: [&str; 3] = ["S", "M", "L"];
 
@@ -170,24 +169,10 @@ struct World<'f> {
     holds: Vec<Option<Uuid>>,
 }
 
-fn caller() -> Caller {
-    let principal = Principal {
-        logged_in_at: kernel::Timestamp(0),
-        account_id: Uuid::from_u128(1),
-        session_id: Uuid::nil(),
-        username: String::new(),
-        email: String::new(),
-        role: Role::User,
-    };
-    Caller { principal, request_id: None, told_of_hidden: false }
-}
-
 impl<'f> World<'f> {
     fn new(f: &'f Fixture) -> Self {
-        let tasks = WriteTasks::new(100, Duration::from_secs(30));
-        let products = Products::new(f.database.clone(), f.context.clone(), tasks, Currency::USD);
         let handle = format!("shirt-{}", f.context.id().unwrap());
-        Self { f, products, handle, paper: Paper::default(), holds: Vec::new() }
+        Self { f, products: process(f), handle, paper: Paper::default(), holds: Vec::new() }
     }
 
     async fn product(&self) -> Option<Stocked> {
@@ -404,20 +389,6 @@ fn made_up(seed: u64, length: usize) -> Vec<Step> {
     (0..length).map(|_| step()).collect()
 }
 
-/// Steps are left out for as long as what is left still fails: so a failure is told by as few as it takes.
-async fn shrunk(f: &Fixture, mut steps: Vec<Step>) -> Vec<Step> {
-    let mut at = 0;
-    while at < steps.len() {
-        let mut fewer = steps.clone();
-        fewer.remove(at);
-        match differs(f, &fewer).await {
-            Some(_) => (steps, at) = (fewer, 0),
-            None => at += 1,
-        }
-    }
-    steps
-}
-
 #[test]
 fn stock_is_what_files_sales_and_edits_make_of_it() {
     let seeds = std::env::var("PRIMETRADE_TEST_SEQUENCES").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(12);
@@ -425,7 +396,7 @@ fn stock_is_what_files_sales_and_edits_make_of_it() {
         for seed in 1..=seeds {
             let steps = made_up(seed, 40);
             if differs(&f, &steps).await.is_some() {
-                let steps = shrunk(&f, steps).await;
+                let steps = shrunk(steps, async |steps| differs(&f, steps).await).await;
                 panic!("seed {seed}: {steps:#?}: {:?}", differs(&f, &steps).await);
             }
         }

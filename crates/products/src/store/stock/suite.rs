@@ -9,7 +9,7 @@ use platform::db::{Effects, events as log};
 use super::*;
 use crate::events;
 use crate::model::{HeldLine, Line, MAX_STOCK, MovementKind, State, Stocked};
-use crate::store::suite::{Fixture, on_both};
+use crate::store::suite::{Fixture, on_both, shrunk};
 
 impl Fixture {
     async fn do_op(&self, op: Op) -> Result<Done, Refusal> {
@@ -362,27 +362,13 @@ fn made_up(seed: u64, length: usize) -> Vec<Step> {
     (0..length).map(|_| step()).collect()
 }
 
-/// Steps are left out for as long as what is left still fails: so a failure is told by as few as it takes.
-async fn shrunk(f: &Fixture, mut steps: Vec<Step>) -> Vec<Step> {
-    let mut at = 0;
-    while at < steps.len() {
-        let mut fewer = steps.clone();
-        fewer.remove(at);
-        match differs(f, &fewer).await {
-            Some(_) => (steps, at) = (fewer, 0),
-            None => at += 1,
-        }
-    }
-    steps
-}
-
 #[test]
 fn any_history_is_as_on_paper() {
     on_both(async |f| {
         for seed in 1..=20 {
             let steps = made_up(seed, 40);
             if differs(&f, &steps).await.is_some() {
-                let steps = shrunk(&f, steps).await;
+                let steps = shrunk(steps, async |steps| differs(&f, steps).await).await;
                 panic!("seed {seed}: {steps:?}: {:?}", differs(&f, &steps).await);
             }
         }
