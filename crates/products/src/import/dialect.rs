@@ -254,9 +254,9 @@ impl Columns {
         self.position(field).map(|column| self.name(column))
     }
 
-    /// The name of the column of a field, by the field's number.
-    pub fn name_at(&self, field: usize) -> Option<String> {
-        self.at.get(field).copied().flatten().map(|column| self.name(column))
+    /// The names of the columns, by the numbers of their fields.
+    pub fn names_of_fields(&self) -> [Option<String>; FIELDS] {
+        self.at.map(|column| column.map(|column| self.name(column)))
     }
 
     /// Named values: their columns and names.

@@ -68,8 +68,8 @@ pub async fn run<R: Read + Send>(
     mut rows: ProductRows<R>,
     watch: &mut dyn Watch,
 ) -> Result<Summary, Interrupted> {
-    let names: HashMap<usize, String> = field_names(&rows);
-    let column = move |field: Field| names.get(&(field as usize)).cloned();
+    let names = rows.columns().names_of_fields();
+    let column = move |field: Field| names[field as usize].clone();
     let unique_skus =
         products.unique_skus().await.map_err(|error| Interrupted { row: 1, handle: String::new(), error })?;
     let importer = Importer { products, owner, options, column: Box::new(column), unique_skus };
@@ -101,11 +101,6 @@ pub async fn run<R: Read + Send>(
     import.exchange().await?;
     import.tell_repeats();
     Ok(Summary { report: rows.report(), ..import.summary })
-}
-
-fn field_names<R: Read>(rows: &ProductRows<R>) -> HashMap<usize, String> {
-    let columns = rows.columns();
-    (0..=Field::SeoDescription as usize).filter_map(|field| Some((field, columns.name_at(field)?))).collect()
 }
 
 fn bytes(product: &ImportedProduct) -> usize {
