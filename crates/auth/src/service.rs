@@ -279,12 +279,12 @@ impl Auth {
         }
     }
 
-    /// Deletes up to `limit` sessions whose time is over; returns how many.
+    /// Deletes up to `limit` sessions whose time was over at `time`; returns how many.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub async fn sweep_sessions(&self, limit: i64) -> Result<u64, Error> {
-        Ok(self.store.sweep_sessions(self.context.now(), limit).await?)
+    pub async fn sweep_sessions(&self, time: Timestamp, limit: i64) -> Result<u64, Error> {
+        Ok(self.store.sweep_sessions(time, limit).await?)
     }
 
     async fn create_account(&self, username: &str, email: &str, password: &str, role: Role) -> Result<Account, Error> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter as HttpPrinter};
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -35,6 +35,12 @@ impl Timestamp {
 
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_microsecond()))
+    }
+
+    /// In the form of HTTP's `Date` (RFC 9110 §5.6.7); nothing of a time that it cannot write.
+    pub fn to_http(self) -> Option<String> {
+        static HTTP: HttpPrinter = HttpPrinter::new();
+        HTTP.timestamp_to_rfc9110_string(&jiff::Timestamp::from_microsecond(self.0).ok()?).ok()
     }
 
     /// From the form of HTTP's `Date`: `Fri, 27 Nov 2026 16:44:58 GMT`.
@@ -96,6 +102,7 @@ mod tests {
         let date = Timestamp::parse_http("Sun, 23 Nov 2025 01:11:06 GMT");
         assert_eq!(date.map(Timestamp::to_rfc3339_millis), Some("2025-11-23T01:11:06.000Z".into()));
         assert_eq!(Timestamp::parse_http("yesterday"), None);
+        assert_eq!(date.and_then(Timestamp::to_http).as_deref(), Some("Sun, 23 Nov 2025 01:11:06 GMT"));
     }
 
     #[test]

@@ -17,6 +17,12 @@ impl Context {
         Self { clock, ids: Arc::default() }
     }
 
+    /// As this one, but with the time of that clock.
+    #[must_use]
+    pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ids: Arc::clone(&self.ids) }
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -1,5 +1,6 @@
 //! The outside world, one module each: databases, HTTP, services in other processes, idempotency, logs. Services build on it and never reach around it.
 
+pub mod clock;
 pub mod db;
 pub mod feed;
 pub mod files;

@@ -191,7 +191,13 @@ impl App {
         outbox.oldest_age_seconds.set(age as f64 / 1e6);
     }
 
-    /// Whether every database answers.
+    /// # Errors
+    /// `Clock` when this process's clock is too far from a database's for requests to be answered.
+    pub fn check_clocks(&self) -> Result<(), StoreError> {
+        self.databases().try_for_each(Database::check_clock)
+    }
+
+    /// Whether every database answers, and has about the time of this process.
     pub async fn ready(&self) -> Result<(), StoreError> {
         ready(self.databases()).await
     }

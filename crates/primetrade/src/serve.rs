@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
+use platform::db::StoreError;
 use platform::http::lanes::Lanes;
 use platform::http::server::{self, Protocols};
 use platform::internal::STATEMENT;
@@ -160,8 +161,11 @@ fn health(state: Probes) -> Router {
         let doubt = shown.and_then(|(statement, envoy)| envoy.verify(statement, &method, uri.path()).err());
         match doubt {
             Some(doubt) => doubt.into_response(),
-            None if *state.ready.borrow() => "ok\n".into_response(),
-            None => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+            None if !*state.ready.borrow() => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+            None if state.app.check_clocks().is_err() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "its clock is wrong\n").into_response()
+            }
+            None => "ok\n".into_response(),
         }
     };
     Router::new().route("/internal/health", get(look)).with_state(state)
@@ -184,8 +188,12 @@ async fn readyz(State(state): State<Probes>) -> (StatusCode, &'static str) {
     match state.app.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
-            tracing::warn!(event = "readiness.failed", error = %error, "a database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "a database does not answer\n")
+            tracing::warn!(event = "readiness.failed", error = %error, "a database is not as it should be");
+            let why = match error {
+                StoreError::Clock(_) => "the clock of this machine is not that of a database\n",
+                _ => "a database does not answer\n",
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, why)
         }
     }
 }

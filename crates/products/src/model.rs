@@ -23,7 +23,7 @@ pub use edit::{Edit, description_fits};
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
-pub use reservation::{Basket, End, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl};
+pub use reservation::{Basket, End, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl, latest_end};
 pub use stock::{
     Cause, ChangedStock, Crossing, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units,
     check_threshold,

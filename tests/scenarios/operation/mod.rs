@@ -1,7 +1,9 @@
 //! What operators rely on: probes, logs, an orderly end, and nothing lost at a disorderly one.
 
+mod clocks;
 mod disk_full;
 mod durability;
+mod hung_database;
 mod logs;
 mod metrics;
 mod probes;

@@ -10,6 +10,7 @@
 )]
 
 pub mod client;
+pub mod clock;
 pub mod contract;
 pub mod metrics;
 mod output;

@@ -79,6 +79,22 @@ impl Cluster {
         self.have("start");
     }
 
+    /// Stops all of its processes where they are, as a machine does that hangs: connections stay, and nothing is answered.
+    ///
+    /// # Panics
+    /// When they cannot be stopped.
+    pub fn freeze(&mut self) {
+        self.have("freeze");
+    }
+
+    /// Has them go on.
+    ///
+    /// # Panics
+    /// When they cannot.
+    pub fn thaw(&mut self) {
+        self.have("thaw");
+    }
+
     fn have(&mut self, what: &str) {
         let wishes = self.watchdog.shell().stdin.as_mut().expect("stdin is a pipe");
         writeln!(wishes, "{what}").expect("the watchdog listens");
@@ -101,7 +117,9 @@ fn cluster() -> &'static Cluster {
 const SCRIPT: &str = r#"
 binaries=$1 port=$2
 folder=$(mktemp -d "$3/primetrade-postgres-XXXXXX") || exit 1
+family() { head -n 1 "$folder/data/postmaster.pid" && cat "/proc/$(head -n 1 "$folder/data/postmaster.pid")"/task/*/children; }
 finish() {
+    thaw 2>/dev/null
     "$binaries/pg_ctl" -D "$folder/data" -m immediate -s stop >/dev/null 2>&1
     rm -rf "$folder"
 }
@@ -113,6 +131,8 @@ start() {
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
         -c fsync=off -c full_page_writes=off"
 }
+freeze() { kill -STOP $(family); }
+thaw() { kill -CONT $(family); }
 stop() { run "$binaries/pg_ctl" -D "$folder/data" -m fast -w -t 60 stop; }
 start
 echo ready

@@ -100,6 +100,12 @@ impl Deployment {
         self
     }
 
+    /// Sets a variable of the environment by its whole name.
+    pub(crate) fn variable(mut self, name: &str, value: OsString) -> Self {
+        self.settings.push((name.into(), value));
+        self
+    }
+
     /// Adds an argument to `primetrade serve`.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {

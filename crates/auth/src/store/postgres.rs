@@ -70,7 +70,7 @@ impl Store for PostgresStore {
     }
 
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError> {
-        Ok(self.execute(sql::REHASH, &[&new, &account_id, &old]).await? == 1)
+        Ok(self.0.execute(sql::REHASH, &[&new, &account_id, &old]).await? == 1)
     }
 
     async fn change_account(&self, change: AccountChange, effects: Effects) -> Result<bool, StoreError> {
@@ -161,7 +161,7 @@ impl Store for PostgresStore {
     }
 
     async fn erased(&self, account_id: Uuid) -> Result<(), StoreError> {
-        self.execute(sql::ERASED, &[&account_id]).await.map(drop)
+        self.0.execute(sql::ERASED, &[&account_id]).await.map(drop)
     }
 
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError> {
@@ -173,18 +173,9 @@ impl Store for PostgresStore {
     }
 
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
-        let tokens = self.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
-        let sessions = self.execute(sql::SWEEP, &[&before.0, &limit]).await?;
+        let tokens = self.0.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
+        let sessions = self.0.execute(sql::SWEEP, &[&before.0, &limit]).await?;
         Ok(tokens.max(sessions))
-    }
-}
-
-impl PostgresStore {
-    /// One statement that is a transaction by itself. It appends no event, so nobody needs waking.
-    async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
-        let connection = self.0.connection().await?;
-        let statement = connection.prepare_cached(sql).await?;
-        Ok(connection.execute(&statement, params).await?)
     }
 }
 

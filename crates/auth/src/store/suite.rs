@@ -15,7 +15,7 @@ use crate::events::{self, Ended};
 use crate::model::{Account, AccountFilter, AccountKind, OneTimeToken, Purpose, Session, UsedBy};
 use crate::tokens::Audience;
 
-pub const LIMITS: Limits = Limits { pool_size: 4, shared_connections: 1 };
+pub const LIMITS: Limits = Limits { pool_size: 4, shared_connections: 1, ..Limits::DEFAULT };
 
 #[tokio::test]
 async fn on_sqlite() {

@@ -143,7 +143,7 @@ fn tasks() -> WriteTasks {
 }
 
 async fn database(folder: &Path, service: &'static str, migrations: &platform::db::migrate::Migrations) -> Database {
-    let limits = Limits { pool_size: 2, shared_connections: 1 };
+    let limits = Limits { pool_size: 2, shared_connections: 1, ..Limits::DEFAULT };
     let database = Database::open(&DatabaseUrl::Sqlite(folder.join("data")), service, limits).await.unwrap();
     database.migrate(migrations).await.unwrap();
     database

@@ -36,6 +36,8 @@ pub struct Account {
     pub may_migrate: bool,
     /// Connections that the server takes at most, of all who use it.
     pub max_connections: i64,
+    /// Microseconds by which the clock of this machine is ahead of the server's.
+    pub clock_ahead: i64,
 }
 
 /// Whether a file is whole.

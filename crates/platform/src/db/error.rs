@@ -14,6 +14,9 @@ pub enum StoreError {
     /// a commit: then nobody here knows.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The clocks of this process and of the database are apart: by how much, in words.
+    #[error("this machine's clock is {0} of its database's")]
+    Clock(String),
     /// The database broke a deadlock by undoing this transaction; another try may succeed.
     #[error("undone by the database: {0}")]
     Undone(String),
@@ -34,6 +37,11 @@ pub enum StoreError {
 impl StoreError {
     pub fn corrupt(table: &'static str, column: &'static str, row: impl ToString, detail: impl ToString) -> Self {
         StoreError::Corrupt { table, column, row: row.to_string(), detail: detail.to_string() }
+    }
+
+    /// The database did not answer while it was waited for. What it was asked to do may be done or not.
+    pub(super) fn late() -> Self {
+        StoreError::Unavailable("the database did not answer in time".into())
     }
 
     /// Whether the named uniqueness rule refused the write.

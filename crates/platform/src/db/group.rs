@@ -2,7 +2,7 @@
 //! of its round trip and flush. A write that is alone goes at once.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -43,29 +43,33 @@ type Waiting<W> = (W, Reply<W>);
 /// Takes writes from many tasks and runs them in groups.
 pub struct Groups<W> {
     queue: mpsc::Sender<Waiting<W>>,
+    timeout: Duration,
 }
 
 impl<W: Send + Sync + 'static> Groups<W> {
-    /// Starts the lanes; they end when this is dropped.
-    pub fn start(writer: impl WriteGroup<Write = W>) -> Self {
+    /// Starts the lanes; they end when this is dropped. A write is waited for as long as `timeout`, what goes before it included.
+    pub fn start(writer: impl WriteGroup<Write = W>, timeout: Duration) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (writer, waiting) = (Arc::new(writer), Arc::new(Mutex::new(waiting)));
         for _ in 0..LANES {
             tokio::spawn(run_lane(Arc::clone(&writer), Arc::clone(&waiting)));
         }
-        Self { queue }
+        Self { queue, timeout }
     }
 
     /// Returns the write, as it was written, after the commit of its group.
     ///
     /// # Errors
-    /// What refused this very write (the others of its group are then written without it); `Unavailable`; `Overloaded` when
-    /// too many wait.
+    /// What refused this very write (the others of its group are then written without it); `Unavailable`, also when the time is up:
+    /// it may then be written or not; `Overloaded` when too many wait.
     pub async fn write(&self, write: W) -> Result<W, StoreError> {
         let started = Instant::now();
         let (reply, answer) = oneshot::channel();
         self.queue.try_send((write, reply)).map_err(|_| StoreError::Overloaded("database writes"))?;
-        let result = answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the write was dropped".into())));
+        let result = match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(StoreError::Unavailable("the write was dropped".into()))),
+            Err(_) => Err(StoreError::late()),
+        };
         // The queries of its group are counted by themselves.
         scope::record_wait(started.elapsed());
         result

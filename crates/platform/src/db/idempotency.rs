@@ -6,6 +6,7 @@ use tokio_postgres::types::ToSql;
 
 use super::StoreError;
 use super::postgres::{Postgres, Statement};
+use crate::postgres_now;
 use crate::idempotency::{Answered, Claim, Stored};
 
 /// The rule that refuses a second claim, named alike on both databases.
@@ -13,7 +14,7 @@ pub const CONFLICT: &str = "idempotency.scope";
 
 /// Takes a key that is free, or whose time is over; otherwise no row changes.
 macro_rules! claim {
-    ($values:literal, $now:literal) => {
+    ($values:literal, $now:expr) => {
         concat!(
             "insert into idempotency (scope, fingerprint, status, body, subject, version, expires_at) ",
             $values,
@@ -31,10 +32,16 @@ const CLAIM_POSTGRES: &str = claim!(
      from unnest($1::bytea[], $2::bytea[], $3::integer[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], \
        $8::bigint[]) as claims (scope, fingerprint, status, body, subject, version, expires_at, lock) \
      where pg_try_advisory_xact_lock(lock)",
-    "$9"
+    postgres_now!()
 );
-const FIND: &str =
-    "select fingerprint, status, body, subject, version from idempotency where scope = $1 and expires_at > $2";
+macro_rules! find {
+    ($now:expr) => {
+        concat!("select fingerprint, status, body, subject, version from idempotency where scope = $1 and expires_at > ", $now)
+    };
+}
+const FIND_SQLITE: &str = find!("$2");
+/// By the database's clock, as it claims: a process whose clock leaps must not find a key free that is not.
+const FIND_POSTGRES: &str = find!(postgres_now!());
 const SWEEP: &str = "delete from idempotency where scope in \
     (select scope from idempotency where expires_at <= $1 order by expires_at limit $2)";
 
@@ -68,7 +75,6 @@ pub(super) struct ClaimColumns<'a> {
     versions: Vec<i64>,
     expiries: Vec<i64>,
     locks: Vec<i64>,
-    now: i64,
 }
 
 impl<'a> ClaimColumns<'a> {
@@ -81,7 +87,6 @@ impl<'a> ClaimColumns<'a> {
         self.versions.push(answered.version);
         self.expiries.push(answered.claim.expires_at().0);
         self.locks.push(answered.claim.lock_key());
-        self.now = self.now.max(answered.claim.now.0);
     }
 
     pub fn statement(&self) -> Option<Statement<'_>> {
@@ -94,7 +99,6 @@ impl<'a> ClaimColumns<'a> {
             &self.versions,
             &self.expiries,
             &self.locks,
-            &self.now,
         ];
         let claims = self.scopes.len();
         (claims > 0).then(|| Statement::new(CLAIM_POSTGRES, columns).affecting(claims, CONFLICT))
@@ -102,7 +106,7 @@ impl<'a> ClaimColumns<'a> {
 }
 
 pub(super) fn find_sqlite(connection: &Connection, claim: &Claim) -> Result<Option<Stored>, StoreError> {
-    let mut statement = connection.prepare_cached(FIND)?;
+    let mut statement = connection.prepare_cached(FIND_SQLITE)?;
     let row = statement.query_row(params![claim.scope, claim.now.0], |row| {
         Ok(Stored {
             fingerprint: row.get(0)?,
@@ -117,7 +121,7 @@ pub(super) fn find_sqlite(connection: &Connection, claim: &Claim) -> Result<Opti
 
 pub(super) async fn find_postgres(db: &Postgres, claim: &Claim) -> Result<Option<Stored>, StoreError> {
     let scope: &[u8] = &claim.scope;
-    let Some(row) = db.query_opt(FIND, &[&scope, &claim.now.0]).await? else {
+    let Some(row) = db.query_opt(FIND_POSTGRES, &[&scope]).await? else {
         return Ok(None);
     };
     let status: i32 = row.get(1);
@@ -131,5 +135,5 @@ pub(super) fn sweep_sqlite(connection: &Connection, now: Timestamp, limit: i64) 
 }
 
 pub(super) async fn sweep_postgres(db: &Postgres, now: Timestamp, limit: i64) -> Result<u64, StoreError> {
-    Ok(db.connection().await?.execute(SWEEP, &[&now.0, &limit]).await?)
+    db.execute(SWEEP, &[&now.0, &limit]).await
 }

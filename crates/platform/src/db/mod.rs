@@ -19,13 +19,25 @@ pub(crate) mod tests;
 mod url;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use effects::{EffectColumns, Effects, EffectsOf};
 pub use error::StoreError;
 pub use url::DatabaseUrl;
 
+use kernel::{Clock, Timestamp};
 use migrate::Migrations;
 use tokio::sync::watch;
+
+use crate::clock::{self, StoreClock};
+
+/// The time by PostgreSQL's own clock, in microseconds since the epoch: SQL.
+#[macro_export]
+macro_rules! postgres_now {
+    () => {
+        "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+    };
+}
 
 /// Bounds of one service's use of its database.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +46,19 @@ pub struct Limits {
     pub pool_size: usize,
     /// PostgreSQL connections that point reads share, pipelined.
     pub shared_connections: usize,
+    /// How long one read is waited for, and one write with all that belongs into its transaction.
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
+}
+
+impl Limits {
+    /// Those of the settings' defaults.
+    pub const DEFAULT: Limits = Limits {
+        pool_size: 16,
+        shared_connections: 2,
+        read_timeout: Duration::from_secs(2),
+        write_timeout: Duration::from_secs(5),
+    };
 }
 
 /// The open database of one service.
@@ -54,12 +79,63 @@ impl Database {
                 let folder = folder.clone();
                 let open = move || sqlite::Sqlite::open(&folder, service, limits);
                 let opened = tokio::task::spawn_blocking(open).await;
-                let sqlite = opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
-                Ok(Database::Sqlite(Arc::new(sqlite)))
+                let sqlite = Arc::new(opened.map_err(|error| StoreError::Unavailable(error.to_string()))??);
+                let weak = Arc::downgrade(&sqlite);
+                tokio::spawn(keep_time(move || weak.upgrade().map(Database::Sqlite)));
+                Ok(Database::Sqlite(sqlite))
             }
             DatabaseUrl::Postgres(url) => {
-                Ok(Database::Postgres(Arc::new(postgres::Postgres::open(url, service, limits).await?)))
+                let postgres = Arc::new(postgres::Postgres::open(url, service, limits).await?);
+                let weak = Arc::downgrade(&postgres);
+                tokio::spawn(keep_time(move || weak.upgrade().map(Database::Postgres)));
+                Ok(Database::Postgres(postgres))
             }
+        }
+    }
+
+    /// Its clock, as this process reads it.
+    pub fn clock(&self) -> &Arc<StoreClock> {
+        match self {
+            Database::Sqlite(sqlite) => &sqlite.clock,
+            Database::Postgres(postgres) => &postgres.clock,
+        }
+    }
+
+    /// The time by its clock, read now.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn time(&self) -> Result<Timestamp, StoreError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.read_clock().await?,
+            Database::Postgres(postgres) => postgres.read_clock().await?,
+        }
+        Ok(self.clock().now())
+    }
+
+    /// The time, read now, before which what has expired may be deleted; none while the clock of this process is in doubt.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sweep_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let time = self.time().await?;
+        Ok((!self.clock().differs()).then_some(time))
+    }
+
+    /// Whether jobs may be taken. Beside SQLite nobody's clock counts but that of this process, which goes on without leaps.
+    pub fn may_lease(&self) -> bool {
+        matches!(self, Database::Sqlite(_)) || !self.clock().differs()
+    }
+
+    /// # Errors
+    /// `Clock` when the clocks of this process and of the database are too far apart for requests to be answered.
+    pub fn check_clock(&self) -> Result<(), StoreError> {
+        let ahead = self.clock().ahead();
+        match self {
+            Database::Postgres(_) if ahead.unsigned_abs() > clock::TOLERANCE.as_micros() as u64 => {
+                Err(StoreError::Clock(clock::words(ahead)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -112,7 +188,7 @@ impl Database {
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn measure(&self) -> Result<(i64, Option<kernel::Timestamp>), StoreError> {
+    pub async fn measure(&self) -> Result<(i64, Option<Timestamp>), StoreError> {
         match self {
             Database::Sqlite(sqlite) => {
                 sqlite.measure();
@@ -160,7 +236,7 @@ impl Database {
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn sweep_idempotency(&self, now: kernel::Timestamp, limit: i64) -> Result<u64, StoreError> {
+    pub async fn sweep_idempotency(&self, now: Timestamp, limit: i64) -> Result<u64, StoreError> {
         match self {
             Database::Sqlite(sqlite) => sqlite.write(move |c| idempotency::sweep_sqlite(c, now, limit)).await,
             Database::Postgres(postgres) => idempotency::sweep_postgres(postgres, now, limit).await,
@@ -194,5 +270,15 @@ impl Database {
             Database::Sqlite(sqlite) => sqlite.read_point(|c| idempotency::find_sqlite(c, claim)),
             Database::Postgres(postgres) => idempotency::find_postgres(postgres, claim).await,
         }
+    }
+}
+
+/// Reads a database's clock again and again, for as long as the database is there.
+async fn keep_time(database: impl Fn() -> Option<Database>) {
+    loop {
+        tokio::time::sleep(clock::READING).await;
+        let Some(database) = database() else { return };
+        // One that does not answer is told of by whoever needs it.
+        let _ = database.time().await;
     }
 }

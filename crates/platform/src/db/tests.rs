@@ -33,7 +33,6 @@ const COUNTERS: Migrations = Migrations {
     ],
     additions: &[],
 };
-const LIMITS: Limits = Limits { pool_size: 16, shared_connections: 2 };
 const STEP: &str = "update counters set value = value + 1 where id = $1 returning value";
 
 /// Both databases, empty and migrated. The folder lives as long as the SQLite one.
@@ -58,7 +57,7 @@ pub(crate) async fn both_of(migrations: &Migrations) -> (TempDir, [(DatabaseUrl,
 }
 
 pub(crate) async fn open(url: &DatabaseUrl) -> Database {
-    Database::open(url, "counters", LIMITS).await.unwrap()
+    Database::open(url, "counters", Limits::DEFAULT).await.unwrap()
 }
 
 pub(crate) fn run<F: Future>(test: F) -> F::Output {

@@ -4,6 +4,7 @@ mod activity;
 pub mod body;
 pub mod caller;
 pub mod conditional;
+mod date;
 mod framing;
 pub mod header;
 pub mod idempotency;

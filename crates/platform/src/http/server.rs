@@ -22,6 +22,7 @@ use tower::Service as _;
 
 use super::ClientAddress;
 use super::activity::{self, Activity, HEAD, PATIENCE, Watched};
+use super::date;
 use super::lanes::Lanes;
 use super::preface::Begun;
 
@@ -250,6 +251,7 @@ impl Server {
             let (server, switching) = (Arc::clone(&server), Arc::clone(&activity));
             let answered = server.router.clone().call(request);
             activity.during(answered.map_ok(move |mut response| {
+                date::put(response.headers_mut());
                 if http1 {
                     server.part(&mut response, connect, &switching);
                 }

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use axum::http::HeaderValue;
 use futures_util::future::join_all;
 use kernel::event::EventHead;
-use kernel::{Actor, Error, Event};
+use kernel::{Actor, Error, Event, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::{Done, Failed, Lease, Priority, Queue, Record, Work, subject};
+use super::{Done, Failed, Lease, MAX_PAUSE, Priority, Queue, Record, Work, subject};
 use crate::Context;
 use crate::context::random_u64;
 use crate::db::jobs::Left;
@@ -32,7 +32,7 @@ const LONG_POLL: Duration = Duration::from_secs(5);
 const COALESCE: Duration = Duration::from_millis(20);
 /// How long it may take to give back what was cut off.
 const GIVE_BACK: Duration = Duration::from_secs(2);
-/// How often it is made sure that a periodic job is there, and due in time.
+/// How often it is made sure that periodic jobs are there, and all are due in time.
 const ENSURE: Duration = Duration::from_secs(300);
 /// Characters that are kept of why an attempt failed.
 const MAX_ERROR: usize = 500;
@@ -271,10 +271,12 @@ async fn renew(shared: Arc<Shared>) {
 impl Shared {
     /// Takes up to so many due jobs, those of the highest priority first.
     async fn take(&self, line: &Line, places: usize, ensured: &mut Option<Instant>) -> Result<Vec<Record>, Error> {
+        if !self.database.may_lease() {
+            return Ok(Vec::new());
+        }
         let (queue, now) = (line.queue.name, self.context.now());
-        if let Some(period) = line.period.filter(|_| ensured.is_none_or(|at| at.elapsed() > ENSURE)) {
-            let latest = now.after(period.max(self.lease));
-            self.database.ensure_periodic_job(self.context.id()?, queue, micros(period), now, latest).await?;
+        if ensured.is_none_or(|at| at.elapsed() > ENSURE) {
+            self.ensure(queue, line.period, now).await?;
             *ensured = Some(Instant::now());
         }
         let mut taken = Vec::new();
@@ -291,6 +293,24 @@ impl Shared {
             }
         }
         Ok(taken)
+    }
+
+    /// Makes sure that a periodic job is there, and that no job is due later than it can be.
+    async fn ensure(&self, queue: &'static str, period: Option<Duration>, now: Timestamp) -> Result<(), Error> {
+        let latest = now.after(period.unwrap_or(2 * MAX_PAUSE).max(self.lease));
+        match period {
+            Some(period) => {
+                let id = self.context.id()?;
+                self.database.ensure_periodic_job(id, queue, micros(period), now, latest).await?;
+            }
+            None => {
+                let hastened = self.database.hasten_jobs(queue, now, latest).await?;
+                if hastened > 0 {
+                    tracing::warn!(event = "jobs.hastened", queue, hastened, "jobs were put off by a clock that was ahead");
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn claim(&self, queue: &'static str, priority: Priority, limit: i64) -> Result<Vec<Record>, StoreError> {

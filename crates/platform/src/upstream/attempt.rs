@@ -47,8 +47,10 @@ pub enum Why {
     Unreachable,
     /// The connection broke.
     Broken,
-    /// The instance was found hung.
+    /// The instance was found hung, and another can be asked.
     Abandoned,
+    /// The instance was found hung, and nobody else can be asked.
+    Hung,
     /// The call's time is over.
     Deadline,
     /// The instance answered that our statement is no good, and did nothing.
@@ -93,8 +95,8 @@ impl Template {
     }
 }
 
-/// Asks one instance. A call that may be made twice is given up when the instance is found hung, if it `leaves`: there must be
-/// somewhere else to go.
+/// Asks one instance, until it is found hung: what it does not answer then, it does not answer in time. A call that may be made twice
+/// goes on elsewhere, if it `leaves`: there must be somewhere else to go.
 pub async fn attempt(
     instance: &Arc<Instance>,
     template: &Template,
@@ -106,18 +108,13 @@ pub async fn attempt(
     let mut call = InFlight::begin(instance, began);
     let mut hung = pin!(instance.hung.notified());
     let mut answer = pin!(instance.calls.send(&instance.target, template));
-    let mut may_leave = repeatable;
-    let result = loop {
-        tokio::select! {
-            biased;
-            answer = answer.as_mut() => break answer,
-            () = deadline.as_mut() => break Err(Failure { sent: true, why: Why::Deadline }),
-            () = hung.as_mut(), if may_leave => {
-                if leaves() {
-                    break Err(Failure { sent: true, why: Why::Abandoned });
-                }
-                may_leave = false;
-            }
+    let result = tokio::select! {
+        biased;
+        answer = answer.as_mut() => answer,
+        () = deadline.as_mut() => Err(Failure { sent: true, why: Why::Deadline }),
+        () = hung.as_mut() => {
+            let why = if repeatable && leaves() { Why::Abandoned } else { Why::Hung };
+            Err(Failure { sent: true, why })
         }
     };
     let now = Instant::now();
@@ -168,7 +165,7 @@ impl Why {
             Self::Refused => "connection_refused",
             Self::Unreachable => "connection_timeout",
             Self::Broken => "connection_reset",
-            Self::Abandoned => "abandoned",
+            Self::Abandoned | Self::Hung => "abandoned",
             Self::Deadline => "timeout",
             Self::Disbelieved(_) => "disbelieved",
             Self::Other => "_OTHER",
@@ -210,11 +207,11 @@ impl Failure {
             // Over HTTP/2 many calls wait for one connection. It is for the call that tried to make it to tell why there is none.
             Why::Other if !self.sent => {}
             Why::Other => instance.failed(Health::Failing),
-            Why::Abandoned => {}
+            Why::Abandoned | Why::Hung => {}
             Why::Deadline if took < PATIENCE || instance.answered_since(began) => {}
             Why::Deadline => instance.failed(Health::Hung),
         }
-        if matches!(self.why, Why::Unreachable | Why::Abandoned | Why::Deadline) {
+        if matches!(self.why, Why::Unreachable | Why::Abandoned | Why::Hung | Why::Deadline) {
             instance.load.measure(began + took, took);
         }
     }

@@ -76,7 +76,7 @@ fn found(failure: Failure) -> Health {
     match failure.why {
         Why::Refused => Health::Refused,
         Why::Disbelieved(_) => Health::Disbelieves,
-        Why::Unreachable | Why::Abandoned | Why::Deadline => Health::Hung,
+        Why::Unreachable | Why::Abandoned | Why::Hung | Why::Deadline => Health::Hung,
         // Over HTTP/2, the second look waits for the connection that the first one tries to make.
         Why::Other if !failure.sent => Health::Hung,
         Why::Broken | Why::Other => Health::Failing,

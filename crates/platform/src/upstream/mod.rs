@@ -280,7 +280,7 @@ impl Shared {
                 span.answered(answer.status());
                 Ok(answer.map(|body| Body::new(Counted::new(body, in_flight, place))))
             }
-            Err(Failure { why: Why::Deadline | Why::Abandoned, .. }) => Err(self.unavailable("did not answer in time")),
+            Err(Failure { why: Why::Deadline | Why::Abandoned | Why::Hung, .. }) => Err(self.unavailable("did not answer in time")),
             Err(Failure { why: Why::Disbelieved(doubt), .. }) => Err(doubt.refusal(self.name)),
             Err(_) => Err(self.unavailable("cannot be reached")),
         }
@@ -308,7 +308,7 @@ impl Shared {
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };
-            let may = (call.repeatable || !failure.sent) && failure.why != Why::Deadline;
+            let may = (call.repeatable || !failure.sent) && !matches!(failure.why, Why::Deadline | Why::Hung);
             if is_last || !may {
                 return Err(failure);
             }

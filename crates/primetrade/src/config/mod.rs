@@ -76,6 +76,8 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// The more privileged PostgreSQL account of migrations, if there is one.
     pub migrate_url: Option<DatabaseUrl>,
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
     /// Connections per service for transactions.
     pub pool_size: usize,
     /// Connections per service that reads share.
@@ -233,6 +235,8 @@ impl Config {
             database: Database {
                 url: DatabaseUrl::Sqlite(PathBuf::new()),
                 migrate_url: None,
+                read_timeout: Duration::ZERO,
+                write_timeout: Duration::ZERO,
                 pool_size: 0,
                 shared_connections: 0,
             },

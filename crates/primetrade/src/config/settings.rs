@@ -149,6 +149,20 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| put(&mut config.database.migrate_url, value::optional(text, value::postgres)),
     },
     Setting {
+        key: "database.read_timeout",
+        default: "2 s",
+        doc: "Longest time that one read waits for its database; then its request is answered 503.",
+        secret: false,
+        apply: |config, text| put(&mut config.database.read_timeout, value::duration(text, SECOND / 10..=HOUR)),
+    },
+    Setting {
+        key: "database.write_timeout",
+        default: "5 s",
+        doc: "Longest time that one write waits for its database, with all that belongs to its transaction.",
+        secret: false,
+        apply: |config, text| put(&mut config.database.write_timeout, value::duration(text, SECOND / 10..=HOUR)),
+    },
+    Setting {
         key: "database.pool_size",
         default: "16",
         doc: "PostgreSQL connections for transactions, for each service.",

@@ -33,13 +33,14 @@ impl About {
     }
 }
 
-/// Whether every database answers.
+/// Whether every database answers, and has about the time of this process.
 ///
 /// # Errors
-/// `Unavailable`.
+/// `Unavailable`, `Clock`.
 pub async fn ready(databases: impl Iterator<Item = &Database>) -> Result<(), StoreError> {
     for database in databases {
         database.ping().await?;
+        database.check_clock()?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth::{Auth, AuthSettings, MAILS};
 use axum::Router;
 
-use super::data::{SWEEP, ServiceData, sweep};
+use super::data::{SWEEP, ServiceData};
 use super::{Deps, Purpose};
 use crate::Failure;
 use crate::mail_sink::MailSink;
@@ -30,15 +30,15 @@ impl AuthRole {
             throttle: config.limits.enabled,
             mails: config.mail.sink.is_some(),
         };
-        let service = Auth::start(settings, data.database.clone(), deps.context.clone(), deps.tasks.clone())?;
+        let service = Auth::start(settings, data.database.clone(), data.context.clone(), deps.tasks.clone())?;
         Ok(Self { service, data, mail_sink: config.mail.sink.clone() })
     }
 
     pub fn start(&self) {
         let auth = Arc::clone(&self.service);
-        let sessions = sweep(move |rows| {
+        let sessions = self.data.sweep(move |time, rows| {
             let auth = Arc::clone(&auth);
-            async move { auth.sweep_sessions(rows).await }
+            async move { auth.sweep_sessions(time, rows).await }
         });
         let mut runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
         if let Some(folder) = self.mail_sink.clone() {

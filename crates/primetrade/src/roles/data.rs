@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use kernel::Error;
+use kernel::{Error, Timestamp};
 use platform::Context;
 use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Limits, StoreError};
@@ -17,12 +17,15 @@ use crate::Failure;
 
 /// How often what has expired is deleted.
 pub const SWEEP: Duration = Duration::from_secs(60);
+/// How long a command waits for its database: whoever started it sees that it does.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct ServiceData {
     pub database: Database,
     /// `/auth`, as its events name the service.
     source: &'static str,
-    context: Context,
+    /// With the time of the database.
+    pub context: Context,
     tries: usize,
     pause: Duration,
     patience: Duration,
@@ -42,8 +45,15 @@ impl ServiceData {
     ) -> Result<Self, Failure> {
         let service = source.trim_start_matches('/');
         let settings = &deps.config.database;
-        let limits = Limits { pool_size: settings.pool_size, shared_connections: settings.shared_connections };
+        let patience = if deps.purpose == Purpose::Command { PATIENCE } else { Duration::ZERO };
+        let limits = Limits {
+            pool_size: settings.pool_size,
+            shared_connections: settings.shared_connections,
+            read_timeout: settings.read_timeout.max(patience),
+            write_timeout: settings.write_timeout.max(patience),
+        };
         let database = Database::open(url, service, limits).await?;
+        deps.clock.follow(database.clock());
         match (deps.purpose, &settings.migrate_url) {
             (Purpose::Serve { migrate: false }, _) => database.require_current(migrations).await?,
             // It leads to the common database, not to one that a service has of its own.
@@ -52,10 +62,11 @@ impl ServiceData {
             }
             _ => database.migrate(migrations).await?,
         }
+        let context = deps.context.with_clock(Arc::clone(database.clock()) as _);
         Ok(Self {
             database,
             source,
-            context: deps.context.clone(),
+            context,
             tries: deps.config.jobs.tries,
             pause: deps.config.jobs.pause,
             patience: deps.config.http.request_timeout,
@@ -65,12 +76,35 @@ impl ServiceData {
 
     /// Those who work on its jobs: on what every service has to do, until more is added.
     pub fn runner(&self) -> Runner {
-        let (database, context) = (self.database.clone(), self.context.clone());
-        let answers = sweep(move |rows| {
-            let (database, now) = (database.clone(), context.now());
-            async move { Ok(database.sweep_idempotency(now, rows).await?) }
+        let database = self.database.clone();
+        let answers = self.sweep(move |time, rows| {
+            let database = database.clone();
+            async move { Ok(database.sweep_idempotency(time, rows).await?) }
         });
         Runner::new(self.database.clone(), self.context.clone(), self.source).every("sweep-answers", SWEEP, answers)
+    }
+
+
+    /// Work that deletes what has expired by a time of the database, so many rows at once. Nothing is deleted while the clock of this process
+    /// is in doubt.
+    pub fn sweep<B, R>(&self, batch: B) -> impl Fn() -> BoxFuture<'static, Result<(), Error>> + use<B, R>
+    where
+        B: Fn(Timestamp, i64) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<u64, Error>> + Send + 'static,
+    {
+        /// Rows of one transaction: few enough never to hold up writers.
+        const ROWS: i64 = 500;
+        let (database, batch) = (self.database.clone(), Arc::new(batch));
+        move || {
+            let (database, batch) = (database.clone(), Arc::clone(&batch));
+            async move {
+                while let Some(time) = database.sweep_time().await?
+                    && batch(time, ROWS).await? == ROWS.unsigned_abs()
+                {}
+                Ok(())
+            }
+            .boxed()
+        }
     }
 
     /// A queue as the settings have it.
@@ -117,23 +151,5 @@ impl ServiceData {
     /// What other processes ask of it.
     pub fn internal(&self) -> Router {
         jobs::routes(self.service(), self.desk())
-    }
-}
-
-/// Deletes what has expired, a small batch at a time.
-pub fn sweep<R>(batch: impl Fn(i64) -> R + Send + Sync + 'static) -> impl Fn() -> BoxFuture<'static, Result<(), Error>>
-where
-    R: Future<Output = Result<u64, Error>> + Send + 'static,
-{
-    /// Rows of one transaction: few enough never to hold up writers.
-    const ROWS: i64 = 500;
-    let batch = Arc::new(batch);
-    move || {
-        let batch = Arc::clone(&batch);
-        async move {
-            while batch(ROWS).await? == ROWS.unsigned_abs() {}
-            Ok(())
-        }
-        .boxed()
     }
 }

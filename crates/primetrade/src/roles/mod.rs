@@ -23,8 +23,8 @@ pub use self::users::UsersRole;
 use std::sync::Arc;
 
 use ::gateway::EdgeSettings;
-use kernel::SystemClock;
 use platform::Context;
+use platform::clock::ProcessClock;
 use platform::internal::{Envoy, Peer};
 use platform::tasks::WriteTasks;
 use platform::upstream::{self, Balance, Upstream};
@@ -49,6 +49,8 @@ pub struct Deps {
     pub config: Config,
     pub roles: Roles,
     pub context: Context,
+    /// What `context` goes by.
+    pub clock: Arc<ProcessClock>,
     pub tasks: WriteTasks,
     pub purpose: Purpose,
     /// Signs what this process asks of others, and knows what they sign. A process that has all roles has nobody to speak with.
@@ -60,7 +62,8 @@ impl Deps {
     /// # Errors
     /// When the key that processes share cannot be read or made.
     pub fn new(config: &Config, roles: Roles, purpose: Purpose) -> Result<Self, Failure> {
-        let context = Context::new(Arc::new(SystemClock));
+        let clock = Arc::<ProcessClock>::default();
+        let context = Context::new(Arc::clone(&clock) as _);
         let envoy = match roles.are_alone(config) || purpose == Purpose::Command {
             true => None,
             false => Some(Arc::new(Envoy::open(&config.internal.key_file, context.clone())?)),
@@ -69,7 +72,7 @@ impl Deps {
         let upstream = |role| upstream::Settings { envoy: envoy.clone(), ..upstream_settings(config, role) };
         let upstreams = elsewhere.map(|role| (role, Upstream::start(upstream(role)))).collect();
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
-        Ok(Self { config: config.clone(), roles, context, tasks, purpose, envoy, upstreams })
+        Ok(Self { config: config.clone(), roles, context, clock, tasks, purpose, envoy, upstreams })
     }
 
     /// A service that runs elsewhere, as `from` asks it.

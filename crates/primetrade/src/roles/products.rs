@@ -20,7 +20,7 @@ impl ProductsRole {
     pub async fn create(deps: &Deps, accounts: Arc<dyn Accounts>) -> Result<Self, Failure> {
         let config = &deps.config;
         let data = ServiceData::open(deps, config.products_database(), "/products", &products::MIGRATIONS).await?;
-        let (database, context) = (data.database.clone(), deps.context.clone());
+        let (database, context) = (data.database.clone(), data.context.clone());
         let service = Products::new(database, context, deps.tasks.clone(), config.products.currency);
         Ok(Self { service, data, accounts })
     }

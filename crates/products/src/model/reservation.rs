@@ -16,6 +16,8 @@ pub const MAX_LINES: usize = 100;
 /// Seconds for which units are kept at a time, at most.
 pub const MAX_TTL: i64 = 3_600;
 const TTL: &str = "ttl_seconds";
+/// By how much a clock may be set back under a reservation.
+const SLACK: Duration = Duration::from_secs(2 * 60);
 /// How long units are kept at most, however often that is extended: else a buyer could keep them for good.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -189,6 +191,11 @@ impl Basket {
     }
 }
 
+/// No reservation that is held now ends later, unless it was made while the clock was ahead.
+pub fn latest_end(now: Timestamp) -> Timestamp {
+    now.after(Duration::from_secs(MAX_TTL.unsigned_abs()) + SLACK)
+}
+
 /// Checks for how many seconds units are to be kept.
 ///
 /// # Errors
@@ -205,9 +212,9 @@ impl Reservation {
         self.state == State::Held && now < self.expires_at
     }
 
-    /// Whether its time is over, and nobody has taken its units back yet.
+    /// Whether its time is over, and nobody has taken its units back yet. So is that of one which was made while the clock was ahead.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.state == State::Held && now >= self.expires_at
+        self.state == State::Held && (now >= self.expires_at || self.expires_at > latest_end(now))
     }
 
     /// What it is after its end.

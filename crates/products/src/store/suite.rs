@@ -23,7 +23,7 @@ pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
         let sqlite = DatabaseUrl::Sqlite(folder.path().to_owned());
         let postgres = testkit::postgres::database().parse().unwrap();
         for url in [sqlite, postgres] {
-            let limits = Limits { pool_size: 8, shared_connections: 2 };
+            let limits = Limits { pool_size: 8, ..Limits::DEFAULT };
             let database = Database::open(&url, "products", limits).await.unwrap();
             database.migrate(&MIGRATIONS).await.unwrap();
             let context = Context::new(Arc::new(SystemClock));
@@ -371,7 +371,7 @@ fn a_store_of_the_schema_before_keeps_its_data() {
             Database::Sqlite(_) => DatabaseUrl::Sqlite(folder.path().to_owned()),
             Database::Postgres(_) => testkit::postgres::database().parse().unwrap(),
         };
-        let limits = Limits { pool_size: 2, shared_connections: 1 };
+        let limits = Limits { pool_size: 2, shared_connections: 1, ..Limits::DEFAULT };
         let old = Database::open(&url, "products", limits).await.unwrap();
         let steps = Migrations { sqlite: &MIGRATIONS.sqlite[..2], postgres: &MIGRATIONS.postgres[..2], additions: &[] };
         old.migrate(&steps).await.unwrap();

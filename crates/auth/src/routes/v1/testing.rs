@@ -33,7 +33,7 @@ pub struct App {
 impl App {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits { pool_size: 2, shared_connections: 1 };
+        let limits = Limits { pool_size: 2, shared_connections: 1, ..Limits::DEFAULT };
         let url = DatabaseUrl::Sqlite(folder.path().to_owned());
         let database = Database::open(&url, "auth", limits).await.unwrap();
         database.migrate(&crate::MIGRATIONS).await.unwrap();

@@ -52,6 +52,8 @@ const PERIODIC: &str = insert!(
      do update set period = excluded.period, due_at = case when jobs.worker is null or jobs.due_at > $7 \
        then excluded.due_at else jobs.due_at end where jobs.period <> excluded.period or jobs.due_at > $7"
 );
+/// None of ours is put off, and none is leased, for so long: a clock was ahead then.
+const HASTEN: &str = "update jobs set due_at = $1 where queue = $2 and period is null and parked_at is null and due_at > $3";
 const CLAIM_SQLITE: &str = claim!("");
 const CLAIM_POSTGRES: &str = claim!("for update skip locked");
 /// Priorities that have something due.
@@ -185,6 +187,24 @@ impl Database {
                 let renewed = transaction.execute(RENEW_ALL, &[&until.0, &ids, &claims]).await;
                 transaction.end(renewed).await.map(drop)
             }
+        }
+    }
+
+    /// Makes due what was put off, or is leased, until after `latest`.
+    pub(crate) async fn hasten_jobs(
+        &self,
+        queue: &'static str,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> Result<u64, StoreError> {
+        match self {
+            Database::Sqlite(db) => {
+                db.write(move |connection| {
+                    Ok(connection.prepare_cached(HASTEN)?.execute(params![now.0, queue, latest.0])? as u64)
+                })
+                .await
+            }
+            Database::Postgres(db) => db.execute(HASTEN, &[&now.0, &queue, &latest.0]).await,
         }
     }
 

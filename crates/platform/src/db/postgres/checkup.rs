@@ -1,11 +1,13 @@
 //! A look at a schema, on one connection that is closed again.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kernel::{Clock, SystemClock, Timestamp};
 use tokio_postgres::{Client, NoTls, Row};
 
 use super::{describe, place};
+use crate::clock;
 use crate::db::StoreError;
 use crate::db::checkup::{Account, Checkup, Kind, Schema, Steps};
 use crate::db::migrate;
@@ -41,6 +43,9 @@ pub async fn look(url: &str, service: &'static str, steps: Steps<'_>) -> Result<
 }
 
 async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place: &str) -> Result<Checkup, StoreError> {
+    let asked = Instant::now();
+    let time = client.query_one(concat!("select ", crate::postgres_now!()), &[]).await?;
+    let clock_ahead = clock::ahead(SystemClock.now(), Timestamp(time.get(0)), asked.elapsed());
     let server = client.query_one(SERVER, &[]).await?;
     let schema = client.query_opt(SCHEMA, &[&service]).await?;
     let applied = match &schema {
@@ -62,6 +67,7 @@ async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place
         superuser: server.get(2),
         may_migrate: schema.as_ref().map_or(server.get(5), |schema| schema.get(1)),
         max_connections: server.get(6),
+        clock_ahead,
     };
     // Distributors add their own.
     let version = server.get::<_, String>(0);

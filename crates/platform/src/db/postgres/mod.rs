@@ -1,6 +1,7 @@
 //! PostgreSQL: point reads pipelined over a few shared connections that reconnect by themselves; transactions from a pool.
 
 pub(super) mod checkup;
+mod liveness;
 mod pooled;
 mod transaction;
 
@@ -10,29 +11,32 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use kernel::{SystemClock, Timestamp};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::time::Instant as Deadline;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 
+use self::liveness::Liveness;
 pub use self::pooled::Pooled;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
+use crate::clock::StoreClock;
 use crate::scope;
 use crate::telemetry::metrics::{self, Operation, metrics};
 
-/// How long a connection attempt, and the wait for a pooled connection, may take.
+/// How long a connection attempt may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a connection may be silent before the system asks whether the server is still there.
 const SILENCE: Duration = Duration::from_secs(5);
-/// The server gives up on any statement after this, and on a transaction that idles: its process was stopped, or vanished, and others
-/// wait for what it locked. Plans are made once and follow indexes: one
-/// that was made while a table was small, or unknown to the statistics, must still be right when it is large. Compiling a plan
-/// takes longer than any of ours runs.
-const OPTIONS: &str = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=3s \
-    -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
+/// The server gives up on a transaction that idles: its process was stopped, or vanished, and others wait for what it locked. Plans are
+/// made once and follow indexes: one that was made while a table was small, or unknown to the statistics, must still be right when it
+/// is large. Compiling a plan takes longer than any of ours runs.
+const OPTIONS: &str = "-c idle_in_transaction_session_timeout=3s -c plan_cache_mode=force_generic_plan \
+    -c enable_seqscan=off -c jit=off";
 /// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
 const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
 
@@ -48,6 +52,9 @@ pub struct Postgres {
     shared: Vec<Shared>,
     turn: AtomicUsize,
     pool: Pool,
+    limits: Limits,
+    liveness: Arc<Liveness>,
+    pub(super) clock: Arc<StoreClock>,
     measured: Arc<metrics::Pool>,
     operations: Operations,
     /// Told after each commit that may have appended events; the sequencer and the change feed listen.
@@ -70,6 +77,7 @@ struct Shared {
 
 struct Connection {
     client: Client,
+    made: Instant,
     statements: Mutex<HashMap<Box<str>, tokio_postgres::Statement>>,
 }
 
@@ -82,17 +90,25 @@ impl Postgres {
         let mut config: tokio_postgres::Config =
             url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
         let given = config.get_options().unwrap_or_default();
-        let options = format!("{OPTIONS} {given} -c search_path={service}");
+        // What we do not wait for any more, the server need not go on with.
+        let statement_time = limits.read_timeout.max(limits.write_timeout).as_millis();
+        let options =
+            format!("{OPTIONS} -c statement_timeout={statement_time} {given} -c search_path={service}");
         config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
         // A host that vanished says no word of it.
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE).tcp_user_timeout(2 * SILENCE);
         let manager =
             Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let liveness = Liveness::new(service, config.clone());
+        let watched = Arc::clone(&liveness);
         let pool = Pool::builder(manager)
             .max_size(limits.pool_size)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_TIME))
             .create_timeout(Some(CONNECT_TIME))
+            .pre_recycle(Hook::sync_fn(move |_, connection| match watched.outlived(connection.age()) {
+                true => Err(HookError::message("it is from before the server fell silent")),
+                false => Ok(()),
+            }))
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let shared = (0..limits.shared_connections.max(1))
@@ -106,6 +122,9 @@ impl Postgres {
             shared,
             turn: AtomicUsize::new(0),
             pool,
+            limits,
+            liveness,
+            clock: Arc::new(StoreClock::start(service, Arc::new(SystemClock))),
             measured: databases.pool(service),
             operations: Operations {
                 read: operation("read"),
@@ -115,8 +134,8 @@ impl Postgres {
             },
             committed: watch::Sender::new(()),
         };
-        match postgres.connection().await {
-            Ok(_) => Ok(postgres),
+        match postgres.read_clock().await {
+            Ok(()) => Ok(postgres),
             Err(StoreError::Unavailable(why)) => {
                 Err(StoreError::Unavailable(format!("{}: {why}", place(&postgres.config))))
             }
@@ -133,13 +152,17 @@ impl Postgres {
         let started = Instant::now();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
         let shared = &self.shared[turn];
-        let mut result = shared.query(&self.config, sql, params).await;
-        if result.as_ref().is_err_and(connection_lost) {
-            // The connection was lost under the query. A read can safely be asked again, once, on a new one.
-            result = shared.query(&self.config, sql, params).await;
-        }
+        let query = async {
+            let result = shared.query(self, sql, params).await;
+            match result {
+                // The connection was lost under the query. A read can safely be asked again, once, on a new one.
+                Err(error) if connection_lost(&error) => shared.query(self, sql, params).await,
+                result => result,
+            }
+        };
+        let result = self.liveness.answered(self.read_deadline(), query).await;
         scope::record(started, &self.operations.read);
-        Ok(result?)
+        result
     }
 
     /// As [`Postgres::query`], for at most one row.
@@ -150,20 +173,48 @@ impl Postgres {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
-    /// A connection of its own, for slow reads and transactions.
+    /// A connection of its own, for what takes long.
     ///
     /// # Errors
     /// `Unavailable`; `Overloaded` when none came free in time.
     pub async fn connection(&self) -> Result<Pooled, StoreError> {
+        self.connection_before(self.write_deadline()).await
+    }
+
+    async fn connection_before(&self, deadline: Deadline) -> Result<Pooled, StoreError> {
+        self.liveness.check()?;
         let waiting = self.measured.waiting();
-        let got = self.pool.get().await;
+        let got = tokio::time::timeout_at(deadline, self.pool.get()).await;
         drop(waiting);
-        let object = got.map_err(|error| match error {
-            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => StoreError::Overloaded("database connections"),
+        let object = got.map_err(|_| StoreError::Overloaded("database connections"))?.map_err(|error| match error {
             PoolError::Backend(error) => StoreError::from(error),
             other => StoreError::Unavailable(other.to_string()),
         })?;
         Ok(Pooled::new(object, self.measured.used()))
+    }
+
+    fn read_deadline(&self) -> Deadline {
+        Deadline::now() + self.limits.read_timeout
+    }
+
+    fn write_deadline(&self) -> Deadline {
+        Deadline::now() + self.limits.write_timeout
+    }
+
+    pub fn write_timeout(&self) -> Duration {
+        self.limits.write_timeout
+    }
+
+    /// Reads the server's clock.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub async fn read_clock(&self) -> Result<(), StoreError> {
+        let asked = Instant::now();
+        if let Some(row) = self.query_opt(concat!("select ", crate::postgres_now!()), &[]).await? {
+            self.clock.read(asked, Timestamp(row.get(0)));
+        }
+        Ok(())
     }
 
     /// Tells the metrics what only a look shows.
@@ -176,12 +227,16 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::connection`]; `Statement`.
     pub async fn query_slow(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection().await?;
+        let deadline = self.read_deadline();
+        let connection = self.connection_before(deadline).await?;
         let started = Instant::now();
-        let statement = connection.prepare_cached(sql).await?;
-        let rows = connection.query(&statement, params).await;
+        let query = async {
+            let statement = connection.prepare_cached(sql).await?;
+            connection.query(&statement, params).await
+        };
+        let rows = self.liveness.answered(deadline, query).await;
         scope::record(started, &self.operations.scan);
-        Ok(rows?)
+        connection.give_back(rows)
     }
 
     /// As [`Postgres::query_slow`], planned anew by the statistics of the moment: for reads that take longer than a plan.
@@ -189,11 +244,29 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::query_slow`].
     pub async fn query_once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection().await?;
+        let deadline = self.read_deadline();
+        let connection = self.connection_before(deadline).await?;
         let started = Instant::now();
-        let rows = connection.query(sql, params).await;
+        let rows = self.liveness.answered(deadline, connection.query(sql, params)).await;
         scope::record(started, &self.operations.scan);
-        Ok(rows?)
+        connection.give_back(rows)
+    }
+
+    /// A write that is one statement; returns how many rows it affected.
+    ///
+    /// # Errors
+    /// As [`Postgres::connection`]; `Statement`.
+    pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
+        let deadline = self.write_deadline();
+        let connection = self.connection_before(deadline).await?;
+        let started = Instant::now();
+        let execute = async {
+            let statement = connection.prepare_cached(sql).await?;
+            connection.execute(&statement, params).await
+        };
+        let affected = self.liveness.answered(deadline, execute).await;
+        scope::record(started, &self.operations.write);
+        connection.give_back(affected)
     }
 
     /// Starts a transaction. Its BEGIN travels with the first statement.
@@ -201,8 +274,9 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::connection`].
     pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
-        let connection = self.connection().await?;
-        Ok(Transaction::new(connection, self))
+        let deadline = self.write_deadline();
+        let connection = self.connection_before(deadline).await?;
+        Ok(Transaction::new(connection, self, deadline))
     }
 
     pub(super) async fn migrate(
@@ -281,13 +355,13 @@ impl Postgres {
 impl Shared {
     async fn query(
         &self,
-        config: &tokio_postgres::Config,
+        postgres: &Postgres,
         sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let connection = match self.live() {
+        let connection = match self.live(&postgres.liveness) {
             Some(connection) => connection,
-            None => self.reconnect(config).await?,
+            None => self.reconnect(postgres).await?,
         };
         let result = connection.query(sql, params).await;
         if result.as_ref().is_err_and(connection_lost) {
@@ -300,24 +374,25 @@ impl Shared {
         result
     }
 
-    fn live(&self) -> Option<Arc<Connection>> {
-        lock(&self.current).clone().filter(|connection| !connection.client.is_closed())
+    fn live(&self, liveness: &Liveness) -> Option<Arc<Connection>> {
+        let current = lock(&self.current).clone();
+        current.filter(|connection| !connection.client.is_closed() && !liveness.outlived(connection.made.elapsed()))
     }
 
     /// One caller connects; the others wait for it.
-    async fn reconnect(&self, config: &tokio_postgres::Config) -> Result<Arc<Connection>, tokio_postgres::Error> {
+    async fn reconnect(&self, postgres: &Postgres) -> Result<Arc<Connection>, tokio_postgres::Error> {
         let _turn = self.connecting.lock().await;
-        if let Some(connection) = self.live() {
+        if let Some(connection) = self.live(&postgres.liveness) {
             return Ok(connection);
         }
-        let (client, driver) = config.connect(NoTls).await?;
+        let (client, driver) = postgres.config.connect(NoTls).await?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 let error = describe(&error);
                 tracing::warn!(event = "db.connection.lost", error, "a shared database connection was lost");
             }
         });
-        let connection = Arc::new(Connection { client, statements: Mutex::default() });
+        let connection = Arc::new(Connection { client, made: Instant::now(), statements: Mutex::default() });
         *lock(&self.current) = Some(Arc::clone(&connection));
         Ok(connection)
     }

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use deadpool_postgres::Object;
 
+use crate::db::StoreError;
 use crate::telemetry::metrics::Used;
 
 /// Given back when dropped.
@@ -15,6 +16,14 @@ pub struct Pooled {
 impl Pooled {
     pub(super) fn new(object: Object, used: Used) -> Self {
         Self { object, _used: used }
+    }
+
+    /// Ends its use with what came of it. One that owes an answer is closed, or others would wait for that.
+    pub(super) fn give_back<T>(self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Unavailable(_)) = result {
+            self.close();
+        }
+        result
     }
 
     /// Closes it instead: what it is in the middle of is not for others.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join3};
+use tokio::time::Instant as Deadline;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -11,7 +12,6 @@ use super::{Params, Pooled, Postgres};
 use crate::db::StoreError;
 use crate::db::error::describe;
 use crate::scope;
-use crate::telemetry::metrics::Operation;
 
 /// A statement among others that travel together.
 pub struct Statement<'a> {
@@ -32,28 +32,12 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// Runs what belongs into a transaction; the first time, its BEGIN travels ahead.
-async fn run_in<T>(
-    connection: &Pooled,
-    operation: &Operation,
-    begun: &mut bool,
-    run: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, StoreError> {
-    let started = Instant::now();
-    let result = if std::mem::replace(begun, true) {
-        run.await
-    } else {
-        // Polled in this order, so sent in this order.
-        let (begun, result) = join(connection.batch_execute("begin"), run).await;
-        begun.and(result)
-    };
-    scope::record(started, operation);
-    Ok(result?)
-}
-
 type Prepared<'a> = Vec<(tokio_postgres::Statement, Params<'a>)>;
 
-async fn prepare_all<'a>(connection: &Pooled, statements: &'a [Statement<'_>]) -> Result<Prepared<'a>, StoreError> {
+async fn prepare_all<'a>(
+    connection: &Pooled,
+    statements: &'a [Statement<'_>],
+) -> Result<Prepared<'a>, tokio_postgres::Error> {
     let mut prepared = Vec::with_capacity(statements.len());
     for statement in statements {
         prepared.push((connection.prepare_cached(statement.sql).await?, &statement.params[..]));
@@ -79,11 +63,13 @@ pub struct Transaction<'a> {
     connection: Option<Pooled>,
     begun: bool,
     postgres: &'a Postgres,
+    /// For all of its statements together.
+    deadline: Deadline,
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(connection: Pooled, postgres: &'a Postgres) -> Self {
-        Self { connection: Some(connection), begun: false, postgres }
+    pub(super) fn new(connection: Pooled, postgres: &'a Postgres, deadline: Deadline) -> Self {
+        Self { connection: Some(connection), begun: false, postgres, deadline }
     }
 
     /// Runs one statement and returns its rows.
@@ -92,8 +78,9 @@ impl<'a> Transaction<'a> {
     /// As the statement; the transaction is then only good for [`Transaction::rollback`].
     pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let statement = connection.prepare_cached(sql).await?;
-        run_in(connection, &self.postgres.operations.write, &mut self.begun, connection.query(&statement, params)).await
+        let statement = self.answered(connection.prepare_cached(sql)).await?;
+        let begun = std::mem::replace(&mut self.begun, true);
+        self.run(connection, begun, connection.query(&statement, params)).await
     }
 
     /// Runs one statement and returns how many rows it affected.
@@ -102,9 +89,9 @@ impl<'a> Transaction<'a> {
     /// As [`Transaction::query`].
     pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let statement = connection.prepare_cached(sql).await?;
-        run_in(connection, &self.postgres.operations.write, &mut self.begun, connection.execute(&statement, params))
-            .await
+        let statement = self.answered(connection.prepare_cached(sql)).await?;
+        let begun = std::mem::replace(&mut self.begun, true);
+        self.run(connection, begun, connection.execute(&statement, params)).await
     }
 
     /// Runs the statements in one round trip.
@@ -114,11 +101,38 @@ impl<'a> Transaction<'a> {
     /// good for [`Transaction::rollback`].
     pub async fn execute_all(&mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let prepared = prepare_all(connection, statements).await?;
+        let prepared = self.answered(prepare_all(connection, statements)).await?;
         let execute_all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
-        let executed =
-            run_in(connection, &self.postgres.operations.write, &mut self.begun, execute_all.map(Ok)).await?;
-        check_all(statements, executed)
+        let begun = std::mem::replace(&mut self.begun, true);
+        check_all(statements, self.run(connection, begun, execute_all.map(Ok)).await?)
+    }
+
+    async fn answered<T>(
+        &self,
+        operation: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        self.postgres.liveness.answered(self.deadline, operation).await
+    }
+
+    /// Runs what belongs into the transaction; ahead of the first of it travels its BEGIN.
+    async fn run<T>(
+        &self,
+        connection: &Pooled,
+        begun: bool,
+        run: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let run = async {
+            if begun {
+                return run.await;
+            }
+            // Polled in this order, so sent in this order.
+            let (begun, result) = join(connection.batch_execute("begin"), run).await;
+            begun.and(result)
+        };
+        let result = self.answered(run).await;
+        scope::record(started, &self.postgres.operations.write);
+        result
     }
 
     /// Runs the statements and commits: in one round trip, unless a statement's count decides about the commit. Meant for a
@@ -133,23 +147,24 @@ impl<'a> Transaction<'a> {
             return self.end(executed).await;
         }
         let started = Instant::now();
-        let Some(connection) = self.connection.take() else { return Err(closed()) };
-        let prepared = prepare_all(&connection, statements).await?;
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let prepared = self.answered(prepare_all(connection, statements)).await?;
+        self.begun = true;
         // As above. After a failed statement the server turns COMMIT into ROLLBACK.
-        let (begun, executed, committed) = join3(
+        let all = join3(
             connection.batch_execute("begin"),
             join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params))),
             connection.batch_execute("commit"),
-        )
-        .await;
+        );
+        let all = self.answered(all.map(|all| Ok::<_, tokio_postgres::Error>(all))).await;
         scope::record(started, &self.postgres.operations.commit);
-        if begun.is_err() || committed.is_err() {
-            connection.close();
-        }
+        let (begun, executed, committed) = all?;
         begun?;
         if let Err(error) = committed {
             return Err(StoreError::Unavailable(describe(&error)));
         }
+        // Whatever the statements did, the transaction is over.
+        self.begun = false;
         check_all(statements, executed)?;
         self.postgres.committed.send_replace(());
         Ok(())
@@ -184,30 +199,25 @@ impl<'a> Transaction<'a> {
     /// As [`Transaction::commit`].
     pub(in crate::db) async fn commit_unheard(mut self) -> Result<(), StoreError> {
         let started = Instant::now();
-        let Some(connection) = self.connection.take() else {
-            return Err(closed());
-        };
-        let result = connection.batch_execute("commit").await;
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let committed = self.answered(connection.batch_execute("commit")).await;
         scope::record(started, &self.postgres.operations.commit);
-        if let Err(error) = result {
-            connection.close();
-            return Err(error.into());
-        }
+        committed?;
+        self.begun = false;
         Ok(())
     }
 
     /// Undoes everything and gives the connection back.
     pub async fn rollback(mut self) {
-        if let Some(connection) = self.connection.take()
-            && self.begun
-            && connection.batch_execute("rollback").await.is_err()
+        if let Some(connection) = self.connection.as_ref().filter(|_| self.begun)
+            && self.answered(connection.batch_execute("rollback")).await.is_ok()
         {
-            connection.close();
+            self.begun = false;
         }
     }
 }
 
-/// Dropped midway (a panic, a deadline): the connection is closed, and with it the transaction.
+/// Dropped in its midst (a panic, a deadline, no answer to its end): the connection is closed, and with it the transaction.
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()

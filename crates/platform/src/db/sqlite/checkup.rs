@@ -124,7 +124,7 @@ mod tests {
         let schema = async |migrations| checkup::look(&url, "shop", migrations).await.map(|found| found.schema);
         assert_eq!(schema(&MIGRATIONS).await.unwrap(), Schema::Empty);
         assert!(!data.exists(), "not made");
-        let limits = Limits { pool_size: 1, shared_connections: 1 };
+        let limits = Limits { pool_size: 1, ..Limits::DEFAULT };
         let open = Database::open(&url, "shop", limits).await.unwrap();
         open.migrate(&MIGRATIONS).await.unwrap();
         let before = files(data);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kernel::SystemClock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
@@ -18,6 +19,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
+use crate::clock::StoreClock;
 use crate::scope;
 use crate::telemetry::metrics::{Operation, Pool, metrics};
 
@@ -32,6 +34,8 @@ pub struct Sqlite {
     readers: Arc<Readers>,
     slow_reads: Arc<Semaphore>,
     writer: Writer,
+    write_timeout: Duration,
+    pub(super) clock: Arc<StoreClock>,
     /// Of the threads that scan.
     scans: Arc<Pool>,
     operations: Operations,
@@ -64,6 +68,8 @@ impl Sqlite {
             readers,
             slow_reads: Arc::new(Semaphore::new(limits.pool_size)),
             writer,
+            write_timeout: limits.write_timeout,
+            clock: Arc::new(StoreClock::start(service, Arc::new(SystemClock))),
             scans: databases.pool(&format!("{service}-readers")),
             operations: Operations { read: operation("read"), scan: operation("scan"), write: operation("write") },
             committed: watch::Sender::new(()),
@@ -121,9 +127,18 @@ impl Sqlite {
     /// Writes in a savepoint of the writer's next batch. Returns after the commit is on disk.
     ///
     /// # Errors
-    /// As the closure, whose changes are then undone; `Unavailable` when the commit failed or the writer is gone;
-    /// `Overloaded` when the queue is full.
+    /// As the closure, whose changes are then undone; `Unavailable` when the commit failed or the writer is gone, and when the time is
+    /// up: it may then be written or not; `Overloaded` when the queue is full.
     pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let written = tokio::time::timeout(self.write_timeout, self.write_however_long(write)).await;
+        written.unwrap_or_else(|_| Err(StoreError::late()))
+    }
+
+    async fn write_however_long<T, F>(&self, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -133,6 +148,15 @@ impl Sqlite {
         scope::record(started, &self.operations.write);
         self.committed.send_replace(());
         result
+    }
+
+    /// Follows the system's clock, unless it has leapt.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(super) async fn read_clock(&self) -> Result<(), StoreError> {
+        self.clock.follow();
+        Ok(())
     }
 
     /// Moves all of the write-ahead log into the database file. Called when nothing writes any more.
@@ -153,7 +177,7 @@ impl Sqlite {
         additions: &'static [Addition],
     ) -> Result<(), StoreError> {
         let database = self.path.display().to_string();
-        self.write(move |connection| {
+        self.write_however_long(move |connection| {
             let before = schema_version(connection)?;
             for step in migrate::pending(steps, before, &database)? {
                 let name = format!("{} ({})", step.version, step.name);

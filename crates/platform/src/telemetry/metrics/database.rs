@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts};
 
 use super::{New, must};
 
@@ -19,7 +19,13 @@ pub struct Databases {
     pending: IntGaugeVec,
     waits: HistogramVec,
     uses: HistogramVec,
+    ahead: GaugeVec,
     pub outbox: Outbox,
+}
+
+/// The clock of one process beside that of a database.
+pub struct ClockSeries {
+    pub ahead_seconds: Gauge,
 }
 
 /// Events of all services that have no position yet. On SQLite there are none.
@@ -47,6 +53,13 @@ impl Databases {
             pending: new.gauges("db_client_connection_pending_requests", "What waits for a connection.", &[POOL]),
             waits: histogram("db_client_connection_wait_time_seconds", "Time until a connection was there.", &[POOL]),
             uses: histogram("db_client_connection_use_time_seconds", "Time until it was given back.", &[POOL]),
+            ahead: new.registered(must(GaugeVec::new(
+                Opts::new(
+                    "primetrade_clock_ahead_seconds",
+                    "By how much this machine's clock is ahead of the database's; with SQLite, of where it was before it leapt.",
+                ),
+                &["database"],
+            ))),
             outbox: Outbox {
                 pending_events: new.registered(must(pending_events)),
                 oldest_age_seconds: new.registered(must(oldest)),
@@ -58,6 +71,11 @@ impl Databases {
     pub fn operation(&self, system: &'static str, namespace: &'static str, name: &'static str) -> Operation {
         let durations = self.operations.with_label_values(&[system, namespace, name]);
         Operation { system, namespace, name, durations }
+    }
+
+    /// That of a service's database.
+    pub fn clock(&self, service: &str) -> ClockSeries {
+        ClockSeries { ahead_seconds: self.ahead.with_label_values(&[service]) }
     }
 
     pub fn pool(&self, name: &str) -> Arc<Pool> {

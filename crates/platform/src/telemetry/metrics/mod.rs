@@ -14,7 +14,7 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use client::{Clients, Outcome, Server};
-pub use database::{Databases, Operation, Pool, Used, Waiting};
+pub use database::{ClockSeries, Databases, Operation, Pool, Used, Waiting};
 pub use http::{Active, Endpoints, Http, UNMATCHED, method_word, route};
 pub use jobs::{JobSeries, Jobs};
 pub use words::{Counts, Decision, Idempotency, LogIn, Ran, Refresh, Reservations, Signal, Word};

@@ -4,7 +4,7 @@ use platform::db::checkup::{self, Account, Checkup, Integrity, Kind, Schema};
 use platform::db::migrate::Migrations;
 use platform::db::{DatabaseUrl, StoreError};
 
-use super::{Check, Finding};
+use super::{Check, Finding, clocks};
 use crate::config::Config;
 use crate::roles::{Role, Roles};
 
@@ -133,6 +133,7 @@ fn file(check: &str, free: Option<u64>, integrity: Option<&Integrity>) -> Vec<Fi
 
 async fn privileges(asked: &Asked, check: &str, schema: &Schema, account: &Account) -> Vec<Finding> {
     let mut findings = Vec::new();
+    findings.extend(clocks::beside_database(check, account.clock_ahead));
     let needed = i64::try_from(asked.connections).unwrap_or(i64::MAX);
     if needed > account.max_connections {
         findings.push(Finding::warning(

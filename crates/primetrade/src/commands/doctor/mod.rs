@@ -1,6 +1,7 @@
 //! `primetrade doctor`: what a process with some roles would find, why not, and what to do. It changes nothing, and works beside
 //! servers that run.
 
+mod clocks;
 mod databases;
 mod keys;
 mod outside;

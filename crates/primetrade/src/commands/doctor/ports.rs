@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use platform::db::DatabaseUrl;
 use platform::http::server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Check, Finding};
+use super::{Check, Finding, clocks};
 use crate::config::Config;
 use crate::roles::{Role, Roles};
 
@@ -35,7 +36,7 @@ enum There {
 
 pub fn check(config: Config, roles: Roles) -> Check {
     Check::new("listeners", async move {
-        let (admin, own) = admin(config.admin.listen, &roles.service_name()).await;
+        let (admin, own) = admin(&config, &roles.service_name()).await;
         let mut findings = Vec::new();
         let (http, internal) = (config.http.listen, config.internal.listen);
         if roles.has(Role::Gateway) {
@@ -46,30 +47,32 @@ pub fn check(config: Config, roles: Roles) -> Check {
         } else {
             findings.push(listener("http.listen", http, "/internal/health", own).await);
         }
-        findings.push(admin);
+        findings.extend(admin);
         findings
     })
 }
 
 /// The listener that tells who runs.
-async fn admin(address: SocketAddr, service: &str) -> (Finding, Own) {
-    let setting = "admin.listen";
+async fn admin(config: &Config, service: &str) -> (Vec<Finding>, Own) {
+    let (setting, address) = ("admin.listen", config.admin.listen);
     if address.port() == 0 {
-        return (Finding::ok(setting, format!("{address} takes any free port")), Own::Unknown);
+        return (vec![Finding::ok(setting, format!("{address} takes any free port"))], Own::Unknown);
     }
     match there(address).await {
-        There::Free => return (Finding::ok(setting, format!("{address} is free: no server runs here")), Own::Absent),
-        There::Unusable(why) => return (unusable(setting, address, &why), Own::Absent),
+        There::Free => {
+            return (vec![Finding::ok(setting, format!("{address} is free: no server runs here"))], Own::Absent);
+        }
+        There::Unusable(why) => return (vec![unusable(setting, address, &why)], Own::Absent),
         There::Taken => {}
     }
-    let runs = get(address, "/metrics").await.and_then(|(_, text)| service_of(&text));
-    let Some(runs) = runs else {
+    let metrics = get(address, "/metrics").await.map(|(_, text)| text).unwrap_or_default();
+    let Some(runs) = service_of(&metrics) else {
         let found = format!("{address} is taken by something that does not answer as a PrimeTrade does");
-        return (Finding::failed(setting, found, advice(setting)), Own::Absent);
+        return (vec![Finding::failed(setting, found, advice(setting))], Own::Absent);
     };
     if runs != service {
         let found = format!("{address} is taken by {runs}, which has other roles than these");
-        return (Finding::failed(setting, found, advice(setting)), Own::Absent);
+        return (vec![Finding::failed(setting, found, advice(setting))], Own::Absent);
     }
     let (lives, ready) = tokio::join!(get(address, "/livez"), get(address, "/readyz"));
     let words = |answer: Option<(u16, String)>| answer.map_or("no answer".into(), |(_, text)| text.trim().to_owned());
@@ -79,7 +82,10 @@ async fn admin(address: SocketAddr, service: &str) -> (Finding, Own) {
         true => Finding::ok(setting, found),
         false => Finding::failed(setting, found, "It gets no requests until /readyz says ok: its log has the reason."),
     };
-    (finding, Own::Runs)
+    let on_sqlite = matches!(config.auth_database(), DatabaseUrl::Sqlite(_));
+    let mut findings = vec![finding];
+    findings.extend(clocks::of_server(setting, &metrics, on_sqlite));
+    (findings, Own::Runs)
 }
 
 async fn listener(setting: &'static str, address: SocketAddr, path: &str, own: Own) -> Finding {

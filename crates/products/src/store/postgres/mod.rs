@@ -43,8 +43,8 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     pub fn new(db: Arc<Postgres>) -> Self {
-        let inserts = Groups::start(Inserts(Arc::clone(&db)));
-        let stock = Groups::start(StockWrites(Arc::clone(&db)));
+        let inserts = Groups::start(Inserts(Arc::clone(&db)), db.write_timeout());
+        let stock = Groups::start(StockWrites(Arc::clone(&db)), db.write_timeout());
         Self { db, inserts, stock }
     }
 

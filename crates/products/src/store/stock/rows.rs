@@ -54,13 +54,15 @@ macro_rules! insert_reservation {
         )
     };
 }
-/// Held ones whose time is over, the longest first.
+/// Held ones whose time is over, the longest first; and those that are held for longer than any may be.
 macro_rules! expired {
-    ($now:literal) => {
+    ($now:expr) => {
         concat!(
-            "select id from reservations where state = 'held' and expires_at <= ",
+            "select id from (select id from reservations where state = 'held' and expires_at <= ",
             $now,
-            " order by expires_at, id limit $2"
+            " order by expires_at, id limit $2) as over union all \
+             select id from (select id from reservations where state = 'held' and expires_at > $3 \
+             order by expires_at desc, id desc limit $2) as beyond"
         )
     };
 }

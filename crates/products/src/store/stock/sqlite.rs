@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{self, Balance, History};
 use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite};
-use crate::model::{Movement, Reservation, Shelf, Stock, Units};
+use crate::model::{Movement, Reservation, Shelf, Stock, Units, latest_end};
 use crate::store::RESERVED_RULE;
 use crate::store::rows as catalogue;
 
@@ -151,7 +151,7 @@ pub fn sales(db: &Sqlite, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
 pub fn expired(db: &Sqlite, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
     db.read_point(|c| {
         let mut statement = c.prepare_cached(EXPIRED)?;
-        let found = statement.query_map([now.0, limit], |row| row.get(0).map(Uuid::from_bytes))?;
+        let found = statement.query_map([now.0, limit, latest_end(now).0], |row| row.get(0).map(Uuid::from_bytes))?;
         Ok(found.collect::<Result<_, _>>()?)
     })
 }

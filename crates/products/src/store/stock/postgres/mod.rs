@@ -18,7 +18,7 @@ pub use self::columns::Movements;
 use self::columns::{Nets, Reservations};
 use super::rows::{self, Balance, History};
 use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite};
-use crate::model::{Movement, Reservation, Shelf, Stock, Units};
+use crate::model::{Movement, Reservation, Shelf, Stock, Units, latest_end};
 use crate::store::rows as catalogue;
 
 /// The one order in which locks are taken: reservations, variants by id, products.
@@ -28,7 +28,7 @@ const LOCK_UNITS: &str = rows::units!("id = any($1) order by id for update");
 const LOCK_SHOWN: &str = "select id, variants from products where id = any($1) order by id for update";
 const SALES: &str = rows::sales!("= any($1)");
 /// By the clock of the database, where ours is ahead: whoever is early takes away what a buyer was promised.
-const EXPIRED: &str = rows::expired!("least($1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)");
+const EXPIRED: &str = rows::expired!(concat!("least($1, ", platform::postgres_now!(), ")"));
 /// Reservations that were ended without what they keep beyond the stock.
 const UNSETTLED: &str = "select id from reservations where counts_beyond and state <> 'held' order by id limit $1";
 const SHOW: &str = "update products set variants = given.variants, in_stock = given.in_stock \
@@ -164,7 +164,7 @@ pub async fn sales(db: &Postgres, variants: &[Uuid]) -> Result<Vec<Sale>, StoreE
 }
 
 pub async fn expired(db: &Postgres, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-    Ok(db.query(EXPIRED, &[&now.0, &limit]).await?.iter().map(|row| row.get(0)).collect())
+    Ok(db.query(EXPIRED, &[&now.0, &limit, &latest_end(now).0]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 pub async fn unsettled(db: &Postgres, limit: i64) -> Result<Vec<Uuid>, StoreError> {

@@ -1,0 +1,47 @@
+//! Clocks that are apart.
+
+use std::time::Duration;
+
+use platform::clock::{self, AGREEMENT, TOLERANCE};
+
+use super::Finding;
+
+/// The clock of this machine, which is so many microseconds ahead of a database's.
+pub fn beside_database(check: &str, ahead: i64) -> Option<Finding> {
+    let found = format!("the clock of this machine is {} of the database's", clock::words(ahead));
+    apart(check, found, ahead)
+}
+
+/// The clock of a running server, as its metrics tell of it.
+pub fn of_server(check: &str, metrics: &str, on_sqlite: bool) -> Vec<Finding> {
+    let clocks = metrics.lines().filter_map(|line| line.strip_prefix(r#"primetrade_clock_ahead_seconds{database=""#));
+    let clocks = clocks.filter_map(|rest| rest.split_once(r#""} "#)).filter_map(|(database, seconds)| {
+        let ahead = (seconds.parse::<f64>().ok()? * 1e6) as i64;
+        if !on_sqlite {
+            let found = format!("the server's clock is {} of the database {database}'s", clock::words(ahead));
+            return apart(check, found, ahead);
+        }
+        (ahead != 0).then(|| {
+            Finding::warning(
+                check,
+                format!("the server's clock leapt: it is {} of what it was; nothing is deleted for its age", clock::words(ahead)),
+                "Correct it, or say that it is right with `primetrade clock confirm`.",
+            )
+        })
+    });
+    clocks.collect()
+}
+
+fn apart(check: &str, found: String, ahead: i64) -> Option<Finding> {
+    let differs = |most: Duration| u128::from(ahead.unsigned_abs()) > most.as_micros();
+    match (differs(AGREEMENT), differs(TOLERANCE)) {
+        (false, _) => None,
+        (true, false) => {
+            let advice = "Have both keep time by NTP: meanwhile a server here deletes nothing for its age, and takes no jobs.";
+            Some(Finding::warning(check, found, advice))
+        }
+        (true, true) => {
+            Some(Finding::failed(check, found, "Have both keep time by NTP: meanwhile a server here takes no requests."))
+        }
+    }
+}
