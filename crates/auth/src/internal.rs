@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Timestamp, Uuid};
+use platform::clock::StoreClock;
 use platform::feed::Follower;
 use platform::internal::{Answer, Asked, OfService, Peer, Routine};
 use serde::{Deserialize, Serialize};
@@ -210,8 +211,8 @@ impl Remote {
 }
 
 /// Follows what changes of accounts and sessions.
-pub fn follow(peer: Peer) -> Arc<Follower> {
-    Follower::start(peer, path::CHANGES)
+pub fn follow(peer: Peer, clock: Arc<StoreClock>) -> Arc<Follower> {
+    Follower::start(peer, path::CHANGES, Some(clock))
 }
 
 #[async_trait]

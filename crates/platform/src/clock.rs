@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use kernel::{Clock, SystemClock, Timestamp};
 
+use crate::db::StoreError;
 use crate::telemetry::metrics::{ClockSeries, metrics};
 
 /// Between two readings.
@@ -85,9 +86,14 @@ impl StoreClock {
         self.differs.load(Ordering::Relaxed)
     }
 
-    /// By how many microseconds the system's clock is ahead.
-    pub fn ahead(&self) -> i64 {
-        self.ahead.load(Ordering::Relaxed)
+    /// # Errors
+    /// `Clock` when the two are too far apart for requests to be answered.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        match u128::from(ahead.unsigned_abs()) > TOLERANCE.as_micros() {
+            true => Err(StoreError::Clock(words(ahead))),
+            false => Ok(()),
+        }
     }
 
     /// Whether it begins or ceases to differ.
@@ -107,7 +113,12 @@ impl StoreClock {
                 ahead_ms,
                 "this machine's clock is not its database's: correct it; until then this process deletes nothing for its age, and takes no jobs"
             ),
-            false => tracing::info!(event = "clock.agrees", service, ahead_ms, "this machine's clock is its database's again"),
+            false => tracing::info!(
+                event = "clock.agrees",
+                service,
+                ahead_ms,
+                "this machine's clock is its database's again"
+            ),
         }
     }
 
@@ -120,7 +131,12 @@ impl StoreClock {
                 ahead_ms,
                 "this machine's clock leapt: correct it, or say that it is right with `primetrade clock confirm`; until then nothing is deleted for its age"
             ),
-            false => tracing::info!(event = "clock.agrees", service, ahead_ms, "this machine's clock is as it was before it leapt"),
+            false => tracing::info!(
+                event = "clock.agrees",
+                service,
+                ahead_ms,
+                "this machine's clock is as it was before it leapt"
+            ),
         }
     }
 }
@@ -210,7 +226,7 @@ mod tests {
             hand.0.store(ahead, Ordering::Relaxed);
             clock.read(Instant::now(), START);
             assert_about(clock.now(), START);
-            assert!((clock.ahead() - ahead).abs() < MOMENT);
+            assert_eq!(clock.check().is_ok(), ahead == 0, "{ahead}");
             assert_eq!(clock.differs(), ahead != 0, "{ahead}");
         }
     }

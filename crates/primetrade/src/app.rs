@@ -194,11 +194,13 @@ impl App {
     /// # Errors
     /// `Clock` when this process's clock is too far from a database's for requests to be answered.
     pub fn check_clocks(&self) -> Result<(), StoreError> {
+        self.gateway.iter().try_for_each(GatewayRole::check_clock)?;
         self.databases().try_for_each(Database::check_clock)
     }
 
     /// Whether every database answers, and has about the time of this process.
     pub async fn ready(&self) -> Result<(), StoreError> {
+        self.gateway.iter().try_for_each(GatewayRole::check_clock)?;
         ready(self.databases()).await
     }
 }

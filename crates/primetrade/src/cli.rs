@@ -47,6 +47,8 @@ pub enum Command {
     JobsList { filter: Filter, json: bool },
     /// Have parked jobs tried again.
     JobsReplay(Replay),
+    /// Take the clock for right that leapt.
+    ClockConfirm,
     /// Print the OpenAPI document of one API version.
     OpenApi(Version),
     /// Tell what a process with these roles would find.
@@ -112,6 +114,7 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             Some(ids) => Replay::Ids(ids.copied().collect()),
             None => Replay::Parked { queue: replay.get_one("queue").cloned() },
         }),
+        [("clock", _), ("confirm", _)] => Command::ClockConfirm,
         [("openapi", openapi)] => Command::OpenApi(match text(openapi, "version").as_str() {
             "v1" => Version::V1,
             _ => Version::V2,
@@ -160,6 +163,9 @@ fn root() -> Clap {
                 .subcommand(jobs_list())
                 .subcommand(jobs_replay()),
         )
+        .subcommand(group("clock", "Look after the clock that things expire by").subcommand(
+            Clap::new("confirm").about("Take the clock for right that leapt: what is over by it is deleted again"),
+        ))
         .subcommand(openapi())
         .subcommand(doctor())
         .subcommand(

@@ -122,6 +122,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::StockVerify => commands::stock::verify(config).await,
             Command::JobsList { filter, json } => commands::jobs::list(config, &filter, json).await,
             Command::JobsReplay(which) => commands::jobs::replay(config, which).await,
+            Command::ClockConfirm => commands::clock::confirm(config),
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
             Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
         }

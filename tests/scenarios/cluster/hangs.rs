@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use testkit::{Client, Deployment, Server, Topology, eventually};
 
 use super::{SERVICES, answered, assert_unavailable, pair};
 use crate::people;
-use crate::selling::administrator;
+use crate::selling::{PRODUCTS, administrator};
 
 /// How long a request may take, by the server's settings: enough to find out that a process hangs, and to ask another.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -110,6 +111,29 @@ fn a_service_that_hangs_as_a_whole_holds_up_nobody_else() {
         eventually("it answers again", || (admin.get(read).status == 200).then_some(()));
         assert!(back.elapsed() < Duration::from_secs(10), "{role}: {:?}", back.elapsed());
     }
+}
+
+/// Though requests may take half a minute: reads, and changes that nobody may send a second time.
+#[test]
+fn what_is_on_its_way_to_a_service_that_hangs_ends() {
+    let server = Deployment::new(Topology::Split).start();
+    let admin = administrator(&server);
+    let plain = json!({ "name": "On its way", "price": { "amount": 100, "currency": "USD" } });
+    let ask = |number: usize| {
+        let began = Instant::now();
+        let answer = if number % 2 == 0 { admin.get("/api/v2/me/products") } else { admin.post(PRODUCTS, &plain) };
+        (began.elapsed(), answer)
+    };
+    pair("products").iter().for_each(|name| server.member(name).signal("STOP"));
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..16).map(|number| scope.spawn(move || ask(number))).collect();
+        for (took, answer) in asked.into_iter().map(|asked| asked.join().expect("an answer")) {
+            assert_unavailable(&answer);
+            assert!(took <= SHORT_DEADLINE, "refused after {took:?}");
+        }
+    });
+    pair("products").iter().for_each(|name| server.member(name).signal("CONT"));
+    eventually("it answers again", || (admin.post(PRODUCTS, &plain).status == 201).then_some(()));
 }
 
 /// How long it takes to be told that something is missing.

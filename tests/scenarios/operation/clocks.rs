@@ -16,7 +16,7 @@ use crate::selling::{PRODUCTS, REPLAYED, RESERVATIONS, basket, id, on_sale, plai
 use crate::v1::text;
 use crate::v2::{self, walk};
 
-on_both!(a_clock_that_leaps_loses_nothing, what_a_wrong_clock_put_off_is_done_when_it_is_right);
+on_both!(a_clock_that_leaps_loses_nothing, what_a_wrong_clock_put_off_is_done_when_it_is_right,);
 
 /// Where the clock is put, one after the other.
 const LEAPS: [&str; 4] = ["+25h", "+31d", "-10m", "+0"];
@@ -140,8 +140,7 @@ fn a_clock_that_leaps_loses_nothing(topology: Topology) {
     let held = access.get(&format!("{RESERVATIONS}/{}", id(&hold))).expect(200).json();
     assert_eq!(held["state"], "held", "{held}");
     access.post(&format!("{RESERVATIONS}/{}/commit", id(&hold)), &json!({})).expect(200);
-    let refreshed = json!({ "refresh_token": tokens["refresh_token"] });
-    Client::plain(&urls[0]).post("/api/v2/sessions/refresh", &refreshed).expect(200);
+    v2::refresh(&Client::plain(&urls[0]), &text(&tokens["refresh_token"])).expect(201);
     println!("{topology:?}: {} creations while the clock leapt", written.len());
 }
 
@@ -159,7 +158,8 @@ fn what_a_wrong_clock_put_off_is_done_when_it_is_right(topology: Topology) {
     let (mut server, mails) = mails::start_as(deployment);
     let api = seller(&server);
     let goods = on_sale(&api, 5);
-    let hold = api.post(RESERVATIONS, &json!({ "lines": [{ "variant_id": id(&goods), "quantity": 2 }], "ttl_seconds": 3600 }));
+    let hold =
+        api.post(RESERVATIONS, &json!({ "lines": [{ "variant_id": id(&goods), "quantity": 2 }], "ttl_seconds": 3600 }));
     let hold = id(&hold.expect(201).json());
     let email = format!("{}@example.com", unique("late"));
     let body = json!({ "username": unique("late"), "email": email, "password": PASSWORD });
@@ -180,4 +180,67 @@ fn what_a_wrong_clock_put_off_is_done_when_it_is_right(topology: Topology) {
         let state = &admin.get(&format!("{RESERVATIONS}/{hold}")).json()["state"];
         (state == expected).then_some(())
     });
+}
+
+/// Beside SQLite there is no other clock to ask: somebody has to.
+#[test]
+fn a_leap_holds_once_it_is_confirmed() {
+    let (deployment, clock) = Deployment::new(Topology::Sqlite).with_clock("leapt");
+    let mut server = deployment.set("AUTH__V1_TOKEN_LIFETIME", "1 h").start();
+    let ada = register(&server);
+    let doubts = |server: &Server| server.run(&["doctor"]).stdout.contains("the clock leapt");
+    clock.set("+25h");
+    eventually("it is noted", || doubts(&server).then_some(()));
+    ada.api.get("/api/v1/auth/me").expect(200);
+    server.run(&["clock", "confirm"]).expect_code(0);
+    eventually("the token is over", || (ada.api.get("/api/v1/auth/me").status == 401).then_some(()));
+    assert!(!doubts(&server) && server.stderr().contains("clock.confirmed"));
+    // A restart forgets nothing.
+    clock.set("+31d");
+    eventually("it is noted", || doubts(&server).then_some(()));
+    server.restart();
+    thread::sleep(2 * Duration::from_secs(1));
+    assert!(doubts(&server), "nobody has confirmed it");
+    server.run(&["clock", "confirm"]).expect_code(0);
+    assert!(!doubts(&server));
+}
+
+/// A cluster of which one process after the other leaps: what is asked through the others is answered as ever, and what is asked through a
+/// gateway that leaps, too.
+#[test]
+fn any_process_of_a_cluster_may_leap() {
+    let mut server = Server::start(Topology::Split);
+    let api = seller(&server);
+    let own = |url: &str| api.at(url);
+    let names = ["auth-1", "products-1", "gateway-1"];
+    let leaping = names.map(|name| {
+        let (deployment, clock) = server.with_clock(name);
+        let arguments = server.arguments(name).to_vec();
+        server.terminate_member(name);
+        (deployment.start_as(&[(name, arguments)]), clock)
+    });
+    let gateways = [&leaping[2].0, &server].map(|server| server.url().to_owned());
+    for (number, (process, clock)) in leaping.iter().enumerate() {
+        for leap in ["+25h", "-10m"] {
+            clock.set(leap);
+            let leapt = Instant::now();
+            eventually("the log names it", || process.stderr().contains("clock.differs").then_some(()));
+            eventually("it takes no requests", || {
+                (Client::plain(process.admin_url()).get("/readyz").status == 503).then_some(())
+            });
+            assert!(leapt.elapsed() <= NAMED, "{leap} was named after {:?}", leapt.elapsed());
+            for round in 0..20 {
+                let key = format!("{number}{leap}{round}");
+                let made = post_once(&own(&gateways[round % 2]), PRODUCTS, &key, &plain(&key)).expect(201);
+                let again = post_once(&own(&gateways[(round + 1) % 2]), PRODUCTS, &key, &plain(&key)).expect(201);
+                assert_eq!((again.header(REPLAYED), &again.body), (Some("true"), &made.body), "{key}");
+            }
+        }
+        clock.set("+0");
+        eventually("it takes requests", || {
+            (Client::plain(process.admin_url()).get("/readyz").status == 200).then_some(())
+        });
+    }
+    let made = walk(&own(&gateways[1]), "/api/v2/me/products?", 100).len();
+    assert_eq!(made, names.len() * 2 * 20, "each is made once");
 }

@@ -76,9 +76,8 @@ fn a_database_that_hangs_is_waited_for_once(topology: Topology) {
     });
     let asked = asked.into_inner().expect("no client panicked");
     let slowest = |asked: &mut dyn Iterator<Item = &Asked>| asked.map(|one| one.took).max().unwrap_or_default();
-    let [reads, writes] = [false, true].map(|writes| {
-        slowest(&mut asked.iter().filter(|one| one.makes.is_some() == writes))
-    });
+    let [reads, writes] =
+        [false, true].map(|writes| slowest(&mut asked.iter().filter(|one| one.makes.is_some() == writes)));
     assert!(reads <= READ + MARGIN && writes <= WRITE + MARGIN, "reads took {reads:?}, writes {writes:?}");
     // Each process finds out by itself, with its first read that waits in vain.
     let known = froze + READ + MARGIN;

@@ -50,6 +50,11 @@ impl Client {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
+    /// The same caller, of another listener, without expectations.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.into(), public: false, ..self.clone() }
+    }
+
     /// The same client, without a token.
     pub fn anonymous(&self) -> Self {
         Self { token: None, ..self.clone() }

@@ -6,8 +6,8 @@ use tokio_postgres::types::ToSql;
 
 use super::StoreError;
 use super::postgres::{Postgres, Statement};
-use crate::postgres_now;
 use crate::idempotency::{Answered, Claim, Stored};
+use crate::postgres_now;
 
 /// The rule that refuses a second claim, named alike on both databases.
 pub const CONFLICT: &str = "idempotency.scope";
@@ -36,7 +36,10 @@ const CLAIM_POSTGRES: &str = claim!(
 );
 macro_rules! find {
     ($now:expr) => {
-        concat!("select fingerprint, status, body, subject, version from idempotency where scope = $1 and expires_at > ", $now)
+        concat!(
+            "select fingerprint, status, body, subject, version from idempotency where scope = $1 and expires_at > ",
+            $now
+        )
     };
 }
 const FIND_SQLITE: &str = find!("$2");

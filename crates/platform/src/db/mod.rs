@@ -107,7 +107,7 @@ impl Database {
     /// `Unavailable`.
     pub async fn time(&self) -> Result<Timestamp, StoreError> {
         match self {
-            Database::Sqlite(sqlite) => sqlite.read_clock().await?,
+            Database::Sqlite(sqlite) => sqlite.read_clock(),
             Database::Postgres(postgres) => postgres.read_clock().await?,
         }
         Ok(self.clock().now())
@@ -119,7 +119,11 @@ impl Database {
     /// `Unavailable`.
     pub async fn sweep_time(&self) -> Result<Option<Timestamp>, StoreError> {
         let time = self.time().await?;
-        Ok((!self.clock().differs()).then_some(time))
+        let in_doubt = match self {
+            Database::Sqlite(sqlite) => sqlite.doubts_time(),
+            Database::Postgres(postgres) => postgres.clock.differs(),
+        };
+        Ok((!in_doubt).then_some(time))
     }
 
     /// Whether jobs may be taken. Beside SQLite nobody's clock counts but that of this process, which goes on without leaps.
@@ -130,12 +134,10 @@ impl Database {
     /// # Errors
     /// `Clock` when the clocks of this process and of the database are too far apart for requests to be answered.
     pub fn check_clock(&self) -> Result<(), StoreError> {
-        let ahead = self.clock().ahead();
         match self {
-            Database::Postgres(_) if ahead.unsigned_abs() > clock::TOLERANCE.as_micros() as u64 => {
-                Err(StoreError::Clock(clock::words(ahead)))
-            }
-            _ => Ok(()),
+            // There is no other clock.
+            Database::Sqlite(_) => Ok(()),
+            Database::Postgres(postgres) => postgres.clock.check(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Changes, Tags};
+use crate::clock::StoreClock;
 use crate::internal::Peer;
 
 /// How long one question waits for a change, and for its answer. What is asked of a process that hangs is soon asked of another.
@@ -26,8 +27,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows until it is dropped. `target` is where the service answers.
-    pub fn start(peer: Peer, target: &'static str) -> Arc<Self> {
+    /// Follows until it is dropped. `target` is where the service answers; `clock` is read from what it says.
+    pub fn start(peer: Peer, target: &'static str, clock: Option<Arc<StoreClock>>) -> Arc<Self> {
         let follower = Arc::new(Self { tags: Tags::default(), started: Instant::now(), known: AtomicI64::new(-1) });
         let weak = Arc::downgrade(&follower);
         tokio::spawn(async move {
@@ -41,6 +42,9 @@ impl Follower {
                 match peer.get::<Changes>(&question, PATIENCE).await {
                     Ok(changes) => {
                         position = Some(changes.position);
+                        if let Some((clock, time)) = clock.as_ref().zip(changes.time) {
+                            clock.read(sent.into_std(), time);
+                        }
                         follower.hear(sent, changes);
                         failing = false;
                     }

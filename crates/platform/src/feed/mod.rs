@@ -14,6 +14,7 @@ pub use follower::Follower;
 pub use source::Source;
 pub use tags::{Moment, Tags};
 
+use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// An answer of the feed.
@@ -23,6 +24,9 @@ pub struct Changes {
     pub position: i64,
     /// Milliseconds from when the question arrived to when the log was looked at; negative if that was before.
     pub looked_ms: i64,
+    /// The time by the database's clock, when this was said; none from an older release.
+    #[serde(default)]
+    pub time: Option<Timestamp>,
     /// What happened since cannot be told any more: everything may have changed.
     pub reset: bool,
     /// Subjects of the events since, and of those that have no position yet.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use kernel::Error;
+use kernel::{Clock, Error, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::Changes;
+use crate::clock::StoreClock;
 use crate::db::events::Tail;
 use crate::db::{Database, StoreError};
 
@@ -29,6 +30,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Tells what changes in one service's database.
 pub struct Source {
+    clock: Arc<StoreClock>,
     looks: watch::Receiver<Option<Arc<Look>>>,
     asked: Arc<Asked>,
 }
@@ -54,8 +56,9 @@ impl Source {
     pub fn start(database: Database) -> Arc<Self> {
         let (sender, looks) = watch::channel(None);
         let asked = Arc::new(Asked { last: Mutex::new(None), rung: Notify::new() });
+        let clock = Arc::clone(database.clock());
         tokio::spawn(look_on(database, sender, Arc::clone(&asked)));
-        Arc::new(Self { looks, asked })
+        Arc::new(Self { clock, looks, asked })
     }
 
     /// What changed after a position; waits, but not for ever, until something did. Without a position, where the log ends now.
@@ -70,12 +73,12 @@ impl Source {
         loop {
             let look = looks.borrow_and_update().clone();
             if let Some(look) = look.filter(|look| look.tells(after, arrived)) {
-                return Ok(look.changes(after, arrived));
+                return Ok(look.changes(after, arrived, self.clock.now()));
             }
             if !matches!(tokio::time::timeout_at(until, looks.changed()).await, Ok(Ok(()))) {
                 let look = looks.borrow().clone();
                 let unseen = || Error::Unavailable("the event log cannot be looked at".into());
-                return Ok(look.ok_or_else(unseen)?.changes(after, arrived));
+                return Ok(look.ok_or_else(unseen)?.changes(after, arrived, self.clock.now()));
             }
         }
     }
@@ -104,7 +107,7 @@ impl Look {
         }
     }
 
-    fn changes(&self, after: Option<i64>, arrived: Instant) -> Changes {
+    fn changes(&self, after: Option<i64>, arrived: Instant, time: Timestamp) -> Changes {
         // Who begins may have read before this look. A log that ends before was put back to an earlier state, unless the look is old.
         let put_back = |after| after > self.head && self.at >= arrived;
         let reset = after.is_none_or(|after| after < self.floor || put_back(after));
@@ -123,7 +126,7 @@ impl Look {
             false => -millis(arrived.duration_since(self.at)) - 1,
         };
         let position = if reset { self.head } else { self.head.max(after) };
-        Changes { position, looked_ms, reset, subjects }
+        Changes { position, looked_ms, time: Some(time), reset, subjects }
     }
 
     /// The next look, made at `at`; and whether there is more to see at once.

@@ -114,7 +114,7 @@ fn what_is_remembered_counts_while_the_feed_is_heard() {
         };
         let feed = Router::new().route("/changes", get(tell)).with_state(Source::start(database.clone()));
         let (peer, stop) = serve(feed, &envoy).await;
-        let follower = Follower::start(peer, "/changes");
+        let follower = Follower::start(peer, "/changes", None);
         eventually("the feed is heard", || follower.is_fresh()).await;
         let (subjects, since): ([Box<str>; 1], _) = (["counters/1".into()], follower.tags().now());
         // Quiet is not silence.
@@ -134,10 +134,10 @@ fn what_was_looked_at_long_ago_counts_for_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let context = Context::new(Arc::new(SystemClock));
         let envoy = Arc::new(Envoy::open(&folder.path().join("keys.json"), context).unwrap());
-        let stale = Changes { position: 1, looked_ms: -5_000, reset: false, subjects: Vec::new() };
+        let stale = Changes { position: 1, looked_ms: -5_000, time: None, reset: false, subjects: Vec::new() };
         let tell = async |Extension(changes): Extension<Changes>| Answer(Ok(changes));
         let (peer, _stop) = serve(Router::new().route("/changes", get(tell)).layer(Extension(stale)), &envoy).await;
-        let follower = Follower::start(peer, "/changes");
+        let follower = Follower::start(peer, "/changes", None);
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!follower.is_fresh());
     });

@@ -306,7 +306,12 @@ impl Shared {
             None => {
                 let hastened = self.database.hasten_jobs(queue, now, latest).await?;
                 if hastened > 0 {
-                    tracing::warn!(event = "jobs.hastened", queue, hastened, "jobs were put off by a clock that was ahead");
+                    tracing::warn!(
+                        event = "jobs.hastened",
+                        queue,
+                        hastened,
+                        "jobs were put off by a clock that was ahead"
+                    );
                 }
             }
         }

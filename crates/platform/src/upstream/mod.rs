@@ -280,7 +280,9 @@ impl Shared {
                 span.answered(answer.status());
                 Ok(answer.map(|body| Body::new(Counted::new(body, in_flight, place))))
             }
-            Err(Failure { why: Why::Deadline | Why::Abandoned | Why::Hung, .. }) => Err(self.unavailable("did not answer in time")),
+            Err(Failure { why: Why::Deadline | Why::Abandoned | Why::Hung, .. }) => {
+                Err(self.unavailable("did not answer in time"))
+            }
             Err(Failure { why: Why::Disbelieved(doubt), .. }) => Err(doubt.refusal(self.name)),
             Err(_) => Err(self.unavailable("cannot be reached")),
         }

@@ -1,6 +1,7 @@
 //! What the commands do besides serving.
 
 mod admin;
+pub mod clock;
 mod demo;
 pub mod doctor;
 mod import;

@@ -84,7 +84,6 @@ impl ServiceData {
         Runner::new(self.database.clone(), self.context.clone(), self.source).every("sweep-answers", SWEEP, answers)
     }
 
-
     /// Work that deletes what has expired by a time of the database, so many rows at once. Nothing is deleted while the clock of this process
     /// is in doubt.
     pub fn sweep<B, R>(&self, batch: B) -> impl Fn() -> BoxFuture<'static, Result<(), Error>> + use<B, R>

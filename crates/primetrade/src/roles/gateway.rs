@@ -6,7 +6,10 @@ use auth::Auth;
 use axum::Router;
 use gateway::proxy::{self, Proxy, Sticky};
 use gateway::{Callers, EdgeSettings, Remembered};
+use kernel::SystemClock;
 use platform::Context;
+use platform::clock::StoreClock;
+use platform::db::StoreError;
 use platform::http::openapi::Api;
 
 use super::{Deps, Role};
@@ -16,21 +19,32 @@ pub struct GatewayRole {
     callers: Callers,
     context: Context,
     edge: EdgeSettings,
+    /// That of auth's database, where auth runs elsewhere.
+    clock: Option<Arc<StoreClock>>,
 }
 
 impl GatewayRole {
     /// `auth`: if this process has it.
     pub fn create(deps: &Deps, auth: Option<&Arc<Auth>>) -> Result<Self, Failure> {
         let context = deps.context.clone();
-        let callers = match auth {
-            Some(auth) => Callers::Here(Arc::clone(auth)),
+        let (callers, clock) = match auth {
+            Some(auth) => (Callers::Here(Arc::clone(auth)), None),
             None => {
+                let clock = Arc::new(StoreClock::start("auth", Arc::new(SystemClock)));
+                // What it asks of others is as good as its time.
+                deps.clock.follow(&clock);
                 let remote = auth::Remote(deps.peer(Role::Auth, Role::Gateway)?);
-                let feed = auth::follow(deps.auth_feed()?);
-                Callers::Elsewhere(Arc::new(Remembered::new(remote, feed, context.clone())))
+                let feed = auth::follow(deps.auth_feed()?, Arc::clone(&clock));
+                (Callers::Elsewhere(Arc::new(Remembered::new(remote, feed, context.clone()))), Some(clock))
             }
         };
-        Ok(Self { callers, context, edge: deps.edge() })
+        Ok(Self { callers, context, edge: deps.edge(), clock })
+    }
+
+    /// # Errors
+    /// `Clock` when this process's clock is too far from that of auth's database.
+    pub fn check_clock(&self) -> Result<(), StoreError> {
+        self.clock.iter().try_for_each(|clock| clock.check())
     }
 
     /// The endpoints of a service that runs elsewhere.

@@ -53,7 +53,8 @@ const PERIODIC: &str = insert!(
        then excluded.due_at else jobs.due_at end where jobs.period <> excluded.period or jobs.due_at > $7"
 );
 /// None of ours is put off, and none is leased, for so long: a clock was ahead then.
-const HASTEN: &str = "update jobs set due_at = $1 where queue = $2 and period is null and parked_at is null and due_at > $3";
+const HASTEN: &str =
+    "update jobs set due_at = $1 where queue = $2 and period is null and parked_at is null and due_at > $3";
 const CLAIM_SQLITE: &str = claim!("");
 const CLAIM_POSTGRES: &str = claim!("for update skip locked");
 /// Priorities that have something due.

@@ -11,8 +11,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kernel::{SystemClock, Timestamp};
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use kernel::{SystemClock, Timestamp};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant as Deadline;
 use tokio_postgres::types::ToSql;
@@ -92,8 +92,7 @@ impl Postgres {
         let given = config.get_options().unwrap_or_default();
         // What we do not wait for any more, the server need not go on with.
         let statement_time = limits.read_timeout.max(limits.write_timeout).as_millis();
-        let options =
-            format!("{OPTIONS} -c statement_timeout={statement_time} {given} -c search_path={service}");
+        let options = format!("{OPTIONS} -c statement_timeout={statement_time} {given} -c search_path={service}");
         config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
         // A host that vanished says no word of it.
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE).tcp_user_timeout(2 * SILENCE);

@@ -1,6 +1,7 @@
 //! SQLite: readers beside one writer thread that commits in groups. An acknowledged write survives a power cut.
 
 pub(super) mod checkup;
+mod leap;
 mod readers;
 mod writer;
 
@@ -15,6 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
 
+pub use self::leap::LeapNote;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::migrate::{self, Addition, Migration};
@@ -36,6 +38,7 @@ pub struct Sqlite {
     writer: Writer,
     write_timeout: Duration,
     pub(super) clock: Arc<StoreClock>,
+    leap: LeapNote,
     /// Of the threads that scan.
     scans: Arc<Pool>,
     operations: Operations,
@@ -70,6 +73,7 @@ impl Sqlite {
             writer,
             write_timeout: limits.write_timeout,
             clock: Arc::new(StoreClock::start(service, Arc::new(SystemClock))),
+            leap: LeapNote::of(folder, service),
             scans: databases.pool(&format!("{service}-readers")),
             operations: Operations { read: operation("read"), scan: operation("scan"), write: operation("write") },
             committed: watch::Sender::new(()),
@@ -151,12 +155,13 @@ impl Sqlite {
     }
 
     /// Follows the system's clock, unless it has leapt.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub(super) async fn read_clock(&self) -> Result<(), StoreError> {
-        self.clock.follow();
-        Ok(())
+    pub(super) fn read_clock(&self) {
+        self.leap.follow(&self.clock);
+    }
+
+    /// Whether the time is in doubt.
+    pub(super) fn doubts_time(&self) -> bool {
+        self.clock.differs() || self.leap.read().is_some()
     }
 
     /// Moves all of the write-ahead log into the database file. Called when nothing writes any more.

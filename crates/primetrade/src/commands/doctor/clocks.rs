@@ -1,8 +1,10 @@
 //! Clocks that are apart.
 
+use std::path::Path;
 use std::time::Duration;
 
 use platform::clock::{self, AGREEMENT, TOLERANCE};
+use platform::db::sqlite::LeapNote;
 
 use super::Finding;
 
@@ -12,22 +14,19 @@ pub fn beside_database(check: &str, ahead: i64) -> Option<Finding> {
     apart(check, found, ahead)
 }
 
-/// The clock of a running server, as its metrics tell of it.
-pub fn of_server(check: &str, metrics: &str, on_sqlite: bool) -> Vec<Finding> {
+/// A leap that was noted beside the file of a service.
+pub fn leapt(check: &str, folder: &Path, service: &str) -> Option<Finding> {
+    let note = LeapNote::of(folder, service).read()?;
+    let found = format!("the clock leapt: it was {note}; until somebody confirms it, nothing is deleted for its age");
+    Some(Finding::warning(check, found, "Correct the clock; when it is right, run `primetrade clock confirm`."))
+}
+
+/// The clock of a running server beside PostgreSQL's, as its metrics tell of it.
+pub fn of_server(check: &str, metrics: &str) -> Vec<Finding> {
     let clocks = metrics.lines().filter_map(|line| line.strip_prefix(r#"primetrade_clock_ahead_seconds{database=""#));
     let clocks = clocks.filter_map(|rest| rest.split_once(r#""} "#)).filter_map(|(database, seconds)| {
         let ahead = (seconds.parse::<f64>().ok()? * 1e6) as i64;
-        if !on_sqlite {
-            let found = format!("the server's clock is {} of the database {database}'s", clock::words(ahead));
-            return apart(check, found, ahead);
-        }
-        (ahead != 0).then(|| {
-            Finding::warning(
-                check,
-                format!("the server's clock leapt: it is {} of what it was; nothing is deleted for its age", clock::words(ahead)),
-                "Correct it, or say that it is right with `primetrade clock confirm`.",
-            )
-        })
+        apart(check, format!("the server's clock is {} of the database {database}'s", clock::words(ahead)), ahead)
     });
     clocks.collect()
 }
@@ -37,11 +36,14 @@ fn apart(check: &str, found: String, ahead: i64) -> Option<Finding> {
     match (differs(AGREEMENT), differs(TOLERANCE)) {
         (false, _) => None,
         (true, false) => {
-            let advice = "Have both keep time by NTP: meanwhile a server here deletes nothing for its age, and takes no jobs.";
+            let advice =
+                "Have both keep time by NTP: meanwhile a server here deletes nothing for its age, and takes no jobs.";
             Some(Finding::warning(check, found, advice))
         }
-        (true, true) => {
-            Some(Finding::failed(check, found, "Have both keep time by NTP: meanwhile a server here takes no requests."))
-        }
+        (true, true) => Some(Finding::failed(
+            check,
+            found,
+            "Have both keep time by NTP: meanwhile a server here takes no requests.",
+        )),
     }
 }

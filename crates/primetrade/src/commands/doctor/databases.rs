@@ -68,7 +68,12 @@ async fn look(asked: Asked) -> Vec<Finding> {
         ));
     }
     match &found.kind {
-        Kind::Sqlite { free, integrity } => findings.extend(file(&check, *free, integrity.as_ref())),
+        Kind::Sqlite { free, integrity } => {
+            findings.extend(file(&check, *free, integrity.as_ref()));
+            if let DatabaseUrl::Sqlite(folder) = &asked.url {
+                findings.extend(clocks::leapt(&check, folder, asked.service));
+            }
+        }
         Kind::Postgres(account) => findings.extend(privileges(&asked, &check, &found.schema, account).await),
     }
     findings
