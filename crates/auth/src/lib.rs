@@ -57,11 +57,26 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../migrations/postgres/0005_account_filters.sql"),
         },
     ],
-    additions: &[Addition {
-        name: "username_keys",
-        sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
-        postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
-    }],
+    additions: &[
+        Addition {
+            name: "username_keys",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
+            postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
+        },
+        Addition {
+            name: "log_in_limits",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/log_in_limits.sql"), new_store: "" },
+            postgres: AddedSql { every_store: include_str!("../migrations/postgres/log_in_limits.sql"), new_store: "" },
+        },
+        Addition {
+            name: "bcrypt_accounts",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/bcrypt_accounts.sql"), new_store: "" },
+            postgres: AddedSql {
+                every_store: include_str!("../migrations/postgres/bcrypt_accounts.sql"),
+                new_store: "",
+            },
+        },
+    ],
 };
 
 /// Where a list of accounts goes on: behind the account that was made then.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use kernel::{Clock, Error, IdGenerator, Timestamp, Uuid, slot_of};
 
@@ -10,15 +11,25 @@ use kernel::{Clock, Error, IdGenerator, Timestamp, Uuid, slot_of};
 pub struct Context {
     clock: Arc<dyn Clock>,
     ids: Arc<IdGenerator>,
+    /// The same moment by the clock, and by what cannot be set.
+    started: (Timestamp, Instant),
 }
 
 impl Context {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ids: Arc::default() }
+        let started = (clock.now(), Instant::now());
+        Self { clock, ids: Arc::default(), started }
     }
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time by the clock at the start of the process, and what has passed since. It goes on when somebody sets the clock, so windows
+    /// and waits are measured by it.
+    pub fn steady_now(&self) -> Timestamp {
+        let (at, started) = self.started;
+        at.after(started.elapsed())
     }
 
     /// An id in the shard slot of `owner`.

@@ -11,6 +11,7 @@ use platform::telemetry::metrics;
 use serde::{Deserialize, Serialize};
 
 use super::recovery::not_good;
+use super::throttling::Outcome;
 use super::{Auth, name_taken, outcomes, taken};
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
@@ -84,7 +85,7 @@ impl Auth {
         match self.mail_throttle.as_ref().zip(from) {
             // Never taken back.
             Some((throttle, address)) => {
-                let attempt = throttle.attempt(email_key(email), From::Address(address), self.context.now());
+                let attempt = throttle.attempt(email_key(email), From::Address(address), self.context.steady_now());
                 metrics().rate_limits.mail.count(outcomes::decision(&attempt));
                 attempt.map(drop)
             }
@@ -172,18 +173,15 @@ impl Auth {
         let account = self.active(id).await?;
         let found = self.store.account_by_email_key(&email_key(&account.email)).await?;
         let found = found.filter(|found| found.account.id == id).ok_or_else(others_change_it)?;
-        let attempt = match self.throttle.as_ref().zip(address) {
-            Some((throttle, address)) => {
-                Some(throttle.attempt(email_key(&account.email), From::Address(address), self.context.now())?)
-            }
-            None => None,
-        };
+        let whereabouts = self.whereabouts(Some(id), address).await?;
+        let admitted = self.admit(&email_key(&account.email), whereabouts, None).await?;
         let verdict = self.hasher.verify(present.to_owned(), Some(found.password_hash)).await;
-        match (attempt, &verdict) {
-            (Some(attempt), Ok(verdict)) if verdict.matches => attempt.succeeded(),
-            (Some(attempt), Err(_)) => attempt.undecided(),
-            _ => {}
-        }
+        let outcome = match &verdict {
+            Ok(verdict) if verdict.matches => Outcome::Right,
+            Ok(_) => Outcome::Wrong,
+            Err(_) => Outcome::Undecided,
+        };
+        self.settle(admitted, outcome).await;
         match verdict?.matches {
             true => Ok(found.account),
             false => Err(Error::invalid("current_password", "wrong", "This is not the present password")),
