@@ -311,6 +311,7 @@ impl Auth {
                 role,
                 active: true,
                 email_verified_at: None,
+                pending_email: None,
                 version: 1,
                 created_at: now,
                 updated_at: now,

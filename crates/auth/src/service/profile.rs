@@ -55,26 +55,51 @@ impl Auth {
         match self.tasks.run(create).await? {
             Ok(()) => Ok(account),
             Err(error) if error.is_conflict_on("accounts.email_key") => {
-                self.tell_owner(&account.email, address, cause).await?;
+                // Both may have been taken since, of which the database names one.
+                if self.store.username_taken(registration.username()).await? {
+                    return Err(name_taken());
+                }
+                // A refusal would tell that the address is registered: who asks too often just causes no more mails.
+                let told = self.may_mail(&account.email, address).is_ok();
+                if let Some(owner) = self.store.account_by_email_key(&account.email_key()).await? {
+                    self.tell_owner(&owner.account, told, cause).await?;
+                }
                 Ok(account)
             }
             Err(error) => Err(taken(error)),
         }
     }
 
-    async fn tell_owner(&self, email: &str, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
-        let Some(owner) = self.store.account_by_email_key(&email_key(email)).await? else { return Ok(()) };
-        let mail = events::mail_requested(&self.context, &owner.account, Template::AlreadyRegistered, None, cause)?;
-        // A refusal would tell that the address is registered: who asks too often just causes no more mails.
-        let effects = match self.may_mail(email, address) {
-            Ok(()) => self.effects(vec![mail])?,
-            Err(_) => Effects::default(),
-        };
-        // A decoy takes the place of the newcomer's permission, so that both cases write the same.
+    /// Mails the owner of an address that somebody else would like to have. What is written is as much as if nobody had it, with a
+    /// decoy in the place of a permission; that is all of it for an owner who may not be `told`.
+    async fn tell_owner(&self, owner: &Account, told: bool, cause: &Cause) -> Result<(), Error> {
+        let mail = events::mail_requested(&self.context, owner, Template::AlreadyRegistered, None, cause)?;
+        let told = told && owner.active;
+        let effects = if told { self.effects(vec![mail])? } else { Effects::default() };
         let decoy = self.decoy(Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        self.issue(told.then_some(owner.id), decoy, effects).await
+    }
+
+    /// Mails a permission to verify the address that the account has or is to have; or tells the owner, if that is another account.
+    pub(super) async fn ask_mailbox(&self, account: &Account, cause: &Cause) -> Result<(), Error> {
+        let owned = account.under_pending_email().unwrap_or_else(|| account.clone());
+        let owner = self.store.account_by_email_key(&owned.email_key()).await?.map(|found| found.account);
+        if let Some(owner) = owner.filter(|owner| owner.id != account.id) {
+            return self.tell_owner(&owner, true, cause).await;
+        }
+        let token = self.one_time_token(&owned, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        let mail = events::mail_requested(&self.context, &owned, Template::VerifyEmail, Some(token.id), cause)?;
+        self.issue(Some(account.id), token, self.effects(vec![mail])?).await
+    }
+
+    pub(super) async fn issue(
+        &self,
+        subject: Option<Uuid>,
+        token: OneTimeToken,
+        effects: Effects,
+    ) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
-        let owner = Some(owner.account.id);
-        self.tasks.run(async move { Ok(store.issue_token(owner, decoy, effects).await?) }).await
+        self.tasks.run(async move { Ok(store.issue_token(subject, token, effects).await?) }).await
     }
 
     /// Counts a mail to an address that others can name, of which each place may cause so many.
@@ -93,10 +118,12 @@ impl Auth {
         }
     }
 
-    /// Renames the caller's account. Another address has to be verified anew, and the one before is told.
+    /// Renames the caller's account. Another address is pending until it is confirmed from its mailbox, and the present one is told.
+    /// Nobody learns whether another account has it.
     ///
     /// # Errors
-    /// `Unauthenticated` when another address needs a more recent log-in; `Stale`; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
+    /// `Unauthenticated` when another address needs a more recent log-in; `Stale`; `Conflict` when the username is taken;
+    /// `RateLimited`; `Unavailable`, `Overloaded`.
     pub async fn change_profile(
         &self,
         caller: &Principal,
@@ -116,18 +143,20 @@ impl Auth {
             let mut changed = vec![events::profile_changed(&self.context, &after, cause)?];
             let renamed = after.username != before.username;
             let mut change = AccountChange { renamed, ..AccountChange::to(after.clone()) };
-            if email_key(&after.email) != email_key(&before.email) {
+            let asked = after.pending_email.as_ref().filter(|_| after.pending_email != before.pending_email);
+            if let Some(email) = asked {
                 // Who has the address has the account: a token that was stolen must not be enough.
                 caller.logged_in_recently(self.context.now())?;
-                self.may_mail(&after.email, address)?;
-                let token = self.one_time_token(&after, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
-                let template = Template::VerifyEmail;
-                changed.push(events::mail_requested(&self.context, &after, template, Some(token.id), cause)?);
-                change.issue = Some(token);
-                let before = Account { email: before.email, ..after.clone() };
-                changed.push(events::mail_requested(&self.context, &before, Template::AddressChanged, None, cause)?);
+                self.may_mail(email, address)?;
+                changed.push(events::mail_requested(&self.context, &after, Template::AddressPending, None, cause)?);
+            }
+            if after.pending_email != before.pending_email {
+                change.revoke = Some(Purpose::VerifyEmail);
             }
             if self.write(change, self.effects(changed)?).await? {
+                if asked.is_some() {
+                    self.ask_mailbox(&after, cause).await?;
+                }
                 return Ok(after);
             }
         }
@@ -318,7 +347,7 @@ impl Auth {
         purpose: Purpose,
         lifetime: Duration,
     ) -> Result<OneTimeToken, Error> {
-        let (account_id, email_key) = (Some(account.id), email_key(&account.email));
+        let (account_id, email_key) = (Some(account.id), account.email_key());
         Ok(OneTimeToken { account_id, email_key, ..self.decoy(purpose, lifetime)? })
     }
 

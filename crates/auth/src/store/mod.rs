@@ -55,8 +55,6 @@ pub struct AccountChange {
     pub end_sessions: EndSessions,
     /// The mailed permission that is used up by the change.
     pub consume: Option<(Uuid, Purpose)>,
-    /// A permission to mail, in place of older ones for the same purpose.
-    pub issue: Option<OneTimeToken>,
     /// Mailed permissions that the change makes void.
     pub revoke: Option<Purpose>,
     /// Whether an administrator is lost by the change, who must not be the last one.
@@ -74,7 +72,6 @@ impl AccountChange {
             password_hash: None,
             end_sessions: EndSessions::None,
             consume: None,
-            issue: None,
             revoke: None,
             loses_admin: false,
             erase: false,
@@ -224,7 +221,7 @@ pub trait Store: Send + Sync {
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError>;
 
     /// Deletes up to `limit` sessions, and as many mailed permissions, that expired before `before`; returns how many of what
-    /// there were more of.
+    /// there were more of. Erased accounts keep no pending address, whoever erased them.
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }
 
@@ -251,14 +248,16 @@ fn account(row: &impl Columns) -> Result<Account, StoreError> {
         created_at: Timestamp(row.integer(6).map_err(misfit("created_at"))?),
         updated_at: Timestamp(row.integer(7).map_err(misfit("updated_at"))?),
         email_verified_at: row.optional_integer(8).map_err(misfit("email_verified_at"))?.map(Timestamp),
+        pending_email: row.optional_text(9).map_err(misfit("pending_email"))?,
     })
 }
 
 /// The account of [`sql::ACCOUNT_BY_EMAIL`], with its hash.
 fn stored_account(row: &impl Columns) -> Result<StoredAccount, StoreError> {
     let account = account(row)?;
-    let password_hash =
-        row.text(9).map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
+    let password_hash = row
+        .text(ACCOUNT_COLUMNS)
+        .map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
     Ok(StoredAccount { account, password_hash })
 }
 
@@ -267,7 +266,7 @@ fn session_with_account(row: &impl Columns) -> Result<(Session, Account), StoreE
     Ok((session(row, ACCOUNT_COLUMNS)?, account(row)?))
 }
 
-const ACCOUNT_COLUMNS: usize = 9;
+const ACCOUNT_COLUMNS: usize = 10;
 
 /// A session from its columns, of which the first is at `start`.
 fn session(row: &impl Columns, start: usize) -> Result<Session, StoreError> {

@@ -201,6 +201,7 @@ impl Store for PostgresStore {
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         let tokens = self.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
         let sessions = self.execute(sql::SWEEP, &[&before.0, &limit]).await?;
+        self.execute(sql::SWEEP_PENDING, &[]).await?;
         Ok(tokens.max(sessions))
     }
 }
@@ -331,6 +332,7 @@ async fn change_account(
         &after.role.as_str(),
         &after.active,
         &verified,
+        &after.pending_email,
         &after.updated_at.0,
         &after.version,
         &change.password_hash,
@@ -351,9 +353,6 @@ async fn change_account(
     }
     if let Some(purpose) = change.revoke {
         transaction.execute(sql::DROP_TOKENS, &[&after.id, &purpose.as_str()]).await?;
-    }
-    if let Some(token) = &change.issue {
-        insert_token(transaction, token).await?;
     }
     effects.write_postgres(transaction).await?;
     if change.erase {

@@ -6,7 +6,7 @@ use crate::model::AccountKind;
 
 macro_rules! account_columns {
     () => {
-        "id, username, email, role, active, version, created_at, updated_at, email_verified_at"
+        "id, username, email, role, active, version, created_at, updated_at, email_verified_at, pending_email"
     };
 }
 macro_rules! session_columns {
@@ -51,8 +51,8 @@ pub const USERNAME: &str = concat!(
 pub const EXCEPTED_USERNAME: &str =
     concat!("select 1 from accounts where username_excepted and ", username_key!(), " = $1 and id <> $2");
 pub const SESSION_WITH_ACCOUNT: &str = "select a.id, a.username, a.email, a.role, a.active, a.version, a.created_at, \
-    a.updated_at, a.email_verified_at, s.id, s.account_id, s.api, s.created_at, s.expires_at, s.ended_at, s.generation, \
-    s.refreshed_at, s.device, s.address from sessions s join accounts a on a.id = s.account_id where s.id = $1";
+    a.updated_at, a.email_verified_at, a.pending_email, s.id, s.account_id, s.api, s.created_at, s.expires_at, \
+    s.ended_at, s.generation, s.refreshed_at, s.device, s.address from sessions s join accounts a on a.id = s.account_id where s.id = $1";
 pub const SESSION: &str = concat!("select ", session_columns!(), " from sessions where id = $1");
 pub const SESSIONS_OF: &str = concat!(
     "select ",
@@ -67,9 +67,9 @@ pub const HIGHEST_BCRYPT_COST: &str =
     "select max(substr(password_hash, 5, 2)) from accounts where substr(password_hash, 1, 2) = '$2'";
 pub const REHASH: &str = "update accounts set password_hash = $1 where id = $2 and password_hash = $3";
 pub const CHANGE_ACCOUNT: &str = "update accounts set username = $1, email = $2, email_key = $3, role = $4, active = $5, \
-    email_verified_at = $6, updated_at = $7, version = $8, password_hash = coalesce($9, password_hash), \
-    username_excepted = username_excepted and username = $1 \
-    where id = $10 and version = $11";
+    email_verified_at = $6, pending_email = $7, updated_at = $8, version = $9, \
+    password_hash = coalesce($10, password_hash), username_excepted = username_excepted and username = $1 \
+    where id = $11 and version = $12";
 pub const OTHER_ADMIN: &str = "select 1 from accounts where role = 'admin' and active and id <> $1 limit 1";
 pub const END_SESSION: &str = "update sessions set ended_at = $1 where id = $2 and ended_at is null \
     and account_id = $3 and expires_at > $4";
@@ -119,5 +119,8 @@ pub const fn accounts(kind: AccountKind) -> &'static str {
 pub const COUNT: &str = "select count(*) from accounts";
 pub const SWEEP: &str = "delete from sessions where id in \
     (select id from sessions where expires_at < $1 order by expires_at limit $2)";
+/// What releases that know of no pending addresses leave behind when they erase an account.
+pub const SWEEP_PENDING: &str =
+    "update accounts set pending_email = null where pending_email is not null and email not like '%@%'";
 pub const SWEEP_TOKENS: &str = "delete from one_time_tokens where id in \
     (select id from one_time_tokens where expires_at < $1 order by expires_at limit $2)";

@@ -303,6 +303,7 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 let tokens = connection.prepare_cached(sql::SWEEP_TOKENS)?.execute([before.0, limit])?;
                 let sessions = connection.prepare_cached(sql::SWEEP)?.execute([before.0, limit])?;
+                connection.prepare_cached(sql::SWEEP_PENDING)?.execute([])?;
                 Ok(tokens.max(sessions) as u64)
             })
             .await
@@ -380,6 +381,7 @@ fn change_account(connection: &Connection, change: &AccountChange) -> Result<boo
         after.role.as_str(),
         after.active,
         after.email_verified_at.map(|time| time.0),
+        after.pending_email,
         after.updated_at.0,
         after.version,
         change.password_hash,
@@ -402,7 +404,6 @@ fn change_account(connection: &Connection, change: &AccountChange) -> Result<boo
     if let Some(purpose) = change.revoke {
         connection.prepare_cached(sql::DROP_TOKENS)?.execute(params![id, purpose.as_str()])?;
     }
-    change.issue.iter().try_for_each(|token| insert_token(connection, token))?;
     Ok(true)
 }
 

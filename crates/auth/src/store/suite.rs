@@ -66,6 +66,7 @@ pub fn stored(n: u128, username: &str, email: &str) -> StoredAccount {
             role: Role::User,
             active: true,
             email_verified_at: None,
+            pending_email: None,
             version: 1,
             created_at: time,
             updated_at: time,

@@ -17,9 +17,7 @@ pub fn check<B>(request: &Request<B>) -> Result<(), MalformedHeader> {
         Some(host) if !in_target || !host.to_str().is_ok_and(is_host) => {
             malformed("Host is no host: write a name or an address, and a port if it is not the scheme's")
         }
-        None if request.version() == Version::HTTP_11 => {
-            malformed("A request of HTTP/1.1 names its host in the header Host")
-        }
+        None if request.version() == Version::HTTP_11 => malformed("A request has to name its host in the header Host"),
         _ => Ok(()),
     }
 }

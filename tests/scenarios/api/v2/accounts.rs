@@ -17,8 +17,18 @@ on_each!(
     protected_fields_are_unknown,
 );
 
-const ACCOUNT: [&str; 9] =
-    ["active", "created_at", "email", "email_verified", "id", "role", "updated_at", "username", "version"];
+const ACCOUNT: [&str; 10] = [
+    "active",
+    "created_at",
+    "email",
+    "email_verified",
+    "id",
+    "pending_email",
+    "role",
+    "updated_at",
+    "username",
+    "version",
+];
 
 fn account(username: &str, email: &str, password: &str) -> Value {
     json!({ "username": username, "email": email, "password": password })
@@ -105,7 +115,7 @@ fn a_taken_username_is_a_conflict(topology: Topology) {
 
 fn protected_fields_are_unknown(topology: Topology) {
     let server = Server::start(topology);
-    for field in ["id", "role", "active", "version", "created_at", "email_verified"] {
+    for field in ["id", "role", "active", "version", "created_at", "email_verified", "pending_email"] {
         let mut body = account("ada", "ada@example.com", PASSWORD);
         body[field] = json!("admin");
         let pointer = format!("/{field}");
