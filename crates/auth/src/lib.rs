@@ -13,6 +13,7 @@ mod passwords;
 pub mod routes;
 mod service;
 mod store;
+mod strength;
 mod throttle;
 mod tickets;
 mod tokens;
@@ -29,7 +30,7 @@ pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, AccountFilter, Credentials, Profile, Registration, Rule, Session, UsedBy};
-pub use passwords::{PasswordHasher, Verdict};
+pub use passwords::{PasswordHasher, Verdict, is_password};
 pub use service::{Administration, Auth, AuthSettings, Authenticated, LoggedIn, MAILS, Mail, Opened, StartError};
 pub use tokens::{Audience, Claims};
 

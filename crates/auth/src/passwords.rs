@@ -13,6 +13,7 @@ use kernel::Error;
 use tokio::sync::oneshot;
 
 use crate::opaque::normalized;
+use crate::strength::weakness;
 
 /// After so long without a job, a thread gives its memory back.
 const IDLE: Duration = Duration::from_secs(10);
@@ -45,6 +46,11 @@ pub fn any_bcrypt(cost: u32) -> String {
     format!("$2b${:02}${}", cost.min(MAX_BCRYPT_COST), ".".repeat(53))
 }
 
+/// Whether this is the password of a hash. Blocks for as long as a hash takes: for commands, which have no log-ins to wait for.
+pub fn is_password(password: &str, hash: &str) -> bool {
+    verify_any_form(password, Some(hash), &mut Vec::new()).is_ok_and(|verdict| verdict.matches)
+}
+
 /// A bounded queue in front of a few threads.
 pub struct PasswordHasher {
     jobs: SyncSender<Job>,
@@ -60,6 +66,11 @@ enum Job {
         password: String,
         stored: Option<String>,
         reply: oneshot::Sender<Result<Verdict, Error>>,
+    },
+    Estimate {
+        password: String,
+        names: Vec<String>,
+        reply: oneshot::Sender<Option<String>>,
     },
     #[cfg(test)]
     Panic,
@@ -98,6 +109,16 @@ impl PasswordHasher {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Job::Verify { password, stored, reply })?;
         answer.await.map_err(|_| died())?
+    }
+
+    /// Why a new password is too easy to guess, for somebody of these names, if it is.
+    ///
+    /// # Errors
+    /// `Overloaded` when the queue is full; `Internal`.
+    pub async fn weakness(&self, password: String, names: Vec<String>) -> Result<Option<String>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Job::Estimate { password, names, reply })?;
+        answer.await.map_err(|_| died())
     }
 
     fn enqueue(&self, job: Job) -> Result<(), Error> {
@@ -143,6 +164,9 @@ fn run(job: Job, memory: &mut Vec<Block>) {
         }
         Job::Verify { password, stored, reply } if !reply.is_closed() => {
             let _ = reply.send(verify_any_form(&password, stored.as_deref(), memory));
+        }
+        Job::Estimate { password, names, reply } if !reply.is_closed() => {
+            let _ = reply.send(weakness(&password, &names));
         }
         #[cfg(test)]
         Job::Panic => panic!("a defect in a job"),

@@ -7,6 +7,7 @@ mod recovery;
 mod refusals;
 mod sessions;
 mod throttling;
+mod token_log;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use crate::Accounts;
 use crate::events::{self, Cause};
 use crate::keys::LiveRing;
-use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
+use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy, email_key};
 use crate::passwords::PasswordHasher;
 use crate::store::{self, Opening, Store, StoredAccount, USERNAME_KEY_RULE};
 use crate::throttle::Throttle;
@@ -38,6 +39,7 @@ use profile::{ATTEMPTS, others_change_it};
 use refusals::Pace;
 pub use sessions::Opened;
 use throttling::{Outcome, Whereabouts};
+use token_log::RefusedTokens;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -98,6 +100,7 @@ pub struct Auth {
     /// Of mailed permissions.
     pub(crate) mail_throttle: Option<Throttle>,
     sends_mails: bool,
+    refused_tokens: RefusedTokens,
     /// Of refused log-ins.
     pace: AsyncMutex<Pace>,
 }
@@ -130,6 +133,7 @@ impl Auth {
             throttle: settings.throttle.then(Throttle::default),
             mail_throttle: settings.throttle.then(Throttle::default),
             sends_mails: settings.mails,
+            refused_tokens: RefusedTokens::default(),
             pace: AsyncMutex::default(),
             context,
             tasks,
@@ -142,7 +146,10 @@ impl Auth {
     /// `Unauthenticated` (`Invalid`, `Expired`, `Ended`); `Unavailable`: a token is never accepted unseen.
     pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Authenticated, Error> {
         let now = self.context.now();
-        let claims = self.tokens.verify(token, audience, now).map_err(Error::Unauthenticated)?;
+        let claims = self.tokens.verify(token, audience, now).map_err(|refused| {
+            self.refused_tokens.note(refused);
+            Error::Unauthenticated(refused.into())
+        })?;
         let found = self.store.session_with_account(claims.sid).await?;
         found
             .filter(|(session, account)| session.is_live(now) && account.active && account.id == claims.sub)
@@ -251,7 +258,22 @@ impl Auth {
     /// # Errors
     /// `Invalid`; `Conflict` when the username or e-mail address is taken; `Unavailable`.
     pub async fn create_admin(&self, username: &str, email: &str, password: &str) -> Result<Account, Error> {
-        self.create_account(username, email, password, Role::Admin).await
+        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
+        self.check_strength("password", password, [username, email]).await?;
+        self.create_account(&registration, Role::Admin).await
+    }
+
+    /// Whether the account of this address, if it is active and has this role, has this password. For nobody from outside, whose
+    /// attempts are counted.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn has_password(&self, email: &str, role: Role, password: &str) -> Result<bool, Error> {
+        let found = self.store.account_by_email_key(&email_key(email)).await?;
+        let Some(found) = found.filter(|found| found.account.active && found.account.role == role) else {
+            return Ok(false);
+        };
+        Ok(self.hasher.verify(password.to_owned(), Some(found.password_hash)).await?.matches)
     }
 
     /// The account of this e-mail address; made, with the given name, password and role, if there is none.
@@ -268,7 +290,8 @@ impl Auth {
         if let Some(account) = self.by_email(email).await? {
             return Ok((account, false));
         }
-        match self.create_account(username, email, password, role).await {
+        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
+        match self.create_account(&registration, role).await {
             Ok(account) => Ok((account, true)),
             // Another process may have been first; a taken username remains a conflict.
             Err(conflict @ Error::Conflict(_)) => {
@@ -287,9 +310,8 @@ impl Auth {
         Ok(self.store.sweep_sessions(self.context.now(), limit).await?)
     }
 
-    async fn create_account(&self, username: &str, email: &str, password: &str, role: Role) -> Result<Account, Error> {
-        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
-        let stored = self.new_account(&registration, role).await?;
+    async fn create_account(&self, registration: &Registration, role: Role) -> Result<Account, Error> {
+        let stored = self.new_account(registration, role).await?;
         let account = stored.account.clone();
         self.create(stored, None, &Cause::SYSTEM).await?;
         Ok(account)

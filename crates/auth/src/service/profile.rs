@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Expected, Principal, Role, Uuid};
+use kernel::{Error, Expected, Principal, Role, Uuid, Violation};
 use platform::db::{Effects, StoreError};
 use platform::telemetry::metrics;
 use serde::{Deserialize, Serialize};
@@ -34,13 +34,15 @@ impl Auth {
     /// owner is told by mail instead, and the answer is as if the account had been made: nobody learns who is registered.
     ///
     /// # Errors
-    /// `Conflict` when the username is taken; `Overloaded`; `Unavailable`.
+    /// `Invalid` when the password is weak; `Conflict` when the username is taken; `Overloaded`; `Unavailable`.
     pub async fn create_account_v2(
         &self,
         registration: &Registration,
         address: Option<IpAddr>,
         cause: &Cause,
     ) -> Result<Account, Error> {
+        let names = [registration.username(), registration.email()];
+        self.check_strength("password", registration.password(), names).await?;
         if self.store.username_taken(registration.username()).await? {
             return Err(name_taken());
         }
@@ -178,7 +180,7 @@ impl Auth {
     ) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let account = self.check_password(id, address, present).await?;
-            self.check_new_password("new_password", new, &account)?;
+            self.check_new_password("new_password", new, &account).await?;
             let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
             let mut after = account;
             self.next_version(&mut after);
@@ -315,13 +317,28 @@ impl Auth {
         self.effects(vec![changed, ended, mail])
     }
 
-    pub(crate) fn check_new_password(&self, field: &'static str, new: &str, account: &Account) -> Result<(), Error> {
-        let broken = broken_v2_password(new, [&account.username, &account.email]);
+    pub(crate) async fn check_new_password(
+        &self,
+        field: &'static str,
+        new: &str,
+        account: &Account,
+    ) -> Result<(), Error> {
+        let names = [&*account.username, &account.email];
+        let broken = broken_v2_password(new, names);
         match broken.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Invalid(
-                broken.iter().map(|rule| kernel::Violation::new(field, rule.code, rule.message)).collect(),
-            )),
+            true => self.check_strength(field, new, names).await,
+            false => {
+                Err(Error::Invalid(broken.iter().map(|rule| Violation::new(field, rule.code, rule.message)).collect()))
+            }
+        }
+    }
+
+    /// # Errors
+    /// `Invalid`, with advice, when the password is too easy to guess for somebody of these names; `Overloaded`.
+    pub(crate) async fn check_strength(&self, field: &'static str, new: &str, names: [&str; 2]) -> Result<(), Error> {
+        match self.hasher.weakness(new.to_owned(), names.map(str::to_owned).into()).await? {
+            Some(why) => Err(Error::invalid(field, "weak", why)),
+            None => Ok(()),
         }
     }
 

@@ -45,7 +45,7 @@ impl Auth {
     pub async fn reset_password(&self, ticket: &str, new: &str, request_id: Option<String>) -> Result<(), Error> {
         let token = self.mailed(ticket, Purpose::ResetPassword).await?;
         let account = self.permitted(&token).await?;
-        self.check_new_password("password", new, &account)?;
+        self.check_new_password("password", new, &account).await?;
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
         let cause = Cause::of(account.id, request_id);
         for _ in 0..ATTEMPTS {

@@ -106,6 +106,7 @@ fn a_new_password_needs_the_present_one(topology: Topology) {
     assert_invalid(&change(PASSWORD, "short"), &[("/new_password", "length")]);
     assert_invalid(&change(PASSWORD, "password1"), &[("/new_password", "common")]);
     assert_invalid(&change(PASSWORD, &ada.email), &[("/new_password", "common")]);
+    assert_invalid(&change(PASSWORD, &format!("{}!1", ada.username)), &[("/new_password", "weak")]);
     open(&server.client(), &ada.email, PASSWORD).expect(201);
 }
 

@@ -142,6 +142,7 @@ fn a_forgotten_password_is_replaced(topology: Topology) {
     };
     assert_invalid(&confirm("short"), &[("/password", "length")]);
     assert_invalid(&confirm("password1"), &[("/password", "common")]);
+    assert_invalid(&confirm("Passw0rd!"), &[("/password", "weak")]);
     open(&server.client(), &email, PASSWORD).expect(201);
     confirm("incorrect zebra capacitor").expect(204);
     assert_problem(&api.get("/api/v2/me"), 401, "unauthenticated");
