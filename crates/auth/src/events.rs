@@ -109,6 +109,8 @@ pub enum Template {
     AlreadyRegistered,
     /// Your password was changed.
     PasswordChanged,
+    /// Your account is to have another address; mailed to the present one.
+    AddressPending,
     /// Your account has another address now; mailed to the one before.
     AddressChanged,
 }
@@ -119,7 +121,10 @@ impl Template {
         match self {
             Template::VerifyEmail => Some(Purpose::VerifyEmail),
             Template::ResetPassword => Some(Purpose::ResetPassword),
-            Template::AlreadyRegistered | Template::PasswordChanged | Template::AddressChanged => None,
+            Template::AlreadyRegistered
+            | Template::PasswordChanged
+            | Template::AddressPending
+            | Template::AddressChanged => None,
         }
     }
 }

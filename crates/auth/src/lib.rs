@@ -13,6 +13,7 @@ mod passwords;
 pub mod routes;
 mod service;
 mod store;
+mod strength;
 mod throttle;
 mod tickets;
 mod tokens;
@@ -29,7 +30,7 @@ pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, AccountFilter, Credentials, Profile, Registration, Rule, Session, UsedBy};
-pub use passwords::{PasswordHasher, Verdict};
+pub use passwords::{PasswordHasher, Verdict, is_password};
 pub use service::{Administration, Auth, AuthSettings, Authenticated, LoggedIn, MAILS, Mail, Opened, StartError};
 pub use tokens::{Audience, Claims};
 
@@ -57,11 +58,34 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../migrations/postgres/0005_account_filters.sql"),
         },
     ],
-    additions: &[Addition {
-        name: "username_keys",
-        sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
-        postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
-    }],
+    additions: &[
+        Addition {
+            name: "username_keys",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
+            postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
+        },
+        Addition {
+            name: "log_in_limits",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/log_in_limits.sql"), new_store: "" },
+            postgres: AddedSql { every_store: include_str!("../migrations/postgres/log_in_limits.sql"), new_store: "" },
+        },
+        Addition {
+            name: "pending_emails",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/pending_emails.sql"), new_store: "" },
+            postgres: AddedSql {
+                every_store: include_str!("../migrations/postgres/pending_emails.sql"),
+                new_store: "",
+            },
+        },
+        Addition {
+            name: "bcrypt_accounts",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/bcrypt_accounts.sql"), new_store: "" },
+            postgres: AddedSql {
+                every_store: include_str!("../migrations/postgres/bcrypt_accounts.sql"),
+                new_store: "",
+            },
+        },
+    ],
 };
 
 /// Where a list of accounts goes on: behind the account that was made then.

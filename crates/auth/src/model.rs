@@ -21,6 +21,9 @@ pub struct Account {
     pub active: bool,
     /// When the address proved to be theirs.
     pub email_verified_at: Option<Timestamp>,
+    /// The address that takes its place once it is confirmed from its mailbox. Another account may have it.
+    #[serde(default)]
+    pub pending_email: Option<String>,
     pub version: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -88,6 +91,14 @@ pub struct UsedBy {
     pub address: Option<IpAddr>,
 }
 
+/// What one subscriber is given: an IPv4 address, or the upper half of an IPv6 one.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        address => address,
+    }
+}
+
 /// A permission that is mailed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneTimeToken {
@@ -125,10 +136,22 @@ impl Account {
             active: false,
             role: Role::User,
             email_verified_at: None,
+            pending_email: None,
             version: self.version + 1,
             updated_at: now,
             ..self.clone()
         }
+    }
+
+    /// The form by which its address is found.
+    pub fn email_key(&self) -> String {
+        email_key(&self.email)
+    }
+
+    /// The account under its pending address, which somebody confirmed who reads its mails.
+    pub fn under_pending_email(&self) -> Option<Account> {
+        let email = self.pending_email.clone()?;
+        Some(Account { email, pending_email: None, ..self.clone() })
     }
 
     pub fn is_erased(&self) -> bool {
@@ -341,15 +364,17 @@ impl Profile {
         if broken.is_empty() { Ok(Self { username: trimmed(username), email: trimmed(email) }) } else { Err(broken) }
     }
 
-    /// The account under its new names. Another address is not verified; one that is only written differently stays so.
+    /// The account under its new names. Another address is pending; the present one, however it is written, ends what is pending.
     pub fn apply(self, before: &Account) -> Account {
         let mut after = before.clone();
         after.username = self.username.unwrap_or(after.username);
-        if let Some(email) = self.email {
-            if email_key(&email) != email_key(&before.email) {
-                after.email_verified_at = None;
+        match self.email {
+            Some(email) if email_key(&email) == email_key(&before.email) => {
+                after.email = email;
+                after.pending_email = None;
             }
-            after.email = email;
+            Some(email) => after.pending_email = Some(email),
+            None => {}
         }
         after
     }

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
@@ -13,6 +13,7 @@ use kernel::Error;
 use tokio::sync::oneshot;
 
 use crate::opaque::normalized;
+use crate::strength::weakness;
 
 /// After so long without a job, a thread gives its memory back.
 const IDLE: Duration = Duration::from_secs(10);
@@ -34,6 +35,20 @@ pub struct Verdict {
     /// The hash is of an older kind, or of the password as it was sent before passwords had one form: it should be replaced while
     /// the password is at hand.
     pub outdated: bool,
+    /// In how many forms the password would be compared if none matched: two if it was not sent in its one form.
+    pub forms: u32,
+    /// How long the comparison occupied its thread.
+    pub took: Duration,
+}
+
+/// A bcrypt hash of this cost, which no password matches.
+pub fn any_bcrypt(cost: u32) -> String {
+    format!("$2b${:02}${}", cost.min(MAX_BCRYPT_COST), ".".repeat(53))
+}
+
+/// Whether this is the password of a hash. Blocks for as long as a hash takes: for commands, which have no log-ins to wait for.
+pub fn is_password(password: &str, hash: &str) -> bool {
+    verify_any_form(password, Some(hash), &mut Vec::new()).is_ok_and(|verdict| verdict.matches)
 }
 
 /// A bounded queue in front of a few threads.
@@ -51,6 +66,11 @@ enum Job {
         password: String,
         stored: Option<String>,
         reply: oneshot::Sender<Result<Verdict, Error>>,
+    },
+    Estimate {
+        password: String,
+        names: Vec<String>,
+        reply: oneshot::Sender<Option<String>>,
     },
     #[cfg(test)]
     Panic,
@@ -89,6 +109,16 @@ impl PasswordHasher {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Job::Verify { password, stored, reply })?;
         answer.await.map_err(|_| died())?
+    }
+
+    /// Why a new password is too easy to guess, for somebody of these names, if it is.
+    ///
+    /// # Errors
+    /// `Overloaded` when the queue is full; `Internal`.
+    pub async fn weakness(&self, password: String, names: Vec<String>) -> Result<Option<String>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Job::Estimate { password, names, reply })?;
+        answer.await.map_err(|_| died())
     }
 
     fn enqueue(&self, job: Job) -> Result<(), Error> {
@@ -135,6 +165,9 @@ fn run(job: Job, memory: &mut Vec<Block>) {
         Job::Verify { password, stored, reply } if !reply.is_closed() => {
             let _ = reply.send(verify_any_form(&password, stored.as_deref(), memory));
         }
+        Job::Estimate { password, names, reply } if !reply.is_closed() => {
+            let _ = reply.send(weakness(&password, &names));
+        }
         #[cfg(test)]
         Job::Panic => panic!("a defect in a job"),
         _ => {}
@@ -148,19 +181,22 @@ fn hash(password: &str, salt: [u8; 16], memory: &mut Vec<Block>) -> Result<Strin
 }
 
 fn verify_any_form(sent: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Result<Verdict, Error> {
+    let started = Instant::now();
     let normal = normalized(sent);
-    let verdict = verify(&normal, stored, memory)?;
-    if verdict.matches || normal == sent {
-        return Ok(verdict);
+    let forms = if normal == sent { 1 } else { 2 };
+    let (mut matches, mut outdated) = verify(&normal, stored, memory)?;
+    if !matches && forms == 2 {
+        (matches, outdated) = (verify(sent, stored, memory)?.0, true);
     }
-    Ok(Verdict { outdated: true, ..verify(sent, stored, memory)? })
+    Ok(Verdict { matches, outdated, forms, took: started.elapsed() })
 }
 
-fn verify(password: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Result<Verdict, Error> {
+/// Whether the password matches, and whether the hash is outdated.
+fn verify(password: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Result<(bool, bool), Error> {
     let Some(stored) = stored else {
         let hash = argon2id((MEMORY, PASSES, LANES), password, &[0; 16], HASH_BYTES, memory)?;
         std::hint::black_box(hash);
-        return Ok(Verdict { matches: false, outdated: false });
+        return Ok((false, false));
     };
     if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix)) {
         let cost = stored.get(4..6).and_then(|cost| cost.parse().ok());
@@ -168,11 +204,11 @@ fn verify(password: &str, stored: Option<&str>, memory: &mut Vec<Block>) -> Resu
             return Err(unreadable());
         }
         let matches = bcrypt::verify(password, stored).map_err(|_| unreadable())?;
-        return Ok(Verdict { matches, outdated: true });
+        return Ok((matches, true));
     }
     let phc = Phc::parse(stored).ok_or_else(unreadable)?;
     let hash = argon2id(phc.costs, password, &phc.salt, phc.hash.len(), memory)?;
-    Ok(Verdict { matches: equal(&hash, &phc.hash), outdated: phc.costs != (MEMORY, PASSES, LANES) })
+    Ok((equal(&hash, &phc.hash), phc.costs != (MEMORY, PASSES, LANES)))
 }
 
 /// Never with the hash itself: errors are logged.
@@ -314,6 +350,14 @@ mod tests {
             assert_eq!((right.matches, right.outdated), (true, true));
             assert!(!hasher.verify("Secret2".into(), Some(stored)).await.unwrap().matches);
         }
+    }
+
+    #[tokio::test]
+    async fn a_made_up_bcrypt_hash_costs_what_it_says() {
+        let hasher = PasswordHasher::start(1, 4).unwrap();
+        let verify = async |cost| hasher.verify("Secret1".into(), Some(any_bcrypt(cost))).await.unwrap();
+        let (cheap, dear) = (verify(4).await, verify(9).await);
+        assert!(!cheap.matches && !dear.matches && dear.took > cheap.took);
     }
 
     #[tokio::test]

@@ -4,7 +4,10 @@ mod mail;
 mod outcomes;
 mod profile;
 mod recovery;
+mod refusals;
 mod sessions;
+mod throttling;
+mod token_log;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -18,23 +21,25 @@ use platform::db::{Database, Effects, StoreError};
 use platform::feed::Source;
 use platform::keys::KeyError;
 use platform::tasks::WriteTasks;
-use platform::telemetry::metrics;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use crate::Accounts;
 use crate::events::{self, Cause};
 use crate::keys::LiveRing;
-use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
+use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy, email_key};
 use crate::passwords::PasswordHasher;
-use crate::store::{self, Store, StoredAccount, USERNAME_KEY_RULE};
-use crate::throttle::{From, Throttle};
+use crate::store::{self, Opening, Store, StoredAccount, USERNAME_KEY_RULE};
+use crate::throttle::Throttle;
 use crate::tokens::{Audience, Claims, Tokens};
 
 pub use mail::{MAILS, Mail};
 pub use profile::Administration;
 use profile::{ATTEMPTS, others_change_it};
+use refusals::Pace;
 pub use sessions::Opened;
+use throttling::{Outcome, Whereabouts};
+use token_log::RefusedTokens;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -95,6 +100,9 @@ pub struct Auth {
     /// Of mailed permissions.
     pub(crate) mail_throttle: Option<Throttle>,
     sends_mails: bool,
+    refused_tokens: RefusedTokens,
+    /// Of refused log-ins.
+    pace: AsyncMutex<Pace>,
 }
 
 impl Auth {
@@ -125,6 +133,8 @@ impl Auth {
             throttle: settings.throttle.then(Throttle::default),
             mail_throttle: settings.throttle.then(Throttle::default),
             sends_mails: settings.mails,
+            refused_tokens: RefusedTokens::default(),
+            pace: AsyncMutex::default(),
             context,
             tasks,
         }))
@@ -136,7 +146,10 @@ impl Auth {
     /// `Unauthenticated` (`Invalid`, `Expired`, `Ended`); `Unavailable`: a token is never accepted unseen.
     pub async fn authenticate(&self, token: &str, audience: Audience) -> Result<Authenticated, Error> {
         let now = self.context.now();
-        let claims = self.tokens.verify(token, audience, now).map_err(Error::Unauthenticated)?;
+        let claims = self.tokens.verify(token, audience, now).map_err(|refused| {
+            self.refused_tokens.note(refused);
+            Error::Unauthenticated(refused.into())
+        })?;
         let found = self.store.session_with_account(claims.sid).await?;
         found
             .filter(|(session, account)| session.is_live(now) && account.active && account.id == claims.sub)
@@ -171,9 +184,11 @@ impl Auth {
     ) -> Result<LoggedIn, Error> {
         let stored = self.new_account(registration, Role::User).await?;
         let account = stored.account.clone();
+        let whereabouts = self.whereabouts(None, used_by.address).await?;
         let session = self.new_session(account.id, Audience::V1, used_by)?;
         let (claims, opened) = (session.clone(), events::session_opened(&self.context, &session, cause)?);
-        self.create(stored, Some((session, opened)), cause).await?;
+        let network = whereabouts.and_then(|whereabouts| whereabouts.unrecorded(session.created_at));
+        self.create(stored, Some((Opening { session, network }, opened)), cause).await?;
         self.logged_in(account, &claims)
     }
 
@@ -191,7 +206,7 @@ impl Auth {
         self.logged_in(account, &session)
     }
 
-    /// The account that these credentials prove. `device` is one on which this account is known to have logged in: it has an
+    /// The account that these credentials prove, and where from. `device` is one on which this account is known to have logged in: it has an
     /// allowance of failures to itself.
     ///
     /// # Errors
@@ -202,39 +217,31 @@ impl Auth {
         credentials: &Credentials,
         address: Option<IpAddr>,
         device: Option<(Uuid, Uuid)>,
-    ) -> Result<Account, Error> {
-        let found = self.store.account_by_email_key(&credentials.email_key()).await?;
-        let own_device = device.filter(|(account, _)| found.as_ref().is_some_and(|found| found.account.id == *account));
-        let attempt = match self.throttle.as_ref().zip(address) {
-            Some((throttle, address)) => {
-                let attempt = |from| throttle.attempt(credentials.email_key(), from, self.context.now());
-                let known = own_device.and_then(|(_, device)| attempt(From::Device(device)).ok());
-                // A device that failed too often is as good as any other.
-                let attempt = known.map_or_else(|| attempt(From::Address(address)), Ok).inspect_err(|_| {
-                    tracing::warn!(event = "rate_limit.exceeded", policy = "log-in", "too many failed log-ins");
-                });
-                metrics().rate_limits.log_in.count(outcomes::decision(&attempt));
-                Some(attempt?)
-            }
-            None => None,
-        };
+    ) -> Result<(Account, Option<Whereabouts>), Error> {
+        let email_key = credentials.email_key();
+        let found = self.store.account_by_email_key(&email_key).await?;
+        let id = found.as_ref().map(|found| found.account.id);
+        let own_device = device.filter(|(account, _)| Some(*account) == id).map(|(_, device)| device);
+        let whereabouts = self.whereabouts(id, address).await?;
+        let admitted = self.admit(&email_key, whereabouts, own_device).await?;
         let result = self.verify(credentials, found).await;
-        match (attempt, &result) {
-            (Some(attempt), Ok(_) | Err(Error::Unauthenticated(Unauthenticated::Deactivated))) => attempt.succeeded(),
-            // Stays counted.
-            (_, Err(Error::Unauthenticated(_))) => {
-                tracing::warn!(event = "auth.login.failed", "wrong credentials");
-            }
-            (Some(attempt), Err(_)) => attempt.undecided(),
-            (None, _) => {}
+        let outcome = match &result {
+            Ok(_) | Err(Error::Unauthenticated(Unauthenticated::Deactivated)) => Outcome::Right,
+            Err(Error::Unauthenticated(_)) => Outcome::Wrong,
+            Err(_) => Outcome::Undecided,
+        };
+        if outcome == Outcome::Wrong {
+            tracing::warn!(event = "auth.login.failed", "wrong credentials");
         }
-        result
+        self.settle(admitted, outcome).await;
+        Ok((result?, whereabouts))
     }
 
     async fn verify(&self, credentials: &Credentials, found: Option<StoredAccount>) -> Result<Account, Error> {
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let verdict = self.hasher.verify(credentials.password().to_owned(), hash).await?;
         let Some(found) = found.filter(|_| verdict.matches) else {
+            self.delay_refusal(&verdict).await;
             return Err(Error::Unauthenticated(Unauthenticated::WrongCredentials));
         };
         if !found.account.active {
@@ -251,7 +258,22 @@ impl Auth {
     /// # Errors
     /// `Invalid`; `Conflict` when the username or e-mail address is taken; `Unavailable`.
     pub async fn create_admin(&self, username: &str, email: &str, password: &str) -> Result<Account, Error> {
-        self.create_account(username, email, password, Role::Admin).await
+        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
+        self.check_strength("password", password, [username, email]).await?;
+        self.create_account(&registration, Role::Admin).await
+    }
+
+    /// Whether the account of this address, if it is active and has this role, has this password. For nobody from outside, whose
+    /// attempts are counted.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Overloaded`.
+    pub async fn has_password(&self, email: &str, role: Role, password: &str) -> Result<bool, Error> {
+        let found = self.store.account_by_email_key(&email_key(email)).await?;
+        let Some(found) = found.filter(|found| found.account.active && found.account.role == role) else {
+            return Ok(false);
+        };
+        Ok(self.hasher.verify(password.to_owned(), Some(found.password_hash)).await?.matches)
     }
 
     /// The account of this e-mail address; made, with the given name, password and role, if there is none.
@@ -268,7 +290,8 @@ impl Auth {
         if let Some(account) = self.by_email(email).await? {
             return Ok((account, false));
         }
-        match self.create_account(username, email, password, role).await {
+        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
+        match self.create_account(&registration, role).await {
             Ok(account) => Ok((account, true)),
             // Another process may have been first; a taken username remains a conflict.
             Err(conflict @ Error::Conflict(_)) => {
@@ -287,9 +310,8 @@ impl Auth {
         Ok(self.store.sweep_sessions(time, limit).await?)
     }
 
-    async fn create_account(&self, username: &str, email: &str, password: &str, role: Role) -> Result<Account, Error> {
-        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
-        let stored = self.new_account(&registration, role).await?;
+    async fn create_account(&self, registration: &Registration, role: Role) -> Result<Account, Error> {
+        let stored = self.new_account(registration, role).await?;
         let account = stored.account.clone();
         self.create(stored, None, &Cause::SYSTEM).await?;
         Ok(account)
@@ -311,6 +333,7 @@ impl Auth {
                 role,
                 active: true,
                 email_verified_at: None,
+                pending_email: None,
                 version: 1,
                 created_at: now,
                 updated_at: now,
@@ -322,17 +345,17 @@ impl Auth {
     async fn create(
         &self,
         stored: StoredAccount,
-        session: Option<(Session, Event)>,
+        opening: Option<(Opening, Event)>,
         cause: &Cause,
     ) -> Result<(), Error> {
         let mut events = vec![events::registered(&self.context, &stored.account, cause)?];
-        let session = session.map(|(session, opened)| {
+        let opening = opening.map(|(opening, opened)| {
             events.push(opened);
-            session
+            opening
         });
         let effects = Effects::events(events);
         let store = Arc::clone(&self.store);
-        let create = async move { store.create_account(stored, session, None, effects).await.map_err(taken) };
+        let create = async move { store.create_account(stored, opening, None, effects).await.map_err(taken) };
         self.tasks.run(create).await
     }
 

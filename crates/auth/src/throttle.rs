@@ -1,5 +1,6 @@
-//! Guessing of passwords, slowed down: so many failures from one address, for one account or for any, and further attempts from
-//! there are refused for a while. Others, the owner among them, are not held up by them.
+//! Log-in throttling: after so many failures from one address, for one account or for any, further attempts from there are refused for
+//! a while. Others, the owner among them, are not held up by them. These windows are one process's own; what fails for one account from
+//! all addresses is counted in the database, see [`crate::store`].
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use kernel::{Error, Timestamp, Uuid};
 
+use crate::model::network;
+
 /// A window starts with the first failure.
 const WINDOW: Duration = Duration::from_secs(10 * 60);
 /// Failures in a window, for one account from one address.
@@ -17,6 +20,9 @@ const PER_ACCOUNT: u32 = 10;
 const PER_ADDRESS: u32 = 100;
 /// Failures in a window from all devices that one account knows, of which somebody may have collected many.
 const PER_DEVICES: u32 = 30;
+/// Failures in a window of an hour for one account, from all addresses that it was not logged in to from before.
+pub const PER_ACCOUNT_ANYWHERE: i64 = 100;
+pub const ANYWHERE_WINDOW: Duration = Duration::from_secs(60 * 60);
 /// Passwords are checked more slowly than this many windows could be opened, so that the bound is never felt.
 const MAX_WINDOWS: usize = 200_000;
 
@@ -115,14 +121,6 @@ impl Attempt<'_> {
         let mut failures = self.throttle.lock();
         failures.by_account.take_back(&self.account);
         failures.by_origin.take_back(&self.origin);
-    }
-}
-
-/// What one subscriber is given: an IPv4 address, or the upper half of an IPv6 one.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-        address => address,
     }
 }
 

@@ -97,6 +97,37 @@ impl Claims {
     }
 }
 
+/// Why a token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It is none of ours, or for the other API.
+    Invalid,
+    /// It is ours, of a time that has not come: somebody's clock is wrong.
+    NotYetValid,
+    /// It is ours, and its time is over.
+    Expired,
+}
+
+impl Refused {
+    /// As the log tells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refused::Invalid => "invalid",
+            Refused::NotYetValid => "not_yet_valid",
+            Refused::Expired => "expired",
+        }
+    }
+}
+
+impl From<Refused> for Unauthenticated {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid | Refused::NotYetValid => Unauthenticated::Invalid,
+            Refused::Expired => Unauthenticated::Expired,
+        }
+    }
+}
+
 /// Signs and verifies.
 pub struct Tokens {
     pub(crate) ring: LiveRing,
@@ -130,10 +161,10 @@ impl Tokens {
     }
 
     /// # Errors
-    /// `Expired` for a token of ours whose time is over; `Invalid` for anything else.
-    pub fn verify(&self, token: &str, audience: Audience, now: Timestamp) -> Result<Claims, Unauthenticated> {
+    /// See [`Refused`].
+    pub fn verify(&self, token: &str, audience: Audience, now: Timestamp) -> Result<Claims, Refused> {
         if token.len() > MAX_TOKEN {
-            return Err(Unauthenticated::Invalid);
+            return Err(Refused::Invalid);
         }
         let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let ring = self.ring.current();
@@ -141,19 +172,21 @@ impl Tokens {
         let claims = match known {
             Some(claims) => claims,
             None => {
-                let claims = self.check(token).ok_or(Unauthenticated::Invalid)?;
+                let claims = self.check(token).ok_or(Refused::Invalid)?;
                 self.remember(&self.ring.current(), fingerprint, claims.clone());
                 claims
             }
         };
-        let from_the_future = claims.iat > now.after(MAX_SKEW).as_secs();
-        if claims.aud != audience.as_str() || from_the_future || claims.exp <= claims.iat {
-            return Err(Unauthenticated::Invalid);
+        if claims.aud != audience.as_str() || claims.exp <= claims.iat {
+            return Err(Refused::Invalid);
         }
-        match now < claims.expires_at() {
-            true => Ok(claims),
-            false => Err(Unauthenticated::Expired),
+        if claims.iat > now.after(MAX_SKEW).as_secs() {
+            return Err(Refused::NotYetValid);
         }
+        if now >= claims.expires_at() {
+            return Err(Refused::Expired);
+        }
+        Ok(claims)
     }
 
     /// Checks everything that does not depend on the time or on who asks.
@@ -250,10 +283,12 @@ pub mod tests {
         let token = tokens.sign(&claims()).unwrap();
         for _ in 0..2 {
             assert_eq!(tokens.verify(&token, Audience::V1, NOW), Ok(claims()));
-            assert_eq!(tokens.verify(&token, Audience::V2, NOW), Err(Unauthenticated::Invalid));
+            assert_eq!(tokens.verify(&token, Audience::V2, NOW), Err(Refused::Invalid));
             let later = NOW.after(Duration::from_secs(60));
-            assert_eq!(tokens.verify(&token, Audience::V1, later), Err(Unauthenticated::Expired));
+            assert_eq!(tokens.verify(&token, Audience::V1, later), Err(Refused::Expired));
         }
+        let early = |seconds: i64| tokens.verify(&token, Audience::V1, Timestamp(NOW.0 - seconds * 1_000_000));
+        assert_eq!((early(60), early(61)), (Ok(claims()), Err(Refused::NotYetValid)));
     }
 
     #[test]
@@ -264,12 +299,12 @@ pub mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(tokens.verify(&changed, Audience::V1, NOW), Err(Unauthenticated::Invalid), "at {position}");
+            assert_eq!(tokens.verify(&changed, Audience::V1, NOW), Err(Refused::Invalid), "at {position}");
         }
         for cut in
             ["", ".", "..", "a.b.c", &token[1..], &format!("{token}="), &format!("{token}.x"), &"a".repeat(5_000)]
         {
-            assert_eq!(tokens.verify(cut, Audience::V1, NOW), Err(Unauthenticated::Invalid), "{cut}");
+            assert_eq!(tokens.verify(cut, Audience::V1, NOW), Err(Refused::Invalid), "{cut}");
         }
     }
 
@@ -293,9 +328,9 @@ pub mod tests {
             forge(&tokens, &format!(r#"["EdDSA","at+jwt","{kid}"]"#), &body),
             forge(&tokens, &header("EdDSA", "at+jwt", &kid), &listed(&claims())),
         ] {
-            assert_eq!(tokens.verify(&wrong, Audience::V1, NOW), Err(Unauthenticated::Invalid));
+            assert_eq!(tokens.verify(&wrong, Audience::V1, NOW), Err(Refused::Invalid));
         }
         let other = self::tokens().sign(&claims()).unwrap();
-        assert_eq!(tokens.verify(&other, Audience::V1, NOW), Err(Unauthenticated::Invalid));
+        assert_eq!(tokens.verify(&other, Audience::V1, NOW), Err(Refused::Invalid));
     }
 }

@@ -20,7 +20,7 @@ use platform::Context;
 use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, REQUEST_ID, RequestId, bearer};
+use platform::http::{ClientAddress, Https, REQUEST_ID, RequestId, bearer, host};
 use platform::internal::{self, Doubt, Envoy, Speaker};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, Active, metrics};
@@ -116,7 +116,9 @@ where
         Box::pin(async move {
             let page = Page::behind(&request);
             let answer = match &page {
-                Some(page) if page.asks_first() && edge.origins.is_some() => Response::default(),
+                Some(page) if page.asks_first() && edge.origins.is_some() && host::check(&request).is_ok() => {
+                    Response::default()
+                }
                 _ => {
                     let answer = edge.answer(inner, &mut request, deadline);
                     // Inside the log, so that a panic is logged as the 500 that the client gets. The panic hook has logged and
@@ -160,6 +162,11 @@ impl Parts {
     {
         if request.extensions().get::<HeadTooLarge>().is_some() {
             return server::refuse_head();
+        }
+        if let Err(malformed) = host::check(request) {
+            let mut refusal = Refusal::from(malformed).into_response();
+            part(&mut refusal);
+            return refusal;
         }
         let has_body = !request.body().is_end_stream();
         // Lets nobody in who has no business here, before anything is read of them.
@@ -360,6 +367,7 @@ fn turn_away(door: &Door, request: &mut Request) -> Option<Response> {
     extensions.remove::<ClientAddress>();
     if let Speaker::Gateway(outside) = &speaker {
         outside.address.map(|address| extensions.insert(ClientAddress(address)));
+        outside.https.then(|| extensions.insert(Https));
         outside.arrived().map(|arrived| extensions.insert(arrived));
         outside.caller.clone().map(|caller| extensions.insert(caller));
     }
@@ -406,7 +414,8 @@ mod tests {
             Ok(())
         });
         let service = Edge::new(context, Door::Internal(envoy), settings).layer(routes);
-        let request = Request::get(path).header(internal::STATEMENT, statement).body(Body::empty()).unwrap();
+        let request = Request::get(path).header(header::HOST, "x").header(internal::STATEMENT, statement);
+        let request = request.body(Body::empty()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(service.oneshot(request)).unwrap().status()
     }

@@ -25,6 +25,7 @@ pub fn explain(bare: Response, path: &str, request_id: Option<&RequestId>) -> Re
     match (&*refusal, is_v2(path)) {
         (refusal, true) => refusal.explain(bare, path, request_id),
         (Refusal::Because(error), false) => Failure::from(error.clone()).into_response(),
+        (Refusal::MalformedHeader(malformed), false) => Failure::from(malformed.clone()).into_response(),
         // The other kinds are v2's alone.
         (_, false) => Failure::route_not_found(path).into_response(),
     }

@@ -6,6 +6,7 @@ mod client;
 mod cors;
 mod edge;
 mod fallback;
+mod forwarded;
 mod intake;
 pub mod proxy;
 mod sticky;

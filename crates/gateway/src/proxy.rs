@@ -25,7 +25,7 @@ use platform::http::caller::Caller;
 use platform::http::openapi::Api;
 use platform::http::server::Stopping;
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, REQUEST_ID, RequestId};
+use platform::http::{ClientAddress, Https, REQUEST_ID, RequestId};
 use platform::internal::{self, Envoy, Outside, Speaker};
 use platform::scope;
 use platform::upstream::{Call, Upstream};
@@ -33,13 +33,11 @@ use tokio::time::Instant;
 use tower::service_fn;
 
 use crate::callers::Callers;
-use crate::client::Believed;
+use crate::client::{Believed, FORWARDED_FOR, FORWARDED_PROTO};
 pub use crate::sticky::Sticky;
 use crate::tunnel::{Tunnel, Tunnels};
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What a gateway must say of itself in each request that it passes on (RFC 9110 §7.6.3).
 const VIA: HeaderValue = HeaderValue::from_static("1.1 primetrade");
@@ -176,6 +174,7 @@ impl Proxy {
         let outside = Outside {
             caller: parts.extensions.remove::<Caller>(),
             address: parts.extensions.get().map(|ClientAddress(address)| *address),
+            https: parts.extensions.get::<Https>().is_some(),
             body: broken,
         };
         let deadline = scope::current().and_then(|scope| scope.deadline).unwrap_or_else(Instant::now);
@@ -223,7 +222,8 @@ impl Proxy {
         if let Some(host) = host {
             headers.entry(FORWARDED_HOST).or_insert(host);
         }
-        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+        let scheme = if outside.https { "https" } else { "http" };
+        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static(scheme));
         headers.append(header::VIA, VIA);
         if let Some(id) = parts.extensions.get::<RequestId>() {
             headers.insert(REQUEST_ID, id.clone().into_header());

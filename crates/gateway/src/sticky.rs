@@ -62,7 +62,7 @@ mod tests {
             logged_in_at: Timestamp(0),
         };
         let caller = session.map(|session| Caller::Known(principal(session)));
-        sticky.affinity(&method, path, &Outside { caller, address: address.parse().ok(), body: None })
+        sticky.affinity(&method, path, &Outside { caller, address: address.parse().ok(), ..Outside::default() })
     }
 
     #[test]

@@ -122,6 +122,11 @@ impl App {
         About::routes(self.deps.roles, self.databases().cloned().collect())
     }
 
+    /// Auth, if this process has it.
+    pub fn auth(&self) -> Option<&Auth> {
+        self.auth.as_ref().map(|role| &*role.service)
+    }
+
     /// Auth and the catalogue, for commands that work on both.
     pub fn stores(&self) -> Result<(&Arc<Auth>, &Products), Failure> {
         let missing = "this needs a process with the roles auth and products";

@@ -16,6 +16,7 @@ use crate::commands::Import;
 use crate::commands::jobs::Replay;
 use crate::config::{self, SETTINGS, Setting};
 use crate::roles::Roles;
+use crate::serve::Flags;
 
 /// What the process was asked to do.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub struct Cli {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Serve the API, or some roles of a deployment. `demo` fills an example shop first; `no_migrate` leaves the schema as it is.
-    Serve { roles: Roles, demo: bool, no_migrate: bool },
+    /// Serve the API, or some roles of a deployment.
+    Serve { roles: Roles, flags: Flags },
     /// Bring the databases to the current schema.
     Migrate,
     /// Add a signing key, which is used from now on: for tokens, or for what the processes of a deployment tell each other.
@@ -84,8 +85,11 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
     Ok(match path(matches).as_slice() {
         [("serve", serve)] => Command::Serve {
             roles: serve.get_one("role").copied().unwrap_or(Roles::ALL),
-            demo: serve.get_flag("demo"),
-            no_migrate: serve.get_flag("no-migrate"),
+            flags: Flags {
+                demo: serve.get_flag("demo"),
+                allow_demo_accounts: serve.get_flag("allow-demo-accounts"),
+                no_migrate: serve.get_flag("no-migrate"),
+            },
         },
         [("migrate", _)] => Command::Migrate,
         [("keys", _), ("rotate", rotate)] => Command::KeysRotate { internal: rotate.get_flag("internal") },
@@ -185,6 +189,10 @@ fn serve() -> Clap {
         .about("Serve the API until told to stop")
         .arg(role())
         .arg(switch("demo", "Fill an example shop first and print how to log in; safe to repeat"))
+        .arg(switch(
+            "allow-demo-accounts",
+            "Serve a store of the demo's, although everybody knows its administrator's password",
+        ))
         .arg(switch("no-migrate", "Leave the database schema as it is"))
 }
 
@@ -389,13 +397,13 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(
-            cli("primetrade serve").command,
-            Command::Serve { roles: Roles::ALL, demo: false, no_migrate: false }
-        );
+        assert_eq!(cli("primetrade serve").command, Command::Serve { roles: Roles::ALL, flags: Flags::default() });
         assert_eq!(
             cli("primetrade serve --role auth,users --demo --no-migrate").command,
-            Command::Serve { roles: "users,auth".parse().unwrap(), demo: true, no_migrate: true }
+            Command::Serve {
+                roles: "users,auth".parse().unwrap(),
+                flags: Flags { demo: true, no_migrate: true, ..Flags::default() }
+            }
         );
         assert_eq!(cli("primetrade migrate").command, Command::Migrate);
         assert_eq!(cli("primetrade keys rotate").command, Command::KeysRotate { internal: false });

@@ -113,7 +113,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Serve { roles, demo, no_migrate } => serve::run(config, roles, demo, !no_migrate).await,
+            Command::Serve { roles, flags } => serve::run(config, roles, flags).await,
             Command::Migrate => commands::migrate(config).await,
             Command::KeysRotate { internal } => commands::keys_rotate(config, internal),
             Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,

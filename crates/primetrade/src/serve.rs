@@ -30,16 +30,29 @@ const ADMIN_CONNECTIONS: usize = 256;
 /// How long `/metrics` waits for the databases.
 const MEASURE_TIME: Duration = Duration::from_secs(1);
 
-pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Result<Outcome, Failure> {
+/// What `serve` is told beside its settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Fill an example shop first.
+    pub demo: bool,
+    /// Serve a store although everybody knows the password of its administrator.
+    pub allow_demo_accounts: bool,
+    /// Leave the schema as it is.
+    pub no_migrate: bool,
+}
+
+pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome, Failure> {
     let (service, version) = (roles.service_name(), env!("CARGO_PKG_VERSION"));
     metrics().describe(&service, version, env!("BUILD_REVISION"));
     metrics().http.know(app::described().endpoints());
     if let Some(collector) = config.telemetry.otlp_endpoint.clone() {
         trace::start(trace::Service { name: service.into(), version }, collector, config.telemetry.sample_ratio);
     }
-    let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate }).await?);
-    if demo {
+    let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate: !flags.no_migrate }).await?);
+    if flags.demo {
         commands::seed_demo(&app).await?;
+    } else if !flags.allow_demo_accounts {
+        commands::refuse_demo_accounts(&app).await?;
     }
     // Before anybody is told that it serves: whoever stops it at once is to find it drained.
     let asked_to_stop = asked_to_stop()?;
@@ -60,7 +73,7 @@ pub async fn run(config: &Config, roles: Roles, demo: bool, migrate: bool) -> Re
         serving.push(server::serve(listener, router, settings, stopping.clone()));
     }
     tracing::info!(event = "server.started", %roles, version, "serving");
-    tell_operator(config, roles, demo);
+    tell_operator(config, roles, flags.demo);
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
         asked_to_stop.await;

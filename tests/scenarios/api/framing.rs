@@ -206,7 +206,7 @@ fn odd_but_valid_requests_are_served() {
             200,
         ),
         ("GET /health HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n".to_owned(), 200),
-        ("GET /health HTTP/1.1\r\nConnection: close\r\nA: \u{fc}\r\n\r\n".to_owned(), 200),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: \u{fc}\r\n\r\n".to_owned(), 200),
         ("GET /health HTTP/1.0\r\n\r\n".to_owned(), 200),
         (
             "GET http://shop.example/health?a=b HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n".to_owned(),
@@ -228,4 +228,42 @@ fn odd_but_valid_requests_are_served() {
     let answers = statuses(&raw(server.url(), format!("{pipelined}{last}").as_bytes()));
     assert_eq!((answers.len(), answers[50]), (102, 401), "{answers:?}");
     Client::public(server.url()).get("/health").expect(200);
+}
+
+#[test]
+fn a_request_names_its_host() {
+    let alone = Server::start(Topology::Sqlite);
+    let recorder = Recorder::start();
+    let gateway = Deployment::new(Topology::Sqlite).arg("--role=gateway");
+    let services = ["UPSTREAMS__AUTH", "UPSTREAMS__PRODUCTS", "UPSTREAMS__USERS"];
+    let gateway = services.iter().fold(gateway, |gateway, service| gateway.set(service, &recorder.address)).start();
+    let behind = smuggled();
+    for (path, message) in [("/api/v2/products", "\"malformed-header\""), ("/api/v1/products", "\"success\":false")] {
+        for (line, host) in [
+            (format!("{path} HTTP/1.1"), ""),
+            (format!("{path} HTTP/1.1"), "Host: a b\r\n"),
+            (format!("{path} HTTP/1.1"), "Host: a/b\r\n"),
+            (format!("{path} HTTP/1.1"), "Host: user@shop.example\r\n"),
+            (format!("{path} HTTP/1.1"), "Host: shop.example:http\r\n"),
+            (format!("{path} HTTP/1.1"), "Host: [::1\r\n"),
+            (format!("{path} HTTP/1.0"), "Host: a b\r\n"),
+            (format!("http://shop.example{path} HTTP/1.1"), ""),
+            (format!("http://shop.example{path} HTTP/1.1"), "Host: a b\r\n"),
+            (format!("http://user@shop.example{path} HTTP/1.1"), "Host: shop.example\r\n"),
+        ] {
+            let request = format!("GET {line}\r\n{host}\r\n{behind}");
+            for server in [&alone, &gateway] {
+                let answer = raw(server.url(), request.as_bytes());
+                assert_eq!(statuses(&answer), [400], "{request:?}");
+                let answer = String::from_utf8_lossy(&answer).into_owned();
+                assert!(answer.contains(message), "{request:?}: {answer}");
+            }
+        }
+    }
+    // Which a browser asks before a page does.
+    let preflight =
+        "OPTIONS /api/v2/products HTTP/1.1\r\nOrigin: http://a.example\r\nAccess-Control-Request-Method: PUT\r\n\r\n";
+    assert_eq!(statuses(&raw(alone.url(), preflight.as_bytes())), [400]);
+    assert!(recorder.seen().is_empty());
+    alone.client().post("/api/v2/accounts", &account()).expect(201);
 }

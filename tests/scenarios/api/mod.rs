@@ -8,6 +8,8 @@ mod cors;
 mod examples;
 mod framing;
 mod health;
+mod log_in_limits;
+mod proxies;
 mod unknown;
 mod v1;
 pub mod v2;

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use testkit::{Deployment, Server, Topology, on_both};
 
 use crate::catalogue::all_active;
 use crate::people::register;
 use crate::v1::{log_in, text};
+use crate::v2;
 
 on_both!(
     a_demo_shop_is_full_and_safe_to_start_twice,
     a_real_shop_does_not_become_a_demo,
     without_the_flag_there_are_no_accounts,
+    a_demo_is_served_as_one_or_not_at_all,
 );
 
 /// The words printed after "log in as … with password …".
@@ -63,4 +66,31 @@ fn without_the_flag_there_are_no_accounts(topology: Topology) {
     assert!(all_active(&server.client()).is_empty());
     assert_eq!(server.sql("auth", "select count(*) from accounts"), [["0"]]);
     assert!(server.stdout().contains("primetrade admin create"), "how to become administrator: {}", server.stdout());
+}
+
+fn a_demo_is_served_as_one_or_not_at_all(topology: Topology) {
+    let deployment = Deployment::new(topology);
+    let mut server = deployment.clone().arg("--demo").start();
+    let (email, password) = credentials(&server);
+    server.terminate();
+    let refused = deployment.run(&["serve"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    for word in [email.as_str(), "change the password", "--allow-demo-accounts"] {
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+    let examined = deployment.run(&["doctor"]);
+    assert_eq!(examined.code, Some(1), "{}", examined.stdout);
+    assert!(examined.stdout.contains(&format!("everybody knows the password of the administrator {email}")));
+    for secret in [&refused.stderr, &examined.stdout] {
+        assert!(!secret.contains(&password), "{secret}");
+    }
+
+    let mut server = deployment.clone().arg("--allow-demo-accounts").start();
+    let opened = v2::open(&server.client(), &email, &password).expect(201).json();
+    let api = server.client().with_token(&text(&opened["access_token"]));
+    let change = json!({ "current_password": password, "new_password": "incorrect zebra capacitor" });
+    api.put("/api/v2/me/password", &change).expect(204);
+    server.terminate();
+    assert!(!deployment.run(&["doctor"]).stdout.contains("everybody knows"));
+    deployment.start().client().get("/health").expect(200);
 }

@@ -3,12 +3,18 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use testkit::{Response, Server, Topology, eventually, on_each};
+use testkit::{Deployment, Response, Server, Topology, eventually, on_each};
 
 use crate::people::{PASSWORD, register};
-use crate::v1::{NOBODY, create_named, log_in, path};
+use crate::v1::{NOBODY, create_named, log_in, path, text};
+use crate::v2;
 
-on_each!(each_request_has_one_line, request_ids_are_unique_and_taken_over_from_nobody_blindly, secrets_are_not_logged,);
+on_each!(
+    each_request_has_one_line,
+    request_ids_are_unique_and_taken_over_from_nobody_blindly,
+    secrets_are_not_logged,
+    tokens_that_are_over_are_told_from_others,
+);
 
 /// What the processes call themselves that clients talk to.
 const EDGES: [&str; 2] = ["primetrade", "primetrade-gateway"];
@@ -100,4 +106,20 @@ fn secrets_are_not_logged(topology: Topology) {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
     server.kill9();
+}
+
+fn tokens_that_are_over_are_told_from_others(topology: Topology) {
+    let server = Deployment::new(topology).set("AUTH__ACCESS_TOKEN_LIFETIME", "1s").start();
+    let ada = register(&server);
+    let opened = v2::open(&server.client(), &ada.email, PASSWORD).expect(201).json();
+    let token = text(&opened["access_token"]);
+    let over = server.client().with_token(&token);
+    eventually("the token is over", || (over.get("/api/v2/me").status == 401).then_some(()));
+    server.client().with_token(&format!("{token}x")).get("/api/v2/me").expect(401);
+    for reason in ["expired", "invalid"] {
+        let is_told = |line: &Value| line["event"] == "auth.token.refused" && line["reason"] == reason;
+        let line = eventually("the log tells why", || server.log_lines().into_iter().find(is_told));
+        assert!(line["count"].as_u64() >= Some(1), "{line}");
+    }
+    assert!(!server.stderr().contains(&token));
 }

@@ -10,7 +10,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use platform::http::openapi::Api;
-use platform::http::{ClientAddress, RequestId};
+use platform::http::{ClientAddress, Https, RequestId};
 use utoipa_axum::routes;
 
 use crate::{Auth, UsedBy};
@@ -34,6 +34,17 @@ impl<S: Sync> FromRequestParts<S> for Client {
         let device = agent.map(|agent| agent.chars().take(MAX_DEVICE).collect());
         let address = parts.extensions.get().map(|ClientAddress(address)| *address);
         Ok(Client(UsedBy { device, address }))
+    }
+}
+
+/// Whether the client speaks TLS.
+struct Encrypted(bool);
+
+impl<S: Sync> FromRequestParts<S> for Encrypted {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Encrypted(parts.extensions.get::<Https>().is_some()))
     }
 }
 

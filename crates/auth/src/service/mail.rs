@@ -85,8 +85,13 @@ impl Auth {
             ),
             Template::AlreadyRegistered => (
                 "You have an account",
-                "Somebody tried to register with your address, which has an account. If it was you, log in, or ask for \
-                 another password. If it was not, there is nothing to do.",
+                "Somebody tried to register with your address, or to give it to another account. It has an account. If it was \
+                 you, log in, or ask for another password. If it was not, there is nothing to do.",
+            ),
+            Template::AddressPending => (
+                "Your account is to have another e-mail address",
+                "Somebody who is logged in to your account gave it another e-mail address, which takes the place of this one \
+                 as soon as it is confirmed. If it was not you, choose another password at once.",
             ),
             Template::AddressChanged => (
                 "Your account has another e-mail address",

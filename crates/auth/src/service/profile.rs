@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::error::Unauthenticated;
-use kernel::{Error, Expected, Principal, Role, Uuid};
+use kernel::{Error, Expected, Principal, Role, Uuid, Violation};
 use platform::db::{Effects, StoreError};
 use platform::telemetry::metrics;
 use serde::{Deserialize, Serialize};
 
 use super::recovery::not_good;
+use super::throttling::Outcome;
 use super::{Auth, name_taken, outcomes, taken};
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Profile, Purpose, Registration, broken_v2_password, email_key};
@@ -33,13 +34,15 @@ impl Auth {
     /// owner is told by mail instead, and the answer is as if the account had been made: nobody learns who is registered.
     ///
     /// # Errors
-    /// `Conflict` when the username is taken; `Overloaded`; `Unavailable`.
+    /// `Invalid` when the password is weak; `Conflict` when the username is taken; `Overloaded`; `Unavailable`.
     pub async fn create_account_v2(
         &self,
         registration: &Registration,
         address: Option<IpAddr>,
         cause: &Cause,
     ) -> Result<Account, Error> {
+        let names = [registration.username(), registration.email()];
+        self.check_strength("password", registration.password(), names).await?;
         if self.store.username_taken(registration.username()).await? {
             return Err(name_taken());
         }
@@ -54,26 +57,51 @@ impl Auth {
         match self.tasks.run(create).await? {
             Ok(()) => Ok(account),
             Err(error) if error.is_conflict_on("accounts.email_key") => {
-                self.tell_owner(&account.email, address, cause).await?;
+                // Both may have been taken since, of which the database names one.
+                if self.store.username_taken(registration.username()).await? {
+                    return Err(name_taken());
+                }
+                // A refusal would tell that the address is registered: who asks too often just causes no more mails.
+                let told = self.may_mail(&account.email, address).is_ok();
+                if let Some(owner) = self.store.account_by_email_key(&account.email_key()).await? {
+                    self.tell_owner(&owner.account, told, cause).await?;
+                }
                 Ok(account)
             }
             Err(error) => Err(taken(error)),
         }
     }
 
-    async fn tell_owner(&self, email: &str, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
-        let Some(owner) = self.store.account_by_email_key(&email_key(email)).await? else { return Ok(()) };
-        let mail = events::mail_requested(&self.context, &owner.account, Template::AlreadyRegistered, None, cause)?;
-        // A refusal would tell that the address is registered: who asks too often just causes no more mails.
-        let effects = match self.may_mail(email, address) {
-            Ok(()) => self.effects(vec![mail])?,
-            Err(_) => Effects::default(),
-        };
-        // A decoy takes the place of the newcomer's permission, so that both cases write the same.
+    /// Mails the owner of an address that somebody else would like to have. What is written is as much as if nobody had it, with a
+    /// decoy in the place of a permission; that is all of it for an owner who may not be `told`.
+    async fn tell_owner(&self, owner: &Account, told: bool, cause: &Cause) -> Result<(), Error> {
+        let mail = events::mail_requested(&self.context, owner, Template::AlreadyRegistered, None, cause)?;
+        let told = told && owner.active;
+        let effects = if told { self.effects(vec![mail])? } else { Effects::default() };
         let decoy = self.decoy(Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        self.issue(told.then_some(owner.id), decoy, effects).await
+    }
+
+    /// Mails a permission to verify the address that the account has or is to have; or tells the owner, if that is another account.
+    pub(super) async fn ask_mailbox(&self, account: &Account, cause: &Cause) -> Result<(), Error> {
+        let owned = account.under_pending_email().unwrap_or_else(|| account.clone());
+        let owner = self.store.account_by_email_key(&owned.email_key()).await?.map(|found| found.account);
+        if let Some(owner) = owner.filter(|owner| owner.id != account.id) {
+            return self.tell_owner(&owner, true, cause).await;
+        }
+        let token = self.one_time_token(&owned, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
+        let mail = events::mail_requested(&self.context, &owned, Template::VerifyEmail, Some(token.id), cause)?;
+        self.issue(Some(account.id), token, self.effects(vec![mail])?).await
+    }
+
+    pub(super) async fn issue(
+        &self,
+        subject: Option<Uuid>,
+        token: OneTimeToken,
+        effects: Effects,
+    ) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
-        let owner = Some(owner.account.id);
-        self.tasks.run(async move { Ok(store.issue_token(owner, decoy, effects).await?) }).await
+        self.tasks.run(async move { Ok(store.issue_token(subject, token, effects).await?) }).await
     }
 
     /// Counts a mail to an address that others can name, of which each place may cause so many.
@@ -92,10 +120,12 @@ impl Auth {
         }
     }
 
-    /// Renames the caller's account. Another address has to be verified anew, and the one before is told.
+    /// Renames the caller's account. Another address is pending until it is confirmed from its mailbox, and the present one is told.
+    /// Nobody learns whether another account has it.
     ///
     /// # Errors
-    /// `Unauthenticated` when another address needs a more recent log-in; `Stale`; `Conflict` when a name is taken; `RateLimited`; `Unavailable`, `Overloaded`.
+    /// `Unauthenticated` when another address needs a more recent log-in; `Stale`; `Conflict` when the username is taken;
+    /// `RateLimited`; `Unavailable`, `Overloaded`.
     pub async fn change_profile(
         &self,
         caller: &Principal,
@@ -115,18 +145,20 @@ impl Auth {
             let mut changed = vec![events::profile_changed(&self.context, &after, cause)?];
             let renamed = after.username != before.username;
             let mut change = AccountChange { renamed, ..AccountChange::to(after.clone()) };
-            if email_key(&after.email) != email_key(&before.email) {
+            let asked = after.pending_email.as_ref().filter(|_| after.pending_email != before.pending_email);
+            if let Some(email) = asked {
                 // Who has the address has the account: a token that was stolen must not be enough.
                 caller.logged_in_recently(self.context.now())?;
-                self.may_mail(&after.email, address)?;
-                let token = self.one_time_token(&after, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
-                let template = Template::VerifyEmail;
-                changed.push(events::mail_requested(&self.context, &after, template, Some(token.id), cause)?);
-                change.issue = Some(token);
-                let before = Account { email: before.email, ..after.clone() };
-                changed.push(events::mail_requested(&self.context, &before, Template::AddressChanged, None, cause)?);
+                self.may_mail(email, address)?;
+                changed.push(events::mail_requested(&self.context, &after, Template::AddressPending, None, cause)?);
+            }
+            if after.pending_email != before.pending_email {
+                change.revoke = Some(Purpose::VerifyEmail);
             }
             if self.write(change, self.effects(changed)?).await? {
+                if asked.is_some() {
+                    self.ask_mailbox(&after, cause).await?;
+                }
                 return Ok(after);
             }
         }
@@ -148,7 +180,7 @@ impl Auth {
     ) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let account = self.check_password(id, address, present).await?;
-            self.check_new_password("new_password", new, &account)?;
+            self.check_new_password("new_password", new, &account).await?;
             let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
             let mut after = account;
             self.next_version(&mut after);
@@ -172,18 +204,15 @@ impl Auth {
         let account = self.active(id).await?;
         let found = self.store.account_by_email_key(&email_key(&account.email)).await?;
         let found = found.filter(|found| found.account.id == id).ok_or_else(others_change_it)?;
-        let attempt = match self.throttle.as_ref().zip(address) {
-            Some((throttle, address)) => {
-                Some(throttle.attempt(email_key(&account.email), From::Address(address), self.context.now())?)
-            }
-            None => None,
-        };
+        let whereabouts = self.whereabouts(Some(id), address).await?;
+        let admitted = self.admit(&email_key(&account.email), whereabouts, None).await?;
         let verdict = self.hasher.verify(present.to_owned(), Some(found.password_hash)).await;
-        match (attempt, &verdict) {
-            (Some(attempt), Ok(verdict)) if verdict.matches => attempt.succeeded(),
-            (Some(attempt), Err(_)) => attempt.undecided(),
-            _ => {}
-        }
+        let outcome = match &verdict {
+            Ok(verdict) if verdict.matches => Outcome::Right,
+            Ok(_) => Outcome::Wrong,
+            Err(_) => Outcome::Undecided,
+        };
+        self.settle(admitted, outcome).await;
         match verdict?.matches {
             true => Ok(found.account),
             false => Err(Error::invalid("current_password", "wrong", "This is not the present password")),
@@ -288,13 +317,28 @@ impl Auth {
         self.effects(vec![changed, ended, mail])
     }
 
-    pub(crate) fn check_new_password(&self, field: &'static str, new: &str, account: &Account) -> Result<(), Error> {
-        let broken = broken_v2_password(new, [&account.username, &account.email]);
+    pub(crate) async fn check_new_password(
+        &self,
+        field: &'static str,
+        new: &str,
+        account: &Account,
+    ) -> Result<(), Error> {
+        let names = [&*account.username, &account.email];
+        let broken = broken_v2_password(new, names);
         match broken.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Invalid(
-                broken.iter().map(|rule| kernel::Violation::new(field, rule.code, rule.message)).collect(),
-            )),
+            true => self.check_strength(field, new, names).await,
+            false => {
+                Err(Error::Invalid(broken.iter().map(|rule| Violation::new(field, rule.code, rule.message)).collect()))
+            }
+        }
+    }
+
+    /// # Errors
+    /// `Invalid`, with advice, when the password is too easy to guess for somebody of these names; `Overloaded`.
+    pub(crate) async fn check_strength(&self, field: &'static str, new: &str, names: [&str; 2]) -> Result<(), Error> {
+        match self.hasher.weakness(new.to_owned(), names.map(str::to_owned).into()).await? {
+            Some(why) => Err(Error::invalid(field, "weak", why)),
+            None => Ok(()),
         }
     }
 
@@ -320,7 +364,7 @@ impl Auth {
         purpose: Purpose,
         lifetime: Duration,
     ) -> Result<OneTimeToken, Error> {
-        let (account_id, email_key) = (Some(account.id), email_key(&account.email));
+        let (account_id, email_key) = (Some(account.id), account.email_key());
         Ok(OneTimeToken { account_id, email_key, ..self.decoy(purpose, lifetime)? })
     }
 

@@ -1,14 +1,13 @@
 //! What mailed permissions allow: another password for who forgot theirs, and the proof that an address is somebody's own.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Error, Uuid};
 use platform::db::Effects;
 
 use super::Auth;
-use super::profile::{ATTEMPTS, VERIFICATION_LIFETIME, others_change_it};
+use super::profile::{ATTEMPTS, others_change_it};
 use crate::events::{self, Cause, Template};
 use crate::model::{Account, OneTimeToken, Purpose, email_key};
 use crate::store::{AccountChange, EndSessions};
@@ -35,8 +34,7 @@ impl Auth {
             }
             None => (None, self.decoy(Purpose::ResetPassword, RESET_LIFETIME)?, Effects::default()),
         };
-        let store = Arc::clone(&self.store);
-        self.tasks.run(async move { Ok(store.issue_token(subject, token, effects).await?) }).await
+        self.issue(subject, token, effects).await
     }
 
     /// Sets another password by a mailed permission, and ends all sessions. Who could read the mail owns the address.
@@ -47,7 +45,7 @@ impl Auth {
     pub async fn reset_password(&self, ticket: &str, new: &str, request_id: Option<String>) -> Result<(), Error> {
         let token = self.mailed(ticket, Purpose::ResetPassword).await?;
         let account = self.permitted(&token).await?;
-        self.check_new_password("password", new, &account)?;
+        self.check_new_password("password", new, &account).await?;
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
         let cause = Cause::of(account.id, request_id);
         for _ in 0..ATTEMPTS {
@@ -69,37 +67,42 @@ impl Auth {
         Err(others_change_it())
     }
 
-    /// Mails another permission to verify the account's address, in place of earlier ones.
+    /// Mails another permission to verify the account's address, or the pending one, in place of earlier ones.
     ///
     /// # Errors
-    /// `Conflict` when it is verified; `RateLimited`, `Unavailable`, `Overloaded`.
+    /// `Conflict` when it is verified and none is pending; `RateLimited`, `Unavailable`, `Overloaded`.
     pub async fn request_verification(&self, id: Uuid, address: Option<IpAddr>, cause: &Cause) -> Result<(), Error> {
         let account = self.active(id).await?;
-        if account.email_verified_at.is_some() {
+        if account.email_verified_at.is_some() && account.pending_email.is_none() {
             return Err(Error::conflict("The e-mail address is verified."));
         }
-        self.may_mail(&account.email, address)?;
-        let token = self.one_time_token(&account, Purpose::VerifyEmail, VERIFICATION_LIFETIME)?;
-        let mail = events::mail_requested(&self.context, &account, Template::VerifyEmail, Some(token.id), cause)?;
-        let (store, effects) = (Arc::clone(&self.store), self.effects(vec![mail])?);
-        self.tasks.run(async move { Ok(store.issue_token(Some(account.id), token, effects).await?) }).await
+        self.may_mail(account.pending_email.as_ref().unwrap_or(&account.email), address)?;
+        self.ask_mailbox(&account, cause).await
     }
 
-    /// Verifies an account's address by a mailed permission.
+    /// Verifies an account's address by a mailed permission. A pending one takes the place of the present one, which is told.
     ///
     /// # Errors
-    /// `Invalid` when the token is none of ours, used or over, or went to an earlier address; `Unavailable`, `Overloaded`.
+    /// `Invalid` when the token is none of ours, used or over, or went to another address; `Conflict` when another account has the
+    /// address by now; `Unavailable`, `Overloaded`.
     pub async fn verify_email(&self, ticket: &str, request_id: Option<String>) -> Result<(), Error> {
         let token = self.mailed(ticket, Purpose::VerifyEmail).await?;
         let account_id = token.account_id.ok_or_else(not_good)?;
         let cause = Cause::of(account_id, request_id);
         for _ in 0..ATTEMPTS {
-            let mut after = self.permitted(&token).await?;
+            let before = self.subject(&token).await?;
+            let mut after =
+                if before.email_key() == token.email_key { before.clone() } else { pending(&before, &token)? };
             self.next_version(&mut after);
             after.email_verified_at = Some(after.updated_at);
-            let effects = Effects::event(events::email_verified(&self.context, &after, &cause)?);
+            let mut changed = vec![events::email_verified(&self.context, &after, &cause)?];
+            if after.email != before.email {
+                changed.push(events::profile_changed(&self.context, &after, &cause)?);
+                let before = Account { version: after.version, updated_at: after.updated_at, ..before };
+                changed.push(events::mail_requested(&self.context, &before, Template::AddressChanged, None, &cause)?);
+            }
             let change = AccountChange { consume: Some((token.id, Purpose::VerifyEmail)), ..AccountChange::to(after) };
-            if self.write(change, effects).await? {
+            if self.write(change, self.effects(changed)?).await? {
                 return Ok(());
             }
         }
@@ -108,9 +111,14 @@ impl Auth {
 
     /// The account that a permission is for, while it has the address that the permission went to.
     async fn permitted(&self, token: &OneTimeToken) -> Result<Account, Error> {
+        let account = self.subject(token).await?;
+        if account.email_key() == token.email_key { Ok(account) } else { Err(not_good()) }
+    }
+
+    /// The account that a permission is for.
+    async fn subject(&self, token: &OneTimeToken) -> Result<Account, Error> {
         let id = token.account_id.ok_or_else(not_good)?;
-        let found = self.store.account(id).await?;
-        found.filter(|found| found.active && email_key(&found.email) == token.email_key).ok_or_else(not_good)
+        self.store.account(id).await?.filter(|account| account.active).ok_or_else(not_good)
     }
 
     async fn mailed(&self, ticket: &str, expected: Purpose) -> Result<OneTimeToken, Error> {
@@ -121,6 +129,11 @@ impl Auth {
             _ => Err(not_good()),
         }
     }
+}
+
+/// The account under its pending address, if the permission went there.
+fn pending(account: &Account, token: &OneTimeToken) -> Result<Account, Error> {
+    account.under_pending_email().filter(|under| under.email_key() == token.email_key).ok_or_else(not_good)
 }
 
 pub(crate) fn not_good() -> Error {

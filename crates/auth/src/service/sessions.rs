@@ -11,7 +11,7 @@ use platform::telemetry::metrics;
 use super::{ATTEMPTS, Auth, others_change_it, outcomes};
 use crate::events::{self, Cause, Ended};
 use crate::model::{Account, Credentials, Session, UsedBy};
-use crate::store::{Refresh, Refreshed};
+use crate::store::{Opening, Refresh, Refreshed};
 use crate::tickets::Ticket;
 use crate::tokens::{Audience, Claims};
 
@@ -82,11 +82,13 @@ impl Auth {
         request_id: Option<String>,
     ) -> Result<(Account, Session), Error> {
         for _ in 0..ATTEMPTS {
-            let account = self.check_credentials(credentials, used_by.address, device).await?;
+            let (account, whereabouts) = self.check_credentials(credentials, used_by.address, device).await?;
             let session = self.new_session(account.id, api, used_by.clone())?;
             let cause = Cause::of(account.id, request_id.clone());
             let effects = Effects::event(events::session_opened(&self.context, &session, &cause)?);
-            let (store, opening, version) = (Arc::clone(&self.store), session.clone(), account.version);
+            let network = whereabouts.and_then(|whereabouts| whereabouts.unrecorded(session.created_at));
+            let opening = Opening { session: session.clone(), network };
+            let (store, version) = (Arc::clone(&self.store), account.version);
             let open = async move { Ok(store.create_session(opening, version, effects).await?) };
             if self.tasks.run(open).await? {
                 return Ok((account, session));

@@ -1,5 +1,6 @@
 //! Where accounts and sessions are kept: one trait, two databases, one suite of tests.
 
+mod attempts;
 mod postgres;
 mod sql;
 mod sqlite;
@@ -8,6 +9,7 @@ mod suite;
 #[cfg(test)]
 mod usernames;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,10 @@ use platform::db::{Database, Effects, StoreError};
 use crate::model::{Account, AccountKind, OneTimeToken, Purpose, Session, UsedBy};
 use crate::tokens::Audience;
 
+pub use attempts::{CountedAttempt, Tally};
+
+/// How many networks of an account are kept.
+const MAX_NETWORKS: i64 = 16;
 /// How many accounts one look-up by ids reads at a time.
 const MAX_IDS: usize = 500;
 
@@ -27,6 +33,14 @@ const MAX_IDS: usize = 500;
 pub struct StoredAccount {
     pub account: Account,
     pub password_hash: String,
+}
+
+/// A session to open.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    pub session: Session,
+    /// Where from, to be kept as a network of the account's; not where it was kept lately.
+    pub network: Option<IpAddr>,
 }
 
 /// A change of an account, with what happens to its sessions and permissions in the same transaction.
@@ -41,8 +55,6 @@ pub struct AccountChange {
     pub end_sessions: EndSessions,
     /// The mailed permission that is used up by the change.
     pub consume: Option<(Uuid, Purpose)>,
-    /// A permission to mail, in place of older ones for the same purpose.
-    pub issue: Option<OneTimeToken>,
     /// Mailed permissions that the change makes void.
     pub revoke: Option<Purpose>,
     /// Whether an administrator is lost by the change, who must not be the last one.
@@ -60,7 +72,6 @@ impl AccountChange {
             password_hash: None,
             end_sessions: EndSessions::None,
             consume: None,
-            issue: None,
             revoke: None,
             loses_admin: false,
             erase: false,
@@ -130,7 +141,7 @@ pub trait Store: Send + Sync {
     async fn create_account(
         &self,
         account: StoredAccount,
-        session: Option<Session>,
+        opening: Option<Opening>,
         issue: Option<OneTimeToken>,
         effects: Effects,
     ) -> Result<(), StoreError>;
@@ -149,7 +160,23 @@ pub trait Store: Send + Sync {
 
     /// False, and nothing written, when the account is not active, or has another version: what proved its owner may hold no
     /// longer.
-    async fn create_session(&self, session: Session, version: i64, effects: Effects) -> Result<bool, StoreError>;
+    async fn create_session(&self, opening: Opening, version: i64, effects: Effects) -> Result<bool, StoreError>;
+
+    /// When the account was last logged in to from this network, as far as that is kept: the latest networks, to a day.
+    async fn last_log_in(&self, account_id: Uuid, network: IpAddr) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Counts an attempt among the failures of its account, unless there were too many.
+    async fn count_attempt(&self, attempt: CountedAttempt) -> Result<Tally, StoreError>;
+
+    /// Takes an attempt back that was no failure; `window` is the end of the window that it was counted in.
+    async fn take_attempt_back(&self, account_key: [u8; 32], window: Timestamp) -> Result<(), StoreError>;
+
+    /// Deletes up to `limit` windows of failures that ended before `now`, and as many networks of which
+    /// `forgotten` is the last log-in; returns how many of what there were more of.
+    async fn sweep_attempts(&self, now: Timestamp, forgotten: Timestamp, limit: i64) -> Result<u64, StoreError>;
+
+    /// The highest cost among the accounts' bcrypt hashes, if there are any.
+    async fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError>;
 
     /// False when the hash is no longer `old`: it was changed meanwhile, and must not be set back.
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError>;
@@ -194,7 +221,7 @@ pub trait Store: Send + Sync {
     async fn list(&self, offset: i64, limit: i64) -> Result<(Vec<Account>, i64), StoreError>;
 
     /// Deletes up to `limit` sessions, and as many mailed permissions, that expired before `before`; returns how many of what
-    /// there were more of.
+    /// there were more of. Erased accounts keep no pending address, whoever erased them.
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError>;
 }
 
@@ -221,14 +248,16 @@ fn account(row: &impl Columns) -> Result<Account, StoreError> {
         created_at: Timestamp(row.integer(6).map_err(misfit("created_at"))?),
         updated_at: Timestamp(row.integer(7).map_err(misfit("updated_at"))?),
         email_verified_at: row.optional_integer(8).map_err(misfit("email_verified_at"))?.map(Timestamp),
+        pending_email: row.optional_text(9).map_err(misfit("pending_email"))?,
     })
 }
 
 /// The account of [`sql::ACCOUNT_BY_EMAIL`], with its hash.
 fn stored_account(row: &impl Columns) -> Result<StoredAccount, StoreError> {
     let account = account(row)?;
-    let password_hash =
-        row.text(9).map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
+    let password_hash = row
+        .text(ACCOUNT_COLUMNS)
+        .map_err(|found| StoreError::corrupt("accounts", "password_hash", account.id, found))?;
     Ok(StoredAccount { account, password_hash })
 }
 
@@ -237,7 +266,7 @@ fn session_with_account(row: &impl Columns) -> Result<(Session, Account), StoreE
     Ok((session(row, ACCOUNT_COLUMNS)?, account(row)?))
 }
 
-const ACCOUNT_COLUMNS: usize = 9;
+const ACCOUNT_COLUMNS: usize = 10;
 
 /// A session from its columns, of which the first is at `start`.
 fn session(row: &impl Columns, start: usize) -> Result<Session, StoreError> {
@@ -259,6 +288,13 @@ fn session(row: &impl Columns, start: usize) -> Result<Session, StoreError> {
             address: address.map(|text| text.parse().map_err(|_| misfit("address")(text))).transpose()?,
         },
     })
+}
+
+/// The row of [`sql::HIGHEST_BCRYPT_COST`].
+fn bcrypt_cost(row: &impl Columns) -> Result<Option<u32>, StoreError> {
+    let misfit = |found: String| StoreError::corrupt("accounts", "password_hash", "of the highest bcrypt cost", found);
+    let cost = row.optional_text(0).map_err(misfit)?;
+    cost.map(|cost| cost.parse().map_err(|_| misfit(cost))).transpose()
 }
 
 /// The row of [`sql::TOKEN`].

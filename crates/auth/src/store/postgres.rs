@@ -1,5 +1,6 @@
 //! Accounts and sessions in PostgreSQL.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,8 +9,9 @@ use platform::db::postgres::{Params, Postgres, Transaction};
 use platform::db::{Effects, StoreError};
 
 use super::{
-    AccountChange, AccountQuery, LAST_ADMIN_RULE, MAX_IDS, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
-    USERNAME_KEY_RULE, account, session, session_with_account, sql, stored_account, token,
+    AccountChange, AccountQuery, CountedAttempt, LAST_ADMIN_RULE, MAX_IDS, MAX_NETWORKS, Opening, Refresh, Refreshed,
+    Store, StoredAccount, TOKEN_RULE, Tally, USERNAME_KEY_RULE, account, attempts, bcrypt_cost, session,
+    session_with_account, sql, stored_account, token,
 };
 use crate::events;
 use crate::model::{Account, OneTimeToken, Purpose, Session, email_key, username_key};
@@ -21,12 +23,12 @@ impl Store for PostgresStore {
     async fn create_account(
         &self,
         stored: StoredAccount,
-        session: Option<Session>,
+        opening: Option<Opening>,
         issue: Option<OneTimeToken>,
         effects: Effects,
     ) -> Result<(), StoreError> {
         let mut transaction = self.0.begin().await?;
-        let result = create(&mut transaction, &stored, session.as_ref(), issue.as_ref(), &effects).await;
+        let result = create(&mut transaction, &stored, opening.as_ref(), issue.as_ref(), &effects).await;
         transaction.end(result).await
     }
 
@@ -63,10 +65,34 @@ impl Store for PostgresStore {
         row.as_ref().map(session_with_account).transpose()
     }
 
-    async fn create_session(&self, session: Session, version: i64, effects: Effects) -> Result<bool, StoreError> {
+    async fn create_session(&self, opening: Opening, version: i64, effects: Effects) -> Result<bool, StoreError> {
         let mut transaction = self.0.begin().await?;
-        let result = create_session(&mut transaction, &session, version, &effects).await;
+        let result = create_session(&mut transaction, &opening, version, &effects).await;
         transaction.end(result).await
+    }
+
+    async fn last_log_in(&self, account_id: Uuid, network: IpAddr) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.0.query_opt(sql::LAST_LOG_IN, &[&account_id, &network.to_string()]).await?;
+        Ok(row.map(|row| Timestamp(row.get(0))))
+    }
+
+    async fn count_attempt(&self, attempt: CountedAttempt) -> Result<Tally, StoreError> {
+        attempt.count_in_postgres(&self.0).await
+    }
+
+    async fn take_attempt_back(&self, account_key: [u8; 32], window: Timestamp) -> Result<(), StoreError> {
+        self.0.execute(attempts::TAKE_BACK, &[&account_key.as_slice(), &window.0]).await.map(drop)
+    }
+
+    async fn sweep_attempts(&self, now: Timestamp, forgotten: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        let attempts = self.0.execute(attempts::SWEEP, &[&now.0, &limit]).await?;
+        let networks = self.0.execute(sql::SWEEP_NETWORKS, &[&forgotten.0, &limit]).await?;
+        Ok(attempts.max(networks))
+    }
+
+    async fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError> {
+        let row = self.0.query_opt(sql::HIGHEST_BCRYPT_COST, &[]).await?;
+        row.as_ref().map_or(Ok(None), bcrypt_cost)
     }
 
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError> {
@@ -175,6 +201,7 @@ impl Store for PostgresStore {
     async fn sweep_sessions(&self, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
         let tokens = self.0.execute(sql::SWEEP_TOKENS, &[&before.0, &limit]).await?;
         let sessions = self.0.execute(sql::SWEEP, &[&before.0, &limit]).await?;
+        self.0.execute(sql::SWEEP_PENDING, &[]).await?;
         Ok(tokens.max(sessions))
     }
 }
@@ -182,14 +209,14 @@ impl Store for PostgresStore {
 async fn create(
     transaction: &mut Transaction<'_>,
     stored: &StoredAccount,
-    session: Option<&Session>,
+    opening: Option<&Opening>,
     issue: Option<&OneTimeToken>,
     effects: &Effects,
 ) -> Result<(), StoreError> {
     refuse_excepted(transaction, &stored.account).await?;
     insert_account(transaction, stored).await?;
-    if let Some(session) = session {
-        insert_session(transaction, session).await?;
+    if let Some(opening) = opening {
+        insert_session(transaction, opening).await?;
     }
     if let Some(token) = issue {
         insert_token(transaction, token).await?;
@@ -228,25 +255,32 @@ pub(super) async fn insert_account(
     transaction.execute(sql::INSERT_ACCOUNT, values).await.map(drop)
 }
 
-async fn insert_session(transaction: &mut Transaction<'_>, s: &Session) -> Result<(), StoreError> {
+async fn insert_session(transaction: &mut Transaction<'_>, opening: &Opening) -> Result<(), StoreError> {
+    let s = &opening.session;
     let (api, address) = (s.api.api(), s.used_by.address.map(|address| address.to_string()));
     let values: Params<'_> =
         &[&s.id, &api, &s.created_at.0, &s.expires_at.0, &s.used_by.device, &address, &s.account_id];
-    transaction.execute(sql::INSERT_SESSION, values).await.map(drop)
+    transaction.execute(sql::INSERT_SESSION, values).await?;
+    if let Some(network) = opening.network {
+        let network = network.to_string();
+        transaction.execute(sql::INSERT_NETWORK, &[&s.account_id, &network, &s.created_at.0]).await?;
+        transaction.execute(sql::DROP_NETWORKS, &[&s.account_id, &MAX_NETWORKS]).await?;
+    }
+    Ok(())
 }
 
 async fn create_session(
     transaction: &mut Transaction<'_>,
-    session: &Session,
+    opening: &Opening,
     version: i64,
     effects: &Effects,
 ) -> Result<bool, StoreError> {
     // The lock makes a change of the account either wait for this session, and end it, or be seen.
     let active = format!("{} for share", sql::STILL_ACTIVE);
-    if transaction.query(&active, &[&session.account_id, &version]).await?.is_empty() {
+    if transaction.query(&active, &[&opening.session.account_id, &version]).await?.is_empty() {
         return Ok(false);
     }
-    insert_session(transaction, session).await?;
+    insert_session(transaction, opening).await?;
     effects.write_postgres(transaction).await?;
     Ok(true)
 }
@@ -289,6 +323,7 @@ async fn change_account(
         &after.role.as_str(),
         &after.active,
         &verified,
+        &after.pending_email,
         &after.updated_at.0,
         &after.version,
         &change.password_hash,
@@ -309,9 +344,6 @@ async fn change_account(
     }
     if let Some(purpose) = change.revoke {
         transaction.execute(sql::DROP_TOKENS, &[&after.id, &purpose.as_str()]).await?;
-    }
-    if let Some(token) = &change.issue {
-        insert_token(transaction, token).await?;
     }
     effects.write_postgres(transaction).await?;
     if change.erase {

@@ -1,16 +1,18 @@
 //! Accounts and sessions in SQLite.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    AccountChange, AccountQuery, LAST_ADMIN_RULE, MAX_IDS, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
-    USERNAME_KEY_RULE, account, session, session_with_account, sql, stored_account, token,
+    AccountChange, AccountQuery, CountedAttempt, LAST_ADMIN_RULE, MAX_IDS, MAX_NETWORKS, Opening, Refresh, Refreshed,
+    Store, StoredAccount, TOKEN_RULE, Tally, USERNAME_KEY_RULE, account, attempts, bcrypt_cost, session,
+    session_with_account, sql, stored_account, token,
 };
 use crate::events;
 use crate::model::{Account, OneTimeToken, Purpose, Session, email_key, username_key};
@@ -25,7 +27,7 @@ impl Store for SqliteStore {
     async fn create_account(
         &self,
         stored: StoredAccount,
-        session: Option<Session>,
+        opening: Option<Opening>,
         issue: Option<OneTimeToken>,
         effects: Effects,
     ) -> Result<(), StoreError> {
@@ -33,9 +35,7 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 refuse_excepted(connection, &stored.account)?;
                 insert_account(connection, &stored)?;
-                if let Some(session) = &session {
-                    insert_session(connection, session)?;
-                }
+                opening.iter().try_for_each(|opening| insert_session(connection, opening))?;
                 issue.iter().try_for_each(|token| insert_token(connection, token))?;
                 effects.write_sqlite(connection)
             })
@@ -83,18 +83,57 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn create_session(&self, session: Session, version: i64, effects: Effects) -> Result<bool, StoreError> {
+    async fn create_session(&self, opening: Opening, version: i64, effects: Effects) -> Result<bool, StoreError> {
         self.0
             .write(move |connection| {
-                let account = params![session.account_id.as_bytes(), version];
+                let account = params![opening.session.account_id.as_bytes(), version];
                 if !connection.prepare_cached(sql::STILL_ACTIVE)?.exists(account)? {
                     return Ok(false);
                 }
-                insert_session(connection, &session)?;
+                insert_session(connection, &opening)?;
                 effects.write_sqlite(connection)?;
                 Ok(true)
             })
             .await
+    }
+
+    async fn last_log_in(&self, account_id: Uuid, network: IpAddr) -> Result<Option<Timestamp>, StoreError> {
+        self.0.read_point(|connection| {
+            let values = params![account_id.as_bytes(), network.to_string()];
+            let last = connection.prepare_cached(sql::LAST_LOG_IN)?.query_row(values, |row| row.get(0));
+            Ok(last.optional()?.map(Timestamp))
+        })
+    }
+
+    async fn count_attempt(&self, attempt: CountedAttempt) -> Result<Tally, StoreError> {
+        self.0.write(move |connection| attempt.count_in_sqlite(connection)).await
+    }
+
+    async fn take_attempt_back(&self, account_key: [u8; 32], window: Timestamp) -> Result<(), StoreError> {
+        self.0
+            .write(move |connection| {
+                connection.prepare_cached(attempts::TAKE_BACK)?.execute(params![account_key, window.0])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn sweep_attempts(&self, now: Timestamp, forgotten: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        self.0
+            .write(move |connection| {
+                let attempts = connection.prepare_cached(attempts::SWEEP)?.execute([now.0, limit])?;
+                let networks = connection.prepare_cached(sql::SWEEP_NETWORKS)?.execute([forgotten.0, limit])?;
+                Ok(attempts.max(networks) as u64)
+            })
+            .await
+    }
+
+    async fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError> {
+        self.0.read_point(|connection| {
+            let mut statement = connection.prepare_cached(sql::HIGHEST_BCRYPT_COST)?;
+            let mut rows = statement.query([])?;
+            rows.next()?.map_or(Ok(None), bcrypt_cost)
+        })
     }
 
     async fn rehash(&self, account_id: Uuid, old: String, new: String) -> Result<bool, StoreError> {
@@ -264,6 +303,7 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 let tokens = connection.prepare_cached(sql::SWEEP_TOKENS)?.execute([before.0, limit])?;
                 let sessions = connection.prepare_cached(sql::SWEEP)?.execute([before.0, limit])?;
+                connection.prepare_cached(sql::SWEEP_PENDING)?.execute([])?;
                 Ok(tokens.max(sessions) as u64)
             })
             .await
@@ -297,7 +337,7 @@ pub(super) fn insert_account(connection: &Connection, stored: &StoredAccount) ->
     Ok(())
 }
 
-fn insert_session(connection: &Connection, session: &Session) -> Result<(), StoreError> {
+fn insert_session(connection: &Connection, Opening { session, network }: &Opening) -> Result<(), StoreError> {
     connection.prepare_cached(sql::INSERT_SESSION)?.execute(params![
         session.id.as_bytes(),
         session.api.api(),
@@ -307,6 +347,12 @@ fn insert_session(connection: &Connection, session: &Session) -> Result<(), Stor
         session.used_by.address.map(|address| address.to_string()),
         session.account_id.as_bytes()
     ])?;
+    if let Some(network) = network {
+        let values = params![session.account_id.as_bytes(), network.to_string(), session.created_at.0];
+        connection.prepare_cached(sql::INSERT_NETWORK)?.execute(values)?;
+        let values = params![session.account_id.as_bytes(), MAX_NETWORKS];
+        connection.prepare_cached(sql::DROP_NETWORKS)?.execute(values)?;
+    }
     Ok(())
 }
 
@@ -335,6 +381,7 @@ fn change_account(connection: &Connection, change: &AccountChange) -> Result<boo
         after.role.as_str(),
         after.active,
         after.email_verified_at.map(|time| time.0),
+        after.pending_email,
         after.updated_at.0,
         after.version,
         change.password_hash,
@@ -357,7 +404,6 @@ fn change_account(connection: &Connection, change: &AccountChange) -> Result<boo
     if let Some(purpose) = change.revoke {
         connection.prepare_cached(sql::DROP_TOKENS)?.execute(params![id, purpose.as_str()])?;
     }
-    change.issue.iter().try_for_each(|token| insert_token(connection, token))?;
     Ok(true)
 }
 

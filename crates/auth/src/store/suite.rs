@@ -1,5 +1,6 @@
 //! What every store must do, run on each database.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,16 @@ use kernel::{Role, Timestamp, Uuid};
 use platform::db::{Database, DatabaseUrl, Effects, Limits};
 
 use super::{
-    AccountChange, AccountQuery, EndSessions, LAST_ADMIN_RULE, Refresh, Refreshed, Store, StoredAccount, TOKEN_RULE,
-    USERNAME_KEY_RULE, open, sql,
+    AccountChange, AccountQuery, CountedAttempt, EndSessions, LAST_ADMIN_RULE, MAX_NETWORKS, Opening, Refresh,
+    Refreshed, Store, StoredAccount, TOKEN_RULE, Tally, USERNAME_KEY_RULE, open, sql,
 };
 use crate::Cause;
 use crate::events::{self, Ended};
 use crate::model::{Account, AccountFilter, AccountKind, OneTimeToken, Purpose, Session, UsedBy};
+use crate::throttle::{ANYWHERE_WINDOW, PER_ACCOUNT_ANYWHERE};
 use crate::tokens::Audience;
+
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 pub const LIMITS: Limits = Limits { pool_size: 4, shared_connections: 1, ..Limits::DEFAULT };
 
@@ -39,6 +43,8 @@ async fn run(url: &DatabaseUrl) {
     hashes_are_replaced_once(&*store).await;
     lists_are_newest_first(&database, &*store).await;
     a_refresh_is_good_once(&*store).await;
+    networks_are_known_by_their_last_log_in(&*store).await;
+    failures_are_counted_one_by_one(&store).await;
     sessions_are_listed_and_ended_by_their_owner(&*store).await;
     the_last_administrator_stays(&*store).await;
     mailed_permissions_are_good_once(&*store).await;
@@ -60,6 +66,7 @@ pub fn stored(n: u128, username: &str, email: &str) -> StoredAccount {
             role: Role::User,
             active: true,
             email_verified_at: None,
+            pending_email: None,
             version: 1,
             created_at: time,
             updated_at: time,
@@ -82,10 +89,14 @@ fn session(n: u128, account: u128) -> Session {
     }
 }
 
+fn opening(session: Session) -> Opening {
+    Opening { session, network: None }
+}
+
 /// Opens a session, by what is read of the account now.
 async fn open_session(store: &dyn Store, session: Session) -> bool {
     let version = store.account(session.account_id).await.unwrap().map_or(1, |account| account.version);
-    store.create_session(session, version, Effects::default()).await.unwrap()
+    store.create_session(opening(session), version, Effects::default()).await.unwrap()
 }
 
 async fn end_sessions(store: &dyn Store, account: u128, now: i64) -> u64 {
@@ -99,7 +110,7 @@ async fn create(store: &dyn Store, account: StoredAccount) {
 async fn accounts_are_unique(store: &dyn Store) {
     let first = stored(1, "Ada", "Ada@Example.com");
     create(store, first.clone()).await;
-    let refused = |account| store.create_account(account, Some(session(900, 2)), None, Effects::default());
+    let refused = |account| store.create_account(account, Some(opening(session(900, 2))), None, Effects::default());
     let error = refused(stored(2, "Ada", "other@example.com")).await.unwrap_err();
     assert!(error.is_conflict_on("accounts.username") || error.is_conflict_on(USERNAME_KEY_RULE), "{error}");
     let error = refused(stored(2, "Bob", "ada@EXAMPLE.com")).await.unwrap_err();
@@ -124,7 +135,7 @@ async fn sessions_live_and_end(store: &dyn Store) {
     assert!(!open_session(store, session(12, 999)).await, "no such account");
     let (found, account) = store.session_with_account(id(10)).await.unwrap().unwrap();
     assert_eq!((found, account.id), (session(10, 1), id(1)));
-    let stale = store.create_session(session(12, 1), 7, Effects::default()).await.unwrap();
+    let stale = store.create_session(opening(session(12, 1)), 7, Effects::default()).await.unwrap();
     assert!(!stale, "the account changed after its password was read");
     let end = |account, now| store.end_session(id(account), id(10), Timestamp(now), Effects::default());
     assert!(!end(2, 4).await.unwrap(), "another's");
@@ -173,6 +184,61 @@ async fn a_refresh_is_good_once(store: &dyn Store) {
     let v1 = Session { api: Audience::V1, ..session(34, 1) };
     assert!(open_session(store, v1).await);
     assert_eq!(store.refresh(refresh(34, 0, 10)).await.unwrap(), Refreshed::Ended, "v1 has no refresh");
+}
+
+async fn networks_are_known_by_their_last_log_in(store: &dyn Store) {
+    let network = |n: u8| IpAddr::from([203, 0, 113, n]);
+    let from = async |n: u8, created: i64| {
+        let session = Session { created_at: Timestamp(created), ..session(1_000 + u128::from(n), 2) };
+        let opening = Opening { session, network: Some(network(n)) };
+        let version = store.account(id(2)).await.unwrap().unwrap().version;
+        assert!(store.create_session(opening, version, Effects::default()).await.unwrap());
+    };
+    let last = async |n: u8| store.last_log_in(id(2), network(n)).await.unwrap();
+    for n in 1..=MAX_NETWORKS as u8 {
+        from(n, 1_000 + i64::from(n)).await;
+    }
+    assert_eq!((last(1).await, last(100).await), (Some(Timestamp(1_001)), None));
+    assert_eq!(store.last_log_in(id(1), network(1)).await.unwrap(), None, "another account's");
+    store.sweep_sessions(Timestamp(101), 1_000).await.unwrap();
+    from(1, 2_000).await;
+    from(100, 2_001).await;
+    assert_eq!((last(1).await, last(2).await), (Some(Timestamp(2_000)), None), "the one of longest ago went");
+    assert_eq!(store.sweep_attempts(Timestamp(0), Timestamp(1_004), 100).await.unwrap(), 1);
+    assert_eq!((last(3).await, last(4).await), (None, Some(Timestamp(1_004))));
+    store.sweep_attempts(Timestamp(0), Timestamp(9_000), 100).await.unwrap();
+    store.sweep_sessions(Timestamp(101), 1_000).await.unwrap();
+}
+
+/// Whoever counts at the same time as others takes a place of its own.
+async fn failures_are_counted_one_by_one(store: &Arc<dyn Store>) {
+    let hour = i64::try_from(ANYWHERE_WINDOW.as_micros()).unwrap();
+    let count = async |key: u8, now: i64| {
+        let attempt = CountedAttempt { account_key: [key; 32], now: Timestamp(now) };
+        store.count_attempt(attempt).await.unwrap()
+    };
+    let counted = Tally::Counted(Timestamp(hour));
+    let attempts = (0..PER_ACCOUNT_ANYWHERE + 20).map(|_| {
+        let store = Arc::clone(store);
+        let attempt = CountedAttempt { account_key: [1; 32], now: Timestamp(0) };
+        tokio::spawn(async move { store.count_attempt(attempt).await.unwrap() })
+    });
+    let tallies = futures_util::future::join_all(attempts).await;
+    let all = tallies.into_iter().filter(|tally| *tally.as_ref().unwrap() == counted).count();
+    assert_eq!(i64::try_from(all).unwrap(), PER_ACCOUNT_ANYWHERE);
+    assert_eq!(count(1, hour - 1).await, Tally::Refused(Timestamp(hour)));
+    assert_eq!(count(2, 0).await, counted, "another account");
+    store.take_attempt_back([1; 32], Timestamp(hour + 1)).await.unwrap();
+    assert_eq!(count(1, 0).await, Tally::Refused(Timestamp(hour)), "of another window");
+    store.take_attempt_back([1; 32], Timestamp(hour)).await.unwrap();
+    assert_eq!((count(1, 0).await, count(1, 0).await), (counted, Tally::Refused(Timestamp(hour))));
+    // Another process's clock may be a little behind; one that is far behind cannot know this window.
+    assert_eq!(count(1, -1_000).await, Tally::Refused(Timestamp(hour)));
+    assert_eq!(count(1, -2 * hour).await, Tally::Counted(Timestamp(-hour)));
+    assert_eq!(count(1, -hour).await, Tally::Counted(Timestamp(0)), "its window is over");
+    for (now, swept) in [(0, 0), (1, 1), (hour, 0), (hour + 1, 1)] {
+        assert_eq!(store.sweep_attempts(Timestamp(now), Timestamp(0), 100).await.unwrap(), swept);
+    }
 }
 
 async fn sessions_are_listed_and_ended_by_their_owner(store: &dyn Store) {
@@ -289,15 +355,25 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
     let registered = events::registered(&context, &eve.account, &Cause::SYSTEM).unwrap();
     let opened = events::session_opened(&context, &session(70, 70), &Cause::SYSTEM).unwrap();
     let effects = Effects::events(vec![registered.clone(), opened.clone()]);
-    store.create_account(eve.clone(), Some(session(70, 70)), Some(token(70, Some(70))), effects).await.unwrap();
+    store
+        .create_account(
+            eve.clone(),
+            Some(Opening { network: Some(HOME), ..opening(session(70, 70)) }),
+            Some(token(70, Some(70))),
+            effects,
+        )
+        .await
+        .unwrap();
     let personal = async |event: &kernel::Event| platform::db::events::personal_of(database, event.id).await.unwrap();
     assert!(personal(&registered).await.is_some() && personal(&opened).await.is_some());
+    assert_eq!(store.last_log_in(id(70), HOME).await.unwrap(), Some(Timestamp(1)));
     let after = eve.account.erased(Timestamp(80));
     let change = AccountChange { password_hash: Some(String::new()), erase: true, ..AccountChange::to(after.clone()) };
     assert!(store.change_account(change, Effects::default()).await.unwrap());
     assert_eq!(account_now(store, 70).await, after);
     assert!(store.account_by_email_key("eve@example.com").await.unwrap().is_none());
     assert!(store.session_with_account(id(70)).await.unwrap().is_none());
+    assert_eq!(store.last_log_in(id(70), HOME).await.unwrap(), None);
     assert!(store.token(id(70), Purpose::VerifyEmail, Timestamp(1)).await.unwrap().is_none());
     assert!(personal(&registered).await.is_none() && personal(&opened).await.is_none());
     let late =
@@ -312,6 +388,13 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
 }
 
 async fn hashes_are_replaced_once(store: &dyn Store) {
+    assert_eq!(store.highest_bcrypt_cost().await.unwrap(), None);
+    for (old, new, cost) in
+        [("hash", "$2b$10$x", Some(10)), ("$2b$10$x", "$2a$04$x", Some(4)), ("$2a$04$x", "hash", None)]
+    {
+        assert!(store.rehash(id(1), old.into(), new.into()).await.unwrap());
+        assert_eq!(store.highest_bcrypt_cost().await.unwrap(), cost);
+    }
     let rehash = |old: &str, new: &str| store.rehash(id(1), old.into(), new.into());
     assert!(rehash("hash", "new").await.unwrap());
     assert!(!rehash("hash", "newer").await.unwrap());
@@ -366,8 +449,8 @@ async fn events_are_appended_with_their_change(database: &Database, store: &dyn 
 
     let opened = |n| events::session_opened(&context, &session(n, 4), &Cause::SYSTEM).unwrap();
     let (kept, lost) = (opened(80), opened(81));
-    assert!(store.create_session(session(80, 4), 1, Effects::event(kept.clone())).await.unwrap());
-    assert!(!store.create_session(session(81, 4), 2, Effects::event(lost.clone())).await.unwrap());
+    assert!(store.create_session(opening(session(80, 4)), 1, Effects::event(kept.clone())).await.unwrap());
+    assert!(!store.create_session(opening(session(81, 4)), 2, Effects::event(lost.clone())).await.unwrap());
     let ended = |n, now| {
         let told = events::session_ended(&context, (id(4), id(n)), Ended::LoggedOut, Timestamp(now), &Cause::SYSTEM);
         store.end_session(id(4), id(n), Timestamp(now), Effects::event(told.unwrap()))

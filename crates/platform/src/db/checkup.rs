@@ -88,6 +88,21 @@ pub(super) struct Steps<'a> {
     pub additions: &'a [Addition],
 }
 
+/// The first text that a statement reads from a service's tables, which have to be there.
+///
+/// # Errors
+/// As [`look`].
+pub async fn text(url: &DatabaseUrl, service: &'static str, sql: &'static str) -> Result<Option<String>, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(folder) => {
+            let file = folder.join(format!("{service}.db"));
+            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::text(&file, sql)).await;
+            looked.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
+        }
+        DatabaseUrl::Postgres(url) => postgres::checkup::text(url, service, sql).await,
+    }
+}
+
 /// Looks at the file or schema of a service.
 ///
 /// # Errors

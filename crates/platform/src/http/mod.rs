@@ -7,6 +7,7 @@ pub mod conditional;
 mod date;
 mod framing;
 pub mod header;
+pub mod host;
 pub mod idempotency;
 pub mod lanes;
 pub mod openapi;
@@ -64,6 +65,10 @@ impl RequestId {
 /// Where a request's connection comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
+
+/// Marks a request whose client speaks TLS, as far as a trusted proxy knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Https;
 
 /// Whole seconds for `Retry-After`, rounded up, so that who waits them does not come too early; and up to a tenth and three
 /// seconds more, by the request's id, so that those who are told together do not come back together.

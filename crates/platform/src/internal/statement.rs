@@ -51,6 +51,9 @@ pub struct Outside {
     pub caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub address: Option<IpAddr>,
+    /// Whether they speak TLS with whoever stands in front of the gateway.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub https: bool,
     /// What was wrong with the body that they sent, in whose place there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub body: Option<BodyError>,

@@ -9,8 +9,11 @@ use crate::Failure;
 use crate::app::App;
 use auth::Accounts;
 
-const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
-const PASSWORD: &str = "Demo-Shop-2026";
+pub const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
+pub const PASSWORD: &str = "Demo-Shop-2026";
+/// Reads the password hash of [`ADMIN`], if that is what it is, in the database of auth.
+pub const ADMIN_HASH: &str =
+    "select password_hash from accounts where email_key = 'admin@example.com' and role = 'admin' and active";
 /// Writes under way at once; the database commits them in groups.
 const CONCURRENCY: usize = 64;
 
@@ -44,6 +47,23 @@ pub async fn seed_demo(app: &App) -> Result<(), Failure> {
         .try_collect::<()>()
         .await?;
     Ok(())
+}
+
+/// Refuses a store whose administrator's password everybody knows.
+///
+/// # Errors
+/// When it is one.
+pub async fn refuse_demo_accounts(app: &App) -> Result<(), Failure> {
+    let Some(auth) = app.auth() else { return Ok(()) };
+    match auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await? {
+        true => Err(format!(
+            "this store has the demo's administrator {}, whose password everybody knows: name another store in database.url, change the \
+             password, or serve it with --demo, or --allow-demo-accounts",
+            ADMIN.1
+        )
+        .into()),
+        false => Ok(()),
+    }
 }
 
 pub fn print_demo_credentials() {

@@ -11,7 +11,7 @@ pub mod skus;
 pub mod stock;
 
 pub use admin::admin_create;
-pub use demo::{print_demo_credentials, seed_demo};
+pub use demo::{print_demo_credentials, refuse_demo_accounts, seed_demo};
 pub use import::{Import, import_csv};
 pub use openapi::openapi;
 

@@ -88,7 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "http.trusted_proxies",
         default: "",
-        doc: "Proxies in front of us whose X-Forwarded-For tells who a client is; without it, all their clients share their limits.",
+        doc: "Proxies in front of us whose X-Forwarded-For or Forwarded tells who a client is; without it, all their clients share their limits.",
         secret: false,
         apply: |config, text| put(&mut config.http.trusted_proxies, value::networks(text)),
     },

@@ -40,7 +40,13 @@ impl AuthRole {
             let auth = Arc::clone(&auth);
             async move { auth.sweep_sessions(time, rows).await }
         });
-        let mut runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
+        let auth = Arc::clone(&self.service);
+        let attempts = self.data.sweep(move |time, rows| {
+            let auth = Arc::clone(&auth);
+            async move { auth.sweep_attempts(time, rows).await }
+        });
+        let runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
+        let mut runner = runner.every("sweep-attempts", SWEEP, attempts);
         if let Some(folder) = self.mail_sink.clone() {
             if let Err(error) = std::fs::create_dir_all(&folder) {
                 let folder = folder.display();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::{Server, Topology, on_each};
 
 use crate::people::{PASSWORD, register, unique};
-use crate::v1::keys;
+use crate::v1::{keys, text};
 use crate::v2::{assert_invalid, assert_problem, assert_taken, log_in, open};
 
 on_each!(
@@ -17,8 +17,18 @@ on_each!(
     protected_fields_are_unknown,
 );
 
-const ACCOUNT: [&str; 9] =
-    ["active", "created_at", "email", "email_verified", "id", "role", "updated_at", "username", "version"];
+const ACCOUNT: [&str; 10] = [
+    "active",
+    "created_at",
+    "email",
+    "email_verified",
+    "id",
+    "pending_email",
+    "role",
+    "updated_at",
+    "username",
+    "version",
+];
 
 fn account(username: &str, email: &str, password: &str) -> Value {
     json!({ "username": username, "email": email, "password": password })
@@ -62,13 +72,22 @@ fn weak_passwords_are_refused(topology: Topology) {
     {
         assert_invalid(&post(common), &[("/password", "common")]);
     }
+    for weak in ["Passw0rd!", "qwertyuiop123", "abcabcabcabc", "PrimeTrade-2026", "Lovelace99", &"\u{fc}".repeat(128)] {
+        let refused = post(weak);
+        assert_invalid(&refused, &[("/password", "weak")]);
+        let advice = text(&refused.json()["errors"][0]["detail"]);
+        assert!(advice.contains("too easy to guess") && advice.contains("Add another word"), "{advice}");
+    }
     assert_invalid(&post(&"x".repeat(129)), &[("/password", "length")]);
+    // v1 takes what it always took.
+    let old = account("old_client", "old@example.com", "Passw0rd1");
+    server.client().post("/api/v1/auth/register", &old).expect(201);
     post("no digit, no capital").expect(201);
 }
 
 fn long_passwords_count_whole(topology: Topology) {
     let server = Server::start(topology);
-    let long = format!("{}end", "ü".repeat(125));
+    let long = format!("correct horse battery staple {}end", "ü".repeat(96));
     server.client().post("/api/v2/accounts", &account("ada", "ada@example.com", &long)).expect(201);
     open(&server.client(), "ada@example.com", &long).expect(201);
     open(&server.client(), "ada@example.com", &long.replace("end", "enD")).expect(401);
@@ -105,7 +124,7 @@ fn a_taken_username_is_a_conflict(topology: Topology) {
 
 fn protected_fields_are_unknown(topology: Topology) {
     let server = Server::start(topology);
-    for field in ["id", "role", "active", "version", "created_at", "email_verified"] {
+    for field in ["id", "role", "active", "version", "created_at", "email_verified", "pending_email"] {
         let mut body = account("ada", "ada@example.com", PASSWORD);
         body[field] = json!("admin");
         let pointer = format!("/{field}");

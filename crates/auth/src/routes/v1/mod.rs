@@ -6,7 +6,7 @@ mod register;
 pub mod user;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use platform::http::v2::refusal::Problem;
 use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,8 +20,11 @@ pub(super) struct EmailVerification {
 }
 
 /// Verify an e-mail address with the token that was mailed to it
+///
+/// A pending address takes the place of the present one.
 #[utoipa::path(post, path = "/api/v2/email-verifications", operation_id = "verify_email", tag = "accounts",
-    request_body = EmailVerification, responses((status = 204, description = "Verified")))]
+    request_body = EmailVerification, responses((status = 204, description = "Verified"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another account has the address by now")))]
 pub(super) async fn handle(
     State(auth): State<Arc<Auth>>,
     InRequest(request_id): InRequest,

@@ -45,6 +45,9 @@ pub struct V2Account {
     email: String,
     /// Whether the address proved to be theirs.
     email_verified: bool,
+    /// The address that takes its place once it is confirmed by the token that is mailed to it.
+    #[schema(format = "email")]
+    pending_email: Option<String>,
     role: Role,
     active: bool,
     version: i64,
@@ -61,6 +64,7 @@ impl From<Account> for V2Account {
             username: account.username,
             email: account.email,
             email_verified: account.email_verified_at.is_some(),
+            pending_email: account.pending_email,
             role: account.role,
             active: account.active,
             version: account.version,

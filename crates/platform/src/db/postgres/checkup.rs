@@ -26,8 +26,21 @@ const SCHEMA: &str = "select has_schema_privilege(oid, 'usage'), has_schema_priv
     from pg_namespace s where nspname = $1";
 
 pub async fn look(url: &str, service: &'static str, steps: Steps<'_>) -> Result<Checkup, StoreError> {
+    let (client, place) = connect(url, service).await?;
+    examine(&client, service, steps, &place).await
+}
+
+pub async fn text(url: &str, service: &'static str, sql: &str) -> Result<Option<String>, StoreError> {
+    let (client, _) = connect(url, service).await?;
+    Ok(client.query_opt(sql, &[]).await?.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// A connection that finds the service's tables, and what answers there.
+async fn connect(url: &str, service: &'static str) -> Result<(Client, String), StoreError> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
+    let given = config.get_options().unwrap_or_default().to_owned();
+    config.options(format!("{given} -c search_path={service}"));
     config.connect_timeout(TIME).application_name("primetrade-doctor");
     let place = place(&config);
     let unavailable = |why: String| StoreError::Unavailable(format!("{place}: {why}"));
@@ -39,7 +52,7 @@ pub async fn look(url: &str, service: &'static str, steps: Steps<'_>) -> Result<
     })?;
     // Ends with the client.
     tokio::spawn(connection);
-    examine(&client, service, steps, &place).await
+    Ok((client, place))
 }
 
 async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place: &str) -> Result<Checkup, StoreError> {

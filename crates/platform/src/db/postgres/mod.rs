@@ -226,16 +226,11 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::connection`]; `Statement`.
     pub async fn query_slow(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let deadline = self.read_deadline();
-        let connection = self.connection_before(deadline).await?;
-        let started = Instant::now();
-        let query = async {
+        let query = async |connection: &Pooled| {
             let statement = connection.prepare_cached(sql).await?;
             connection.query(&statement, params).await
         };
-        let rows = self.liveness.answered(deadline, query).await;
-        scope::record(started, &self.operations.scan);
-        connection.give_back(rows)
+        self.alone(self.read_deadline(), &self.operations.scan, query).await
     }
 
     /// As [`Postgres::query_slow`], planned anew by the statistics of the moment: for reads that take longer than a plan.
@@ -243,29 +238,46 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::query_slow`].
     pub async fn query_once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let deadline = self.read_deadline();
-        let connection = self.connection_before(deadline).await?;
-        let started = Instant::now();
-        let rows = self.liveness.answered(deadline, connection.query(sql, params)).await;
-        scope::record(started, &self.operations.scan);
-        connection.give_back(rows)
+        let query = async |connection: &Pooled| connection.query(sql, params).await;
+        self.alone(self.read_deadline(), &self.operations.scan, query).await
     }
 
-    /// A write that is one statement; returns how many rows it affected.
+    /// A write that is one statement, and so a transaction by itself, of which nobody is told; returns its rows.
     ///
     /// # Errors
     /// As [`Postgres::connection`]; `Statement`.
+    pub async fn write(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let write = async |connection: &Pooled| {
+            let statement = connection.prepare_cached(sql).await?;
+            connection.query(&statement, params).await
+        };
+        self.alone(self.write_deadline(), &self.operations.write, write).await
+    }
+
+    /// As [`Postgres::write`], for how many rows it affected.
+    ///
+    /// # Errors
+    /// As [`Postgres::write`].
     pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
-        let deadline = self.write_deadline();
-        let connection = self.connection_before(deadline).await?;
-        let started = Instant::now();
-        let execute = async {
+        let execute = async |connection: &Pooled| {
             let statement = connection.prepare_cached(sql).await?;
             connection.execute(&statement, params).await
         };
-        let affected = self.liveness.answered(deadline, execute).await;
-        scope::record(started, &self.operations.write);
-        connection.give_back(affected)
+        self.alone(self.write_deadline(), &self.operations.write, execute).await
+    }
+
+    /// Runs what needs a connection of its own, and no transaction.
+    async fn alone<T>(
+        &self,
+        deadline: Deadline,
+        operation: &Operation,
+        run: impl AsyncFnOnce(&Pooled) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection_before(deadline).await?;
+        let started = Instant::now();
+        let result = self.liveness.answered(deadline, run(&connection)).await;
+        scope::record(started, operation);
+        connection.give_back(result)
     }
 
     /// Starts a transaction. Its BEGIN travels with the first statement.

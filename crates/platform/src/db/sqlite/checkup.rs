@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{applied_additions, schema_version};
 use crate::db::StoreError;
@@ -28,29 +28,38 @@ pub fn look(file: &Path, steps: &Steps<'_>) -> Result<Checkup, StoreError> {
         let kind = Kind::Sqlite { free, integrity: None };
         return Ok(Checkup { place, schema: Schema::Empty, read_only: read_only(None), kind });
     }
-    let ((applied, additions), integrity) = read(file)?;
+    let ((applied, additions), integrity) = read(file, examine)?;
     let kind = Kind::Sqlite { free, integrity: Some(integrity) };
     Ok(Checkup { place, schema: Schema::of(steps, applied, &additions), read_only: read_only(Some(file)), kind })
 }
 
-fn read(file: &Path) -> Result<((i64, HashSet<String>), Integrity), StoreError> {
+/// Blocks as [`look`] does.
+pub fn text(file: &Path, sql: &str) -> Result<Option<String>, StoreError> {
+    read(file, |connection, _| Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?))
+}
+
+fn read<T>(file: &Path, look: impl Fn(&mut Connection, &Path) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let was_open = beside(file, "-wal").exists();
-    let looked = examine(file, was_open);
+    let looked = open(file, was_open).and_then(|mut connection| look(&mut connection, file));
     // One that nobody has open is read as if nobody could write it. If somebody opened it meanwhile, that was wrong.
     match !was_open && beside(file, "-wal").exists() {
-        true => examine(file, true),
+        true => look(&mut open(file, true)?, file),
         false => looked,
     }
 }
 
-fn examine(file: &Path, is_open: bool) -> Result<((i64, HashSet<String>), Integrity), StoreError> {
+fn open(file: &Path, is_open: bool) -> Result<Connection, StoreError> {
     // Read in the plain way, SQLite would make the files of a write-ahead log, or repair their index.
     let way = if is_open { "mode=ro&readonly_shm=1" } else { "mode=ro&immutable=1" };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let cannot = |error: rusqlite::Error| StoreError::Unavailable(format!("cannot read {}: {error}", file.display()));
-    let mut connection = Connection::open_with_flags(uri(file, way), flags).map_err(cannot)?;
+    let connection = Connection::open_with_flags(uri(file, way), flags).map_err(cannot)?;
     connection.busy_timeout(READ_TIME)?;
-    let applied = schema_version(&connection).and_then(|version| Ok((version, applied_additions(&connection)?)));
+    Ok(connection)
+}
+
+fn examine(connection: &mut Connection, file: &Path) -> Result<((i64, HashSet<String>), Integrity), StoreError> {
+    let applied = schema_version(connection).and_then(|version| Ok((version, applied_additions(connection)?)));
     let applied = applied.map_err(|error| match error {
         StoreError::Statement(why) => StoreError::Unavailable(format!("cannot read {}: {why}", file.display())),
         other => other,

@@ -4,6 +4,7 @@ use platform::db::checkup::{self, Account, Checkup, Integrity, Kind, Schema};
 use platform::db::migrate::Migrations;
 use platform::db::{DatabaseUrl, StoreError};
 
+use super::super::demo;
 use super::{Check, Finding, clocks};
 use crate::config::Config;
 use crate::roles::{Role, Roles};
@@ -66,6 +67,9 @@ async fn look(asked: Asked) -> Vec<Finding> {
             format!("cannot be written to: {why}"),
             format!("Give this user the right, or correct {}.", asked.setting),
         ));
+    }
+    if asked.service == "auth" && matches!(found.schema, Schema::Current(_) | Schema::Pending(_)) {
+        findings.extend(demo_accounts(&asked).await);
     }
     match &found.kind {
         Kind::Sqlite { free, integrity } => {
@@ -134,6 +138,19 @@ fn file(check: &str, free: Option<u64>, integrity: Option<&Integrity>) -> Vec<Fi
         });
     }
     findings
+}
+
+/// `serve` refuses such a store without a flag.
+async fn demo_accounts(asked: &Asked) -> Option<Finding> {
+    let hash = checkup::text(&asked.url, asked.service, demo::ADMIN_HASH).await.ok()??;
+    let known = tokio::task::spawn_blocking(move || auth::is_password(demo::PASSWORD, &hash)).await;
+    known.is_ok_and(|known| known).then(|| {
+        Finding::failed(
+            "demo accounts",
+            format!("everybody knows the password of the administrator {}", demo::ADMIN.1),
+            "Use another store for a real shop, or change the password; for the demo, serve with --demo or --allow-demo-accounts.",
+        )
+    })
 }
 
 async fn privileges(asked: &Asked, check: &str, schema: &Schema, account: &Account) -> Vec<Finding> {

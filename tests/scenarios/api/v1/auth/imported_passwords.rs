@@ -1,11 +1,13 @@
 //! POST /api/v1/auth/login with the bcrypt hashes of the monolith.
 
+use std::time::{Duration, Instant};
+
 use testkit::{Server, Topology, eventually, on_each};
 
-use crate::people::register;
+use crate::people::{PASSWORD, register};
 use crate::v1::{assert_failure, log_in};
 
-on_each!(bcrypt_passwords_log_in_and_are_hashed_anew);
+on_each!(bcrypt_passwords_log_in_and_are_hashed_anew, a_refusal_takes_as_long_whoever_is_asked_for);
 
 const WORD: &str = "Passw0rd";
 /// Of [`WORD`], cost 10, as the monolith's library and others wrote them.
@@ -36,4 +38,42 @@ fn bcrypt_passwords_log_in_and_are_hashed_anew(topology: Topology) {
         server.restart();
         log_in(&server.client(), &ada.email, WORD).expect(200);
     }
+}
+
+/// Medians of tries one after the other. Ours would differ threefold if nothing were done about it.
+fn a_refusal_takes_as_long_whoever_is_asked_for(topology: Topology) {
+    const TRIES: usize = 15;
+    let server = Server::start(topology);
+    let (moved_in, ours) = (register(&server), register(&server));
+    let update =
+        format!("update accounts set password_hash = '{}' where username = '{}'", HASHES[0], moved_in.username);
+    server.sql("auth", &update);
+    let client = server.client();
+    let took = |email: &str, password: &str, status: u16| {
+        let started = Instant::now();
+        log_in(&client, email, password).expect(status);
+        started.elapsed()
+    };
+    // The second is compared in two forms.
+    for wrong in ["Wrong1password", "Wrong1 passwo\u{301}rd"] {
+        let asked_for = [&*moved_in.email, &*ours.email, "nobody@example.com"];
+        // The server may have to notice the change.
+        asked_for.iter().for_each(|email| _ = took(email, wrong, 401));
+        let mut times = asked_for.map(|_| Vec::new());
+        for _ in 0..TRIES {
+            for (times, email) in times.iter_mut().zip(asked_for) {
+                times.push(took(email, wrong, 401));
+            }
+        }
+        let medians = times.map(median);
+        let (slowest, fastest) = (medians.iter().max().expect("times"), medians.iter().min().expect("times"));
+        assert!(slowest.as_secs_f64() < 1.3 * fastest.as_secs_f64(), "{medians:?}");
+        let success = median((0..TRIES).map(|_| took(&ours.email, PASSWORD, 200)).collect());
+        assert!(success < *fastest, "who knows the password does not wait: {success:?}, {medians:?}");
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }

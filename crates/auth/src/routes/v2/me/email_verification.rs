@@ -12,10 +12,10 @@ use super::super::cause;
 use crate::Auth;
 use crate::routes::Client;
 
-/// Have another token mailed that verifies one's address
+/// Have another token mailed that verifies one's address, or the pending one
 #[utoipa::path(post, path = "/api/v2/me/email-verification", operation_id = "request_email_verification", tag = "me",
     security(("bearer" = [])), responses((status = 202, description = "Mailed"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is verified"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is verified, and none is pending"),
         (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)))))]
 pub async fn handle(
     State(auth): State<Arc<Auth>>,

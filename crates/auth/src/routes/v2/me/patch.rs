@@ -25,7 +25,7 @@ pub struct ProfileChange {
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]+$", example = "ada_l")]
     username: Option<String>,
-    /// The address before is told by mail.
+    /// Takes effect when it is confirmed; the present one is told by mail, and ends what is pending if it is sent.
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false, format = "email", max_length = 100)]
     email: Option<String>,
@@ -33,11 +33,12 @@ pub struct ProfileChange {
 
 /// Change one's own name or address
 ///
-/// Another address needs a log-in of the last ten minutes, has to be verified, and is where passwords are reset from then on.
+/// Another address needs a log-in of the last ten minutes. It is pending until it is confirmed by the token that is mailed to it, and is
+/// where one logs in and passwords are reset from then on. The answer is the same when another account has it: its owner is told by mail.
 #[utoipa::path(patch, path = "/api/v2/me", operation_id = "update_me", tag = "me", security(("bearer" = [])),
     params(IfMatchHeader), request_body(content((ProfileChange = "application/merge-patch+json"), (ProfileChange = "application/json"))),
     responses((status = 200, body = V2Account, headers(("ETag" = String))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A name is taken"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The username is taken"),
         (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64)),
             description = "Too many mails to others")))]
 pub async fn handle(

@@ -7,7 +7,7 @@ pub mod list;
 pub mod open;
 pub mod refresh;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Timestamp, Uuid};
 use platform::http::v2::{self, Page};
@@ -15,11 +15,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{Audience, Opened, Session};
-
-/// The name of the cookie by which a device is known again.
-const DEVICE_COOKIE: &str = "primetrade-device";
-/// Half a year.
-const DEVICE_SECONDS: u64 = 180 * 24 * 60 * 60;
 
 /// What a client needs to act in its session.
 #[derive(Serialize, ToSchema)]
@@ -47,18 +42,7 @@ fn answer(opened: Opened) -> Response {
         expires_in: opened.expires_in,
         refresh_token: opened.refresh_token,
     };
-    let mut response = v2::private_json(StatusCode::CREATED, v2::bytes(&tokens));
-    // Only the log-in needs to know the device, and no script.
-    let cookie = opened.device.and_then(|device| {
-        let cookie = format!(
-            "{DEVICE_COOKIE}={device}; Path=/api/v2/sessions; Max-Age={DEVICE_SECONDS}; HttpOnly; SameSite=Strict"
-        );
-        HeaderValue::from_str(&cookie).ok()
-    });
-    if let Some(cookie) = cookie {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
+    v2::private_json(StatusCode::CREATED, v2::bytes(&tokens))
 }
 
 /// A session, as its owner and administrators see it.

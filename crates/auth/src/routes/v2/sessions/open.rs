@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use platform::http::v2::refusal::Problem;
 use platform::http::v2::{JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{DEVICE_COOKIE, V2Tokens, answer};
-use crate::routes::{Client, InRequest};
+use super::{V2Tokens, answer};
+use crate::routes::{Client, Encrypted, InRequest};
 use crate::service::invalid;
 use crate::{Auth, Credentials};
+
+/// The name of the cookie by which a device is known again.
+const DEVICE_COOKIE: &str = "primetrade-device";
+/// Half a year.
+const DEVICE_SECONDS: u64 = 180 * 24 * 60 * 60;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Credentials)]
@@ -35,12 +40,26 @@ pub struct Body {
 pub async fn handle(
     State(auth): State<Arc<Auth>>,
     Client(used_by): Client,
+    Encrypted(encrypted): Encrypted,
     InRequest(request_id): InRequest,
     headers: HeaderMap,
     JsonBody { value, .. }: JsonBody<Body>,
 ) -> Result<Response, Refusal> {
     let credentials = Credentials::new(Some(&value.email), Some(&value.password)).map_err(invalid)?;
-    Ok(answer(auth.open_session(&credentials, used_by, device(&headers), request_id).await?))
+    let mut opened = auth.open_session(&credentials, used_by, device(&headers), request_id).await?;
+    let cookie = opened.device.take().and_then(|device| cookie(&device, encrypted));
+    let mut response = answer(opened);
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Only the log-in needs to know the device, and no script. A client that speaks TLS sends it over nothing else.
+fn cookie(device: &str, encrypted: bool) -> Option<HeaderValue> {
+    let secure = if encrypted { "; Secure" } else { "" };
+    let attributes = format!("Path=/api/v2/sessions; Max-Age={DEVICE_SECONDS}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&format!("{DEVICE_COOKIE}={device}; {attributes}")).ok()
 }
 
 fn device(headers: &HeaderMap) -> Option<&str> {
