@@ -37,8 +37,6 @@ use crate::cors::{self, Page};
 use crate::fallback;
 use crate::intake::{Intake, part};
 
-/// Bytes that the log shows of a path that leads nowhere.
-const LOGGED_PATH: usize = 200;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
 
@@ -256,13 +254,12 @@ impl Observed {
             return;
         }
         trace::record_request(self.scope.trace(), &self.method, route, answer.status(), took);
-        let path = self.uri.path();
         tracing::info!(
             event = "http.request",
             request_id = self.id.as_str(),
-            http.request.method = self.method.as_str(),
+            http.request.method = metrics::method_word(&self.method),
             http.route = route,
-            url.path = self.route.is_none().then(|| path.get(..LOGGED_PATH).unwrap_or(path)),
+            url.template = self.route.is_none().then(|| fallback::template(self.uri.path())),
             http.response.status_code = answer.status().as_u16(),
             duration_ms = millis(took),
             db.queries = self.scope.queries(),
