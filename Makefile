@@ -52,11 +52,15 @@ docs: servers ## renew what is generated in docs: settings, OpenAPI documents, t
 	UPDATE_DOCS=1 $(CARGO) scenarios examples
 	UPDATE_DOCS=1 $(CARGO) test --package primetrade
 
-servers: ## installs the servers that the tests start, where it may
+servers: ## installs the servers that the tests start, and strace, where it may
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; \
 	else echo "The tests start PostgreSQL themselves; please install it first: sudo apt-get install postgresql" >&2; exit 1; fi
+	@command -v strace >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends strace; \
+	else echo "Without strace, what is on disk before what is not tested: sudo apt-get install strace" >&2; fi
 
 fuzzer: ## installs what the fuzzer needs beside PyPI, where it may
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || \

@@ -56,7 +56,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// Whether a character commands a terminal (C0, DEL, C1), or makes text read as another: bidirectional controls, line separators.
 fn is_deceptive(c: char) -> bool {
-    let reorders = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let reorders =
+        matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -78,7 +79,10 @@ mod tests {
             assert!(matches!(visible(plain), Cow::Borrowed(text) if text == plain), "{plain}");
         }
         assert_eq!(visible("a\u{1b}[2Jb\n\u{7f}"), r"a\u001b[2Jb\u000a\u007f");
-        assert_eq!(visible("ü\u{9b}31m\u{202e}\u{2066}\u{2029}\u{200f}\u{61c}"), r"ü\u009b31m\u202e\u2066\u2029\u200f\u061c");
+        assert_eq!(
+            visible("ü\u{9b}31m\u{202e}\u{2066}\u{2029}\u{200f}\u{61c}"),
+            r"ü\u009b31m\u202e\u2066\u2029\u200f\u061c"
+        );
         let json = serde_json::to_string("a\u{85}\u{202e}\u{7f}\n\u{1b}").unwrap();
         assert_eq!(serde_json::from_str::<String>(&visible(&json)).unwrap(), "a\u{85}\u{202e}\u{7f}\n\u{1b}");
     }

@@ -137,7 +137,8 @@ fn no_line_commands_a_terminal() {
     for format in ["json", "pretty"] {
         let deployment = Deployment::new(Topology::Sqlite).set("LOG__FORMAT", format);
         let server = deployment.set("MAIL__SINK", "/proc/mails\u{202e}\u{2066}\u{2028}").start();
-        let log = eventually("the folder is complained of", || Some(server.stderr()).filter(|log| log.contains("mails")));
+        let log =
+            eventually("the folder is complained of", || Some(server.stderr()).filter(|log| log.contains("mails")));
         assert!(log.contains(r"/proc/mails\u202e\u2066\u2028"), "{format}: {log}");
         assert!(!log.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{format}: {log}");
     }

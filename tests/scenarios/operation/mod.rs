@@ -4,6 +4,7 @@ mod disk_full;
 mod durability;
 mod logs;
 mod metrics;
+mod power_cut;
 mod probes;
 mod shutdown;
 mod traces;

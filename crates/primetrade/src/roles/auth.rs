@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auth::{Auth, AuthSettings, MAILS};
 use axum::Router;
+use platform::files;
 
 use super::data::{SWEEP, ServiceData, sweep};
 use super::{Deps, Purpose};
@@ -42,7 +43,7 @@ impl AuthRole {
         });
         let mut runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
         if let Some(folder) = self.mail_sink.clone() {
-            if let Err(error) = std::fs::create_dir_all(&folder) {
+            if let Err(error) = files::make_folder(&folder) {
                 let folder = folder.display();
                 tracing::warn!(event = "mail.sink.unusable", %folder, %error, "no mail can be written: see mail.sink");
             }
