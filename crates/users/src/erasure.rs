@@ -17,7 +17,7 @@ const BATCH: i64 = 100;
 /// Takes up what was cut short, by a crash or a database that was away.
 pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, context: Context) {
     let mut pause = tokio::time::interval(PAUSE);
-    let mut repair = Repair::new();
+    let mut repair = Repair::default();
     loop {
         pause.tick().await;
         let mut after = Uuid::nil();

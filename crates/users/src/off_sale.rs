@@ -44,11 +44,13 @@ pub struct Repair {
     until: Timestamp,
 }
 
-impl Repair {
-    pub const fn new() -> Self {
+impl Default for Repair {
+    fn default() -> Self {
         Self { complete: false, until: ALWAYS }
     }
+}
 
+impl Repair {
     /// # Errors
     /// `Unavailable`; it goes on there the next time.
     pub async fn run(

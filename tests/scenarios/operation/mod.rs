@@ -8,3 +8,4 @@ mod power_cut;
 mod probes;
 mod shutdown;
 mod traces;
+mod unread;
