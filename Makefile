@@ -52,7 +52,7 @@ docs: servers ## renew what is generated in docs: settings, OpenAPI documents, t
 	UPDATE_DOCS=1 $(CARGO) scenarios examples
 	UPDATE_DOCS=1 $(CARGO) test --package primetrade
 
-servers: ## installs the servers that the tests start, and what sets their clocks, where it may
+servers: ## installs the servers that the tests start, and what they watch them by, where it may
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; \
@@ -61,6 +61,10 @@ servers: ## installs the servers that the tests start, and what sets their clock
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime; \
 	else echo "The tests set clocks by faketime; please install it first: sudo apt-get install faketime" >&2; exit 1; fi
+	@command -v strace >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends strace; \
+	else echo "Without strace, what is on disk before what is not tested: sudo apt-get install strace" >&2; fi
 
 fuzzer: ## installs what the fuzzer needs beside PyPI, where it may
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || \

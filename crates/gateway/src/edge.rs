@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use kernel::Error;
 use kernel::error::Unauthenticated;
 use platform::Context;
+use platform::http::answers::Answers;
 use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
@@ -37,8 +38,6 @@ use crate::cors::{self, Page};
 use crate::fallback;
 use crate::intake::{Intake, part};
 
-/// Bytes that the log shows of a path that leads nowhere.
-const LOGGED_PATH: usize = 200;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
 
@@ -191,6 +190,12 @@ impl Parts {
         S: Service<Request, Error = Infallible, Response: IntoResponse>,
     {
         let held = self.bounds.intake.take(request).await?;
+        // Before it has a place among requests, which others need meanwhile.
+        let admitted = match self.bounds.may_be_large(request) {
+            true => Some(Box::pin(self.bounds.answers.admit()).await.map_err(refuse)?),
+            false => None,
+        };
+        let is_ours = is_ours(request);
         let _place = self.bounds.place(request).map_err(refuse)?;
         check_token(&self.door, request).await;
         let user = match request.extensions().get() {
@@ -201,6 +206,12 @@ impl Parts {
             Ok(response) => response.into_response(),
             Err(never) => match never {},
         };
+        if let Some(admitted) = admitted {
+            self.bounds.answers.made(admitted, &response);
+        }
+        if !is_ours {
+            response = self.bounds.answers.keep(response).map_err(refuse)?;
+        }
         if let Some(user) = user {
             response.extensions_mut().insert(user);
         }
@@ -263,13 +274,12 @@ impl Observed {
             return;
         }
         trace::record_request(self.scope.trace(), &self.method, route, answer.status(), took);
-        let path = self.uri.path();
         tracing::info!(
             event = "http.request",
             request_id = self.id.as_str(),
-            http.request.method = self.method.as_str(),
+            http.request.method = metrics::method_word(&self.method),
             http.route = route,
-            url.path = self.route.is_none().then(|| path.get(..LOGGED_PATH).unwrap_or(path)),
+            url.template = self.route.is_none().then(|| fallback::template(self.uri.path())),
             http.response.status_code = answer.status().as_u16(),
             duration_ms = millis(took),
             db.queries = self.scope.queries(),
@@ -322,6 +332,7 @@ pub fn refuse(error: Error) -> Response {
 /// How much one process takes on.
 pub struct Bounds {
     places: Semaphore,
+    answers: Answers,
     timeout: Duration,
     intake: Intake,
 }
@@ -330,6 +341,7 @@ impl Bounds {
     pub fn new(settings: &EdgeSettings) -> Self {
         Self {
             places: Semaphore::new(settings.max_requests),
+            answers: Answers::default(),
             timeout: settings.request_timeout,
             intake: Intake::new(settings.body_limit),
         }
@@ -338,12 +350,26 @@ impl Bounds {
     /// A place among the requests in progress, for as long as it is held.
     fn place(&self, request: &Request) -> Result<Option<SemaphorePermit<'_>>, Error> {
         let overloaded = |_| Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) };
-        match request.extensions().get() {
-            // They bound what they ask by themselves, and some of it decides whether the public is served at all.
-            Some(Speaker::Service(_)) => Ok(None),
-            _ => self.places.try_acquire().map(Some).map_err(overloaded),
+        match is_ours(request) {
+            true => Ok(None),
+            false => self.places.try_acquire().map(Some).map_err(overloaded),
         }
     }
+
+    /// Whether the request asks for a list that may have the size of many answers.
+    fn may_be_large(&self, request: &Request) -> bool {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        route.is_some_and(|route| LARGE.contains(&route)) && request.method().is_safe() && !is_ours(request)
+    }
+}
+
+/// Lists of what may be large itself.
+const LARGE: [&str; 5] =
+    ["/api/v1/products", "/api/v2/products", "/api/v2/me/products", "/api/v2/users/{id}/products", "/api/v2/me/export"];
+
+/// Whether one of our services asks for itself. They bound what they ask, and some of it decides whether the public is served at all.
+fn is_ours(request: &Request) -> bool {
+    matches!(request.extensions().get(), Some(Speaker::Service(_)))
 }
 
 /// Turns away from an inner door who brings no statement of our own processes, and takes their word on whom they ask for.

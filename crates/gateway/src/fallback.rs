@@ -81,3 +81,45 @@ pub async fn health() -> Response {
 fn is_v2(path: &str) -> bool {
     path.starts_with("/api/v2/") || path == "/api/v2"
 }
+
+/// Words that our paths begin with.
+const OURS: [&str; 3] = ["api", "v1", "v2"];
+/// Segments that a template shows.
+const SHOWN: usize = 8;
+
+/// What the log tells of a path that leads nowhere: `/api/v2/*/*`. What a stranger wrote may be a secret of theirs.
+pub fn template(path: &str) -> String {
+    let mut segments = path.split('/').skip(1);
+    let mut template = String::new();
+    for segment in segments.by_ref().take(SHOWN) {
+        let is_shown = segment.is_empty() || OURS.contains(&segment);
+        template.extend(["/", if is_shown { segment } else { "*" }]);
+    }
+    if segments.next().is_some() {
+        template.push_str("/…");
+    }
+    template
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_has_words_of_ours_only() {
+        for (path, shown) in [
+            ("/", "/"),
+            ("/reset/t0ken/address", "/*/*/*"),
+            ("/api/v2/t0ken/", "/api/v2/*/"),
+            ("/api/v3", "/api/*"),
+            ("//api", "//api"),
+            ("/1/2/3/4/5/6/7/8", "/*/*/*/*/*/*/*/*"),
+            ("/1/2/3/4/5/6/7/8/9", "/*/*/*/*/*/*/*/*/…"),
+            // Of `OPTIONS *` and of CONNECT.
+            ("*", ""),
+            ("", ""),
+        ] {
+            assert_eq!(template(path), shown, "{path}");
+        }
+    }
+}

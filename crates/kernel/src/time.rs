@@ -61,6 +61,11 @@ impl Timestamp {
     pub fn after(self, duration: Duration) -> Self {
         Timestamp(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
+
+    /// This time minus `duration`, saturating at the start of the representable range.
+    pub fn before(self, duration: Duration) -> Self {
+        Timestamp(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
 }
 
 impl Serialize for Timestamp {

@@ -1,8 +1,8 @@
 //! Key rings: secret keys in a file that only this user may read, never in the database that they protect.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use kernel::{Error, Timestamp, json};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
+use crate::files::{self, folder_of};
 
 /// A ring is a few hundred bytes; anything larger is some other file.
 const MAX_FILE: u64 = 1 << 20;
@@ -95,6 +96,9 @@ impl<K: FromSeed> KeyRing<K> {
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode });
         }
+        // Whoever put it there may not have come to sync its name, and what a forgotten key signed would be worth nothing. Where
+        // the folder may not be opened, its whole file system is synced.
+        files::sync_folder(folder_of(path)).or_else(|_| Ok(rustix::fs::syncfs(&file)?)).map_err(io)?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
         let ring: Ring = json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
@@ -134,7 +138,7 @@ impl<K: FromSeed> KeyRing<K> {
     pub fn rotate(path: &Path, context: &Context, lifetime: Duration) -> Result<usize, KeyError> {
         let io = |error| io_error(path, error);
         let folder = folder_of(path);
-        std::fs::create_dir_all(folder).map_err(io)?;
+        files::make_folder(folder).map_err(io)?;
         // One at a time: the last of two would drop the key of the first.
         let turn = File::open(folder).map_err(io)?;
         turn.lock().map_err(io)?;
@@ -250,28 +254,9 @@ fn create(path: &Path, context: &Context) -> Result<(), KeyError> {
 fn put_beside(path: &Path, ring: &Ring, bring: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), KeyError> {
     let io = |error| io_error(path, error);
     let text = serde_json::to_vec_pretty(ring).map_err(|error| io(error.into()))?;
-    let folder = folder_of(path);
-    std::fs::create_dir_all(folder).map_err(io)?;
     let newest = ring.keys.last().map_or("none", |key| key.kid.as_str());
-    let beside = folder.join(format!(".keys-{newest}.new"));
-    let brought = write_private(&beside, &text).and_then(|()| bring(&beside));
-    let _ = std::fs::remove_file(&beside);
-    brought.map_err(io)?;
-    // The folder too, or a power cut could forget the name, and with it the key that tokens were signed with.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let beside = folder_of(path).join(format!(".keys-{newest}.new"));
+    files::put_whole(&beside, &text, bring).map_err(io)
 }
 
 fn io_error(path: &Path, error: io::Error) -> KeyError {
@@ -363,8 +348,8 @@ mod tests {
             &list,
             &of_lists,
         ] {
-            let _ = std::fs::remove_file(&path);
-            write_private(&path, text.as_bytes()).unwrap();
+            files::put_whole(&path.with_extension("new"), text.as_bytes(), |beside| std::fs::rename(beside, &path))
+                .unwrap();
             assert!(matches!(KeyRing::open(&path, &context()), Err(KeyError::Malformed { .. })), "{text}");
         }
     }

@@ -1,12 +1,11 @@
 //! Mails as files, for development: what would be sent can be read in a folder.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::{Auth, Mail};
+use platform::files;
 use platform::jobs::{Done, Failed, Record, Work};
 use tokio::sync::Mutex;
 
@@ -42,13 +41,10 @@ impl Work for MailSink {
     }
 }
 
-/// Whole or not at all: a reader never sees half a mail. It holds an address and a token, so only this user may read it.
+/// It holds an address and a token. Written to stay: the job is done after it, and nobody would write the mail again.
 fn write(folder: &Path, Mail { id, to, subject, text }: &Mail) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let (path, beside) = (folder.join(format!("{id}.eml")), folder.join(format!("{id}.{}.tmp", std::process::id())));
-    let options = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
-    let mut file = options?;
-    write!(file, "To: {to}\r\nSubject: {subject}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}")?;
-    file.sync_all()?;
-    std::fs::rename(beside, path)
+    let beside = folder.join(format!("{id}.{}.tmp", std::process::id()));
+    let mail = format!("To: {to}\r\nSubject: {subject}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}");
+    let bring = |beside: &Path| std::fs::rename(beside, folder.join(format!("{id}.eml")));
+    files::put_whole(&beside, mail.as_bytes(), bring)
 }

@@ -1,18 +1,12 @@
 //! `primetrade`: the one binary. Reads its configuration, joins the parts, runs a command.
 
-/// Prints a line of results. A reader that has gone (`| head -1`) is no reason to fail.
+/// Prints a line of results.
 macro_rules! say {
-    ($($line:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($line)*);
-    }};
+    ($($line:tt)*) => { $crate::print(std::io::stdout(), format_args!($($line)*)) };
 }
 /// The same for complaints, on stderr.
 macro_rules! complain {
-    ($($line:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($line)*);
-    }};
+    ($($line:tt)*) => { $crate::print(std::io::stderr(), format_args!($($line)*)) };
 }
 
 mod app;
@@ -25,7 +19,8 @@ mod mail_sink;
 mod roles;
 mod serve;
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::Command;
@@ -46,13 +41,24 @@ pub enum Outcome {
 /// A failure, in words for the operator.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Writes a line. Names, values and errors from outside are in it: none of them may command the terminal.
+fn print(mut to: impl Write, line: fmt::Arguments<'_>) {
+    // A reader that has gone (`| head -1`) is no reason to fail.
+    let _ = writeln!(to, "{}", kernel::text::visible(&line.to_string()));
+}
+
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Nothing can be done about a closed terminal.
-            let _ = error.print();
+        // It quotes the arguments.
+        Err(error) if error.use_stderr() => {
+            error.render().to_string().lines().for_each(|line| complain!("{line}"));
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+        Err(help) => {
+            // Nothing can be done about a closed terminal.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     let loaded = match config::load(&Sources::of_process(cli.config_file, cli.settings)) {
@@ -88,7 +94,7 @@ fn main() -> ExitCode {
 fn misconfigured(command: &Command, errors: &str) -> ExitCode {
     match command {
         Command::Doctor { json, .. } => commands::doctor::tell_settings(errors, *json),
-        _ => complain!("{errors}"),
+        _ => errors.lines().for_each(|error| complain!("{error}")),
     }
     ExitCode::from(2)
 }
@@ -101,11 +107,11 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             return Ok(Outcome::Done);
         }
         Command::ConfigPrint => {
-            say!("{}", loaded.to_toml().trim_end());
+            loaded.to_toml().lines().for_each(|line| say!("{line}"));
             return Ok(Outcome::Done);
         }
         Command::OpenApi(version) => {
-            say!("{}", commands::openapi(version).trim_end());
+            commands::openapi(version).lines().for_each(|line| say!("{line}"));
             return Ok(Outcome::Done);
         }
         _ => {}

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use kernel::{Error, Uuid};
+use kernel::{Error, Timestamp, Uuid};
 use platform::http::v2::{self, Position};
 use platform::internal::{Answer, Asked, Peer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::routes::v2::V2Product;
+use crate::model::OffSale;
+use crate::routes::v2::{V2Product, reservations};
 use crate::service::Products;
 use crate::store::PageQuery;
 
@@ -25,7 +26,20 @@ pub trait Catalogue: Send + Sync {
     /// A page of all that an account has, with stock. `after` is `next` of the page before.
     async fn export(&self, owner: Uuid, after: Option<String>) -> Result<Exported, Error>;
 
-    /// Takes everything of an account off sale. It can be asked again after it was cut short.
+    /// A page of an account's reservations, as [`Catalogue::export`].
+    async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error>;
+
+    /// Takes all of a seller off sale: nobody sees or buys any of it from now on. `erased` is for good. Returns the mark of the
+    /// entry, which replaces that of an entry before.
+    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error>;
+
+    /// Ends the entry of a seller, if it still has this mark: all is for sale again as it was.
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error>;
+
+    /// Entries that were made since then, of sellers behind an id, by id: empty behind the last.
+    async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error>;
+
+    /// Has everything of an erased account archived. It may be asked again.
     async fn archive_all(&self, owner: Uuid) -> Result<(), Error>;
 }
 
@@ -50,6 +64,8 @@ pub struct Exported {
 
 /// What the places of an export are bound to.
 const EXPORT: &str = "export";
+/// Reservations of a page of an export.
+const EXPORTED: usize = 100;
 
 #[async_trait]
 impl Catalogue for Products {
@@ -84,6 +100,27 @@ impl Catalogue for Products {
         Ok(Exported { items, next: page.next.map(|next| next.to_cursor(EXPORT)) })
     }
 
+    async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error> {
+        let strange = |_| Error::Internal("an export goes on at no place of its own".into());
+        let before = after.map(|place| place.parse().map_err(strange)).transpose()?;
+        let (reservations, next) = self.reservations_of(account, None, before, EXPORTED).await?;
+        let items: Vec<_> = reservations.iter().map(reservations::render).collect();
+        let items = String::from_utf8(items.join(&b","[..])).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Exported { items, next: next.map(|id| id.to_string()) })
+    }
+
+    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error> {
+        self.take_seller_off_sale(seller, erased).await
+    }
+
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
+        self.put_seller_on_sale(seller, mark).await
+    }
+
+    async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
+        self.sellers_off_sale(since, after).await
+    }
+
     async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {
         self.archive_all_of(owner).await
     }
@@ -92,6 +129,10 @@ impl Catalogue for Products {
 mod path {
     pub const SUMMARIES: &str = "/internal/products/summaries";
     pub const EXPORT: &str = "/internal/products/export";
+    pub const EXPORT_RESERVATIONS: &str = "/internal/products/export-reservations";
+    pub const TAKE_OFF_SALE: &str = "/internal/products/sellers/take-off-sale";
+    pub const PUT_ON_SALE: &str = "/internal/products/sellers/put-on-sale";
+    pub const OFF_SALE: &str = "/internal/products/sellers/off-sale";
     pub const ARCHIVE: &str = "/internal/products/archive";
 }
 
@@ -112,6 +153,24 @@ struct Owner {
     owner: Uuid,
 }
 
+#[derive(Serialize, Deserialize)]
+struct TakeOffSale {
+    seller: Uuid,
+    erased: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PutOnSale {
+    seller: Uuid,
+    mark: Uuid,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Since {
+    since: Timestamp,
+    after: Uuid,
+}
+
 type Here = State<Arc<dyn Catalogue>>;
 
 /// The endpoints, for the listener that only other processes of the deployment reach.
@@ -128,6 +187,30 @@ pub fn internal_routes(products: Products) -> Router {
             path::EXPORT,
             post(async |State(products): Here, Asked(asked): Asked<Export>| {
                 Answer(products.export(asked.owner, asked.after).await)
+            }),
+        )
+        .route(
+            path::EXPORT_RESERVATIONS,
+            post(async |State(products): Here, Asked(asked): Asked<Export>| {
+                Answer(products.export_reservations(asked.owner, asked.after).await)
+            }),
+        )
+        .route(
+            path::TAKE_OFF_SALE,
+            post(async |State(products): Here, Asked(asked): Asked<TakeOffSale>| {
+                Answer(products.take_off_sale(asked.seller, asked.erased).await)
+            }),
+        )
+        .route(
+            path::PUT_ON_SALE,
+            post(async |State(products): Here, Asked(asked): Asked<PutOnSale>| {
+                Answer(products.put_on_sale(asked.seller, asked.mark).await)
+            }),
+        )
+        .route(
+            path::OFF_SALE,
+            post(async |State(products): Here, Asked(asked): Asked<Since>| {
+                Answer(products.off_sale(asked.since, asked.after).await)
             }),
         )
         .route(
@@ -150,6 +233,22 @@ impl Catalogue for Remote {
 
     async fn export(&self, owner: Uuid, after: Option<String>) -> Result<Exported, Error> {
         self.0.ask(path::EXPORT, &Export { owner, after }).await
+    }
+
+    async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error> {
+        self.0.ask(path::EXPORT_RESERVATIONS, &Export { owner: account, after }).await
+    }
+
+    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error> {
+        self.0.ask(path::TAKE_OFF_SALE, &TakeOffSale { seller, erased }).await
+    }
+
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
+        self.0.ask(path::PUT_ON_SALE, &PutOnSale { seller, mark }).await
+    }
+
+    async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
+        self.0.ask(path::OFF_SALE, &Since { since, after }).await
     }
 
     async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {

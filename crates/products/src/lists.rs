@@ -72,7 +72,18 @@ impl Products {
     /// # Errors
     /// `Unavailable`, `Overloaded`.
     pub async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<Category>, Error> {
-        let found = self.counted(self.store.categories(after, limit)).await?;
-        Ok(found.into_iter().map(|(name, count)| Category { name, count }).collect())
+        let mut categories = Vec::new();
+        let mut after = after.map(str::to_owned);
+        loop {
+            let wanted = limit - categories.len();
+            let found = self.counted(self.store.categories(after.as_deref(), wanted)).await?;
+            let has_more = found.len() == wanted;
+            after = found.last().map(|(name, _)| name.clone());
+            let for_sale = found.into_iter().filter(|(_, count)| *count > 0);
+            categories.extend(for_sale.map(|(name, count)| Category { name, count }));
+            if !has_more || categories.len() == limit {
+                return Ok(categories);
+            }
+        }
     }
 }

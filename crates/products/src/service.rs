@@ -3,6 +3,7 @@
 mod archive;
 mod create;
 mod edit;
+mod off_sale;
 mod reservations;
 mod skus;
 mod stock;
@@ -25,6 +26,7 @@ use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
 use tokio::sync::Semaphore;
 
+pub use self::archive::{ARCHIVE, Archive};
 pub use self::skus::RepeatedSku;
 use self::turns::Turns;
 pub use self::verify::Difference;
@@ -89,9 +91,9 @@ impl Products {
     /// # Errors
     /// `NotFound` also when it is invisible to the caller; `Unavailable`.
     pub async fn visible(&self, caller: Option<&Principal>, id: Uuid) -> Result<Product, Error> {
-        let product = self.store.get(id).await?.ok_or(Error::NotFound)?;
-        let managed = caller.is_some_and(|caller| caller.may_manage(product.owner_id));
-        if product.status.is_public() || managed { Ok(product) } else { Err(Error::NotFound) }
+        let found = self.store.get(id).await?.ok_or(Error::NotFound)?;
+        let managed = caller.is_some_and(|caller| caller.may_manage(found.product.owner_id));
+        if found.is_public() || managed { Ok(found.product) } else { Err(Error::NotFound) }
     }
 
     /// A page by number with the units on hand of each product, and the total.
@@ -128,8 +130,8 @@ impl Products {
         let stocked = self.store.get_stocked(id).await?.ok_or(Error::NotFound)?;
         match caller.principal.may_manage(stocked.product.owner_id) {
             true => Ok(stocked),
-            false if caller.told_of_hidden || stocked.product.status.is_public() => Err(Error::Forbidden),
-            false => Err(Error::NotFound),
+            false if caller.told_of_hidden => Err(Error::Forbidden),
+            false => self.visible(None, id).await.and(Err(Error::Forbidden)),
         }
     }
 

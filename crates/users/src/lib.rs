@@ -2,6 +2,7 @@
 
 pub mod erasure;
 pub mod jobs;
+pub mod off_sale;
 pub mod routes;
 
-pub use routes::{V2Job, api, described};
+pub use routes::{Endpoints, V2Job, api, described};

@@ -15,6 +15,7 @@ on_both!(
     refused_rows_are_a_finding_and_the_rest_arrives,
     owners_see_imported_products_through_v1,
     columns_without_a_home_are_reported,
+    a_file_does_not_command_the_terminal,
 );
 
 fn running_it_twice_changes_nothing(topology: Topology) {
@@ -141,4 +142,19 @@ fn columns_without_a_home_are_reported(topology: Topology) {
     }
     // One of the products has a tracker, the others keep their quantity and are always in stock.
     assert!(outcome.stdout.contains("did not count: 20"), "{}", outcome.stdout);
+}
+
+fn a_file_does_not_command_the_terminal(topology: Topology) {
+    let server = Server::start(topology);
+    let ada = register(&server);
+    let path = server.folder().join("shop.csv");
+    let rows = "Handle,Title,Status,Variant Price,Bad \u{1b}]0;x\u{7}column\n\
+                \"a\u{1b}[2J\u{9b}31m\u{202e}\nb\",Good,active,a \u{1b}[1mfortune,1\n";
+    std::fs::write(&path, rows).expect("a file");
+    let outcome = server.run(&["import", "csv", &path.display().to_string(), "--owner", &ada.email]).expect_code(1);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    for shown in [r"\u001b[2J\u009b31m\u202e", "[1mfortune", r"\u001b]0;x\u0007column"] {
+        assert!(said.contains(shown), "{shown}: {said}");
+    }
+    assert!(said.lines().all(|line| !line.contains(|c: char| c.is_control() || c == '\u{202e}')), "{said:?}");
 }

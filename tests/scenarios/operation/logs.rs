@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use testkit::{Deployment, Response, Server, Topology, eventually, on_each};
+use testkit::{Deployment, Response, Server, Topology, eventually, on_each, raw};
 
 use crate::people::{PASSWORD, register};
 use crate::v1::{NOBODY, create_named, log_in, path, text};
@@ -14,6 +14,7 @@ on_each!(
     request_ids_are_unique_and_taken_over_from_nobody_blindly,
     secrets_are_not_logged,
     tokens_that_are_over_are_told_from_others,
+    what_strangers_ask_for_is_not_logged,
 );
 
 /// What the processes call themselves that clients talk to.
@@ -122,4 +123,41 @@ fn tokens_that_are_over_are_told_from_others(topology: Topology) {
         assert!(line["count"].as_u64() >= Some(1), "{line}");
     }
     assert!(!server.stderr().contains(&token));
+}
+
+fn what_strangers_ask_for_is_not_logged(topology: Topology) {
+    let server = Server::start(topology);
+    for (number, (method, path, shown)) in [
+        ("GET", "/reset/t0ken-1234/address", "/*/*/*"),
+        ("GET", "/api/v2/t0ken-1234/x?t0ken-1234", "/api/v2/*/*"),
+        ("T0KEN-1234", "/api/v1/t0ken-1234", "/api/v1/*"),
+        ("T0KEN-1234", "/health", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("stranger-{number}");
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nx-request-id: {id}\r\nconnection: close\r\n\r\n");
+        assert!(raw(server.url(), head.as_bytes()).starts_with(b"HTTP/1.1 4"), "{head}");
+        let line = eventually("the request is in the log", || {
+            server.log_lines().into_iter().find(|line| line["request_id"] == *id && is_edge(line))
+        });
+        assert_eq!(line["http.request.method"], if method == "GET" { "GET" } else { "_OTHER" }, "{line}");
+        assert_eq!(line["url.template"].as_str().unwrap_or_default(), shown, "{line}");
+    }
+    let log = server.stderr().to_lowercase();
+    assert!(!log.contains("t0ken-1234"), "{log}");
+}
+
+/// A folder's name can be anything; that it cannot be made is logged at the start.
+#[test]
+fn no_line_commands_a_terminal() {
+    for format in ["json", "pretty"] {
+        let deployment = Deployment::new(Topology::Sqlite).set("LOG__FORMAT", format);
+        let server = deployment.set("MAIL__SINK", "/proc/mails\u{202e}\u{2066}\u{2028}").start();
+        let log =
+            eventually("the folder is complained of", || Some(server.stderr()).filter(|log| log.contains("mails")));
+        assert!(log.contains(r"/proc/mails\u202e\u2066\u2028"), "{format}: {log}");
+        assert!(!log.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{format}: {log}");
+    }
 }

@@ -6,6 +6,8 @@ mod durability;
 mod hung_database;
 mod logs;
 mod metrics;
+mod power_cut;
 mod probes;
 mod shutdown;
 mod traces;
+mod unread;

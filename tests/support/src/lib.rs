@@ -19,6 +19,7 @@ mod process;
 pub mod recorder;
 pub mod server;
 pub mod store;
+pub mod strace;
 pub mod wait;
 mod watchdog;
 

@@ -128,13 +128,16 @@ pub fn binary() -> PathBuf {
 pub fn previous() -> Option<PathBuf> {
     let binary = named("PRIMETRADE_PREVIOUS_BIN", "../previous/primetrade").filter(|file| file.exists());
     if binary.is_none() {
-        let thread = std::thread::current();
-        let told =
-            format!("{} DID NOT RUN: `make previous` builds the release before", thread.name().unwrap_or("a test"));
-        // Nobody reads what is closed.
-        let _ = writeln!(std::io::stderr(), "{told}");
+        did_not_run("`make previous` builds the release before");
     }
     binary
+}
+
+/// Says what the test of this thread lacks.
+pub(crate) fn did_not_run(lacks: &str) {
+    let thread = std::thread::current();
+    // Nobody reads what is closed.
+    let _ = writeln!(std::io::stderr(), "{} DID NOT RUN: {lacks}", thread.name().unwrap_or("a test"));
 }
 
 /// The binary that a variable names, else the one that lies there, seen from the folder where cargo puts ours.

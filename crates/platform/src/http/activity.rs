@@ -23,12 +23,24 @@ pub const HEADS: usize = 64;
 /// How long a connection may wait for its client.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a client may take nothing of an answer. A moment later its connection is closed.
+pub const STALL: Duration = Duration::from_secs(8);
+/// Bytes that one has to take in so long of an answer that waits for it.
+const LEAST: u64 = 32 * 1024;
+const LEAST_TIME: Duration = Duration::from_secs(30);
+
 /// How long, and how much, a client may go on sending when its connection is over.
 const MOMENT: Duration = Duration::from_secs(1);
 const WASTE: usize = 4 * 1024 * 1024;
 
 pub struct Activity {
     started: Instant,
+    /// How long its client may take nothing of an answer.
+    stall: Duration,
+    /// Whether the system takes nothing more of an answer, because the client does not.
+    blocked: AtomicBool,
+    /// Bytes that the client has taken.
+    taken: AtomicU64,
     /// Milliseconds from `started` to the last sign of life.
     last: AtomicU64,
     /// Requests that are being answered; that has time limits of its own.
@@ -42,9 +54,12 @@ pub struct Activity {
 }
 
 impl Activity {
-    pub fn start() -> Self {
+    pub fn start(stall: Duration) -> Self {
         Self {
             started: Instant::now(),
+            stall,
+            blocked: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
             last: AtomicU64::new(0),
             answering: AtomicU32::new(0),
             requests: AtomicU64::new(0),
@@ -65,18 +80,31 @@ impl Activity {
         })
     }
 
-    /// Returns when the connection has waited for too long.
+    /// Returns when the connection has waited for too long: for its client to ask, to read, or to read faster.
     pub async fn ended(&self) {
+        let (mut since, mut taken) = (Instant::now(), self.taken.load(Ordering::Relaxed));
         loop {
-            let waited =
-                self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)));
-            let busy = self.is_answering();
-            if waited >= PATIENCE && !busy {
+            let waited = self.waited();
+            let blocked = self.blocked.load(Ordering::Relaxed);
+            // Requests that wait behind an answer which nobody reads are no reason to stay.
+            let may_wait = if blocked { self.stall } else { PATIENCE };
+            if waited >= may_wait && (blocked || !self.is_answering()) {
                 return;
             }
-            let left = if busy { PATIENCE } else { PATIENCE.saturating_sub(waited) };
-            tokio::time::sleep(left).await;
+            let now_taken = self.taken.load(Ordering::Relaxed);
+            if !blocked || now_taken - taken >= LEAST {
+                (since, taken) = (Instant::now(), now_taken);
+            } else if since.elapsed() >= LEAST_TIME {
+                return;
+            }
+            // It may be blocked a moment from now.
+            let left = may_wait.saturating_sub(waited);
+            tokio::time::sleep(if left.is_zero() { self.stall } else { left.min(self.stall) }).await;
         }
+    }
+
+    fn waited(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 
     /// Whether a request's head has arrived in part.
@@ -204,9 +232,11 @@ impl<S> Watched<S> {
     }
 
     fn taken(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
+        if let Poll::Ready(Ok(bytes @ 1..)) = written {
+            self.activity.taken.fetch_add(bytes as u64, Ordering::Relaxed);
             self.activity.touch();
         }
+        self.activity.blocked.store(written.is_pending(), Ordering::Relaxed);
         written
     }
 }
@@ -310,7 +340,7 @@ mod tests {
     fn a_connection_that_waits_for_its_client_ends() {
         paused(async {
             let began = Instant::now();
-            Activity::start().ended().await;
+            Activity::start(STALL).ended().await;
             assert_eq!(began.elapsed(), PATIENCE);
         });
     }
@@ -320,7 +350,7 @@ mod tests {
         paused(async {
             let heads = Arc::new(Semaphore::new(1));
             let connection = || {
-                let activity = Arc::new(Activity::start());
+                let activity = Arc::new(Activity::start(STALL));
                 let (server, client) = tokio::io::duplex(4 * HEAD);
                 (Watched::http1(server, &activity, &heads, place()), activity, client)
             };
@@ -348,7 +378,7 @@ mod tests {
     fn a_running_request_keeps_a_connection() {
         paused(async {
             let began = Instant::now();
-            let activity = Arc::new(Activity::start());
+            let activity = Arc::new(Activity::start(STALL));
             let slow = activity.during(tokio::time::sleep(PATIENCE * 3));
             tokio::select! {
                 () = slow => {}
@@ -359,31 +389,40 @@ mod tests {
         });
     }
 
-    #[test]
-    fn a_client_that_reads_slowly_keeps_a_connection_and_one_that_stops_does_not() {
+    /// How long the connection lasts whose client takes so much at a time, with pauses, for a minute, and nothing more.
+    fn lasts(part: usize, pause: Duration) -> Duration {
         paused(async {
-            let activity = Arc::new(Activity::start());
+            let (began, activity) = (Instant::now(), Arc::new(Activity::start(STALL)));
             let (server, mut client) = tokio::io::duplex(1_000);
             let mut server = Watched::http1(server, &activity, &Arc::new(Semaphore::new(1)), place());
-            let answer = async { server.write_all(&[7; 10_000]).await };
+            // A request that waits behind an answer keeps nothing.
+            let behind = activity.during(std::future::pending::<()>());
+            let answer = async { server.write_all(&vec![7; 100 * part * 60]).await };
             let reading = async {
-                let mut part = [0; 500];
-                for _ in 0..10 {
+                let mut part = vec![0; part];
+                while began.elapsed() < Duration::from_secs(60) {
                     client.read_exact(&mut part).await.unwrap();
-                    tokio::time::sleep(PATIENCE / 2).await;
+                    tokio::time::sleep(pause).await;
                 }
-                Instant::now()
+                std::future::pending::<()>().await;
             };
-            let waiting = async {
-                activity.ended().await;
-                Instant::now()
-            };
-            let (stopped, ended) = tokio::select! {
-                both = futures_util::future::join(reading, waiting) => both,
+            tokio::select! {
+                () = activity.ended() => began.elapsed(),
+                () = reading => panic!("it is read for ever"),
+                () = behind => panic!("it is never answered"),
                 _ = answer => panic!("the client never takes all of it"),
-            };
-            let since = ended.duration_since(stopped);
-            assert!((PATIENCE / 4..=PATIENCE).contains(&since), "{since:?}");
-        });
+            }
+        })
+    }
+
+    #[test]
+    fn a_client_that_reads_slowly_keeps_a_connection_and_one_that_stops_does_not() {
+        let minute = Duration::from_secs(60);
+        let slow = lasts(40_000, Duration::from_secs(5));
+        assert!((minute..=minute + Duration::from_secs(15)).contains(&slow), "{slow:?}");
+        let slower = lasts(1_000, Duration::from_secs(5));
+        assert!((LEAST_TIME..=LEAST_TIME + 2 * STALL).contains(&slower), "{slower:?}");
+        let stopped = lasts(1_000, minute * 60);
+        assert!((STALL..Duration::from_secs(10)).contains(&stopped), "{stopped:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP, as every service speaks it: bodies, callers, the two API versions' answers, the listener.
 
 mod activity;
+pub mod answers;
 pub mod body;
 pub mod caller;
 pub mod conditional;

@@ -21,13 +21,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service as _;
 
 use super::ClientAddress;
-use super::activity::{self, Activity, HEAD, PATIENCE, Watched};
+use super::activity::{self, Activity, HEAD, PATIENCE, STALL, Watched};
 use super::date;
 use super::lanes::Lanes;
 use super::preface::Begun;
 
 /// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
 const BUFFER: usize = 1_280 * 1024;
+/// What the system keeps of answers, a connection; it doubles that for its own needs.
+const SEND_BUFFER: u32 = 128 * 1024;
 /// Requests at a time on one connection of HTTP/2, and bytes of the headers of each.
 const STREAMS: u32 = 256;
 const STREAM_HEAD: u32 = 64 * 1024;
@@ -65,6 +67,8 @@ pub enum Protocols {
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    // Of its connections: by itself the system would keep megabytes of what a client does not read.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(4_096)
 }
@@ -192,7 +196,9 @@ impl Server {
         address: ClientAddress,
         place: OwnedSemaphorePermit,
     ) {
-        let activity = Arc::new(Activity::start());
+        // A gateway may be held up by its own clients.
+        let stall = if self.protocols == Protocols::Http1 { STALL } else { PATIENCE };
+        let activity = Arc::new(Activity::start(stall));
         let stream = TokioIo::new(Watched::http1(stream, &activity, &self.heads, place));
         let service = self.service(address, &activity);
         let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
@@ -217,7 +223,7 @@ impl Server {
         address: ClientAddress,
         place: OwnedSemaphorePermit,
     ) {
-        let activity = Arc::new(Activity::start());
+        let activity = Arc::new(Activity::start(PATIENCE));
         let stream = TokioIo::new(Watched::http2(stream, &activity, &self.heads, place));
         let service = self.service(address, &activity);
         let connection = pin!(self.http2.serve_connection(stream, service));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use kernel::text;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::metrics::{Signal, metrics};
@@ -97,14 +98,18 @@ impl<'a> MakeWriter<'a> for Writer {
 pub struct Line(Arc<Shared>);
 
 impl Write for Line {
+    /// Takes a whole line, as both formats write it. What came from outside is made visible here, for both of them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
+        let text = text::visible(&text);
         let mut buffer = self.0.lock();
-        if buffer.bytes.len() + line.len() > CAPACITY {
+        if buffer.bytes.len() + text.len() >= CAPACITY {
             buffer.dropped += 1;
             metrics().dropped.count(Signal::Logs);
         } else {
             let was_empty = buffer.bytes.is_empty();
-            buffer.bytes.extend_from_slice(line);
+            buffer.bytes.extend_from_slice(text.as_bytes());
+            buffer.bytes.push(b'\n');
             drop(buffer);
             if was_empty {
                 self.0.filled.notify_one();

@@ -10,6 +10,7 @@ use auth::Accounts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernel::Currency;
 use platform::db::DatabaseUrl;
+use platform::files;
 use products::import::report::ReportWriter;
 use products::import::run::{self, Summary, Watch};
 use products::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
@@ -155,7 +156,10 @@ impl Teller {
             print_summary(summary, self.started.elapsed(), import.dry_run);
         }
         let Some(Report { path, writer, failed }) = self.report else { return Ok(()) };
-        let written = failed.map_or_else(|| writer.finish(), Err);
+        let written = failed.map_or_else(|| writer.finish(), Err).and_then(|file| {
+            file.get_ref().sync_all()?;
+            files::sync_folder(files::folder_of(&path))
+        });
         written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         match self.refused {
             0 => std::fs::remove_file(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()))?,

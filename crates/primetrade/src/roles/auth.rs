@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auth::{Auth, AuthSettings, MAILS};
 use axum::Router;
+use platform::files;
 
 use super::data::{SWEEP, ServiceData};
 use super::{Deps, Purpose};
@@ -48,7 +49,7 @@ impl AuthRole {
         let runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
         let mut runner = runner.every("sweep-attempts", SWEEP, attempts);
         if let Some(folder) = self.mail_sink.clone() {
-            if let Err(error) = std::fs::create_dir_all(&folder) {
+            if let Err(error) = files::make_folder(&folder) {
                 let folder = folder.display();
                 tracing::warn!(event = "mail.sink.unusable", %folder, %error, "no mail can be written: see mail.sink");
             }

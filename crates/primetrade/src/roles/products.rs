@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::Accounts;
 use axum::Router;
-use products::Products;
+use products::{ARCHIVE, Archive, Products};
 
 use super::Deps;
 use super::data::ServiceData;
@@ -26,7 +26,8 @@ impl ProductsRole {
     }
 
     pub fn start(&self) {
-        self.data.start(self.data.runner());
+        let archive = Archive(self.service.clone());
+        self.data.start(self.data.runner().queue(self.data.queue(ARCHIVE), archive));
         tokio::spawn(self.service.clone().expire_reservations());
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use auth::Accounts;
 use axum::Router;
 use platform::Context;
+use platform::tasks::WriteTasks;
 use products::Catalogue;
+use users::Endpoints;
 use users::jobs::Desks;
 
 use super::Deps;
@@ -15,12 +17,13 @@ pub struct UsersRole {
     products: Arc<dyn Catalogue>,
     desks: Desks,
     context: Context,
+    tasks: WriteTasks,
 }
 
 impl UsersRole {
     /// `desks`: the jobs of each service.
     pub fn create(deps: &Deps, accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, desks: Desks) -> Self {
-        Self { accounts, products, desks, context: deps.context.clone() }
+        Self { accounts, products, desks, context: deps.context.clone(), tasks: deps.tasks.clone() }
     }
 
     pub fn start(&self) {
@@ -30,7 +33,13 @@ impl UsersRole {
 
     /// The public's endpoints.
     pub fn api(&self) -> Router {
-        let (accounts, products) = (Arc::clone(&self.accounts), Arc::clone(&self.products));
-        users::api(accounts, products, self.desks.clone(), self.context.clone()).into()
+        users::api(Endpoints {
+            accounts: Arc::clone(&self.accounts),
+            products: Arc::clone(&self.products),
+            desks: self.desks.clone(),
+            context: self.context.clone(),
+            tasks: self.tasks.clone(),
+        })
+        .into()
     }
 }

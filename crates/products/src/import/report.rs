@@ -45,10 +45,13 @@ impl<W: Write> ReportWriter<W> {
         Ok(())
     }
 
+    /// Returns the writer, which has taken everything.
+    ///
     /// # Errors
     /// As the writer.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.to.flush()
+    pub fn finish(mut self) -> io::Result<W> {
+        self.to.flush()?;
+        Ok(self.to)
     }
 }
 

@@ -1,6 +1,11 @@
-//! Taking everything of a seller off sale, when their account is erased.
+//! Archiving everything of a seller whose account is erased. Nothing of it is for sale any more when this begins.
 
-use kernel::{Actor, Error, Uuid};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use kernel::{Actor, Error, Timestamp, Uuid};
+use platform::jobs::{Done, Failed, Job, Record, Work};
+use serde::{Deserialize, Serialize};
 
 use super::Products;
 use crate::model::{Cause, Product, Status};
@@ -9,21 +14,66 @@ use crate::store::{ListQuery, SCAN, Shelf, Sort, StockEdit, Update};
 /// Products that are read at a time.
 const PAGE: usize = 100;
 
+/// The queue of sellers whose products are to be archived.
+pub const ARCHIVE: &str = "archive-seller";
+/// How long one attempt goes on before it leaves the rest to the next job: less than an attempt may take.
+const TURN: Duration = Duration::from_secs(15);
+/// A request of the seller's, allowed just before they went, may still make a product; none takes so long.
+const LATE: Duration = Duration::from_secs(5 * 60);
+
+/// The payload of a job.
+#[derive(Serialize, Deserialize)]
+struct Seller {
+    seller: Uuid,
+}
+
+/// Archives what sellers had who are gone.
+pub struct Archive(pub Products);
+
+#[async_trait]
+impl Work for Archive {
+    async fn run(&self, job: &Record) -> Result<Done, Failed> {
+        let Seller { seller } = job.read()?;
+        if !self.0.archive_some(seller, Instant::now() + TURN).await? {
+            let now = self.0.context.now();
+            self.0.enqueue_archive(seller, now).await?;
+        }
+        // A product that is archived stays so.
+        Ok(Done::Outside)
+    }
+}
+
 impl Products {
-    /// Archives all products of a seller; what was sold stays in the log. It can be run again after it was cut short.
+    /// Has all products of a seller archived, soon and once more when the last of their requests are over. What was sold stays in
+    /// the log. Asked again, it does no harm.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
     pub async fn archive_all_of(&self, owner: Uuid) -> Result<(), Error> {
+        let now = self.context.now();
+        self.enqueue_archive(owner, now).await?;
+        self.enqueue_archive(owner, now.after(LATE)).await
+    }
+
+    async fn enqueue_archive(&self, seller: Uuid, due_at: Timestamp) -> Result<(), Error> {
+        let job = Job { due_at, ..Job::new(&self.context, ARCHIVE, &Seller { seller })? };
+        Ok(self.store.enqueue(job).await?)
+    }
+
+    /// Archives products of a seller until then. Returns whether all are.
+    async fn archive_some(&self, owner: Uuid, until: Instant) -> Result<bool, Error> {
         let mut query = self.everything_of(owner);
         loop {
             let page = self.list(query.clone()).await?;
             for product in page.products.iter().filter(|product| product.status != Status::Archived) {
+                if Instant::now() > until {
+                    return Ok(false);
+                }
                 self.archive(product.id).await?;
             }
             match page.next {
                 Some(next) => query.after = Some(next),
-                None => return Ok(()),
+                None => return Ok(true),
             }
         }
     }

@@ -95,7 +95,7 @@ impl Products {
         let mut owner = None;
         let (mut absent, mut foreign) = (Vec::new(), Vec::new());
         for variant in variants {
-            let Some(sale) = sales.get(&variant).filter(|sale| sale.status.is_public()) else {
+            let Some(sale) = sales.get(&variant).filter(|sale| sale.is_for_sale()) else {
                 absent.extend(place(lines, variant).map(not_for_sale));
                 continue;
             };
@@ -120,20 +120,19 @@ impl Products {
         if caller.principal.may_manage(found.account_id) { Ok(found) } else { Err(Error::NotFound) }
     }
 
-    /// The caller's own reservations, in one state or all, newest first, older than `before` if that is given: at most `limit`, or
+    /// The reservations of an account, in one state or all, newest first, older than `before` if that is given: at most `limit`, or
     /// fewer where most are in other states; and from where to go on, if there may be more.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn own_reservations(
+    pub async fn reservations_of(
         &self,
-        caller: &Caller,
+        account: Uuid,
         state: Option<State>,
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<(Vec<Reservation>, Option<Uuid>), Error> {
         let part = if state.is_some() { 200 } else { limit + 1 };
-        let account = caller.principal.account_id;
         let read =
             |before: Option<Uuid>, limit| self.store.reservations_of(account, before.unwrap_or(Uuid::max()), limit);
         let fits = |reservation: &Reservation| state.is_none_or(|state| state == reservation.state);
@@ -210,7 +209,10 @@ impl Products {
         claim: Option<Claim>,
         render: Render<Reservation>,
     ) -> Result<Answer, Error> {
-        self.reservation(&caller, id).await?;
+        let held = self.reservation(&caller, id).await?;
+        if outcome != Reservations::Released {
+            self.refuse_erased_seller(&held).await?;
+        }
         let cause = Cause { reference: Some(id), ..self.cause(&caller, None) };
         let answer = move |changed: &Reservation| {
             Answer::new(200, render(changed), events::reservation_subject(changed.id), changed.version)
@@ -222,6 +224,15 @@ impl Products {
             metrics().inventory.reservations.count(outcome);
         }
         done.reservation.as_ref().map(answer).ok_or(Error::NotFound)
+    }
+
+    /// Of a seller who is only deactivated, what was held before may still be bought.
+    async fn refuse_erased_seller(&self, reservation: &Reservation) -> Result<(), Error> {
+        let is_held = reservation.state == State::Held;
+        match is_held && self.store.off_sale(reservation.owner_id).await?.is_some_and(|entry| entry.erased) {
+            true => Err(Error::conflict("The seller is gone, and sells nothing any more.")),
+            false => Ok(()),
+        }
     }
 
     /// Takes back the units of reservations whose time is over, for as long as the process lives. Any process may, at any time: one

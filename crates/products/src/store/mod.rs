@@ -2,6 +2,7 @@
 
 mod changes;
 mod list;
+mod off_sale;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -17,10 +18,13 @@ use platform::db::migrate::{
     AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
 };
 use platform::db::{Database, Effects, EffectsOf, StoreError};
+use platform::jobs::Job;
 
 pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
 pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite};
-use crate::model::{Cause, ChangedStock, ImportedStock, Movement, Product, Reservation, Stock, Stocked, Units, handle};
+use crate::model::{
+    Cause, ChangedStock, ImportedStock, Movement, OffSale, Product, Reservation, Stock, Stocked, Units, handle,
+};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
@@ -82,6 +86,17 @@ pub const MIGRATIONS: Migrations = Migrations {
             },
             postgres: AddedSql {
                 every_store: include_str!("../../migrations/postgres/added_listed_again.sql"),
+                new_store: "",
+            },
+        },
+        Addition {
+            name: "sellers_off_sale",
+            sqlite: AddedSql {
+                every_store: include_str!("../../migrations/sqlite/added_sellers_off_sale.sql"),
+                new_store: "",
+            },
+            postgres: AddedSql {
+                every_store: include_str!("../../migrations/postgres/added_sellers_off_sale.sql"),
                 new_store: "",
             },
         },
@@ -176,6 +191,20 @@ pub struct Update {
     pub effects: EffectsOf<Vec<ChangedStock>>,
 }
 
+/// A product, and whether its seller is off sale.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    pub product: Product,
+    pub is_off_sale: bool,
+}
+
+impl Found {
+    /// Whether everyone may see it.
+    pub fn is_public(&self) -> bool {
+        self.product.status.is_public() && !self.is_off_sale
+    }
+}
+
 /// A handle that nobody asked for, so that the product may as well have another.
 struct Derived {
     handle: String,
@@ -248,7 +277,7 @@ pub trait Store: Send + Sync {
     async fn delete(&self, id: Uuid, expected: i64, cause: Cause, effects: Effects) -> Result<bool, StoreError>;
 
     /// One row: what everyone may see of a product.
-    async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError>;
+    async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError>;
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError>;
 
@@ -332,7 +361,22 @@ pub trait Store: Send + Sync {
     async fn estimate(&self, query: &ListQuery) -> Result<i64, StoreError>;
 
     /// Categories of active products behind `after`, or all, by name, with how many each has.
+    /// Some may have none left, whose sellers are off sale.
     async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
+
+    /// Takes all of a seller off sale. An entry that is there already goes on under this mark, and stays one of an erased seller.
+    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError>;
+
+    /// Ends the entry of a seller, if it has this mark.
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError>;
+
+    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError>;
+
+    /// Entries of sellers behind an id that were made since then, at most `limit`.
+    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError>;
+
+    /// Writes down what is to be done later.
+    async fn enqueue(&self, job: Job) -> Result<(), StoreError>;
 }
 
 /// The store for the database that was chosen.

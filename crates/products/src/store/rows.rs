@@ -8,6 +8,7 @@ use platform::db::row::Columns;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Found;
 use super::changes::Known;
 use crate::model::{Product, ProductDetails, Status, Stock, Variant, VariantDetails};
 
@@ -18,6 +19,21 @@ macro_rules! product_columns {
     };
 }
 
+/// Whether a seller is off sale. While none is, that is found out once for a whole statement.
+macro_rules! is_off_sale {
+    ($seller:literal) => {
+        concat!(
+            "(exists (select 1 from sellers_off_sale) and exists (select 1 from sellers_off_sale where seller_id = ",
+            $seller,
+            "))"
+        )
+    };
+}
+
+/// For everyone: a product, and whether its seller is off sale.
+pub const FIND: &str =
+    concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = $1");
+/// For those who manage it.
 pub const GET: &str = concat!("select ", product_columns!(), " from products where id = $1");
 pub const BY_HANDLE: &str =
     concat!("select ", product_columns!(), " from products where owner_id = $1 and handle = $2");
@@ -192,7 +208,7 @@ macro_rules! edited_values {
         ]
     };
 }
-pub(super) use {edited_values, insert_product, insert_variant, keys_of, product_columns, shown_variants};
+pub(super) use {edited_values, insert_product, insert_variant, is_off_sale, keys_of, product_columns, shown_variants};
 
 /// The page and count statements of a query, with its parameters numbered in the order owner, category, search.
 /// `contains` is the dialect's function (haystack, needle) → position.
@@ -246,6 +262,13 @@ pub fn product(row: &impl Columns) -> Result<Product, StoreError> {
         import_digest: row.optional_bytes(16).map_err(wrong("import_digest"))?,
         details,
     })
+}
+
+/// A row of [`FIND`].
+pub fn found(row: &impl Columns) -> Result<Found, StoreError> {
+    let product = product(row)?;
+    let wrong = |error| StoreError::corrupt("sellers_off_sale", "seller_id", product.owner_id, error);
+    Ok(Found { is_off_sale: row.boolean(19).map_err(wrong)?, product })
 }
 
 /// Gives the variants what is known of them besides; a release that does not know it may have taken some away, or said that one whose

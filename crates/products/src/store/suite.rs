@@ -57,6 +57,10 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
+    pub async fn found(&self, id: Uuid) -> Option<Product> {
+        self.store.get(id).await.unwrap().map(|found| found.product)
+    }
+
     pub fn product(&self, handle: &str) -> Stocked {
         let variant = |size: &str, price, on_hand| Variant {
             id: self.context.id_for(self.owner).unwrap(),
@@ -140,11 +144,11 @@ fn what_is_inserted_is_read_back_whole() {
         let desk = f.product("desk");
         let id = desk.product.id;
         f.insert(&desk).await.unwrap();
-        assert_eq!(f.store.get(id).await.unwrap(), Some(desk.product.clone()));
+        assert_eq!(f.found(id).await, Some(desk.product.clone()));
         assert_eq!(f.store.get_stocked(id).await.unwrap(), Some(desk.clone()));
         assert_eq!(f.store.by_handle(f.owner, "desk").await.unwrap(), Some(desk.clone()));
         assert_eq!(f.store.by_handle(Uuid::from_u128(2), "desk").await.unwrap(), None);
-        assert_eq!(f.store.get(Uuid::nil()).await.unwrap(), None);
+        assert_eq!(f.found(Uuid::nil()).await, None);
         assert_eq!(f.store.get_stocked(Uuid::nil()).await.unwrap(), None);
         let mut stock = f.store.stock_of(&[Uuid::nil(), id]).await.unwrap();
         stock.sort_by_key(|(_, stock)| stock.variant_id);
@@ -171,7 +175,7 @@ fn a_refused_insert_leaves_nothing() {
         assert!(matches!(f.insert(&negative).await, Err(StoreError::Conflict(_))));
         for refused in [same_handle, same_sku, negative] {
             let id = refused.product.id;
-            assert_eq!(f.store.get(id).await.unwrap(), None);
+            assert_eq!(f.found(id).await, None);
             let event = log::at_version(&f.database, &events::subject(id), 1).await.unwrap();
             assert_eq!(event, None, "no event without its change");
         }
@@ -200,7 +204,7 @@ fn of_inserts_at_once_only_those_that_break_a_rule_are_refused() {
         for (stocked, result) in products.iter().zip(results) {
             let id = stocked.product.id;
             let logged = log::at_version(&f.database, &events::subject(id), 1).await.unwrap();
-            assert_eq!(f.store.get(id).await.unwrap().is_some(), result.is_ok());
+            assert_eq!(f.found(id).await.is_some(), result.is_ok());
             assert_eq!(logged.is_some(), result.is_ok(), "an event with its change, and only then");
         }
     });
@@ -269,7 +273,7 @@ fn a_product_whose_derived_handle_is_taken_gets_another() {
             let inserted = inserted.unwrap();
             let event = log::at_version(&f.database, &events::subject(inserted.product.id), 1).await.unwrap();
             assert_eq!(events::stocked_in(&event.unwrap()).unwrap(), inserted, "the event tells what was written");
-            assert_eq!(f.store.get(inserted.product.id).await.unwrap().as_ref(), Some(&inserted.product));
+            assert_eq!(f.found(inserted.product.id).await.as_ref(), Some(&inserted.product));
             handles.insert(inserted.product.handle);
         }
         assert!(handles.len() == 60 && handles.contains("desk"), "{handles:?}");
@@ -307,7 +311,7 @@ fn an_edit_applies_to_the_version_it_was_made_on() {
         assert!(f.update(&emptied, 2, true).await.unwrap());
         assert!(stock_event(emptied.stock[0].variant_id).await.is_some(), "a stock that an edit sets is told too");
         assert_eq!(f.store.get_stocked(id).await.unwrap(), Some(emptied.clone()));
-        assert_eq!(f.store.get(id).await.unwrap(), Some(emptied.product));
+        assert_eq!(f.found(id).await, Some(emptied.product));
     });
 }
 
@@ -338,7 +342,7 @@ fn an_edit_shows_the_stock_as_it_is() {
         f.execute("update variants set on_hand = 0, available = 0 where on_hand = 3").await;
         desk.product.version = 2;
         assert!(f.update(&desk, 1, false).await.unwrap());
-        assert!(!f.store.get(desk.product.id).await.unwrap().unwrap().in_stock());
+        assert!(!f.found(desk.product.id).await.unwrap().in_stock());
     });
 }
 
@@ -352,7 +356,7 @@ fn stock_never_falls_below_what_is_reserved() {
         desk.stock[0].on_hand = 1;
         let refused = f.update(&desk, 1, true).await.unwrap_err();
         assert!(refused.is_conflict_on(RESERVED_RULE), "{refused}");
-        assert_eq!(f.store.get(desk.product.id).await.unwrap().unwrap().version, 1, "nothing of the edit is left");
+        assert_eq!(f.found(desk.product.id).await.unwrap().version, 1, "nothing of the edit is left");
         desk.product.variants.remove(0);
         desk.stock.remove(0);
         let refused = f.update(&desk, 1, false).await.unwrap_err();
@@ -419,7 +423,7 @@ fn a_deleted_product_is_gone_with_its_variants() {
         desk.product.version = 2;
         assert!(!f.store.delete(id, 7, f.cause(), f.effects(events::DELETED, &desk)).await.unwrap());
         assert!(f.store.delete(id, 1, f.cause(), f.effects(events::DELETED, &desk)).await.unwrap());
-        assert_eq!(f.store.get(id).await.unwrap(), None);
+        assert_eq!(f.found(id).await, None);
         assert_eq!(f.store.stock_of(&[id]).await.unwrap(), []);
         f.insert(&f.product("desk")).await.unwrap();
     });
@@ -486,7 +490,7 @@ fn a_key_is_claimed_once_with_its_effect() {
         effects.answered = Some(answered(&second));
         let refused = f.insert_with(&second, effects).await.unwrap_err();
         assert!(refused.is_conflict_on(platform::db::idempotency::CONFLICT), "{refused}");
-        assert_eq!(f.store.get(second.product.id).await.unwrap(), None);
+        assert_eq!(f.found(second.product.id).await, None);
         let stored = f.database.answered(&claim).await.unwrap().unwrap();
         assert_eq!((stored.status, stored.body.as_deref()), (201, Some(&b"answer"[..])));
         let expired = claim.expires_at().after(std::time::Duration::from_secs(1));

@@ -11,6 +11,7 @@ use auth::Accounts;
 use platform::Context;
 use platform::http::openapi::Api;
 use platform::http::v1::V1Routes;
+use platform::tasks::WriteTasks;
 use products::Catalogue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,11 +24,12 @@ pub struct Endpoints {
     pub products: Arc<dyn Catalogue>,
     pub desks: Desks,
     pub context: Context,
+    pub tasks: WriteTasks,
 }
 
 /// Every endpoint of user administration.
-pub fn api(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, desks: Desks, context: Context) -> Api {
-    endpoints().with_state(Arc::new(Endpoints { accounts, products, desks, context }))
+pub fn api(given: Endpoints) -> Api {
+    endpoints().with_state(Arc::new(given))
 }
 
 /// What describes them.

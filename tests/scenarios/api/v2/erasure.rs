@@ -5,9 +5,9 @@ use testkit::{Server, Topology, on_each};
 
 use crate::catalogue::{APPAREL, HOME, all_active, import};
 use crate::people::{PASSWORD, administrator, register};
-use crate::selling::{create, usd};
+use crate::selling::{RESERVATIONS, basket, create, id, on_sale, seller, usd};
 use crate::v1::{keys, text};
-use crate::v2::{assert_problem, delete, etag, log_in, open, refresh};
+use crate::v2::{assert_problem, delete, etag, log_in, open, refresh, walk};
 
 on_each!(
     an_account_takes_its_data_along,
@@ -28,11 +28,17 @@ fn an_account_takes_its_data_along(topology: Topology) {
     for _ in 0..6 {
         import(&server, HOME, &ada.email).expect_code(0);
     }
+    let bought = on_sale(&seller(&server), 500);
+    for _ in 0..101 {
+        api.post(RESERVATIONS, &basket(&[(&id(&bought), 1)])).expect(201);
+    }
     let answer = api.get("/api/v2/me/export").expect(200);
     assert!(answer.header("content-disposition").is_some_and(|value| value.starts_with("attachment")));
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
     let export = answer.json();
-    assert_eq!(keys(&export), ["account", "products", "sessions"]);
+    assert_eq!(keys(&export), ["account", "products", "reservations", "sessions"]);
+    assert_eq!(export["reservations"], json!(walk(&api, "/api/v2/reservations?", 100)));
+    assert_eq!(export["reservations"].as_array().map(Vec::len), Some(101));
     assert_eq!(export["account"], api.get(ME).json());
     assert_eq!(export["sessions"].as_array().map(Vec::len), Some(2));
     let products = export["products"].as_array().expect("products");
@@ -41,7 +47,7 @@ fn an_account_takes_its_data_along(topology: Topology) {
         products.iter().any(|product| product["status"] == "draft" && product["variants"][0]["stock"]["on_hand"] == 3)
     );
     let eve = log_in(&server, &register(&server).email).get("/api/v2/me/export").expect(200).json();
-    assert_eq!(eve["products"], json!([]));
+    assert_eq!((&eve["products"], &eve["reservations"]), (&json!([]), &json!([])));
 }
 
 fn nothing_personal_is_left(topology: Topology) {
@@ -87,8 +93,10 @@ fn products_are_archived(topology: Topology) {
     assert_eq!(left.len(), 20);
     assert!(left.iter().all(|product| product["owner_id"] == eve.id.as_str()));
     let admin = log_in(&server, &administrator(&server).email);
-    let hers = admin.get(&format!("/api/v2/users/{}/products?status=archived", ada.id)).expect(200).json();
-    assert_eq!(hers["items"].as_array().map(Vec::len), Some(20));
+    testkit::eventually("they are archived", || {
+        let hers = admin.get(&format!("/api/v2/users/{}/products?status=archived", ada.id)).expect(200).json();
+        (hers["items"].as_array().map(Vec::len) == Some(20)).then_some(())
+    });
 }
 
 fn the_last_administrator_stays(topology: Topology) {

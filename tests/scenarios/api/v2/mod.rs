@@ -8,6 +8,7 @@ mod inventory;
 pub mod jobs;
 mod lists;
 mod me;
+mod off_sale;
 mod own_lists;
 mod passwords;
 mod problems;

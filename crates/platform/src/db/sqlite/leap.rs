@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::{self, StoreClock};
+use crate::files;
 
 /// The note of one file, which is there while its store's clock is in doubt.
 pub struct LeapNote {
@@ -28,7 +29,7 @@ impl LeapNote {
     /// When it cannot be removed.
     pub fn confirm(&self) -> std::io::Result<bool> {
         match std::fs::remove_file(&self.path) {
-            Ok(()) => Ok(true),
+            Ok(()) => files::sync_folder(files::folder_of(&self.path)).map(|()| true),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -39,8 +40,10 @@ impl LeapNote {
         let differed = clock.differs();
         if let Some(ahead) = clock.follow() {
             let note = format!("{} of what it was\n", clock::words(ahead));
+            let beside = self.path.with_extension("new");
+            let written = files::put_whole(&beside, note.as_bytes(), |beside| std::fs::rename(beside, &self.path));
             // Where it cannot be written, the doubt ends with this process.
-            self.written.store(std::fs::write(&self.path, note).is_ok(), Ordering::Relaxed);
+            self.written.store(written.is_ok(), Ordering::Relaxed);
         } else if clock.differs() {
             if self.written.load(Ordering::Relaxed) && !self.path.exists() {
                 clock.confirm();

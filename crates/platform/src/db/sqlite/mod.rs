@@ -6,7 +6,7 @@ mod readers;
 mod writer;
 
 use std::collections::HashSet;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use self::writer::Writer;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
 use crate::clock::StoreClock;
+use crate::files;
 use crate::scope;
 use crate::telemetry::metrics::{Operation, Pool, metrics};
 
@@ -222,7 +223,8 @@ impl Sqlite {
 /// The store holds password hashes and addresses: what we create of it, only this user may read. SQLite gives its other files the
 /// mode of the first.
 fn create_private(folder: &Path, file: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // SQLite syncs the folder itself, when it makes the log.
+    files::make_folder(folder)?;
     // Not opened if it is there: closing it would drop the locks of a connection of this process.
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),

@@ -32,6 +32,8 @@ pub struct Http {
     endpoints: OnceLock<Endpoints>,
     durations: HistogramVec,
     active: IntGauge,
+    /// Bytes of large answers that wait to be read.
+    pub unread: IntGauge,
 }
 
 /// Keeps a request counted as active until dropped, however it ends.
@@ -58,10 +60,12 @@ impl Http {
                 .buckets(BUCKETS.to_vec());
         let labels = ["http_request_method", "http_route", "http_response_status_code"];
         let active = IntGauge::new("http_server_active_requests", "Requests that are being answered.");
+        let unread = IntGauge::new("primetrade_http_unread_bytes", "Bytes of large answers that wait to be read.");
         Self {
             endpoints: OnceLock::new(),
             durations: new.registered(must(HistogramVec::new(durations, &labels))),
             active: new.registered(must(active)),
+            unread: new.registered(must(unread)),
         }
     }
 

@@ -77,7 +77,7 @@ impl fmt::Display for Finding {
         };
         // What databases and other machines say may have several lines.
         let line = format!("{state:<9}{}: {}. {}", self.check, self.found, self.advice);
-        f.write_str(line.replace(char::is_control, " ").trim_end())
+        f.write_str(line.replace(['\r', '\n', '\t'], " ").trim_end())
     }
 }
 

@@ -170,9 +170,9 @@ impl Looked {
 }
 
 /// Whether the row fits, by its own word where it has one.
-fn fits(covered: bool, row: &impl Columns) -> Result<bool, StoreError> {
+fn fits(tells_hits: bool, row: &impl Columns) -> Result<bool, StoreError> {
     let hit = || row.boolean(HIT).map_err(|error| StoreError::corrupt("products", "the filters", "?", error));
-    if covered { Ok(true) } else { hit() }
+    if tells_hits { hit() } else { Ok(true) }
 }
 
 /// How many of `size` products fit, if as many do as `fit` of the `seen` newest ones.

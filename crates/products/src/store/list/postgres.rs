@@ -13,7 +13,7 @@ use super::{ListQuery, Looked, POINT_ROWS, fits};
 const SIZE: &str = "select reltuples::bigint from pg_class where oid = 'products'::regclass";
 
 pub async fn look(db: &Postgres, query: &ListQuery, look: usize, wanted: usize) -> Result<Looked, StoreError> {
-    let covered = query.is_covered();
+    let (tells_hits, is_numbered) = (query.tells_hits(), query.is_numbered(look, wanted));
     let sql = query.rows(Dialect::Postgres, look, wanted);
     let rows = match look {
         0..=POINT_ROWS => db.query(&sql.text, &params(&sql)).await?,
@@ -22,8 +22,8 @@ pub async fn look(db: &Postgres, query: &ListQuery, look: usize, wanted: usize) 
     let mut looked = Looked::default();
     for (n, row) in (1..).zip(&rows) {
         let number = || row.integer(NUMBER).map_err(|error| StoreError::corrupt("products", "number", "?", error));
-        let number = if covered { n } else { number()? };
-        looked.add(query.sort, row, fits(covered, row)?, number == look as i64)?;
+        let number = if is_numbered { number()? } else { n };
+        looked.add(query.sort, row, fits(tells_hits, row)?, number == look as i64)?;
     }
     Ok(looked)
 }

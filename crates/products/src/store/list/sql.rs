@@ -6,15 +6,15 @@ use kernel::Uuid;
 use platform::http::v2::Position;
 use platform::http::v2::page::Key;
 
-use super::super::rows::product_columns;
+use super::super::rows::{is_off_sale, product_columns};
 use super::{ListQuery, Shelf, Sort};
 use crate::model::Status;
 
 /// Where the rows of [`ListQuery::rows`] have what they are sorted by, behind the product's columns.
 pub const SORT_KEY: usize = 19;
-/// Whether the row fits; only where the index does not tell.
+/// Whether the row fits; only where [`ListQuery::tells_hits`].
 pub const HIT: usize = 20;
-/// The row's number from 1, on PostgreSQL, where misses are left out.
+/// The row's number from 1, on PostgreSQL, where [`ListQuery::is_numbered`].
 pub const NUMBER: usize = 21;
 
 /// Rows from which the share of products that fit is taken.
@@ -22,6 +22,7 @@ pub const SAMPLE: usize = 2_000;
 
 const PRODUCT: &str = product_columns!();
 /// What the conditions of a list look at.
+const ON_SALE: &str = concat!(" and not ", is_off_sale!("owner_id"));
 const FILTERED: &str = "status, unlisted, owner_id, category, currency, in_stock";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,26 +104,37 @@ struct Bounds {
 }
 
 impl ListQuery {
-    /// Whether every row of the list's index range fits.
+    /// Whether every row of the list's index range fits, but for those of sellers who are off sale.
     pub fn is_covered(&self) -> bool {
         self.unindexed().is_empty()
     }
 
+    /// Whether rows say if they fit: where the index does not tell, and where a seller may be off sale.
+    pub fn tells_hits(&self) -> bool {
+        self.is_public() || !self.is_covered()
+    }
+
+    /// Whether rows that do not fit are left out on PostgreSQL, so that the others say how many were looked at. Not where most fit,
+    /// and no more are looked at than wanted.
+    pub fn is_numbered(&self, look: usize, wanted: usize) -> bool {
+        self.tells_hits() && !(self.is_covered() && look <= wanted)
+    }
+
     /// Rows of the list in its order: at most `wanted` that fit, of `look` that are looked at. With those that do not fit on
-    /// SQLite, which is asked row by row; on PostgreSQL only the last of them.
+    /// SQLite, which is asked row by row; on PostgreSQL only the last of them, where rows are numbered.
     pub fn rows(&self, dialect: Dialect, look: usize, wanted: usize) -> Sql<'_> {
-        let covered = self.is_covered();
+        let is_numbered = self.is_numbered(look, wanted);
         let mut sql = Sql::default();
         let bounds = self.range(&mut sql, dialect, PRODUCT, look);
-        if dialect == Dialect::Sqlite || (covered && bounds.fixed.is_empty()) {
+        if dialect == Dialect::Sqlite || (!is_numbered && bounds.fixed.is_empty()) {
             return sql;
         }
         let looked = sql.params.len();
-        let numbered = if covered { "" } else { "select *, row_number() over () as number from (" };
+        let numbered = if is_numbered { "select *, row_number() over () as number from (" } else { "" };
         sql.text = format!("select * from ({numbered}{})", sql.text);
-        sql.put(if covered { "" } else { " as looked)" }).put(" as looked where ");
+        sql.put(if is_numbered { " as looked)" } else { "" }).put(" as looked where ");
         bounds.write(&mut sql);
-        if !covered {
+        if is_numbered {
             let and = if bounds.fixed.is_empty() { "" } else { " and " };
             sql.put(and).put("(hit or number = ").number(looked).put(") limit ").rows(wanted);
         }
@@ -133,7 +145,7 @@ impl ListQuery {
     pub fn first(&self, dialect: Dialect, look: usize) -> Sql<'_> {
         let mut sql = Sql::default();
         let bounds = self.range(&mut sql, dialect, FILTERED, look);
-        let fits = if self.is_covered() { "" } else { " filter (where hit)" };
+        let fits = if self.tells_hits() { " filter (where hit)" } else { "" };
         sql.text = format!("select count(*), count(*){fits} from ({}) as looked", sql.text);
         if dialect == Dialect::Postgres && !bounds.fixed.is_empty() {
             sql.put(" where ");
@@ -142,11 +154,15 @@ impl ListQuery {
         sql
     }
 
-    /// How many products fit.
+    /// How many products fit. Those of sellers who are off sale are counted apart: to look at the seller of each product would
+    /// read more than the index.
     pub fn count(&self) -> Sql<'_> {
         let mut sql = Sql::default();
-        sql.put("select count(*) from products where ").put(self.active());
-        sql.all(self.conditions());
+        sql.put("select (select count(*) from products where ").put(self.active()).all(self.conditions()).put(")");
+        if self.is_public() {
+            sql.put(" - (select cast(coalesce(sum((select count(*) from products where owner_id = seller_id and ");
+            sql.put(self.active()).all(self.conditions()).put(")), 0) as bigint) from sellers_off_sale)");
+        }
         sql
     }
 
@@ -154,6 +170,7 @@ impl ListQuery {
     pub fn sample(&self) -> Sql<'_> {
         let mut sql = Sql::default();
         sql.put("select count(*), count(*) filter (where ").put(self.active()).all(self.conditions());
+        sql.put(if self.is_public() { ON_SALE } else { "" });
         sql.put(") from (select ").put(FILTERED).put(", price from products order by created_at desc, id desc limit ");
         sql.rows(SAMPLE).put(") as newest");
         sql
@@ -169,8 +186,9 @@ impl ListQuery {
         };
         sql.put("select ").put(columns).put(", ").put(key).put(" as sort_key");
         let unindexed = self.unindexed();
-        if !unindexed.is_empty() {
-            sql.put(", coalesce(").all(unindexed).put(", false) as hit");
+        if self.tells_hits() {
+            sql.put(", coalesce(").put(if unindexed.is_empty() { "true" } else { "" }).all(unindexed);
+            sql.put(if self.is_public() { ON_SALE } else { "" }).put(", false) as hit");
         }
         sql.put(" from products ");
         if dialect == Dialect::Sqlite {
@@ -338,7 +356,10 @@ impl Bounds {
 macro_rules! categories {
     ($begins:literal) => {
         concat!(
-            "with recursive found (name) as (\
+            "with recursive hidden (name, count) as (\
+             select category, count(*) from sellers_off_sale join products on owner_id = seller_id \
+             where status = 'active' group by category), \
+             found (name) as (\
              select (select category from products where status = 'active' and category ",
             $begins,
             " $1 order by category limit 1) \
@@ -346,12 +367,13 @@ macro_rules! categories {
              select (select category from products where status = 'active' and category > found.name \
              order by category limit 1) from found where found.name is not null) \
              select name, (select count(*) from products where status = 'active' and category = found.name) \
+             - coalesce((select count from hidden where hidden.name = found.name), 0) \
              from found where name is not null limit $2"
         )
     };
 }
 
-/// Each category of active products behind `after`, or from the start, with how many it has: one step in the index from category
+/// Each category of active products behind `after`, or from the start, with how many of them are for sale: one step in the index from category
 /// to category, and a count of each of the first $2 in the index. Returns the statement and its $1.
 pub fn categories(after: Option<&str>) -> (&'static str, &str) {
     match after {

@@ -31,7 +31,7 @@ pub async fn look(db: &Arc<Sqlite>, query: &ListQuery, look: usize, wanted: usiz
 
 /// Takes row by row, so that it ends with the last one that is wanted.
 fn look_at(c: &Connection, query: &ListQuery, look: usize, wanted: usize) -> Result<Looked, StoreError> {
-    let covered = query.is_covered();
+    let tells_hits = query.tells_hits();
     let sql = query.rows(Dialect::Sqlite, look, wanted);
     let mut statement = c.prepare_cached(&sql.text)?;
     let mut rows = statement.query(params_from_iter(&sql.params))?;
@@ -41,7 +41,7 @@ fn look_at(c: &Connection, query: &ListQuery, look: usize, wanted: usize) -> Res
         && let Some(row) = rows.next()?
     {
         seen += 1;
-        looked.add(query.sort, row, fits(covered, row)?, seen == look)?;
+        looked.add(query.sort, row, fits(tells_hits, row)?, seen == look)?;
     }
     Ok(looked)
 }

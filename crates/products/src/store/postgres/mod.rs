@@ -13,6 +13,7 @@ use platform::db::group::{Groups, WriteGroup};
 use platform::db::postgres::{Params, Postgres};
 use platform::db::row::Columns;
 use platform::db::{EffectColumns, Effects, StoreError};
+use platform::jobs::Job;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -20,11 +21,12 @@ use self::columns::{ProductColumns, VariantColumns};
 pub use self::skus::ALLOW_REPEATED_SKUS;
 use super::changes::{self, Known, Ledgers, VariantRow};
 use super::list::{self, ListQuery, Looked};
+use super::off_sale;
 use super::rows;
 use super::stock::postgres::{Grouped, Movements, StockWrites};
 use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
-use super::{HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
-use crate::model::{Cause, Movement, Product, Reservation, Stock, Stocked, Units};
+use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
+use crate::model::{Cause, Movement, OffSale, Product, Reservation, Stock, Stocked, Units};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
     join unnest($1::uuid[], $2::text[]) as given (owner_id, handle) using (owner_id, handle)";
@@ -96,8 +98,8 @@ impl Store for PostgresStore {
         transaction.end(deleted).await
     }
 
-    async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError> {
-        self.db.query_opt(rows::GET, &[&id]).await?.as_ref().map(rows::product).transpose()
+    async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError> {
+        self.db.query_opt(rows::FIND, &[&id]).await?.as_ref().map(rows::found).transpose()
     }
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
@@ -244,6 +246,26 @@ impl Store for PostgresStore {
 
     async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::postgres::categories(&self.db, after, limit).await
+    }
+
+    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError> {
+        off_sale::postgres::take(&self.db, entry).await
+    }
+
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError> {
+        off_sale::postgres::put(&self.db, seller, mark).await
+    }
+
+    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
+        off_sale::postgres::get(&self.db, seller).await
+    }
+
+    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError> {
+        off_sale::postgres::since(&self.db, since, after, limit).await
+    }
+
+    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        off_sale::postgres::enqueue(&self.db, job).await
     }
 }
 

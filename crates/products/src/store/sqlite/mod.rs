@@ -9,17 +9,19 @@ use async_trait::async_trait;
 use kernel::{Timestamp, Uuid};
 use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, StoreError};
+use platform::jobs::Job;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 pub use self::skus::ALLOW_REPEATED_SKUS;
 use super::changes::{self, Known, VariantRow};
 use super::list::{self, ListQuery, Looked};
+use super::off_sale;
 use super::rows::{self, ProductRow};
 use super::stock::sqlite::write_movements;
 use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
-use super::{HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
-use crate::model::{Cause, Movement, Product, Reservation, Stock, Stocked, Units};
+use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
+use crate::model::{Cause, Movement, OffSale, Product, Reservation, Stock, Stocked, Units};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
     "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
@@ -69,8 +71,11 @@ impl Store for SqliteStore {
         self.0.write(write).await
     }
 
-    async fn get(&self, id: Uuid) -> Result<Option<Product>, StoreError> {
-        self.0.read_point(|c| one(c, rows::GET, params![id.as_bytes()]))
+    async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError> {
+        self.0.read_point(|c| {
+            let mut statement = c.prepare_cached(rows::FIND)?;
+            statement.query_row([id.as_bytes()], |row| Ok(rows::found(row))).optional()?.transpose()
+        })
     }
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
@@ -216,6 +221,26 @@ impl Store for SqliteStore {
 
     async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::sqlite::categories(&self.0, after, limit).await
+    }
+
+    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError> {
+        off_sale::sqlite::take(&self.0, entry).await
+    }
+
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError> {
+        off_sale::sqlite::put(&self.0, seller, mark).await
+    }
+
+    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
+        off_sale::sqlite::get(&self.0, seller)
+    }
+
+    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError> {
+        off_sale::sqlite::since(&self.0, since, after, limit).await
+    }
+
+    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        off_sale::sqlite::enqueue(&self.0, job).await
     }
 }
 

@@ -81,6 +81,14 @@ pub struct Sale {
     pub variant_id: Uuid,
     pub owner_id: Uuid,
     pub status: Status,
+    /// Whether its seller is.
+    pub is_off_sale: bool,
+}
+
+impl Sale {
+    pub fn is_for_sale(&self) -> bool {
+        self.status.is_public() && !self.is_off_sale
+    }
 }
 
 /// Units of a variant that buyers were promised.

@@ -30,8 +30,9 @@ macro_rules! reservations {
 macro_rules! sales {
     ($which:literal) => {
         concat!(
-            "select variants.id, variants.owner_id, products.status, products.unlisted from variants join products \
-             on products.id = variants.product_id where variants.id ",
+            "select variants.id, variants.owner_id, products.status, products.unlisted, ",
+            $crate::store::rows::is_off_sale!("variants.owner_id"),
+            " from variants join products on products.id = variants.product_id where variants.id ",
             $which
         )
     };
@@ -230,6 +231,7 @@ pub fn sale(row: &impl Columns) -> Result<Sale, StoreError> {
         variant_id,
         owner_id: row.uuid(1).map_err(wrong("owner_id"))?,
         status: read_status(row, 2, 3).map_err(wrong("status"))?,
+        is_off_sale: row.boolean(4).map_err(wrong("owner_id"))?,
     })
 }
 

@@ -88,7 +88,7 @@ fn stock_is_set_and_adjusted_and_the_product_shows_it() {
     on_both(async |f| {
         let (desk, small, _) = f.desk().await;
         let product = desk.product.id;
-        let shown = async || f.store.get(product).await.unwrap().unwrap().variants[0].in_stock;
+        let shown = async || f.found(product).await.unwrap().variants[0].in_stock;
         assert_eq!(f.store.product_of(small).await.unwrap(), Some(product));
         assert_eq!(f.store.product_of(product).await.unwrap(), None);
         let changed = f.adjust(small, StockChange::Adjust(-3)).await.unwrap().changed;
@@ -106,7 +106,7 @@ fn stock_is_set_and_adjusted_and_the_product_shows_it() {
         assert_eq!(shortage(refused), Shortage::BeyondLimit);
         let refused = f.adjust(product, StockChange::Set(1)).await.unwrap_err();
         assert_eq!(shortage(refused), Shortage::Unknown(vec![product]));
-        assert_eq!(f.store.get(product).await.unwrap().unwrap().version, 1, "stock is not an edit");
+        assert_eq!(f.found(product).await.unwrap().version, 1, "stock is not an edit");
         for version in 1..=2 {
             let event = log::at_version(&f.database, &events::variant_subject(small), version).await.unwrap();
             assert!(event.is_some(), "{version}");
@@ -125,7 +125,7 @@ fn of_many_takers_as_many_succeed_as_there_are_units() {
         let results = futures_util::future::join_all(takers).await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 20);
         assert_eq!(f.counted(small).await, (20, 20));
-        assert!(!f.store.get(desk.product.id).await.unwrap().unwrap().variants[0].in_stock);
+        assert!(!f.found(desk.product.id).await.unwrap().variants[0].in_stock);
         let ends = results
             .iter()
             .flatten()
@@ -133,7 +133,7 @@ fn of_many_takers_as_many_succeed_as_there_are_units() {
             .map(|(number, id)| f.end(*id, if number % 2 == 0 { End::Commit } else { End::Release }));
         assert!(futures_util::future::join_all(ends).await.iter().all(Result::is_ok));
         assert_eq!(f.counted(small).await, (10, 0));
-        assert!(f.store.get(desk.product.id).await.unwrap().unwrap().variants[0].in_stock);
+        assert!(f.found(desk.product.id).await.unwrap().variants[0].in_stock);
     });
 }
 

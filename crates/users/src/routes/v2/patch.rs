@@ -6,7 +6,7 @@ use auth::routes::v2::{V2Account, etag};
 use auth::{Administration, Cause};
 use axum::extract::State;
 use axum::response::Response;
-use kernel::Role;
+use kernel::{Error, Role};
 use platform::http::caller::V2Admin;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IdInPath, IfMatchHeader};
@@ -16,6 +16,7 @@ use platform::http::v2::{self, JsonBody, Refusal, sent};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::off_sale;
 use crate::routes::Endpoints;
 
 #[derive(Deserialize, ToSchema)]
@@ -24,7 +25,8 @@ pub struct UserChange {
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false)]
     role: Option<Role>,
-    /// Who is deactivated is logged out everywhere and cannot log in. Their products stay for sale: archive them one by one if they should not.
+    /// Who is deactivated is logged out everywhere and cannot log in, and nothing of theirs is for sale, until they are active again.
+    /// What buyers held before may still be bought.
     #[serde(default, deserialize_with = "sent")]
     #[schema(nullable = false)]
     active: Option<bool>,
@@ -48,6 +50,18 @@ pub async fn handle(
 ) -> Result<Response, Refusal> {
     let cause = Cause::of(admin.principal.account_id, admin.request_id());
     let change = Administration { role: value.role, active: value.active };
-    let account = endpoints.accounts.administer(id, &expected, change, &cause).await?;
+    let before = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
+    // What is certain to be refused must not take anything off sale, not even for a moment.
+    expected.check(before.version)?;
+    let goes_on_selling = before.active && value.active != Some(false);
+    let given = Arc::clone(&endpoints);
+    let administer = async move {
+        let change = given.accounts.administer(id, &expected, change, &cause);
+        match goes_on_selling {
+            true => change.await,
+            false => off_sale::during(&*given.accounts, &*given.products, (id, before.is_erased()), change).await,
+        }
+    };
+    let account = endpoints.tasks.run(administer).await?;
     Ok(v2::private_with_etag(etag(&account), &V2Account::from(account)))
 }

@@ -9,7 +9,7 @@ use platform::http::v2::page::{Key, PageParameters};
 use platform::http::v2::{self, Page, Position, Query, Refusal};
 use utoipa::IntoParams;
 
-use super::{V2Reservation, caller};
+use super::V2Reservation;
 use crate::model::State as ReservationState;
 use crate::routes::Endpoints;
 
@@ -41,7 +41,7 @@ pub async fn handle(
     let scope = format!("{SCOPE} {state:?}");
     let (limit, before) = (query.limit(), query.cursor(&scope, |before| Some(before.id)));
     query.finish()?;
-    let (found, next) = endpoints.products.own_reservations(&caller(user), state, before, limit).await?;
+    let (found, next) = endpoints.products.reservations_of(user.principal.account_id, state, before, limit).await?;
     let next_cursor = next.map(|id| Position { key: Key::Number(0), id }.to_cursor(&scope));
     let items = found.iter().map(V2Reservation::from).collect();
     Ok(v2::private(&Page { items, next_cursor, count: None }))

@@ -22,7 +22,7 @@ use crate::model::{HeldLine, Reservation, State as ReservationState};
 /// Units that are kept for an account, for a time.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reservation)]
-struct V2Reservation<'a> {
+pub struct V2Reservation<'a> {
     id: Uuid,
     #[schema(value_type = ReservationState)]
     state: &'static str,
@@ -46,7 +46,7 @@ impl<'a> From<&'a Reservation> for V2Reservation<'a> {
     }
 }
 
-fn render(reservation: &Reservation) -> Bytes {
+pub(crate) fn render(reservation: &Reservation) -> Bytes {
     v2::bytes(&V2Reservation::from(reservation))
 }
 

@@ -1,24 +1,23 @@
 //! `DELETE /api/v2/me`
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use auth::Cause;
 use axum::extract::State;
 use axum::response::Response;
+use kernel::Error;
 use platform::http::caller::V2User;
 use platform::http::conditional::IfMatch;
 use platform::http::openapi::{IfMatchHeader, InConflict};
 use platform::http::v2::{self, Refusal};
 
 use crate::routes::Endpoints;
-
-/// How long the answer waits for the products to be archived. What is left then goes on by itself.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::{erasure, off_sale};
 
 /// Erase one's own account
 ///
-/// Nobody can log in to it any more, what is personal is gone, and its products are archived. It cannot be undone, and needs a log-in
+/// Nobody can log in to it any more, what is personal is gone, and nothing of it is for sale; its products are archived soon after. It
+/// cannot be undone, and needs a log-in
 /// of the last ten minutes.
 #[utoipa::path(delete, path = "/api/v2/me", operation_id = "erase_me", tag = "me", security(("bearer" = [])),
     params(IfMatchHeader), responses((status = 204, description = "Erased"), InConflict))]
@@ -31,10 +30,17 @@ pub async fn handle(
     caller.principal.logged_in_recently(endpoints.context.now())?;
     let id = caller.principal.account_id;
     let cause = Cause::of(id, caller.request_id());
-    endpoints.accounts.erase(id, &expected, &cause).await?;
-    // On a task of its own: a client that hangs up does not cut it short.
-    let rest = tokio::spawn(async move { endpoints.products.archive_all(id).await });
-    // Whatever hinders it: the account is erased, and the rest is taken up again.
-    let _ = tokio::time::timeout(PATIENCE, rest).await;
+    let given = Arc::clone(&endpoints);
+    let erase = async move {
+        let (accounts, products) = (&*given.accounts, &*given.products);
+        let account = accounts.get(id).await?.ok_or(Error::NotFound)?;
+        // What is certain to be refused must not take anything off sale, not even for a moment.
+        expected.check(account.version)?;
+        off_sale::during(accounts, products, (id, true), accounts.erase(id, &expected, &cause)).await?;
+        // Whatever hinders it: the account is erased, nothing of it is for sale, and the rest is taken up again.
+        let _ = erasure::finish(accounts, products, id).await;
+        Ok(())
+    };
+    endpoints.tasks.run(erase).await?;
     Ok(v2::done())
 }

@@ -16,6 +16,7 @@ use platform::http::caller::V2User;
 use platform::http::v2::{self, Refusal};
 use products::Exported;
 use products::routes::v2::V2Product;
+use products::routes::v2::reservations::V2Reservation;
 use utoipa::ToSchema;
 
 use crate::routes::Endpoints;
@@ -30,6 +31,8 @@ struct Export<'a> {
     sessions: Vec<V2Session>,
     /// Of every status, with their stock, newest first.
     products: Vec<V2Product<'a>>,
+    /// In every state, newest first.
+    reservations: Vec<V2Reservation<'a>>,
 }
 
 /// The caller's data
@@ -47,22 +50,33 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     let head =
         [b"{\"account\":", &v2::bytes(&account)[..], b",\"sessions\":", &v2::bytes(&sessions), b",\"products\":["];
     let head = stream::iter([Ok(Bytes::from(head.concat()))]);
-    let mut products = Box::pin(products(endpoints, id));
+    let mut products = Box::pin(pieces(Arc::clone(&endpoints), id, List::Products));
     // While it can still be refused.
     let first = products.next().await.transpose()?;
-    let products = stream::iter(first.map(Ok)).chain(products).inspect_err(|error| {
+    let products = stream::iter(first.map(Ok)).chain(products);
+    let between = stream::iter([Ok(Bytes::from_static(b"],\"reservations\":["))]);
+    let reservations = pieces(endpoints, id, List::Reservations);
+    let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
+    let parts = [head.boxed(), products.boxed(), between.boxed(), reservations.boxed(), tail.boxed()];
+    let whole = stream::iter(parts).flatten().inspect_err(|error: &Error| {
         tracing::error!(event = "request.failed", %error, "an export broke off");
     });
-    let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
     let mut response = v2::private_json(axum::http::StatusCode::OK, Bytes::new());
-    *response.body_mut() = Body::from_stream(stream::iter([head.boxed(), products.boxed(), tail.boxed()]).flatten());
+    *response.body_mut() = Body::from_stream(whole);
     let attachment = HeaderValue::from_static("attachment; filename=\"primetrade-export.json\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
     Ok(response)
 }
 
-/// The products of an account as pieces of a JSON array, a page at a time, for as long as the account is active.
-fn products(endpoints: Arc<Endpoints>, owner: Uuid) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+/// Lists that may be long.
+#[derive(Clone, Copy)]
+enum List {
+    Products,
+    Reservations,
+}
+
+/// What an account has as pieces of a JSON array, a page at a time, for as long as the account is active.
+fn pieces(endpoints: Arc<Endpoints>, owner: Uuid, list: List) -> impl Stream<Item = Result<Bytes, Error>> + Send {
     let start = (None, true);
     stream::try_unfold(Some(start), move |state| {
         let endpoints = Arc::clone(&endpoints);
@@ -71,7 +85,10 @@ fn products(endpoints: Arc<Endpoints>, owner: Uuid) -> impl Stream<Item = Result
             if !endpoints.accounts.get(owner).await?.is_some_and(|account| account.active) {
                 return Err(Error::Unauthenticated(Unauthenticated::Ended));
             }
-            let Exported { items, next } = endpoints.products.export(owner, after).await?;
+            let Exported { items, next } = match list {
+                List::Products => endpoints.products.export(owner, after).await?,
+                List::Reservations => endpoints.products.export_reservations(owner, after).await?,
+            };
             let comma: &[u8] = if first || items.is_empty() { b"" } else { b"," };
             let first = first && items.is_empty();
             Ok(Some((Bytes::from([comma, items.as_bytes()].concat()), next.map(|next| (Some(next), first)))))

@@ -1,0 +1,8 @@
+-- Sellers of whom nothing is for sale, whatever the status of their products. `mark` names the request that put an entry here: only
+-- who knows it may end it.
+create table sellers_off_sale (
+    seller_id uuid primary key,
+    mark uuid not null,
+    erased boolean not null,
+    since bigint not null
+);

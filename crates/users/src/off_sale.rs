@@ -1,0 +1,108 @@
+//! Whoever is deactivated or erased sells nothing any more when the answer comes, and sells again when that of their return does.
+//!
+//! The catalogue is told first: if it cannot be, nothing has happened. Then the account is changed, and the catalogue's entry ended
+//! if the account is active after all. An entry that a crash left behind is found by [`Repair`].
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use auth::{AccountFilter, Accounts};
+use kernel::{Error, Timestamp, Uuid};
+use products::Catalogue;
+
+/// No change of an account takes so long: an entry that is older waits for none.
+const UNDER_WAY: Duration = Duration::from_secs(2 * 60);
+const ALWAYS: Timestamp = Timestamp(0);
+/// Accounts that are read at a time.
+const PAGE: usize = 100;
+
+/// Changes an account while nothing of it is for sale. Afterwards it is, if the account is active then.
+///
+/// # Errors
+/// As the change; `Unavailable` also when the catalogue does not answer.
+pub async fn during<T>(
+    accounts: &dyn Accounts,
+    products: &dyn Catalogue,
+    (id, erased): (Uuid, bool),
+    change: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mark = products.take_off_sale(id, erased).await?;
+    let changed = change.await;
+    // As it is now, whoever else has changed it. If that cannot be asked, nothing is for sale until the repair.
+    let ended = match accounts.get(id).await {
+        Ok(Some(account)) if account.active => products.put_on_sale(id, mark).await,
+        _ => Ok(()),
+    };
+    changed.and_then(|changed| ended.map(|()| changed))
+}
+
+/// Compares entries with accounts, for as long as the process lives.
+pub struct Repair {
+    /// Whether everyone who is not active has been looked at: releases that know no entries made none.
+    complete: bool,
+    /// Entries before this time are those that should be.
+    until: Timestamp,
+}
+
+impl Default for Repair {
+    fn default() -> Self {
+        Self { complete: false, until: ALWAYS }
+    }
+}
+
+impl Repair {
+    /// # Errors
+    /// `Unavailable`; it goes on there the next time.
+    pub async fn run(
+        &mut self,
+        accounts: &dyn Accounts,
+        products: &dyn Catalogue,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if !self.complete {
+            complete(accounts, products).await?;
+            self.complete = true;
+        }
+        let settled = now.before(UNDER_WAY);
+        let mut after = Uuid::nil();
+        loop {
+            let entries = products.off_sale(self.until, after).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.seller_id;
+            let ids: Vec<Uuid> = entries.iter().map(|entry| entry.seller_id).collect();
+            let accounts = accounts.by_ids(&ids).await?;
+            for entry in entries.into_iter().filter(|entry| entry.since < settled) {
+                if accounts.iter().any(|account| account.id == entry.seller_id && account.active) {
+                    products.put_on_sale(entry.seller_id, entry.mark).await?;
+                }
+            }
+        }
+        // Clocks differ.
+        self.until = settled.before(UNDER_WAY);
+        Ok(())
+    }
+}
+
+/// Takes off sale whoever is not active and has no entry.
+async fn complete(accounts: &dyn Accounts, products: &dyn Catalogue) -> Result<(), Error> {
+    let mut known = HashSet::new();
+    let mut after = Uuid::nil();
+    loop {
+        let entries = products.off_sale(ALWAYS, after).await?;
+        let Some(last) = entries.last() else { break };
+        after = last.seller_id;
+        known.extend(entries.iter().map(|entry| entry.seller_id));
+    }
+    let inactive = AccountFilter { active: Some(false), ..AccountFilter::default() };
+    let mut place = None;
+    loop {
+        let (found, next) = accounts.list(&inactive, place, PAGE).await?;
+        for account in found.iter().filter(|account| !known.contains(&account.id)) {
+            products.take_off_sale(account.id, account.is_erased()).await?;
+        }
+        match next {
+            Some(next) => place = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
