@@ -1,6 +1,7 @@
 //! The use cases. HTTP, commands and other services all come through here.
 
 mod mail;
+mod operator;
 mod outcomes;
 mod profile;
 mod recovery;
@@ -24,10 +25,9 @@ use platform::tasks::WriteTasks;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
-use crate::Accounts;
 use crate::events::{self, Cause};
 use crate::keys::LiveRing;
-use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy, email_key};
+use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy, network};
 use crate::passwords::PasswordHasher;
 use crate::store::{self, Opening, Store, StoredAccount, USERNAME_KEY_RULE};
 use crate::throttle::Throttle;
@@ -184,10 +184,9 @@ impl Auth {
     ) -> Result<LoggedIn, Error> {
         let stored = self.new_account(registration, Role::User).await?;
         let account = stored.account.clone();
-        let whereabouts = self.whereabouts(None, used_by.address).await?;
+        let network = used_by.address.filter(|_| self.throttle.is_some()).map(network);
         let session = self.new_session(account.id, Audience::V1, used_by)?;
         let (claims, opened) = (session.clone(), events::session_opened(&self.context, &session, cause)?);
-        let network = whereabouts.and_then(|whereabouts| whereabouts.unrecorded(session.created_at));
         self.create(stored, Some((Opening { session, network }, opened)), cause).await?;
         self.logged_in(account, &claims)
     }
@@ -253,68 +252,12 @@ impl Auth {
         Ok(found.account)
     }
 
-    /// Makes an administrator, for the command.
-    ///
-    /// # Errors
-    /// `Invalid`; `Conflict` when the username or e-mail address is taken; `Unavailable`.
-    pub async fn create_admin(&self, username: &str, email: &str, password: &str) -> Result<Account, Error> {
-        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
-        self.check_strength("password", password, [username, email]).await?;
-        self.create_account(&registration, Role::Admin).await
-    }
-
-    /// Whether the account of this address, if it is active and has this role, has this password. For nobody from outside, whose
-    /// attempts are counted.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Overloaded`.
-    pub async fn has_password(&self, email: &str, role: Role, password: &str) -> Result<bool, Error> {
-        let found = self.store.account_by_email_key(&email_key(email)).await?;
-        let Some(found) = found.filter(|found| found.account.active && found.account.role == role) else {
-            return Ok(false);
-        };
-        Ok(self.hasher.verify(password.to_owned(), Some(found.password_hash)).await?.matches)
-    }
-
-    /// The account of this e-mail address; made, with the given name, password and role, if there is none.
-    ///
-    /// # Errors
-    /// As [`Auth::create_admin`].
-    pub async fn ensure_account(
-        &self,
-        username: &str,
-        email: &str,
-        password: &str,
-        role: Role,
-    ) -> Result<(Account, bool), Error> {
-        if let Some(account) = self.by_email(email).await? {
-            return Ok((account, false));
-        }
-        let registration = Registration::by_operator(username, email, password).map_err(invalid)?;
-        match self.create_account(&registration, role).await {
-            Ok(account) => Ok((account, true)),
-            // Another process may have been first; a taken username remains a conflict.
-            Err(conflict @ Error::Conflict(_)) => {
-                let account = self.by_email(email).await?;
-                account.map(|account| (account, false)).ok_or(conflict)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Deletes up to `limit` sessions whose time was over at `time`; returns how many.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
     pub async fn sweep_sessions(&self, time: Timestamp, limit: i64) -> Result<u64, Error> {
         Ok(self.store.sweep_sessions(time, limit).await?)
-    }
-
-    async fn create_account(&self, registration: &Registration, role: Role) -> Result<Account, Error> {
-        let stored = self.new_account(registration, role).await?;
-        let account = stored.account.clone();
-        self.create(stored, None, &Cause::SYSTEM).await?;
-        Ok(account)
     }
 
     pub(crate) async fn new_account(&self, registration: &Registration, role: Role) -> Result<StoredAccount, Error> {

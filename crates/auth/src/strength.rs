@@ -45,7 +45,7 @@ mod tests {
     fn what_is_guessed_easily_is_weak() {
         for weak in [
             "Passw0rd!",
-            "qwertyuiop123",
+            "qwertyuiop99",
             "aaaaaaaaaaaaaaaaaaaaaaaa",
             "abcabcabcabc",
             "10-12-1815",

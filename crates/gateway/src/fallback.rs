@@ -22,13 +22,21 @@ pub fn explain(bare: Response, path: &str, request_id: Option<&RequestId>) -> Re
             _ => bare,
         };
     }
-    match (&*refusal, is_v2(path)) {
-        (refusal, true) => refusal.explain(bare, path, request_id),
-        (Refusal::Because(error), false) => Failure::from(error.clone()).into_response(),
-        (Refusal::MalformedHeader(malformed), false) => Failure::from(malformed.clone()).into_response(),
-        // The other kinds are v2's alone.
-        (_, false) => Failure::route_not_found(path).into_response(),
+    if is_v2(path) {
+        return refusal.explain(bare, path, request_id);
     }
+    let failure = match &*refusal {
+        Refusal::Because(error) => Failure::from(error.clone()),
+        Refusal::MalformedHeader(malformed) => Failure::from(malformed.clone()),
+        // The other kinds are v2's alone.
+        _ => Failure::route_not_found(path),
+    };
+    let mut answer = failure.into_response();
+    // What it means to the connection stays.
+    if let Some(connection) = bare.headers().get(header::CONNECTION) {
+        answer.headers_mut().insert(header::CONNECTION, connection.clone());
+    }
+    answer
 }
 
 /// Methods that are allowed are named in the same order whether their endpoints are here or passed on.

@@ -35,6 +35,11 @@ fn both_serve_beside_each_other() {
     let late = Account::log_in(&old, &Account::new(&new).email);
     late.at(&new).delete("/api/v2/sessions/current").expect(204);
     late.at(&old).get("/api/v2/me").expect(401);
+    // It knows of no pending addresses, and leaves them alone.
+    patch(&here, "/api/v2/me", "*", &json!({ "email": "wanted@example.com" })).expect(200);
+    patch(&there, "/api/v2/me", "*", &json!({ "username": "renamed" })).expect(200);
+    let me = here.get("/api/v2/me").expect(200).json();
+    assert_eq!((&me["username"], &me["pending_email"]), (&json!("renamed"), &json!("wanted@example.com")));
 
     // A few units, wanted by many of both.
     let desk = on_sale(&here, UNITS);

@@ -1,5 +1,7 @@
 //! Accounts and sessions in SQLite.
 
+mod change;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,11 +12,10 @@ use platform::db::{Effects, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    AccountChange, AccountQuery, CountedAttempt, LAST_ADMIN_RULE, MAX_IDS, MAX_NETWORKS, Opening, Refresh, Refreshed,
-    Store, StoredAccount, TOKEN_RULE, Tally, USERNAME_KEY_RULE, account, attempts, bcrypt_cost, session,
-    session_with_account, sql, stored_account, token,
+    AccountChange, AccountQuery, CountedAttempt, MAX_IDS, MAX_NETWORKS, Opening, Refresh, Refreshed, Store,
+    StoredAccount, Tally, USERNAME_KEY_RULE, account, attempts, bcrypt_cost, session, session_with_account, sql,
+    stored_account, token,
 };
-use crate::events;
 use crate::model::{Account, OneTimeToken, Purpose, Session, email_key, username_key};
 
 /// As many rows by key take less time than a hop to another thread and back would.
@@ -148,12 +149,12 @@ impl Store for SqliteStore {
     async fn change_account(&self, change: AccountChange, effects: Effects) -> Result<bool, StoreError> {
         self.0
             .write(move |connection| {
-                if !change_account(connection, &change)? {
+                if !change::change_account(connection, &change)? {
                     return Ok(false);
                 }
                 effects.write_sqlite(connection)?;
                 if change.erase {
-                    erase(connection, &change.after)?;
+                    change::erase(connection, &change.after)?;
                 }
                 Ok(true)
             })
@@ -362,58 +363,6 @@ fn insert_token(connection: &Connection, token: &OneTimeToken) -> Result<(), Sto
     connection.prepare_cached(sql::DROP_TOKENS)?.execute(params![account, purpose])?;
     let values = params![token.id.as_bytes(), account, purpose, token.email_key, token.expires_at.0];
     connection.prepare_cached(sql::INSERT_TOKEN)?.execute(values)?;
-    Ok(())
-}
-
-/// All of it but the effects.
-fn change_account(connection: &Connection, change: &AccountChange) -> Result<bool, StoreError> {
-    let (after, id) = (&change.after, change.after.id.as_bytes());
-    if change.loses_admin && !connection.prepare_cached(sql::OTHER_ADMIN)?.exists([id])? {
-        return Err(StoreError::Conflict(LAST_ADMIN_RULE.into()));
-    }
-    if change.renamed {
-        refuse_excepted(connection, after)?;
-    }
-    let changed = connection.prepare_cached(sql::CHANGE_ACCOUNT)?.execute(params![
-        after.username,
-        after.email,
-        email_key(&after.email),
-        after.role.as_str(),
-        after.active,
-        after.email_verified_at.map(|time| time.0),
-        after.pending_email,
-        after.updated_at.0,
-        after.version,
-        change.password_hash,
-        id,
-        after.version - 1
-    ])?;
-    if changed == 0 {
-        return Ok(false);
-    }
-    if let Some((token, purpose)) = change.consume {
-        let values = params![token.as_bytes(), id, purpose.as_str(), after.updated_at.0];
-        if connection.prepare_cached(sql::CONSUME_TOKEN)?.execute(values)? == 0 {
-            return Err(StoreError::Conflict(TOKEN_RULE.into()));
-        }
-    }
-    if let Some(kept) = change.end_sessions.kept() {
-        let values = params![after.updated_at.0, id, kept.as_bytes()];
-        connection.prepare_cached(sql::END_SESSIONS)?.execute(values)?;
-    }
-    if let Some(purpose) = change.revoke {
-        connection.prepare_cached(sql::DROP_TOKENS)?.execute(params![id, purpose.as_str()])?;
-    }
-    Ok(true)
-}
-
-/// After the effects: the last event is personal too.
-fn erase(connection: &Connection, account: &Account) -> Result<(), StoreError> {
-    for delete in sql::ERASE {
-        connection.prepare_cached(delete)?.execute([account.id.as_bytes()])?;
-    }
-    connection.prepare_cached(sql::ERASE_EVENTS)?.execute([events::subject(account.id)])?;
-    connection.prepare_cached(sql::ERASURE)?.execute(params![account.id.as_bytes(), account.updated_at.0])?;
     Ok(())
 }
 

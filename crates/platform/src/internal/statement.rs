@@ -264,7 +264,7 @@ mod tests {
         let good = format!(r#"{{"made":{made},"speaker":{{"gateway":{{"address":null}}}}}}"#);
         let of_lists = [
             format!(r#"[{made},{{"service":"users"}}]"#),
-            format!(r#"{{"made":{made},"speaker":{{"gateway":[null,null,null]}}}}"#),
+            format!(r#"{{"made":{made},"speaker":{{"gateway":[null,null,false,null]}}}}"#),
         ];
         for (text, taken) in [(&good, true), (&of_lists[0], false), (&of_lists[1], false)] {
             assert!(serde_json::from_str::<Statement>(text).is_ok(), "{text}");

@@ -88,7 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "http.trusted_proxies",
         default: "",
-        doc: "Proxies in front of us whose X-Forwarded-For or Forwarded tells who a client is; without it, all their clients share their limits.",
+        doc: "Proxies in front of us, whose X-Forwarded-For or Forwarded tells who a client is, and X-Forwarded-Proto whether it speaks TLS; without it, all their clients share their limits. Where both name a client, they must agree.",
         secret: false,
         apply: |config, text| put(&mut config.http.trusted_proxies, value::networks(text)),
     },
@@ -365,7 +365,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.enabled",
         default: "true",
-        doc: "Whether failed log-ins are limited (10 per account and address, 100 per address, in 10 minutes).",
+        doc: "Whether failed log-ins are limited (in 10 minutes 10 per account and address, and 100 per address; in an hour 100 per account from where it was not logged in to before).",
         secret: false,
         apply: |config, text| put(&mut config.limits.enabled, value::choice(text, &[("true", true), ("false", false)])),
     },

@@ -209,6 +209,12 @@ fn passwords(walk: &mut Walk, nobody: &Client, ada: &Client, mails: &Mails) {
     walk.ask(ada, "export_me", "", None);
     walk.ask(ada, "change_password", "", json!({ "current_password": "guessed", "new_password": SECOND }));
     walk.ask(ada, "change_password", "", json!({ "current_password": FIRST, "new_password": SECOND }));
+    let wanted = "countess@example.com";
+    walk.ask(ada, "update_me", "", json!({ "email": wanted }));
+    let mailed = mails.tokens(wanted, "confirm", 1).remove(0);
+    let quicker = json!({ "username": "countess", "email": wanted, "password": FIRST });
+    nobody.post("/api/v2/accounts", &quicker).expect(201);
+    walk.ask(nobody, "verify_email", "", json!({ "token": mailed }));
     walk.ask(nobody, "request_password_reset", "", json!({ "email": "ada" }));
     walk.ask(nobody, "request_password_reset", "", json!({ "email": ADA }));
     let mailed = mails.tokens(ADA, "another password", 1).remove(0);
