@@ -195,7 +195,8 @@ impl Parts {
             true => Some(Box::pin(self.bounds.answers.admit()).await.map_err(refuse)?),
             false => None,
         };
-        let is_ours = is_ours(request);
+        // What a change is answered must not be refused: the change is done.
+        let is_counted = request.method().is_safe() && !is_ours(request);
         let _place = self.bounds.place(request).map_err(refuse)?;
         check_token(&self.door, request).await;
         let user = match request.extensions().get() {
@@ -209,7 +210,7 @@ impl Parts {
         if let Some(admitted) = admitted {
             self.bounds.answers.made(admitted, &response);
         }
-        if !is_ours {
+        if is_counted {
             response = self.bounds.answers.keep(response).map_err(refuse)?;
         }
         if let Some(user) = user {

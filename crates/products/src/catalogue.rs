@@ -225,6 +225,16 @@ pub fn internal_routes(products: Products) -> Router {
 /// The catalogue in other processes.
 pub struct Remote(pub Peer);
 
+/// The answer of the release before to a question that it does not know.
+fn unknown(error: Error) -> Error {
+    match error {
+        Error::NotFound => {
+            Error::Unavailable("a process with the role products is of the release before: update it".into())
+        }
+        error => error,
+    }
+}
+
 #[async_trait]
 impl Catalogue for Remote {
     async fn summaries(&self, owner: Uuid, limit: i64) -> Result<Vec<ProductSummary>, Error> {
@@ -236,11 +246,11 @@ impl Catalogue for Remote {
     }
 
     async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error> {
-        self.0.ask(path::EXPORT_RESERVATIONS, &Export { owner: account, after }).await
+        self.0.ask(path::EXPORT_RESERVATIONS, &Export { owner: account, after }).await.map_err(unknown)
     }
 
     async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error> {
-        self.0.ask(path::TAKE_OFF_SALE, &TakeOffSale { seller, erased }).await
+        self.0.ask(path::TAKE_OFF_SALE, &TakeOffSale { seller, erased }).await.map_err(unknown)
     }
 
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
@@ -248,7 +258,7 @@ impl Catalogue for Remote {
     }
 
     async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
-        self.0.ask(path::OFF_SALE, &Since { since, after }).await
+        self.0.ask(path::OFF_SALE, &Since { since, after }).await.map_err(unknown)
     }
 
     async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {

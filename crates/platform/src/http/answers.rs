@@ -29,8 +29,9 @@ const UNREAD: usize = 12 * MIB;
 /// Bytes of a stream that wait to be read, and what one counts for: its source has as much under way.
 const WINDOW: usize = 128 * KIB;
 const STREAM: usize = MIB;
-/// How long a list waits for others to be made.
+/// How long a list waits for others to be made, and how many do: each has its request in memory.
 const PATIENCE: Duration = Duration::from_secs(1);
+const QUEUE: usize = 256;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -39,6 +40,7 @@ const MIB: usize = 1 << 20;
 pub struct Answers {
     /// KiB of lists that may be made at a time: as many of the largest as there are processors.
     making: Arc<Semaphore>,
+    queue: Semaphore,
     /// KiB of answers that may wait to be read.
     unread: Arc<Semaphore>,
     /// Bytes of a list: the largest of late. What the next one takes is not known before it is made.
@@ -55,6 +57,7 @@ impl Default for Answers {
         let lists = available_parallelism().map_or(1, usize::from);
         Self {
             making: Arc::new(Semaphore::new(lists * LARGEST / KIB)),
+            queue: Semaphore::new(QUEUE),
             unread: Arc::new(Semaphore::new(UNREAD / KIB)),
             expected: AtomicUsize::new(SMALL),
         }
@@ -65,8 +68,9 @@ impl Answers {
     /// Waits for leave to make a list.
     ///
     /// # Errors
-    /// `Overloaded` when others take too long, or too much waits to be read.
+    /// `Overloaded` when too many wait or take too long, or too much waits to be read.
     pub async fn admit(&self) -> Result<Admitted, Error> {
+        let _turn = self.queue.try_acquire().map_err(|_| overloaded())?;
         let kib = kib(self.expected.load(Ordering::Relaxed));
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib)).await;
         let Ok(Ok(place)) = place else { return Err(overloaded()) };
