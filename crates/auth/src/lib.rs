@@ -24,6 +24,7 @@ use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::db::migrate::{
     AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
 };
+use platform::db::store::STORE;
 
 pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
@@ -57,11 +58,14 @@ pub const MIGRATIONS: Migrations = Migrations {
             sql: include_str!("../migrations/postgres/0005_account_filters.sql"),
         },
     ],
-    additions: &[Addition {
-        name: "username_keys",
-        sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
-        postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
-    }],
+    additions: &[
+        Addition {
+            name: "username_keys",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
+            postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
+        },
+        STORE,
+    ],
 };
 
 /// Where a list of accounts goes on: behind the account that was made then.

@@ -5,5 +5,7 @@ mod durability;
 mod logs;
 mod metrics;
 mod probes;
+mod rights;
 mod shutdown;
+mod stores;
 mod traces;

@@ -16,6 +16,7 @@ use kernel::{Timestamp, Uuid};
 use platform::db::migrate::{
     AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
 };
+use platform::db::store::STORE;
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 
 pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
@@ -90,6 +91,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },
             postgres: AddedSql { every_store: "", new_store: postgres::ALLOW_REPEATED_SKUS },
         },
+        STORE,
     ],
 };
 

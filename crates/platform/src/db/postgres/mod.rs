@@ -2,6 +2,7 @@
 
 pub(super) mod checkup;
 mod pooled;
+mod store;
 mod transaction;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 
 pub use self::pooled::Pooled;
+pub(super) use self::store::enrol;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
 use super::migrate::{self, Addition, Migration};
