@@ -25,6 +25,7 @@ use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::db::migrate::{
     AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
 };
+use platform::db::store::STORE;
 
 pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};
@@ -85,6 +86,7 @@ pub const MIGRATIONS: Migrations = Migrations {
                 new_store: "",
             },
         },
+        STORE,
     ],
 };
 

@@ -84,6 +84,9 @@ pub enum Error {
     /// Something we depend on cannot be reached or refuses to write.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// The disk of a database is full: nothing can be written, and what is there can be read.
+    #[error("the disk is full: {0}")]
+    DiskFull(String),
     /// A defect of ours or of the stored data. Clients only learn that it happened.
     #[error("internal error: {0}")]
     Internal(String),

@@ -18,3 +18,8 @@ pub mod upstream;
 mod context;
 
 pub use context::Context;
+
+/// What this process is called in databases and lock files: whoever reads it finds the process.
+pub fn process_name() -> String {
+    format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
+}

@@ -9,7 +9,7 @@ use platform::db::{Database, StoreError};
 use platform::http::openapi::Api;
 use platform::internal::Envoy;
 use platform::jobs::{Desk, RemoteDesk};
-use platform::telemetry::metrics;
+use platform::telemetry::{Recurring, metrics};
 use products::{Catalogue, Products};
 
 use crate::Failure;
@@ -18,6 +18,7 @@ use crate::roles::{
     About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, ServiceData, UsersRole,
     ready,
 };
+use crate::stores;
 
 /// What describes every endpoint. Nothing is opened for it.
 pub fn described() -> Api {
@@ -32,11 +33,15 @@ pub struct App {
     users: Option<UsersRole>,
     notifications: Option<NotificationsRole>,
     gateway: Option<GatewayRole>,
+    unmeasured: Recurring,
+    /// Whether its databases are known to be of one store.
+    is_marked: bool,
 }
 
 impl App {
     pub async fn create(config: &Config, roles: Roles, purpose: Purpose) -> Result<Self, Failure> {
         let deps = Deps::new(config, roles, purpose)?;
+        let databases = stores::check(config, roles).await?;
         let auth = if roles.has(Role::Auth) { Some(AuthRole::create(&deps).await?) } else { None };
         let accounts = |from| -> Result<Arc<dyn Accounts>, Failure> {
             match &auth {
@@ -70,12 +75,13 @@ impl App {
             }
             false => None,
         };
+        let is_marked = stores::enrol(&databases, &deps.context).await?;
         let notifications = roles.has(Role::Notifications).then(NotificationsRole::create);
         let gateway = match roles.has(Role::Gateway) {
             true => Some(GatewayRole::create(&deps, auth.as_ref().map(|auth| &auth.service))?),
             false => None,
         };
-        Ok(Self { deps, auth, products, users, notifications, gateway })
+        Ok(Self { deps, auth, products, users, notifications, gateway, unmeasured: Recurring::new(), is_marked })
     }
 
     /// Starts what runs beside requests.
@@ -84,6 +90,10 @@ impl App {
         self.products.iter().for_each(ProductsRole::start);
         self.users.iter().for_each(UsersRole::start);
         self.notifications.iter().for_each(NotificationsRole::start);
+        if !self.is_marked {
+            let Deps { config, roles, context, .. } = &self.deps;
+            tokio::spawn(stores::enrol_later(config.clone(), *roles, context.clone()));
+        }
     }
 
     /// What the public reaches, if this process is a gateway.
@@ -165,35 +175,34 @@ impl App {
         }
     }
 
-    /// Tells the metrics what only a look shows.
+    /// Tells the metrics what only a look shows. The figures of what cannot be looked at stay those of before.
     pub async fn measure(&self) {
-        let (mut waiting, mut oldest) = (0, None);
-        for data in self.data() {
-            let measured = async {
-                data.measure().await?;
-                data.database.measure().await
-            };
-            match measured.await {
-                Ok((events, since)) => {
-                    waiting += events;
-                    oldest = oldest.into_iter().chain(since).min();
-                }
-                // The figures of before stay.
-                Err(error) => {
-                    tracing::warn!(event = "metrics.failed", error = %error, "a database could not be measured");
-                    return;
+        match self.measure_all().await {
+            Ok(()) => drop(self.unmeasured.recovered()),
+            Err(error) => {
+                if let Some(failures) = self.unmeasured.failed() {
+                    tracing::warn!(event = "metrics.failed", %error, failures, "a database could not be measured");
                 }
             }
         }
-        if let Some(products) = &self.products
-            && let Err(error) = products.service.measure_stock().await
-        {
-            tracing::warn!(event = "metrics.failed", error = %error, "the stock could not be measured");
+    }
+
+    async fn measure_all(&self) -> Result<(), Failure> {
+        let (mut waiting, mut oldest) = (0, None);
+        for data in self.data() {
+            data.measure().await?;
+            let (events, since) = data.database.measure().await?;
+            waiting += events;
+            oldest = oldest.into_iter().chain(since).min();
         }
         let age = oldest.map_or(0, |oldest| self.deps.context.now().0.saturating_sub(oldest.0).max(0));
         let outbox = &metrics().databases.outbox;
         outbox.pending_events.set(waiting);
         outbox.oldest_age_seconds.set(age as f64 / 1e6);
+        match &self.products {
+            Some(products) => Ok(products.service.measure_stock().await?),
+            None => Ok(()),
+        }
     }
 
     /// # Errors

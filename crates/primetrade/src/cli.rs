@@ -44,6 +44,12 @@ pub enum Command {
     UniqueSku(Option<bool>),
     /// Hold the stock of every variant to its ledger.
     StockVerify,
+    /// Copy a store on SQLite into a new folder, with its keys or without.
+    Backup { folder: PathBuf, with_keys: bool },
+    /// Check a backup.
+    BackupVerify { folder: PathBuf },
+    /// Make a data folder of a backup: that of the settings, or another.
+    Restore { folder: PathBuf, into: Option<PathBuf> },
     /// Print the jobs that are not done.
     JobsList { filter: Filter, json: bool },
     /// Have parked jobs tried again.
@@ -97,7 +103,7 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             Command::AdminCreate { username: text(create, "username"), email: text(create, "email") }
         }
         [("import", _), ("csv", csv)] => Command::ImportCsv(Import {
-            file: csv.get_one("file").cloned().unwrap_or_default(),
+            file: file(csv, "file"),
             owner: text(csv, "owner"),
             dry_run: csv.get_flag("dry-run"),
             currency: csv.get_one("currency").copied(),
@@ -110,6 +116,13 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             Command::UniqueSku(unique.get_one::<String>("switch").map(|switch| switch == "on"))
         }
         [("stock", _), ("verify", _)] => Command::StockVerify,
+        [("backup", backup)] => {
+            Command::Backup { folder: file(backup, "folder"), with_keys: !backup.get_flag("without-keys") }
+        }
+        [("backup", _), ("verify", verify)] => Command::BackupVerify { folder: file(verify, "folder") },
+        [("restore", restore)] => {
+            Command::Restore { folder: file(restore, "folder"), into: restore.get_one("into").cloned() }
+        }
         [("jobs", _), ("list", list)] => Command::JobsList {
             filter: Filter { queue: list.get_one("queue").cloned(), state: list.get_one("state").copied() },
             json: text(list, "format") == "json",
@@ -143,6 +156,11 @@ fn text(matches: &ArgMatches, id: &str) -> String {
     matches.get_one::<String>(id).cloned().unwrap_or_default()
 }
 
+/// A required path.
+fn file(matches: &ArgMatches, id: &str) -> PathBuf {
+    matches.get_one(id).cloned().unwrap_or_default()
+}
+
 fn root() -> Clap {
     let config = Arg::new("config")
         .long("config")
@@ -167,6 +185,8 @@ fn root() -> Clap {
                 .subcommand(jobs_list())
                 .subcommand(jobs_replay()),
         )
+        .subcommand(backup())
+        .subcommand(restore())
         .subcommand(group("clock", "Look after the clock that things expire by").subcommand(
             Clap::new("confirm").about("Take the clock for right that leapt: what is over by it is deleted again"),
         ))
@@ -232,13 +252,7 @@ fn keys_rotate() -> Clap {
 fn import_csv() -> Clap {
     Clap::new("csv")
         .about("Import products from a CSV file in Shopify's format")
-        .arg(
-            Arg::new("file")
-                .value_name("FILE")
-                .help("File to read")
-                .required(true)
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(required_path("file", "FILE", "File to read"))
         .arg(option("owner", "EMAIL", "Address of the account that will own the products").required(true))
         .arg(switch("dry-run", "Check and report everything, write nothing"))
         .arg(
@@ -291,6 +305,27 @@ fn stock_verify() -> Clap {
         .about("Hold the stock of every variant to its ledger and reservations, and name what differs; changes nothing")
 }
 
+fn backup() -> Clap {
+    Clap::new("backup")
+        .about("Copy a store on SQLite, as of one moment, while a server works on it")
+        .arg(required_path("folder", "DIR", "Folder to make"))
+        .arg(switch("without-keys", "Leave the keys of tokens out"))
+        .subcommand(Clap::new("verify").about("Check that a backup is whole").arg(required_path(
+            "folder",
+            "DIR",
+            "Folder of the backup",
+        )))
+        .subcommand_negates_reqs(true)
+}
+
+fn restore() -> Clap {
+    let into = option("into", "FOLDER", "Folder to make [default: that of database.url]");
+    Clap::new("restore")
+        .about("Make a data folder of a backup; never overwrites one")
+        .arg(required_path("folder", "DIR", "Folder of the backup"))
+        .arg(into.value_parser(value_parser!(PathBuf)))
+}
+
 fn jobs_list() -> Clap {
     let state = |text: &str| {
         let known = State::ALL.into_iter().find(|state| state.as_str() == text);
@@ -322,6 +357,10 @@ fn openapi() -> Clap {
 
 fn currency(code: &str) -> Result<Currency, &'static str> {
     Currency::parse(code).ok_or("expected an ISO 4217 currency code in capitals, such as USD")
+}
+
+fn required_path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).value_name(value).help(help).required(true).value_parser(value_parser!(PathBuf))
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {
@@ -440,6 +479,15 @@ mod tests {
             cli("primetrade jobs replay --parked --queue mails").command,
             Command::JobsReplay(Replay::Parked { queue: Some("mails".into()) })
         );
+        assert_eq!(
+            cli("primetrade backup to --without-keys").command,
+            Command::Backup { folder: "to".into(), with_keys: false }
+        );
+        assert_eq!(cli("primetrade backup verify to").command, Command::BackupVerify { folder: "to".into() });
+        assert_eq!(
+            cli("primetrade restore from --into data").command,
+            Command::Restore { folder: "from".into(), into: Some("data".into()) }
+        );
         assert_eq!(cli("primetrade openapi").command, Command::OpenApi(Version::V2));
         assert_eq!(cli("primetrade openapi v1").command, Command::OpenApi(Version::V1));
         assert_eq!(cli("primetrade doctor").command, Command::Doctor { roles: Roles::ALL, json: false });
@@ -484,6 +532,9 @@ mod tests {
             "primetrade admin create --username ada --email ada@shop.example --password-stdin=secret",
             "primetrade import csv --owner ada@shop.example",
             "primetrade serve --role everything",
+            "primetrade backup",
+            "primetrade backup verify",
+            "primetrade restore",
             "primetrade doctor --role everything",
             "primetrade import csv a.csv --owner ada@shop.example --currency euro",
         ] {

@@ -18,6 +18,7 @@ mod config;
 mod mail_sink;
 mod roles;
 mod serve;
+mod stores;
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -126,6 +127,9 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::ImportCsv(import) => commands::import_csv(config, import).await,
             Command::UniqueSku(switch) => commands::skus::unique(config, switch).await,
             Command::StockVerify => commands::stock::verify(config).await,
+            Command::Backup { folder, with_keys } => commands::backup::take(config, &folder, with_keys).await,
+            Command::BackupVerify { folder } => commands::backup::verify(&folder).await,
+            Command::Restore { folder, into } => commands::backup::restore(config, &folder, into).await,
             Command::JobsList { filter, json } => commands::jobs::list(config, &filter, json).await,
             Command::JobsReplay(which) => commands::jobs::replay(config, which).await,
             Command::ClockConfirm => commands::clock::confirm(config),

@@ -11,11 +11,12 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
 use platform::db::StoreError;
+use platform::db::sqlite::servers::{self, Attendance};
 use platform::http::lanes::Lanes;
-use platform::http::server::{self, Protocols};
+use platform::http::server::{self as http_server, Protocols};
 use platform::internal::STATEMENT;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
-use platform::telemetry::trace;
+use platform::telemetry::{Recurring, trace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ use crate::app::{self, App};
 use crate::commands;
 use crate::config::Config;
 use crate::roles::{Purpose, Role, Roles};
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, stores};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -49,6 +50,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
         trace::start(trace::Service { name: service.into(), version }, collector, config.telemetry.sample_ratio);
     }
     let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate: !flags.no_migrate }).await?);
+    let _attendances = attend(config, roles);
     if flags.demo {
         commands::seed_demo(&app).await?;
     } else if !flags.allow_demo_accounts {
@@ -59,7 +61,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     app.start();
     let (stop, stopping) = watch::channel(false);
     let (ready, readiness) = watch::channel(true);
-    let probes = Probes { app: Arc::clone(&app), ready: readiness };
+    let probes = Probes { app: Arc::clone(&app), ready: readiness, unready: Arc::default() };
     // Only now: whoever gets a connection gets a server that is ready.
     let mut listeners = Vec::new();
     for Resource { words, setting, address, router, settings } in resources(config, roles, &app, probes)? {
@@ -70,7 +72,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     let mut serving = Vec::new();
     for (words, listener, router, settings) in listeners {
         say!("{words} on http://{}", listener.local_addr()?);
-        serving.push(server::serve(listener, router, settings, stopping.clone()));
+        serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
     tracing::info!(event = "server.started", %roles, version, "serving");
     tell_operator(config, roles, flags.demo);
@@ -93,6 +95,26 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     Ok(Outcome::Done)
 }
 
+/// Says to other servers that this one works on the SQLite folders of its roles, and to the operator if others do.
+fn attend(config: &Config, roles: Roles) -> Vec<Attendance> {
+    let name = platform::process_name();
+    let attended = stores::folders(config, roles).into_iter().map(|folder| {
+        let (attendance, others) = servers::attend(&folder, &name)?;
+        if !others.is_empty() {
+            let (folder, others) = (folder.display(), others.join(", "));
+            let message = "another server works on this folder: stop one of them, SQLite wants one process";
+            tracing::warn!(event = "store.shared", %folder, server = name, others, "{message}");
+        }
+        Ok(attendance)
+    });
+    let known = attended.filter_map(|attended: std::io::Result<Attendance>| {
+        // A network file system without locks, for example.
+        let unknown = |error| tracing::info!(event = "store.unattended", %error, "other servers cannot be known");
+        attended.map_err(unknown).ok()
+    });
+    known.collect()
+}
+
 /// Something that is served.
 struct Resource {
     /// What it is called to the operator.
@@ -100,12 +122,13 @@ struct Resource {
     setting: &'static str,
     address: SocketAddr,
     router: Router,
-    settings: server::Settings,
+    settings: http_server::Settings,
 }
 
 fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
     let lanes = if roles.is_gateway() { Some(Lanes::start()?) } else { None };
-    let bounded = |max_connections, protocols| server::Settings { max_connections, protocols, lanes: lanes.clone() };
+    let bounded =
+        |max_connections, protocols| http_server::Settings { max_connections, protocols, lanes: lanes.clone() };
     let (http, connections) = (config.http.listen, config.http.max_connections);
     let (first, mut resources) = ("PrimeTrade is serving", Vec::new());
     let public = app.public()?;
@@ -123,7 +146,7 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
         let settings = bounded(connections, Protocols::Http1AndH2c);
         resources.push(Resource { words, setting, address, router, settings });
     }
-    let settings = server::Settings { lanes: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1) };
+    let settings = http_server::Settings { lanes: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1) };
     let router = admin(probes);
     let (words, setting) = ("Admin (health, metrics)", "admin.listen");
     resources.push(Resource { words, setting, address: config.admin.listen, router, settings });
@@ -145,7 +168,7 @@ fn tell_operator(config: &Config, roles: Roles, demo: bool) {
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {
-    server::bind(address).map_err(|error| {
+    http_server::bind(address).map_err(|error| {
         format!("cannot listen on {address}: {error}; choose another address with the setting {setting}").into()
     })
 }
@@ -165,6 +188,7 @@ fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
 struct Probes {
     app: Arc<App>,
     ready: watch::Receiver<bool>,
+    unready: Arc<Recurring>,
 }
 
 /// Whether gateways may go on sending requests here. Those that show a statement are told if it is not believed.
@@ -199,9 +223,14 @@ async fn readyz(State(state): State<Probes>) -> (StatusCode, &'static str) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     match state.app.ready().await {
-        Ok(()) => (StatusCode::OK, "ok\n"),
+        Ok(()) => {
+            state.unready.recovered();
+            (StatusCode::OK, "ok\n")
+        }
         Err(error) => {
-            tracing::warn!(event = "readiness.failed", error = %error, "a database is not as it should be");
+            if let Some(failures) = state.unready.failed() {
+                tracing::warn!(event = "readiness.failed", %error, failures, "a database is not as it should be");
+            }
             let why = match error {
                 StoreError::Clock(_) => "the clock of this machine is not that of a database\n",
                 _ => "a database does not answer\n",

@@ -1,6 +1,7 @@
 //! Commands other than `serve`.
 
 mod admin;
+mod backup;
 mod config;
 mod demo;
 mod doctor;

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Deployment, Topology, eventually};
 
 use crate::people::register;
+use crate::selling::{PRODUCTS, usd};
 use crate::v1::{assert_refused, create_named, names, text};
+use crate::v2::{self, assert_problem};
 
 /// A mounted file system, unmounted when dropped.
 struct Small(PathBuf);
@@ -35,6 +37,7 @@ fn writes_are_refused_and_resume_with_space_while_reads_go_on() {
     };
     let mut server = deployment.start();
     let ada = register(&server);
+    let through_v2 = v2::log_in(&server, &ada.email);
     let mut acknowledged = vec![text(&create_named(&ada.api, "first")["name"])];
     // Leaves less than the writes below need.
     let filler = disk.0.join("filler");
@@ -50,6 +53,7 @@ fn writes_are_refused_and_resume_with_space_while_reads_go_on() {
             _ => {
                 assert_refused(&answer, 503);
                 assert!(answer.header("retry-after").is_some());
+                assert!(text(&answer.json()["message"]).contains("disk is full"), "{}", answer.text());
                 refused += 1;
             }
         }
@@ -58,6 +62,15 @@ fn writes_are_refused_and_resume_with_space_while_reads_go_on() {
         }
     }
     assert_eq!(refused, 20, "the disk was never full");
+    let product = json!({ "name": "large", "price": usd(1), "description": "d".repeat(60_000) });
+    let answer = through_v2.post(PRODUCTS, &product);
+    assert_problem(&answer, 503, "unavailable");
+    assert!(answer.header("retry-after").is_some());
+    let detail = text(&answer.json()["detail"]);
+    assert!(detail.contains("disk is full") && detail.contains("reads go on"), "{detail}");
+    assert!(!answer.text().contains(&disk.0.display().to_string()), "{}", answer.text());
+    let full: Vec<Value> = server.log_lines().into_iter().filter(|line| line["event"] == "disk.full").collect();
+    assert_eq!(full.len(), 1, "the log names it once a minute: {full:?}");
     let products = names(&ada.api, "limit=1000");
     assert_eq!(products.len(), acknowledged.len(), "reads go on, and show what was acknowledged");
     std::fs::remove_file(&filler).expect("the filler is there");

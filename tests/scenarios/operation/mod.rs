@@ -8,6 +8,8 @@ mod logs;
 mod metrics;
 mod power_cut;
 mod probes;
+mod rights;
 mod shutdown;
+mod stores;
 mod traces;
 mod unread;

@@ -27,7 +27,7 @@ pub use client::{Client, Response, is_refused, raw, raw_in_parts};
 pub use output::Outcome;
 pub use postgres::free_port;
 pub use process::previous;
-pub use server::{Deployment, Server, Topology};
+pub use server::{Deployment, Running, Server, Topology};
 pub use wait::{PATIENCE, eventually};
 
 /// Makes two tests of each scenario, one per database: `on_sqlite::name` and `on_postgres::name`. A scenario is a function

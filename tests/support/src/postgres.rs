@@ -39,6 +39,18 @@ pub(crate) fn psql(url: &str, schema: &str, sql: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Copies the schemas of our services into another database, as the operator's guide says.
+///
+/// # Panics
+/// When that fails.
+pub fn dump_into(from: &str, to: &str) {
+    let script = r#"set -o pipefail; "$1/pg_dump" -O -x -n auth -n products "$2" |
+        "$1/psql" -X -q -1 -v ON_ERROR_STOP=1 -d "$3" >/dev/null"#;
+    let mut bash = Command::new("bash");
+    let copied = bash.args(["-c", script, "bash"]).arg(binaries()).args([from, to]).output().expect("bash starts");
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+}
+
 /// A PostgreSQL server, stopped and removed when it is dropped, or when this process ends.
 pub struct Cluster {
     port: u16,

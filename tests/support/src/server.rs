@@ -5,7 +5,7 @@ mod members;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -180,6 +180,11 @@ impl Deployment {
         Outcome { code, stdout: stdout.finish(), stderr: stderr.finish() }
     }
 
+    /// Starts a command that is left to run.
+    pub fn spawn(&self, args: &[&str]) -> Running {
+        Running(self.command().args(args).stdin(Stdio::null()).spawn().expect("the binary starts"))
+    }
+
     /// The binary, with these settings and nothing of the tester's own.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.binary.clone().unwrap_or_else(process::binary));
@@ -195,6 +200,24 @@ impl Deployment {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+}
+
+/// A command under way. Dropping it kills it as a power cut would.
+pub struct Running(Child);
+
+impl Running {
+    /// Whether it runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.0.try_wait().expect("our own child").is_none()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails only when it has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

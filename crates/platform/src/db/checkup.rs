@@ -1,8 +1,10 @@
-//! A look at the database of one service, for `primetrade doctor`. Nothing is made or changed by it, nor any process held up.
+//! A look at the database of one service, for `primetrade doctor` and for whoever is about to open it. No database is made or changed
+//! by it, nor any process held up.
 
 use std::collections::HashSet;
 
 use super::migrate::{self, Addition, Migration, Migrations};
+use super::store::Belonging;
 use super::{DatabaseUrl, StoreError, postgres, sqlite};
 
 /// What was found.
@@ -11,15 +13,27 @@ pub struct Checkup {
     /// Where it is and what answers there, without a password.
     pub place: String,
     pub schema: Schema,
+    pub store: Belonging,
+    /// Whether its event log has anything in it.
+    pub written: bool,
     /// Why it cannot be written to, if it cannot.
     pub read_only: Option<String>,
     pub kind: Kind,
 }
 
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// What whoever opens it has to know. A SQLite file's log may be tidied up, as by anybody who opens it.
+    Quick,
+    /// Each page of a file too, as far as a second goes. Not even a file's log is touched.
+    Thorough,
+}
+
 /// What is known of one kind of database only.
 #[derive(Debug)]
 pub enum Kind {
-    /// A file; `integrity` is none if it is not there yet.
+    /// A file; `integrity` is none if it is not there yet, or was not asked for.
     Sqlite {
         free: Option<u64>,
         integrity: Option<Integrity>,
@@ -60,6 +74,8 @@ pub enum Schema {
     Current(i64),
     /// It is of a release that comes after this one.
     Newer { applied: i64, known: i64 },
+    /// The account may not read how far: see [`Checkup::read_only`].
+    Hidden,
 }
 
 impl Schema {
@@ -107,12 +123,17 @@ pub async fn text(url: &DatabaseUrl, service: &'static str, sql: &'static str) -
 ///
 /// # Errors
 /// `Unavailable` when it cannot be reached or read.
-pub async fn look(url: &DatabaseUrl, service: &'static str, migrations: &Migrations) -> Result<Checkup, StoreError> {
+pub async fn look(
+    url: &DatabaseUrl,
+    service: &'static str,
+    migrations: &Migrations,
+    effort: Effort,
+) -> Result<Checkup, StoreError> {
     match url {
         DatabaseUrl::Sqlite(folder) => {
             let file = folder.join(format!("{service}.db"));
             let steps = Steps { numbered: migrations.sqlite, additions: migrations.additions };
-            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::look(&file, &steps)).await;
+            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::look(&file, &steps, effort)).await;
             looked.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
         }
         DatabaseUrl::Postgres(url) => {

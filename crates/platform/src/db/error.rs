@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kernel::Error;
+use tokio_postgres::error::SqlState;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -10,13 +11,16 @@ pub enum StoreError {
     /// `products.owner_id, products.handle`.
     #[error("conflict on {0}")]
     Conflict(String),
-    /// The database cannot be reached, is full, or did not answer in time. Nothing was written, unless the connection broke under
+    /// The database cannot be reached, or did not answer in time. Nothing was written, unless the connection broke under
     /// a commit: then nobody here knows.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// The clocks of this process and of the database are apart: by how much, in words.
     #[error("this machine's clock is {0} of its database's")]
     Clock(String),
+    /// There is no room on its disk. Nothing was written; reads go on.
+    #[error("the disk of the database is full: {0}")]
+    DiskFull(String),
     /// The database broke a deadlock by undoing this transaction; another try may succeed.
     #[error("undone by the database: {0}")]
     Undone(String),
@@ -55,6 +59,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict(on) => Error::conflict(format!("conflicts with a stored value of {on}")),
             StoreError::Unavailable(detail) | StoreError::Undone(detail) => Error::Unavailable(detail),
+            StoreError::DiskFull(detail) => Error::DiskFull(detail),
             StoreError::Overloaded(what) => Error::Overloaded { what, retry_after: Duration::from_secs(1) },
             other => Error::Internal(other.to_string()),
         }
@@ -75,8 +80,12 @@ impl From<rusqlite::Error> for StoreError {
                 let rule = rule.strip_prefix("index '").and_then(|rule| rule.strip_suffix('\'')).unwrap_or(rule);
                 StoreError::Conflict(rule.to_owned())
             }
-            Code::DiskFull
-            | Code::SystemIoFailure
+            Code::DiskFull => StoreError::DiskFull(error.to_string()),
+            // The index of the log, which is a file too, finds no room.
+            Code::SystemIoFailure if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
+                StoreError::DiskFull(error.to_string())
+            }
+            Code::SystemIoFailure
             | Code::DatabaseBusy
             | Code::DatabaseLocked
             | Code::OperationInterrupted
@@ -101,6 +110,7 @@ impl From<tokio_postgres::Error> for StoreError {
         let code = db.code().code();
         match &code[..2] {
             "23" => StoreError::Conflict(db.constraint().unwrap_or(db.message()).to_owned()),
+            _ if *db.code() == SqlState::DISK_FULL => StoreError::DiskFull(db.message().to_owned()),
             "40" => StoreError::Undone(db.message().to_owned()),
             // Connection, log-in, resources, shutdown, statement time-out, system error, a transaction in the wrong state.
             "08" | "28" | "3D" | "53" | "57" | "58" | "25" => StoreError::Unavailable(db.message().to_owned()),

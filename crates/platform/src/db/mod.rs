@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod row;
 pub mod sequencer;
 pub mod sqlite;
+pub mod store;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -174,14 +175,16 @@ impl Database {
         }
     }
 
-    /// A cheap question that only a working database answers.
+    /// A cheap question about the event log, which only a database answers that is whole and that we may use.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// `Unavailable`, `Statement`.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
-            Database::Sqlite(sqlite) => sqlite.read(|c| Ok(c.query_row("select 1", [], |_| Ok(()))?)).await,
-            Database::Postgres(postgres) => postgres.query("select 1", &[]).await.map(drop),
+            Database::Sqlite(sqlite) => {
+                sqlite.read(|c| Ok(c.prepare_cached("select 1 from events limit 1")?.exists([]).map(drop)?)).await
+            }
+            Database::Postgres(postgres) => postgres.ping().await,
         }
     }
 

@@ -8,6 +8,7 @@ use kernel::Timestamp;
 
 use super::StoreError;
 use super::postgres::Postgres;
+use crate::telemetry::Recurring;
 
 /// Events moved in one transaction.
 const BATCH: u64 = 1_000;
@@ -80,12 +81,17 @@ pub(super) async fn waiting(db: &Postgres) -> Result<(i64, Option<Timestamp>), S
 pub async fn run(db: Arc<Postgres>) {
     let mut sequencer = Sequencer::default();
     let mut committed = db.committed.subscribe();
+    let failing = Recurring::new();
     loop {
         match sequencer.advance(&db).await {
             // More is waiting than one move takes.
             Ok(BATCH..) => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(event = "events.sequencer.failed", error = %error, "could not number events"),
+            Ok(_) => drop(failing.recovered()),
+            Err(error) => {
+                if let Some(failures) = failing.failed() {
+                    tracing::warn!(event = "events.sequencer.failed", %error, failures, "could not number events");
+                }
+            }
         }
         // A move of our own rings too.
         let _ = tokio::time::timeout(POLL, committed.changed()).await;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Changes, Tags};
 use crate::clock::StoreClock;
 use crate::internal::Peer;
+use crate::telemetry::Recurring;
 
 /// How long one question waits for a change, and for its answer. What is asked of a process that hangs is soon asked of another.
 const WAIT: Duration = Duration::from_millis(200);
@@ -32,7 +33,7 @@ impl Follower {
         let follower = Arc::new(Self { tags: Tags::default(), started: Instant::now(), known: AtomicI64::new(-1) });
         let weak = Arc::downgrade(&follower);
         tokio::spawn(async move {
-            let (mut position, mut failing) = (None, false);
+            let (mut position, failing) = (None, Recurring::new());
             while let Some(follower) = weak.upgrade() {
                 let question = match position {
                     Some(position) => format!("{target}?wait_ms={}&after={position}", WAIT.as_millis()),
@@ -46,11 +47,11 @@ impl Follower {
                             clock.read(sent.into_std(), time);
                         }
                         follower.hear(sent, changes);
-                        failing = false;
+                        failing.recovered();
                     }
                     Err(error) => {
-                        if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(event = "feed.lost", %error, "changes are not heard of; nothing remembered counts");
+                        if let Some(failures) = failing.failed() {
+                            tracing::warn!(event = "feed.lost", %error, failures, "changes are not heard of; nothing remembered counts");
                         }
                         tokio::time::sleep(PAUSE).await;
                     }

@@ -13,6 +13,7 @@ use super::Changes;
 use crate::clock::StoreClock;
 use crate::db::events::Tail;
 use crate::db::{Database, StoreError};
+use crate::telemetry::Recurring;
 
 /// Between two looks, when no commit of this process rings: other processes write too.
 const POLL: Duration = Duration::from_millis(50);
@@ -160,7 +161,7 @@ impl Look {
 
 async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Look>>>, asked: Arc<Asked>) {
     let mut rung = database.commits();
-    let mut failing = false;
+    let failing = Recurring::new();
     loop {
         if looks.is_closed() {
             return;
@@ -174,14 +175,14 @@ async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Look>>>, as
         match Look::next(before.as_deref(), &database, Instant::now()).await {
             Ok((look, more)) => {
                 looks.send_replace(Some(Arc::new(look)));
-                failing = false;
+                failing.recovered();
                 if more {
                     continue;
                 }
             }
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(event = "feed.failed", %error, "changes cannot be told until the log can be read");
+                if let Some(failures) = failing.failed() {
+                    tracing::warn!(event = "feed.failed", %error, failures, "changes cannot be told until the log can be read");
                 }
             }
         }

@@ -27,6 +27,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use kernel::Uuid;
 
+use crate::telemetry::Recurring;
+
 /// The header of [`RequestId`].
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -78,6 +80,15 @@ pub(crate) fn seconds(retry_after: Duration, request_id: Option<&RequestId>) -> 
     let spread =
         request_id.map_or(0, |id| id.0.as_bytes().iter().fold(0, |sum, byte| sum * 31 % 8_191 + u64::from(*byte)));
     seconds.saturating_add(spread % (seconds / 10 + 4))
+}
+
+/// Of the writes that a full disk refuses, one a minute.
+pub(crate) fn log_full_disk(cause: &str) {
+    static REFUSED: Recurring = Recurring::new();
+    if let Some(failures) = REFUSED.failed() {
+        let message = "a disk is full: nothing is written until there is room";
+        tracing::error!(event = "disk.full", error = cause, failures, "{message}");
+    }
 }
 
 /// The token of `Authorization: Bearer …`, when the header is there and of that form.

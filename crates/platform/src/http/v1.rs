@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::body::{self, BodyError};
-use super::seconds;
+use super::{log_full_disk, seconds};
 use crate::telemetry::metrics;
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
@@ -151,6 +151,7 @@ pub struct Failure {
 #[derive(Debug)]
 enum Cause {
     Failed(String),
+    DiskFull(String),
     /// There was too much of this.
     Shed(&'static str),
 }
@@ -197,6 +198,7 @@ impl IntoResponse for Failure {
             Some(Cause::Failed(cause)) => {
                 tracing::error!(event = "request.failed", error = %cause, "a request failed");
             }
+            Some(Cause::DiskFull(cause)) => log_full_disk(cause),
             Some(Cause::Shed(what)) => metrics().shed(what),
             None => {}
         }
@@ -258,6 +260,12 @@ impl Words {
                 let failure =
                     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable. Please try again.");
                 return Failure { retry_after: Some(1), cause: Some(Cause::Failed(cause)), ..failure };
+            }
+            Error::DiskFull(cause) => {
+                let message =
+                    "The server's disk is full. Nothing can be changed for now; reading works. Please try again later.";
+                let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, message);
+                return Failure { retry_after: Some(1), cause: Some(Cause::DiskFull(cause)), ..failure };
             }
             Error::Internal(cause) => {
                 let failure = Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");

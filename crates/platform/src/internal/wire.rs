@@ -12,14 +12,29 @@ const ELSEWHERE: &str = "another service";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Refused {
-    Unauthenticated { reason: Unauthenticated },
+    Unauthenticated {
+        reason: Unauthenticated,
+    },
     Forbidden,
     NotFound,
-    Conflict { field: String, detail: String, taken: bool },
+    Conflict {
+        field: String,
+        detail: String,
+        taken: bool,
+    },
     Stale,
-    Overloaded { retry_after_ms: u64 },
-    Unavailable { detail: String },
-    Internal { detail: String },
+    Overloaded {
+        retry_after_ms: u64,
+    },
+    Unavailable {
+        detail: String,
+        /// Releases that do not know it only know that it is unavailable.
+        #[serde(default)]
+        disk_full: bool,
+    },
+    Internal {
+        detail: String,
+    },
 }
 
 impl From<Error> for Refused {
@@ -35,7 +50,8 @@ impl From<Error> for Refused {
             Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. } => {
                 Refused::Overloaded { retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) }
             }
-            Error::Unavailable(detail) => Refused::Unavailable { detail },
+            Error::Unavailable(detail) => Refused::Unavailable { detail, disk_full: false },
+            Error::DiskFull(detail) => Refused::Unavailable { detail, disk_full: true },
             // Our own processes ask nothing that these answer.
             error @ (Error::Invalid(_)
             | Error::InsufficientStock(_)
@@ -60,7 +76,8 @@ impl From<Refused> for Error {
             Refused::Overloaded { retry_after_ms } => {
                 Error::Overloaded { what: ELSEWHERE, retry_after: Duration::from_millis(retry_after_ms) }
             }
-            Refused::Unavailable { detail } => Error::Unavailable(detail),
+            Refused::Unavailable { detail, disk_full: false } => Error::Unavailable(detail),
+            Refused::Unavailable { detail, disk_full: true } => Error::DiskFull(detail),
             Refused::Internal { detail } => Error::Internal(detail),
         }
     }

@@ -19,6 +19,7 @@ use crate::db::jobs::Left;
 use crate::db::{Database, StoreError};
 use crate::http::RequestId;
 use crate::scope::{self, Scope};
+use crate::telemetry::Recurring;
 use crate::telemetry::metrics::{JobSeries, Ran, metrics};
 use crate::telemetry::trace::{self, TraceContext};
 
@@ -54,6 +55,9 @@ struct Line {
     work: Arc<dyn Work>,
     places: Arc<Semaphore>,
     series: JobSeries,
+    /// Attempts that failed, and ends that could not be written down.
+    failed: Recurring,
+    unsettled: Recurring,
 }
 
 impl Runner {
@@ -86,14 +90,15 @@ impl Runner {
 
     fn line(mut self, queue: Queue, period: Option<Duration>, work: Arc<dyn Work>) -> Self {
         let (places, series) = (Arc::new(Semaphore::new(queue.places as usize)), metrics().jobs.queue(queue.name));
-        self.lines.push(Line { queue, period, work, places, series });
+        let (failed, unsettled) = (Recurring::new(), Recurring::new());
+        self.lines.push(Line { queue, period, work, places, series, failed, unsettled });
         self
     }
 
     /// Begins to work.
     pub fn start(self) -> Workers {
         let Self { database, context, source, lease, lines } = self;
-        let shared = Shared { database, context, source, lease, worker: worker(), held: Mutex::default() };
+        let shared = Shared { database, context, source, lease, worker: crate::process_name(), held: Mutex::default() };
         let (shared, lines) = (Arc::new(shared), lines.into_iter().map(Arc::new).collect::<Vec<_>>());
         let stop = watch::Sender::new(false);
         let take = |line: &Arc<Line>| tokio::spawn(take_from(Arc::clone(&shared), Arc::clone(line), stop.subscribe()));
@@ -101,11 +106,6 @@ impl Runner {
         let renewal = tokio::spawn(renew(Arc::clone(&shared)));
         Workers { shared, lines, stop, takers: Mutex::new(takers), renewal }
     }
-}
-
-/// What a worker is called: whoever looks at a job finds its process.
-fn worker() -> String {
-    format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
 }
 
 struct Periodic<F>(F);
@@ -174,7 +174,7 @@ impl Workers {
             let (due_at, attempts) = (self.shared.context.now(), record.attempts - 1);
             let left = Left { due_at, attempts, error: record.error.clone(), parked_at: None };
             if let Err(error) = self.shared.database.settle_job(record.lease(), Some(left), Vec::new()).await {
-                self.shared.tell_unsettled(&record, &error);
+                tell_unsettled(&record, &error, 1);
             }
         });
         join_all(give_back).await;
@@ -199,7 +199,7 @@ impl Workers {
 /// Takes what is due and has it done, until told to stop.
 async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Receiver<bool>) {
     let mut rung = shared.database.commits();
-    let (mut ensured, mut failing) = (None, false);
+    let (mut ensured, failing) = (None, Recurring::new());
     loop {
         let place = Arc::clone(&line.places).acquire_owned();
         let place = tokio::select! {
@@ -213,17 +213,16 @@ async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Re
             places.merge(more);
         }
         let taken = shared.take(&line, places.num_permits(), &mut ensured).await;
-        let went_well = taken.is_ok();
+        let queue = line.queue.name;
+        if taken.is_ok() && failing.recovered() {
+            tracing::info!(event = "jobs.take.resumed", queue, "jobs are taken again");
+        }
         let taken = taken.unwrap_or_else(|error| {
-            if !failing {
-                tracing::warn!(event = "jobs.take.failed", queue = line.queue.name, %error, "jobs cannot be taken");
+            if let Some(failures) = failing.failed() {
+                tracing::warn!(event = "jobs.take.failed", queue, %error, failures, "jobs cannot be taken");
             }
             Vec::new()
         });
-        if went_well && failing {
-            tracing::info!(event = "jobs.take.resumed", queue = line.queue.name, "jobs are taken again");
-        }
-        failing = !went_well;
         let idle = taken.is_empty();
         for record in taken {
             // No more were asked for than there are places.
@@ -255,6 +254,7 @@ fn free(places: &Semaphore) -> u32 {
 
 /// Holds on to what is being worked on, for as long as the process lives.
 async fn renew(shared: Arc<Shared>) {
+    let failing = Recurring::new();
     loop {
         tokio::time::sleep(shared.lease / 3).await;
         let leases: Vec<Lease> = lock(&shared.held).keys().copied().collect();
@@ -262,8 +262,14 @@ async fn renew(shared: Arc<Shared>) {
             continue;
         }
         let until = shared.context.now().after(shared.lease);
-        if let Err(error) = shared.database.renew_jobs(leases, until).await {
-            tracing::warn!(event = "jobs.renew.failed", %error, "jobs that are being worked on could not be held on to");
+        match shared.database.renew_jobs(leases, until).await {
+            Ok(_) => drop(failing.recovered()),
+            Err(error) => {
+                if let Some(failures) = failing.failed() {
+                    let lost = "jobs that are being worked on could not be held on to";
+                    tracing::warn!(event = "jobs.renew.failed", %error, failures, "{lost}");
+                }
+            }
         }
     }
 }
@@ -340,7 +346,11 @@ impl Shared {
         let Some(result) = result else { return };
         match self.settle(line, record, result).await {
             Ok(ran) => line.series.outcomes.count(ran),
-            Err(error) => self.tell_unsettled(record, &error),
+            Err(error) => {
+                if let Some(failures) = line.unsettled.failed() {
+                    tell_unsettled(record, &error, failures);
+                }
+            }
         }
     }
 
@@ -400,17 +410,20 @@ impl Shared {
                 Ran::Parked
             }
             false => {
-                tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, "a job failed");
+                if let Some(failures) = line.failed.failed() {
+                    tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, failures, "a job failed");
+                }
                 Ran::Retried
             }
         })
     }
+}
 
-    /// Nothing is lost: the job is taken again when its lease is over.
-    fn tell_unsettled(&self, record: &Record, error: &impl std::fmt::Display) {
-        let (id, queue) = (record.id, &record.queue);
-        tracing::warn!(event = "job.unsettled", job = %id, queue, %error, "what came of a job could not be written down");
-    }
+/// Nothing is lost: the job is taken again when its lease is over.
+fn tell_unsettled(record: &Record, error: &impl std::fmt::Display, failures: u64) {
+    let (id, queue) = (record.id, &record.queue);
+    let unsettled = "what came of a job could not be written down";
+    tracing::warn!(event = "job.unsettled", job = %id, queue, %error, failures, "{unsettled}");
 }
 
 /// What happened to a job, for the log.

@@ -3,6 +3,7 @@
 
 mod json;
 pub mod metrics;
+mod recurring;
 pub mod trace;
 mod writer;
 
@@ -12,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use metrics::metrics;
+pub use recurring::Recurring;
 pub use writer::Flush;
 
 /// Starts logging as this service. Keep the result until the end: dropping it writes out what is buffered.

@@ -1,6 +1,7 @@
 //! What the commands do besides serving.
 
 mod admin;
+pub mod backup;
 pub mod clock;
 mod demo;
 pub mod doctor;
@@ -43,6 +44,11 @@ async fn open(config: &Config) -> Result<App, Failure> {
 
 /// As [`open`], where there is a shop already: a command that looks must not find a new one empty, and say that all is well.
 async fn open_existing(config: &Config) -> Result<App, Failure> {
+    require_shop(config)?;
+    open(config).await
+}
+
+fn require_shop(config: &Config) -> Result<(), Failure> {
     for url in [config.auth_database(), config.products_database()] {
         if let DatabaseUrl::Sqlite(folder) = url
             && !folder.join("auth.db").exists()
@@ -51,7 +57,7 @@ async fn open_existing(config: &Config) -> Result<App, Failure> {
             return Err(format!("there is no shop in {}: {IN_ITS_FOLDER}", absolute(folder)).into());
         }
     }
-    open(config).await
+    Ok(())
 }
 
 /// `primetrade migrate`.

@@ -10,6 +10,7 @@ use super::data::{SWEEP, ServiceData};
 use super::{Deps, Purpose};
 use crate::Failure;
 use crate::mail_sink::MailSink;
+use crate::stores::Place;
 
 pub struct AuthRole {
     pub service: Arc<Auth>,
@@ -20,7 +21,7 @@ pub struct AuthRole {
 impl AuthRole {
     pub async fn create(deps: &Deps) -> Result<Self, Failure> {
         let config = &deps.config;
-        let data = ServiceData::open(deps, config.auth_database(), "/auth", &auth::MIGRATIONS).await?;
+        let data = ServiceData::open(deps, Place::of_auth(config), "/auth").await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
             access_token_lifetime: config.auth.access_token_lifetime,

@@ -8,12 +8,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kernel::{Error, Timestamp};
 use platform::Context;
-use platform::db::migrate::Migrations;
-use platform::db::{Database, DatabaseUrl, Limits, StoreError};
+use platform::db::checkup::Effort;
+use platform::db::{Database, Limits, StoreError};
 use platform::jobs::{self, Desk, LocalDesk, Queue, Runner, Workers};
 
 use super::{Deps, Purpose};
 use crate::Failure;
+use crate::stores::Place;
 
 /// How often what has expired is deleted.
 pub const SWEEP: Duration = Duration::from_secs(60);
@@ -33,17 +34,12 @@ pub struct ServiceData {
 }
 
 impl ServiceData {
-    /// Opens a service's database, with its schema as the purpose demands.
+    /// Opens a service's database, with its schema as the purpose demands. `source`: the service, as its events name it.
     ///
     /// # Errors
     /// When it cannot be reached, or its schema does not fit.
-    pub async fn open(
-        deps: &Deps,
-        url: &DatabaseUrl,
-        source: &'static str,
-        migrations: &Migrations,
-    ) -> Result<Self, Failure> {
-        let service = source.trim_start_matches('/');
+    pub async fn open(deps: &Deps, place: Place, source: &'static str) -> Result<Self, Failure> {
+        let Place { service, url, migrations, privileged, .. } = &place;
         let settings = &deps.config.database;
         let patience = if deps.purpose == Purpose::Command { PATIENCE } else { Duration::ZERO };
         let limits = Limits {
@@ -54,13 +50,15 @@ impl ServiceData {
         };
         let database = Database::open(url, service, limits).await?;
         deps.clock.follow(database.clock());
-        match (deps.purpose, &settings.migrate_url) {
+        match (deps.purpose, privileged) {
             (Purpose::Serve { migrate: false }, _) => database.require_current(migrations).await?,
-            // It leads to the common database, not to one that a service has of its own.
-            (_, Some(privileged)) if *url == settings.url => {
-                Database::open(privileged, service, limits).await?.migrate(migrations).await?
+            (_, Some(privileged)) => {
+                Database::open(privileged, service, limits).await?.migrate(migrations).await?;
+                // What the other account has made, this one may not be allowed to use.
+                let found = place.look(Effort::Quick).await?;
+                place.rights(&found).map_or(Ok(()), Err)?;
             }
-            _ => database.migrate(migrations).await?,
+            (_, None) => database.migrate(migrations).await?,
         }
         let context = deps.context.with_clock(Arc::clone(database.clock()) as _);
         Ok(Self {

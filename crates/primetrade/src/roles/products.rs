@@ -9,6 +9,7 @@ use products::{ARCHIVE, Archive, Products};
 use super::Deps;
 use super::data::ServiceData;
 use crate::Failure;
+use crate::stores::Place;
 
 pub struct ProductsRole {
     pub service: Products,
@@ -19,7 +20,7 @@ pub struct ProductsRole {
 impl ProductsRole {
     pub async fn create(deps: &Deps, accounts: Arc<dyn Accounts>) -> Result<Self, Failure> {
         let config = &deps.config;
-        let data = ServiceData::open(deps, config.products_database(), "/products", &products::MIGRATIONS).await?;
+        let data = ServiceData::open(deps, Place::of_products(config), "/products").await?;
         let (database, context) = (data.database.clone(), data.context.clone());
         let service = Products::new(database, context, deps.tasks.clone(), config.products.currency);
         Ok(Self { service, data, accounts })

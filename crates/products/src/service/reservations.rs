@@ -7,6 +7,7 @@ use bytes::Bytes;
 use kernel::{Actor, Error, Uuid, Violation};
 use platform::idempotency::{Answer, Claim, Repeat};
 use platform::look::Look;
+use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{Reservations, metrics};
 
 use super::stock::refused;
@@ -240,7 +241,7 @@ impl Products {
     pub async fn expire_reservations(self) {
         let mut pause = tokio::time::interval(EVERY);
         pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut failing = false;
+        let failing = Recurring::new();
         loop {
             pause.tick().await;
             let mut result = Ok(true);
@@ -251,13 +252,15 @@ impl Products {
                 Ok(_) => self.settle_some().await,
                 failed => failed,
             };
-            // Told once, however long it lasts.
-            if let Err(error) = &result
-                && !failing
-            {
-                tracing::warn!(event = "reservations.expiry.failed", %error, "units are not taken back yet");
+            match result {
+                Ok(_) => drop(failing.recovered()),
+                Err(error) => {
+                    if let Some(failures) = failing.failed() {
+                        let late = "units are not taken back yet";
+                        tracing::warn!(event = "reservations.expiry.failed", %error, failures, "{late}");
+                    }
+                }
             }
-            failing = result.is_err();
         }
     }
 

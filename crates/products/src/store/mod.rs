@@ -17,6 +17,7 @@ use kernel::{Timestamp, Uuid};
 use platform::db::migrate::{
     AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
 };
+use platform::db::store::STORE;
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 use platform::jobs::Job;
 
@@ -105,6 +106,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },
             postgres: AddedSql { every_store: "", new_store: postgres::ALLOW_REPEATED_SKUS },
         },
+        STORE,
     ],
 };
 

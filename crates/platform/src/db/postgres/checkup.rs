@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use kernel::{Clock, SystemClock, Timestamp};
 use tokio_postgres::{Client, NoTls, Row};
 
-use super::{describe, place};
+use super::{Postgres, describe, place, store};
 use crate::clock;
 use crate::db::StoreError;
 use crate::db::checkup::{Account, Checkup, Kind, Schema, Steps};
 use crate::db::migrate;
+use crate::db::store::Belonging;
 
 const TIME: Duration = Duration::from_secs(3);
 
@@ -18,30 +19,32 @@ const SERVER: &str = "select current_setting('server_version'), current_user::te
     coalesce((select rolsuper from pg_roles where rolname = current_user), false), \
     pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
     has_database_privilege(current_database(), 'create'), current_setting('max_connections')::bigint";
-const SCHEMA: &str = "select has_schema_privilege(oid, 'usage'), has_schema_privilege(oid, 'create'), \
-    exists (select from pg_class where relnamespace = s.oid and relname = 'schema_version'), \
-    array(select relname::text from pg_class where relnamespace = s.oid and relkind = 'r' \
-    and relname not in ('schema_version', 'schema_additions') and not has_table_privilege(pg_class.oid, 'insert') order by relname), \
-    exists (select from pg_class where relnamespace = s.oid and relname = 'schema_additions') \
-    from pg_namespace s where nspname = $1";
+/// Of a schema: what the account may do with it, its tables, and those of them that the account lacks a right to.
+const SCHEMA: &str = "select has_schema_privilege(s.oid, 'usage'), has_schema_privilege(s.oid, 'create'), \
+    coalesce(array_agg(relname::text) filter (where may_read), '{}'), \
+    coalesce(array_agg(relname::text order by relname) filter (where not (may_read and (may_write or relname like 'schema\\_%'))), '{}') \
+    from pg_namespace s left join lateral ( \
+      select relname, has_table_privilege(oid, 'select') as may_read, has_table_privilege(oid, 'insert') \
+        and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete') as may_write \
+      from pg_class where relnamespace = s.oid and relkind = 'r') as tables on true \
+    where nspname = $1 group by s.oid";
 
 pub async fn look(url: &str, service: &'static str, steps: Steps<'_>) -> Result<Checkup, StoreError> {
-    let (client, place) = connect(url, service).await?;
+    let (client, place) = connect(url).await?;
     examine(&client, service, steps, &place).await
 }
 
 pub async fn text(url: &str, service: &'static str, sql: &str) -> Result<Option<String>, StoreError> {
-    let (client, _) = connect(url, service).await?;
+    let (client, _) = connect(url).await?;
+    client.batch_execute(&format!("set search_path to {service}")).await?;
     Ok(client.query_opt(sql, &[]).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// A connection that finds the service's tables, and what answers there.
-async fn connect(url: &str, service: &'static str) -> Result<(Client, String), StoreError> {
+/// A connection that ends with the client, and where it goes.
+pub(super) async fn connect(url: &str) -> Result<(Client, String), StoreError> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
-    let given = config.get_options().unwrap_or_default().to_owned();
-    config.options(format!("{given} -c search_path={service}"));
-    config.connect_timeout(TIME).application_name("primetrade-doctor");
+    config.connect_timeout(TIME).application_name("primetrade-checkup");
     let place = place(&config);
     let unavailable = |why: String| StoreError::Unavailable(format!("{place}: {why}"));
     let connected = tokio::time::timeout(TIME, config.connect(NoTls)).await;
@@ -50,7 +53,6 @@ async fn connect(url: &str, service: &'static str) -> Result<(Client, String), S
         Some(told) => unavailable(told.message().to_owned()),
         None => unavailable(describe(&error)),
     })?;
-    // Ends with the client.
     tokio::spawn(connection);
     Ok((client, place))
 }
@@ -60,25 +62,36 @@ async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place
     let time = client.query_one(concat!("select ", crate::postgres_now!()), &[]).await?;
     let clock_ahead = clock::ahead(SystemClock.now(), Timestamp(time.get(0)), asked.elapsed());
     let server = client.query_one(SERVER, &[]).await?;
-    let schema = client.query_opt(SCHEMA, &[&service]).await?;
-    let applied = match &schema {
-        Some(schema) if schema.get(0) && schema.get(2) => {
+    let schema = client.query_opt(SCHEMA, &[&service]).await?.map(|row| Rights::of(&row));
+    let may_read = |table: &str| schema.as_ref().is_some_and(|schema| schema.may_read(table));
+    let is_hidden = |table: &str| schema.as_ref().is_some_and(|schema| schema.is_hidden(table));
+    let applied = match may_read("schema_version") {
+        true => {
             let sql = format!("select coalesce(max(version), 0) from {service}.schema_version");
             client.query_one(&sql, &[]).await?.get(0)
         }
-        _ => 0,
+        false => 0,
     };
-    let additions = match &schema {
-        Some(schema) if schema.get(0) && schema.get(4) => {
+    let additions = match may_read("schema_additions") {
+        true => {
             let sql = migrate::ADDITIONS.replace("schema_additions", &format!("{service}.schema_additions"));
             client.query(&sql, &[]).await?.iter().map(|row| row.get(0)).collect()
         }
-        _ => HashSet::new(),
+        false => HashSet::new(),
+    };
+    let store = match may_read("store") && may_read("store_services") {
+        true => store::belonging(client, service).await?,
+        false if is_hidden("store") || is_hidden("store_services") => Belonging::Hidden,
+        false => Belonging::Unmarked,
+    };
+    let written = may_read("events") && {
+        let sql = format!("select exists (select from {service}.events)");
+        client.query_one(&sql, &[]).await?.get(0)
     };
     let account = Account {
         name: server.get(1),
         superuser: server.get(2),
-        may_migrate: schema.as_ref().map_or(server.get(5), |schema| schema.get(1)),
+        may_migrate: schema.as_ref().map_or(server.get(5), |schema| schema.may_make_tables),
         max_connections: server.get(6),
         clock_ahead,
     };
@@ -87,23 +100,76 @@ async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place
     let version = version.split(' ').next().unwrap_or_default();
     Ok(Checkup {
         place: place.replacen("PostgreSQL", &format!("PostgreSQL {version}"), 1),
-        schema: Schema::of(&steps, applied, &additions),
-        read_only: read_only(&server, schema.as_ref(), service),
+        schema: match is_hidden("schema_version") {
+            true => Schema::Hidden,
+            false => Schema::of(&steps, applied, &additions),
+        },
+        store,
+        written,
+        read_only: read_only(&server).or_else(|| schema.and_then(|schema| schema.refused(service))),
         kind: Kind::Postgres(account),
     })
 }
 
-fn read_only(server: &Row, schema: Option<&Row>, service: &str) -> Option<String> {
+/// What an account may do with a schema that is there.
+struct Rights {
+    may_use: bool,
+    may_make_tables: bool,
+    /// Tables that it may read, if it may use the schema.
+    readable: Vec<String>,
+    /// Tables to which it lacks a right.
+    refused: Vec<String>,
+}
+
+impl Rights {
+    fn of(row: &Row) -> Self {
+        Self { may_use: row.get(0), may_make_tables: row.get(1), readable: row.get(2), refused: row.get(3) }
+    }
+
+    fn may_read(&self, table: &str) -> bool {
+        self.may_use && self.readable.iter().any(|readable| readable == table)
+    }
+
+    /// Whether a table is there that it may not read.
+    fn is_hidden(&self, table: &str) -> bool {
+        let is = |name: &String| name == table;
+        !self.may_read(table) && (self.readable.iter().any(is) || self.refused.iter().any(is))
+    }
+
+    /// Why it is not enough.
+    fn refused(&self, service: &str) -> Option<String> {
+        match self.refused.is_empty() {
+            _ if !self.may_use => Some(format!("the account may not use the schema {service}")),
+            true => None,
+            false => Some(format!("the account may not read and write {service}'s tables {}", self.refused.join(", "))),
+        }
+    }
+}
+
+impl Postgres {
+    /// Whether its tables are there, and may be read and written.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the words of a [`Checkup`]; `Statement`.
+    pub(in crate::db) async fn ping(&self) -> Result<(), StoreError> {
+        let schema = self.query_opt(SCHEMA, &[&self.service]).await?;
+        let refused = match schema {
+            Some(row) => Rights::of(&row).refused(self.service),
+            None => Some(format!("there is no schema {}", self.service)),
+        };
+        match refused {
+            Some(why) => Err(StoreError::Unavailable(why)),
+            None => self.query("select from events limit 1", &[]).await.map(drop),
+        }
+    }
+}
+
+fn read_only(server: &Row) -> Option<String> {
     if server.get(3) {
         return Some("the server is a replica, which takes no writes".into());
     }
     if server.get(4) {
         return Some("its transactions are read-only (default_transaction_read_only)".into());
     }
-    let schema = schema?;
-    if !schema.get::<_, bool>(0) {
-        return Some(format!("the account may not use the schema {service}"));
-    }
-    let refused: Vec<String> = schema.get(3);
-    (!refused.is_empty()).then(|| format!("the account may not write {service}'s tables {}", refused.join(", ")))
+    None
 }

@@ -3,6 +3,7 @@
 pub(super) mod checkup;
 mod liveness;
 mod pooled;
+mod store;
 mod transaction;
 
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,7 @@ use tokio_postgres::{Client, NoTls, Row};
 
 use self::liveness::Liveness;
 pub use self::pooled::Pooled;
+pub(super) use self::store::enrol;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
 use super::migrate::{self, Addition, Migration};

@@ -7,30 +7,76 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{applied_additions, schema_version};
+use super::{applied_additions, connect, has_table, schema_version, store};
 use crate::db::StoreError;
-use crate::db::checkup::{Checkup, Integrity, Kind, Schema, Steps};
+use crate::db::checkup::{Checkup, Effort, Integrity, Kind, Schema, Steps};
+use crate::db::store::Belonging;
 use crate::files;
 
 /// How long the file is read at most: the log of a server that writes cannot start over meanwhile.
 const READ_TIME: Duration = Duration::from_secs(1);
 
-/// Blocks for a second or two.
-pub fn look(file: &Path, steps: &Steps<'_>) -> Result<Checkup, StoreError> {
+/// What a connection tells of a file.
+pub(super) struct Facts {
+    pub applied: i64,
+    pub additions: HashSet<String>,
+    pub store: Belonging,
+    pub written: bool,
+}
+
+/// Blocks for a second or two if it is thorough.
+pub fn look(file: &Path, steps: &Steps<'_>, effort: Effort) -> Result<Checkup, StoreError> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let free = files::free_space(files::nearest(folder)).ok();
-    let read_only = |file: Option<&Path>| {
-        let may = files::may_make_in(folder).and_then(|()| file.map_or(Ok(()), files::may_write));
-        may.err().map(|error| format!("{}: {error}", file.unwrap_or(folder).display()))
+    // SQLite makes a database of a file that has nothing in it.
+    let is_there = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    let read_only = || {
+        let file_too = || if file.exists() { files::may_write(file) } else { Ok(()) };
+        let may = files::may_make_in(folder).and_then(|()| file_too());
+        may.err().map(|error| format!("{}: {error}", if file.exists() { file } else { folder }.display()))
     };
-    let place = format!("SQLite {}, {}", rusqlite::version(), file.display());
-    if !file.exists() {
-        let kind = Kind::Sqlite { free, integrity: None };
-        return Ok(Checkup { place, schema: Schema::Empty, read_only: read_only(None), kind });
+    let (facts, integrity) = match (is_there, effort) {
+        (false, _) => (None, None),
+        (true, Effort::Quick) => (Some(glance(file)?), None),
+        (true, Effort::Thorough) => {
+            let (facts, integrity) = read(file, examine)?;
+            (Some(facts), Some(integrity))
+        }
+    };
+    Ok(Checkup {
+        place: format!("SQLite {}, {}", rusqlite::version(), file.display()),
+        schema: facts.as_ref().map_or(Schema::Empty, |facts| Schema::of(steps, facts.applied, &facts.additions)),
+        written: facts.as_ref().is_some_and(|facts| facts.written),
+        store: facts.map_or(Belonging::Unmarked, |facts| facts.store),
+        read_only: read_only(),
+        kind: Kind::Sqlite { free, integrity },
+    })
+}
+
+/// As whoever is about to work on it.
+fn glance(file: &Path) -> Result<Facts, StoreError> {
+    connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|connection| facts(&connection))
+        .map_err(|error| cannot_read(file, error))
+}
+
+pub(super) fn facts(connection: &Connection) -> Result<Facts, StoreError> {
+    let written = has_table(connection, "events")? && connection.prepare("select 1 from events limit 1")?.exists([])?;
+    Ok(Facts {
+        applied: schema_version(connection)?,
+        additions: applied_additions(connection)?,
+        store: store::belonging(connection)?,
+        written,
+    })
+}
+
+pub(super) fn cannot_read(file: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Statement(why) | StoreError::Unavailable(why) => {
+            StoreError::Unavailable(format!("cannot read {}: {why}", file.display()))
+        }
+        other => other,
     }
-    let ((applied, additions), integrity) = read(file, examine)?;
-    let kind = Kind::Sqlite { free, integrity: Some(integrity) };
-    Ok(Checkup { place, schema: Schema::of(steps, applied, &additions), read_only: read_only(Some(file)), kind })
 }
 
 /// Blocks as [`look`] does.
@@ -40,30 +86,26 @@ pub fn text(file: &Path, sql: &str) -> Result<Option<String>, StoreError> {
 
 fn read<T>(file: &Path, look: impl Fn(&mut Connection, &Path) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let was_open = beside(file, "-wal").exists();
-    let looked = open(file, was_open).and_then(|mut connection| look(&mut connection, file));
+    let looked = open_untouched(file, was_open).and_then(|mut connection| look(&mut connection, file));
     // One that nobody has open is read as if nobody could write it. If somebody opened it meanwhile, that was wrong.
     match !was_open && beside(file, "-wal").exists() {
-        true => look(&mut open(file, true)?, file),
+        true => look(&mut open_untouched(file, true)?, file),
         false => looked,
     }
 }
 
-fn open(file: &Path, is_open: bool) -> Result<Connection, StoreError> {
-    // Read in the plain way, SQLite would make the files of a write-ahead log, or repair their index.
+/// Opened in the plain way, SQLite would make the files of a write-ahead log, or repair their index.
+pub(super) fn open_untouched(file: &Path, is_open: bool) -> Result<Connection, StoreError> {
     let way = if is_open { "mode=ro&readonly_shm=1" } else { "mode=ro&immutable=1" };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let cannot = |error: rusqlite::Error| StoreError::Unavailable(format!("cannot read {}: {error}", file.display()));
-    let connection = Connection::open_with_flags(uri(file, way), flags).map_err(cannot)?;
+    let connection = Connection::open_with_flags(uri(file, way), flags);
+    let connection = connection.map_err(|error| cannot_read(file, error.into()))?;
     connection.busy_timeout(READ_TIME)?;
     Ok(connection)
 }
 
-fn examine(connection: &mut Connection, file: &Path) -> Result<((i64, HashSet<String>), Integrity), StoreError> {
-    let applied = schema_version(connection).and_then(|version| Ok((version, applied_additions(connection)?)));
-    let applied = applied.map_err(|error| match error {
-        StoreError::Statement(why) => StoreError::Unavailable(format!("cannot read {}: {why}", file.display())),
-        other => other,
-    })?;
+fn examine(connection: &mut Connection, file: &Path) -> Result<(Facts, Integrity), StoreError> {
+    let facts = facts(connection).map_err(|error| cannot_read(file, error))?;
     let deadline = Instant::now() + READ_TIME;
     connection.progress_handler(20_000, Some(move || Instant::now() > deadline))?;
     let integrity = match connection.query_row("pragma quick_check(1)", [], |row| row.get::<_, String>(0)) {
@@ -74,10 +116,10 @@ fn examine(connection: &mut Connection, file: &Path) -> Result<((i64, HashSet<St
         }
         Err(error) => Integrity::Damaged(error.to_string()),
     };
-    Ok((applied, integrity))
+    Ok((facts, integrity))
 }
 
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(suffix);
     path.into()
@@ -130,7 +172,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(folder.path().join("a b?#%"));
         let DatabaseUrl::Sqlite(data) = &url else { unreachable!() };
-        let schema = async |migrations| checkup::look(&url, "shop", migrations).await.map(|found| found.schema);
+        let schema = async |migrations| {
+            checkup::look(&url, "shop", migrations, Effort::Thorough).await.map(|found| found.schema)
+        };
         assert_eq!(schema(&MIGRATIONS).await.unwrap(), Schema::Empty);
         assert!(!data.exists(), "not made");
         let limits = Limits { pool_size: 1, ..Limits::DEFAULT };
@@ -148,7 +192,10 @@ mod tests {
         }
         let cut = DatabaseUrl::Sqlite(copy.clone());
         let before = files(&copy);
-        assert_eq!(checkup::look(&cut, "shop", &MIGRATIONS).await.unwrap().schema, Schema::Current(1));
+        assert_eq!(
+            checkup::look(&cut, "shop", &MIGRATIONS, Effort::Thorough).await.unwrap().schema,
+            Schema::Current(1)
+        );
         assert_eq!(files(&copy), before, "after a power cut");
         open.close().await.unwrap();
         drop(open);
@@ -164,7 +211,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(folder.path().to_owned());
         std::fs::write(folder.path().join("shop.db"), vec![7; 8192]).unwrap();
-        let error = checkup::look(&url, "shop", &MIGRATIONS).await.unwrap_err().to_string();
-        assert!(error.contains("shop.db") && error.contains("not a database"), "{error}");
+        for effort in [Effort::Quick, Effort::Thorough] {
+            let error = checkup::look(&url, "shop", &MIGRATIONS, effort).await.unwrap_err().to_string();
+            assert!(error.contains("shop.db") && error.contains("not a database"), "{error}");
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! SQLite: readers beside one writer thread that commits in groups. An acknowledged write survives a power cut.
 
+pub mod backup;
 pub(super) mod checkup;
 mod leap;
 mod readers;
+pub mod servers;
+mod store;
 mod writer;
 
 use std::collections::HashSet;
@@ -18,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use self::leap::LeapNote;
 use self::readers::Readers;
+pub(super) use self::store::enrol;
 use self::writer::Writer;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
@@ -238,13 +242,17 @@ fn schema_version(connection: &Connection) -> Result<i64, StoreError> {
 
 /// The names of applied additions; none on a store of a release that knew none.
 fn applied_additions(connection: &Connection) -> Result<HashSet<String>, StoreError> {
-    // Asked of the file: rusqlite's `table_exists` knows what this connection knew of the schema when it last ran a statement.
-    if !connection.prepare("select 1 from sqlite_schema where name = 'schema_additions'")?.exists([])? {
+    if !has_table(connection, "schema_additions")? {
         return Ok(HashSet::new());
     }
     let mut statement = connection.prepare(migrate::ADDITIONS)?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Asked of the file: rusqlite's `table_exists` knows what this connection knew of the schema when it last ran a statement.
+fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+    Ok(connection.prepare("select 1 from sqlite_schema where type = 'table' and name = $1")?.exists([name])?)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

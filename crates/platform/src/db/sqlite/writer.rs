@@ -34,6 +34,8 @@ const LOG_PAGES: i32 = 4 * CHECKPOINT_PAGES;
 /// How long one try to start the log over waits for readers, and how many tries are made at a time.
 const RESTART_TIME: Duration = Duration::from_millis(10);
 const RESTARTS: usize = 8;
+/// How long after a try that failed the next is made.
+const HELD_UP_PAUSE: Duration = Duration::from_millis(500);
 
 /// The way to the writer thread, which ends when this is dropped.
 pub struct Writer {
@@ -87,10 +89,10 @@ impl Writer {
 
 /// A write whose outcome is told only after its batch has committed.
 trait Job: Send {
-    /// Whether the closure succeeded. Its result is kept.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Keeps the closure's result; the error, too.
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     /// Tells the caller: its own outcome, or why the batch failed.
-    fn finish(self: Box<Self>, batch: Result<(), &str>);
+    fn finish(self: Box<Self>, batch: Result<(), &StoreError>);
 }
 
 struct WriteJob<T, F> {
@@ -105,24 +107,26 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> bool {
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
         self.waiting = None;
         // Who has been told that it did not happen in time must not be told wrong.
         let gone = self.reply.as_ref().is_none_or(oneshot::Sender::is_closed);
-        let Some(write) = self.write.take().filter(|_| !gone) else { return false };
+        let Some(write) = self.write.take().filter(|_| !gone) else {
+            return Err(StoreError::Unavailable("nobody waits for it any more".into()));
+        };
         let outcome = catch_unwind(AssertUnwindSafe(|| write(connection)))
             .unwrap_or_else(|panic| Err(StoreError::Statement(format!("a write panicked: {}", panic_text(&*panic)))));
-        let succeeded = outcome.is_ok();
+        let result = outcome.as_ref().map(drop).map_err(StoreError::clone);
         self.outcome = Some(outcome);
-        succeeded
+        result
     }
 
-    fn finish(mut self: Box<Self>, batch: Result<(), &str>) {
+    fn finish(mut self: Box<Self>, batch: Result<(), &StoreError>) {
         let outcome = match (batch, self.outcome.take()) {
             (Ok(()), Some(outcome)) => outcome,
             // A job that had failed by itself keeps its own reason.
             (Err(_), Some(Err(own))) => Err(own),
-            (Err(reason), _) => Err(StoreError::Unavailable(reason.to_owned())),
+            (Err(reason), _) => Err(reason.clone()),
             (Ok(()), None) => Err(StoreError::Unavailable("the write was not run".into())),
         };
         if let Some(reply) = self.reply.take() {
@@ -165,9 +169,8 @@ fn run(
         drop(used);
         // An open snapshot is of no more use, and would keep the log from being reused.
         readers.end_snapshots();
-        let result = result.as_ref().copied().map_err(String::as_str);
         for job in jobs {
-            job.finish(result);
+            job.finish(result.as_ref().copied());
         }
         checkpoints.run_if_due(readers);
     }
@@ -179,19 +182,22 @@ fn run_batch(
     jobs: &mut Vec<Box<dyn Job>>,
     queue: &Receiver<Box<dyn Job>>,
     likely: usize,
-) -> Result<(), String> {
+) -> Result<(), StoreError> {
     let started = Instant::now();
     execute(connection, "begin immediate")?;
     let mut next = 0;
     while next < jobs.len() {
         execute(connection, "savepoint job")?;
-        let succeeded = jobs[next].run(connection);
+        let result = jobs[next].run(connection);
         next += 1;
         if connection.is_autocommit() {
             // A full disk or an I/O error makes SQLite roll back the whole transaction, not just the statement.
-            return Err("the database rolled the whole batch back (disk full or I/O error)".into());
+            return Err(match result {
+                Err(full @ StoreError::DiskFull(_)) => full,
+                _ => StoreError::Unavailable("the database rolled the whole batch back (an I/O error)".into()),
+            });
         }
-        if !succeeded {
+        if result.is_err() {
             execute(connection, "rollback to job")?;
         }
         execute(connection, "release job")?;
@@ -211,6 +217,8 @@ struct Checkpoints {
     /// Pages in the log, told by SQLite at each commit.
     pages: Arc<AtomicI32>,
     due: i32,
+    /// When the log last could not start over, because another process reads in it: a backup, for as long as it takes.
+    held_up: Option<Instant>,
 }
 
 impl Checkpoints {
@@ -223,7 +231,7 @@ impl Checkpoints {
         }))?;
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(RESTART_TIME)?;
-        Ok(Self { connection, pages, due: CHECKPOINT_PAGES })
+        Ok(Self { connection, pages, due: CHECKPOINT_PAGES, held_up: None })
     }
 
     fn run_if_due(&mut self, readers: &Readers) {
@@ -237,16 +245,29 @@ impl Checkpoints {
         // readers have to start anew.
         let done = match pages {
             ..LOG_PAGES => self.run("passive"),
-            _ => (0..RESTARTS).any(|_| {
-                readers.end_snapshots();
-                self.run("restart")
-            }),
+            _ => self.start_over(readers),
         };
         if done {
             // The log starts over once nobody reads in it.
             readers.end_snapshots();
         }
         self.due = if done { CHECKPOINT_PAGES } else { pages.saturating_add(CHECKPOINT_PAGES) };
+    }
+
+    /// Whether the log starts over with the next commit. Writers wait meanwhile: while somebody else is in the way, one try in a while
+    /// is enough.
+    fn start_over(&mut self, readers: &Readers) -> bool {
+        let tries = match self.held_up {
+            Some(at) if at.elapsed() < HELD_UP_PAUSE => return self.run("passive"),
+            Some(_) => 1,
+            None => RESTARTS,
+        };
+        let done = (0..tries).any(|_| {
+            readers.end_snapshots();
+            self.run("restart")
+        });
+        self.held_up = (!done).then(Instant::now);
+        done
     }
 
     /// Whether all of the log was copied.
@@ -257,10 +278,11 @@ impl Checkpoints {
     }
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<(), String> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute([]))
-        .map(drop)
-        .map_err(|error| format!("{sql}: {error}"))
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(|error| {
+        match StoreError::from(error) {
+            full @ StoreError::DiskFull(_) => full,
+            other => StoreError::Unavailable(format!("{sql}: {other}")),
+        }
+    })
 }

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::pointer;
 use crate::http::header::MalformedHeader;
-use crate::http::{RequestId, seconds};
+use crate::http::{RequestId, log_full_disk, seconds};
 use crate::telemetry::metrics;
 
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -140,7 +140,7 @@ impl Refusal {
                 Error::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Key used before"),
                 Error::Overloaded { .. } => (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
                 Error::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
-                Error::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+                Error::Unavailable(_) | Error::DiskFull(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
                 Error::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             },
         };
@@ -185,6 +185,9 @@ impl Refusal {
                 Error::RateLimited { .. } => "Try again after the time in Retry-After.",
                 Error::Unavailable(_) => {
                     "Something that is needed for this cannot be reached; repeat the request later."
+                }
+                Error::DiskFull(_) => {
+                    "The server's disk is full: nothing can be changed until there is room, and reads go on. Repeat the request later."
                 }
                 Error::Internal(_) => "The request failed for a reason of our own.",
             },
@@ -258,6 +261,9 @@ impl Refusal {
         if let Refusal::Because(Error::Internal(cause) | Error::Unavailable(cause)) = self {
             tracing::error!(event = "request.failed", error = %cause, "a request failed");
         }
+        if let Refusal::Because(Error::DiskFull(cause)) = self {
+            log_full_disk(cause);
+        }
         if let Refusal::Because(Error::Overloaded { what, .. }) = self {
             metrics().shed(what);
         }
@@ -272,7 +278,7 @@ impl Refusal {
             Refusal::Because(Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(*retry_after, request_id)));
             }
-            Refusal::Because(Error::Unavailable(_)) => {
+            Refusal::Because(Error::Unavailable(_) | Error::DiskFull(_)) => {
                 let wait = seconds(Duration::from_secs(1), request_id);
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
             }

@@ -1,120 +1,99 @@
 //! Databases: whether they can be reached, read and written, and have the schema of this release.
 
-use platform::db::checkup::{self, Account, Checkup, Integrity, Kind, Schema};
-use platform::db::migrate::Migrations;
-use platform::db::{DatabaseUrl, StoreError};
+use std::path::Path;
+
+use platform::db::DatabaseUrl;
+use platform::db::checkup::{self, Account, Checkup, Effort, Integrity, Kind, Schema};
+use platform::db::sqlite::servers;
 
 use super::super::demo;
 use super::{Check, Finding, clocks};
 use crate::config::Config;
-use crate::roles::{Role, Roles};
+use crate::roles::Roles;
+use crate::stores::{self, Place, Refusal};
 
 /// Free bytes below which a file that grows will soon fail, and will surely.
 const LITTLE: u64 = 1 << 30;
 const TOO_LITTLE: u64 = 64 << 20;
 
-/// What to ask of one service.
-#[derive(Clone)]
-struct Asked {
-    service: &'static str,
-    url: DatabaseUrl,
-    /// The setting that says where it is.
-    setting: &'static str,
-    migrations: &'static Migrations,
-    /// The account of migrations, where it is another.
-    privileged: Option<DatabaseUrl>,
-    /// Connections that a process opens at most.
-    connections: usize,
-}
-
-pub fn checks(config: &Config, roles: Roles) -> Vec<Check> {
-    let own_auth = config.auth.database.url.is_some();
-    let own_products = config.products.database.url.is_some();
-    let all = [
-        (Role::Auth, "auth", config.auth_database(), own_auth.then_some("auth.database.url"), &auth::MIGRATIONS),
-        (
-            Role::Products,
-            "products",
-            config.products_database(),
-            own_products.then_some("products.database.url"),
-            &products::MIGRATIONS,
-        ),
-    ];
-    let mut checks = Vec::new();
-    for (role, service, url, own, migrations) in all {
-        if !roles.has(role) {
-            continue;
-        }
-        let privileged = config.database.migrate_url.clone().filter(|_| own.is_none() || *url == config.database.url);
-        let setting = own.unwrap_or("database.url");
+pub fn check(config: &Config, roles: Roles) -> Check {
+    let config = config.clone();
+    Check::new("databases", async move {
+        let seen = stores::look(&config, roles, Effort::Thorough).await;
         let connections = config.database.pool_size + config.database.shared_connections;
-        let asked = Asked { service, url: url.clone(), setting, migrations, privileged, connections };
-        checks.push(Check::new(format!("database {service}"), look(asked)));
-    }
-    checks
+        let mut findings = Vec::new();
+        for one in seen.iter().filter(|one| one.own) {
+            match (stores::misfit(one, &seen), &one.found) {
+                (Some(misfit), _) => findings.push(misfit.into()),
+                (None, Ok(found)) => findings.extend(usable(&one.place, found, connections).await),
+                (None, Err(refusal)) => findings.push(refusal.clone().into()),
+            }
+        }
+        findings.extend(stores::folders(&config, roles).iter().filter_map(|folder| shared(folder)));
+        findings
+    })
 }
 
-async fn look(asked: Asked) -> Vec<Finding> {
-    let check = format!("database {}", asked.service);
-    let found = match checkup::look(&asked.url, asked.service, asked.migrations).await {
-        Ok(found) => found,
-        Err(error) => return vec![unreachable(&asked, check, error)],
-    };
-    let mut findings = vec![schema(&asked, &check, &found)];
-    if let Some(why) = &found.read_only {
-        findings.push(Finding::failed(
-            &check,
-            format!("cannot be written to: {why}"),
-            format!("Give this user the right, or correct {}.", asked.setting),
-        ));
+/// Whether several servers work on a folder.
+fn shared(folder: &Path) -> Option<Finding> {
+    let servers = servers::present(folder);
+    (servers.len() > 1).then(|| {
+        Finding::warning(
+            "database.url",
+            format!("{} servers work on {}: {}", servers.len(), folder.display(), servers.join(", ")),
+            "Stop all but one: SQLite wants one process with all roles.",
+        )
+    })
+}
+
+impl From<Refusal> for Finding {
+    fn from(Refusal { check, found, advice }: Refusal) -> Self {
+        Finding::failed(check, found, advice)
     }
-    if asked.service == "auth" && matches!(found.schema, Schema::Current(_) | Schema::Pending(_)) {
-        findings.extend(demo_accounts(&asked).await);
+}
+
+/// Of one that can be read. `connections`: those that a process opens at most.
+async fn usable(place: &Place, found: &Checkup, connections: usize) -> Vec<Finding> {
+    let check = place.check();
+    let mut findings: Vec<Finding> = schema(place, &check, found).into_iter().collect();
+    findings.extend(place.rights(found).map(Finding::from));
+    if place.service == "auth" && matches!(found.schema, Schema::Current(_) | Schema::Pending(_)) {
+        findings.extend(demo_accounts(place).await);
     }
     match &found.kind {
         Kind::Sqlite { free, integrity } => {
             findings.extend(file(&check, *free, integrity.as_ref()));
-            if let DatabaseUrl::Sqlite(folder) = &asked.url {
-                findings.extend(clocks::leapt(&check, folder, asked.service));
+            if let DatabaseUrl::Sqlite(folder) = &place.url {
+                findings.extend(clocks::leapt(&check, folder, place.service));
             }
         }
-        Kind::Postgres(account) => findings.extend(privileges(&asked, &check, &found.schema, account).await),
+        Kind::Postgres(account) => {
+            findings.extend(clocks::beside_database(&check, account.clock_ahead));
+            findings.extend(enough(&check, connections, account));
+            findings.extend(privileges(place, &check, &found.schema, account).await);
+        }
     }
     findings
 }
 
-fn unreachable(asked: &Asked, check: String, error: StoreError) -> Finding {
-    let advice = match &asked.url {
-        DatabaseUrl::Sqlite(_) => format!("Look at the file and its rights, or correct {}.", asked.setting),
-        DatabaseUrl::Postgres(_) => {
-            format!("Start the server, make the account or database, or correct {}.", asked.setting)
-        }
-    };
-    Finding::failed(check, words(&error), advice)
-}
-
-/// Without the introduction that is for logs.
-fn words(error: &StoreError) -> String {
-    let text = error.to_string();
-    text.strip_prefix("the database is unavailable: ").map_or(text.clone(), str::to_owned)
-}
-
-fn schema(asked: &Asked, check: &str, found: &Checkup) -> Finding {
-    let place = &found.place;
-    match &found.schema {
-        Schema::Current(version) => Finding::ok(check, format!("{place}, schema {version}, which is current")),
-        Schema::Empty => Finding::ok(check, format!("{place}, empty: the first `primetrade serve` makes the schema")),
+/// How far it was migrated, if that can be read.
+fn schema(place: &Place, check: &str, found: &Checkup) -> Option<Finding> {
+    let at = &found.place;
+    Some(match &found.schema {
+        Schema::Current(version) => Finding::ok(check, format!("{at}, schema {version}, which is current")),
+        Schema::Empty => Finding::ok(check, format!("{at}, empty: the first `primetrade serve` makes the schema")),
         Schema::Pending(missing) => Finding::warning(
             check,
-            format!("{place}, lacks the migrations {}", missing.join(", ")),
+            format!("{at}, lacks the migrations {}", missing.join(", ")),
             "Run `primetrade migrate`; `primetrade serve` does so too, unless it has --no-migrate.",
         ),
         Schema::Newer { applied, known } => Finding::failed(
             check,
-            format!("{place}, has schema {applied}, but this binary knows {known}"),
-            format!("Start the newer release here, or correct {}.", asked.setting),
+            format!("{at}, has schema {applied}, but this binary knows {known}"),
+            format!("Start the newer release here, or correct {}.", place.setting),
         ),
-    }
+        Schema::Hidden => return None,
+    })
 }
 
 fn file(check: &str, free: Option<u64>, integrity: Option<&Integrity>) -> Vec<Finding> {
@@ -141,8 +120,8 @@ fn file(check: &str, free: Option<u64>, integrity: Option<&Integrity>) -> Vec<Fi
 }
 
 /// `serve` refuses such a store without a flag.
-async fn demo_accounts(asked: &Asked) -> Option<Finding> {
-    let hash = checkup::text(&asked.url, asked.service, demo::ADMIN_HASH).await.ok()??;
+async fn demo_accounts(place: &Place) -> Option<Finding> {
+    let hash = checkup::text(&place.url, place.service, demo::ADMIN_HASH).await.ok()??;
     let known = tokio::task::spawn_blocking(move || auth::is_password(demo::PASSWORD, &hash)).await;
     known.is_ok_and(|known| known).then(|| {
         Finding::failed(
@@ -153,20 +132,23 @@ async fn demo_accounts(asked: &Asked) -> Option<Finding> {
     })
 }
 
-async fn privileges(asked: &Asked, check: &str, schema: &Schema, account: &Account) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.extend(clocks::beside_database(check, account.clock_ahead));
-    let needed = i64::try_from(asked.connections).unwrap_or(i64::MAX);
-    if needed > account.max_connections {
-        findings.push(Finding::warning(
+/// Whether the server takes so many connections.
+fn enough(check: &str, connections: usize, account: &Account) -> Option<Finding> {
+    let needed = i64::try_from(connections).unwrap_or(i64::MAX);
+    (needed > account.max_connections).then(|| {
+        Finding::warning(
             check,
             format!("a process opens up to {needed} connections, the server takes {} of all", account.max_connections),
             "Lower database.pool_size, or raise max_connections there.",
-        ));
-    }
-    match &asked.privileged {
-        Some(url) => findings.push(migrator(asked, url).await),
-        None if account.superuser || account.may_migrate => findings.push(Finding::warning(
+        )
+    })
+}
+
+/// Whether somebody may migrate, and no more than that.
+async fn privileges(place: &Place, check: &str, schema: &Schema, account: &Account) -> Option<Finding> {
+    match &place.privileged {
+        Some(url) => Some(migrator(place, url).await),
+        None if account.superuser || account.may_migrate => Some(Finding::warning(
             check,
             format!(
                 "the account {} {}, which serving does not need",
@@ -175,28 +157,27 @@ async fn privileges(asked: &Asked, check: &str, schema: &Schema, account: &Accou
             ),
             "It works; on a shared server use an account that only reads and writes rows, and another in database.migrate_url.",
         )),
-        None if matches!(schema, Schema::Current(_)) => {}
-        None => findings.push(Finding::failed(
+        None if matches!(schema, Schema::Current(_) | Schema::Hidden) => None,
+        None => Some(Finding::failed(
             check,
             format!("the account {} may not make or change the schema", account.name),
             "Name one that may in database.migrate_url.",
         )),
     }
-    findings
 }
 
 /// The account of migrations.
-async fn migrator(asked: &Asked, url: &DatabaseUrl) -> Finding {
+async fn migrator(place: &Place, url: &DatabaseUrl) -> Finding {
     let check = "database.migrate_url";
-    match checkup::look(url, asked.service, asked.migrations).await {
-        Ok(Checkup { place, kind: Kind::Postgres(account), .. }) if account.superuser || account.may_migrate => {
-            Finding::ok(check, format!("{place}, may change the schema {}", asked.service))
+    match checkup::look(url, place.service, place.migrations, Effort::Quick).await {
+        Ok(Checkup { place: at, kind: Kind::Postgres(account), .. }) if account.superuser || account.may_migrate => {
+            Finding::ok(check, format!("{at}, may change the schema {}", place.service))
         }
-        Ok(Checkup { place, .. }) => Finding::failed(
+        Ok(Checkup { place: at, .. }) => Finding::failed(
             check,
-            format!("{place}, may not change the schema {}", asked.service),
+            format!("{at}, may not change the schema {}", place.service),
             "Grant it CREATE on the database, and on the schema if that is there.",
         ),
-        Err(error) => Finding::failed(check, words(&error), "Correct database.migrate_url."),
+        Err(error) => Finding::failed(check, stores::words(&error), "Correct database.migrate_url."),
     }
 }

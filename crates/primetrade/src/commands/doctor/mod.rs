@@ -133,7 +133,7 @@ pub fn tell_settings(errors: &str, json: bool) {
 fn checks(config: &Config, roles: Roles) -> Vec<Check> {
     let context = Context::new(Arc::new(SystemClock));
     let mut checks = vec![settings::check(config.clone(), roles)];
-    checks.extend(databases::checks(config, roles));
+    checks.push(databases::check(config, roles));
     checks.extend(keys::checks(config, roles, &context));
     checks.push(ports::check(config.clone(), roles));
     checks.extend(upstreams::checks(config, roles, &context));

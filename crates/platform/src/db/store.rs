@@ -1,0 +1,69 @@
+//! Which store a database belongs to. Every service's database carries the id of its store, and the services whose databases that
+//! store has: so one that is missing, empty or of another store is not taken for a new shop.
+
+use std::collections::BTreeSet;
+
+use kernel::Uuid;
+
+use super::migrate::{AddedSql, Addition};
+use super::{DatabaseUrl, StoreError, postgres, sqlite};
+
+/// The tables, which every service's database has.
+pub const STORE: Addition = Addition {
+    name: "store",
+    sqlite: AddedSql { every_store: include_str!("store.sqlite.sql"), new_store: "" },
+    postgres: AddedSql { every_store: include_str!("store.postgres.sql"), new_store: "" },
+};
+
+pub(super) const ID: &str = "select id from store";
+pub(super) const SERVICES: &str = "select service from store_services";
+pub(super) const SET_ID: &str = "insert into store (id) values ($1) on conflict do nothing";
+pub(super) const ADD_SERVICE: &str = "insert into store_services values ($1) on conflict do nothing";
+
+/// What a database says of its store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub id: Uuid,
+    /// Those whose databases the store has.
+    pub services: BTreeSet<String>,
+}
+
+/// What can be seen of a database's mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Belonging {
+    /// It has none: it is new, or no release has served it that gives one.
+    Unmarked,
+    Marked(Mark),
+    /// The account may not read it.
+    Hidden,
+}
+
+impl Belonging {
+    pub fn mark(&self) -> Option<&Mark> {
+        match self {
+            Belonging::Marked(mark) => Some(mark),
+            Belonging::Unmarked | Belonging::Hidden => None,
+        }
+    }
+}
+
+/// Marks a service's database, which is migrated, as one of the store, and adds services to those that the store has. Returns the id
+/// that it has then: another if it was marked before.
+///
+/// # Errors
+/// `Unavailable`, `Statement`.
+pub async fn enrol(
+    url: &DatabaseUrl,
+    service: &'static str,
+    id: Uuid,
+    services: &[&'static str],
+) -> Result<Uuid, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(folder) => {
+            let (folder, services) = (folder.clone(), services.to_vec());
+            let enrolled = tokio::task::spawn_blocking(move || sqlite::enrol(&folder, service, id, &services)).await;
+            enrolled.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
+        }
+        DatabaseUrl::Postgres(url) => postgres::enrol(url, service, id, services).await,
+    }
+}

@@ -1,0 +1,238 @@
+//! `primetrade backup`: a copy of a store on SQLite, of one moment, while a server works on it.
+
+mod folder;
+mod manifest;
+mod restore;
+mod verify;
+
+pub use restore::restore;
+pub use verify::verify;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kernel::{Clock, SystemClock};
+use platform::db::DatabaseUrl;
+use platform::db::sqlite::backup::{self, Progress};
+use platform::files;
+
+use self::folder::Staged;
+use self::manifest::{Database, Entry, KEYS, Manifest};
+use crate::config::Config;
+use crate::roles::Roles;
+use crate::stores::{self, Place};
+use crate::{Failure, Outcome};
+
+/// What must stay free on a disk: below it, the doctor says, writes fail soon.
+const RESERVE: u64 = 64 << 20;
+/// A log that grew to this is given back: it makes reads slower, and takes long to copy into its file.
+const MAX_LOG: u64 = 4 << 30;
+/// Between two looks at the free space.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// `primetrade backup DIR`.
+pub async fn take(config: &Config, name: &Path, with_keys: bool) -> Result<Outcome, Failure> {
+    let Some(sources) = sources(config) else {
+        complain!("{}", on_postgresql(config));
+        return Ok(Outcome::Finding);
+    };
+    super::require_shop(config)?;
+    stores::check(config, Roles::ALL).await?;
+    let keys = with_keys.then(|| config.key_file());
+    let name = name.to_owned();
+    let taken = tokio::task::spawn_blocking(move || copy(&sources, keys.as_deref(), &name, MAX_LOG));
+    let told = taken.await??;
+    say!("{told}");
+    Ok(Outcome::Done)
+}
+
+/// The file of a service.
+struct Source {
+    service: &'static str,
+    file: PathBuf,
+}
+
+/// The files of all services, if they are files.
+fn sources(config: &Config) -> Option<Vec<Source>> {
+    let source = |Place { service, url, .. }| match url {
+        DatabaseUrl::Sqlite(folder) => Some(Source { service, file: folder.join(file_of(service)) }),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    Place::all(config).into_iter().map(source).collect()
+}
+
+fn file_of(service: &str) -> String {
+    format!("{service}.db")
+}
+
+/// Copies all, and says so.
+fn copy(sources: &[Source], keys: Option<&Path>, name: &Path, max_log: u64) -> Result<String, Failure> {
+    let started = Instant::now();
+    let staged = Staged::beside(name)?;
+    require_room(sources, staged.path())?;
+    let files: Vec<PathBuf> = sources.iter().map(|source| source.file.clone()).collect();
+    let snapshots = backup::snapshot(&files)?;
+    let taken_at = SystemClock.now();
+    let mut manifest = Manifest::new(taken_at);
+    let mut watch = Watch::new(files.clone(), staged.path().to_owned(), max_log);
+    for (source, snapshot) in sources.iter().zip(snapshots) {
+        let contents = snapshot.contents()?;
+        let copied = staged.path().join(file_of(source.service));
+        watch.begin(&copied);
+        snapshot.copy_to(&copied, |progress| watch.look(progress))?;
+        // Its log may start over while the next is copied.
+        drop(snapshot);
+        let mut entry = Entry::of(&copied)?;
+        manifest.store = manifest.store.or(contents.store.mark().map(|mark| mark.id));
+        entry.database = Some(Database::of(source.service, contents));
+        manifest.files.push(entry);
+    }
+    let keys = keys.filter(|file| file.exists());
+    if let Some(keys) = keys {
+        let copied = staged.path().join(KEYS);
+        folder::copy(keys, &copied)?;
+        manifest.files.push(Entry::of(&copied)?);
+    }
+    manifest.write(staged.path())?;
+    let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+    staged.publish()?;
+    watch.bar.finish_and_clear();
+    Ok(format!(
+        "{} has the store as of {}: {} in {:.1} s; the write-ahead logs grew to {} at most\n{}",
+        name.display(),
+        taken_at.to_rfc3339_millis(),
+        mib(bytes),
+        started.elapsed().as_secs_f64(),
+        mib(watch.longest_log),
+        match keys {
+            Some(_) => "keep it as private as the server: it has password hashes, addresses, and the keys of tokens",
+            None => "it has no keys: with others, all sessions end and mailed links are void",
+        }
+    ))
+}
+
+fn require_room(sources: &[Source], folder: &Path) -> Result<(), Failure> {
+    let needed: u64 = sources.iter().filter_map(|source| source.file.metadata().ok()).map(|file| file.len()).sum();
+    let free = files::free_space(folder)?;
+    if free < needed.saturating_add(RESERVE) {
+        let (needed, reserve) = (mib(needed), mib(RESERVE));
+        return Err(format!(
+            "a backup there needs {needed} and leaves {reserve} free, and {} are free on its disk: name a folder on another",
+            mib(free)
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// Shows how far it is, and stops it before it is a burden.
+struct Watch {
+    sources: Vec<PathBuf>,
+    target: PathBuf,
+    max_log: u64,
+    bar: ProgressBar,
+    longest_log: u64,
+    looked: Option<Instant>,
+}
+
+impl Watch {
+    fn new(sources: Vec<PathBuf>, target: PathBuf, max_log: u64) -> Self {
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left").ok();
+        let bar = style.into_iter().fold(ProgressBar::no_length(), ProgressBar::with_style);
+        Self { sources, target, max_log, bar, longest_log: 0, looked: None }
+    }
+
+    fn begin(&mut self, copy: &Path) {
+        self.bar.reset();
+        self.bar.set_message(copy.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()));
+    }
+
+    fn look(&mut self, progress: Progress) -> Result<(), Failure> {
+        self.bar.set_length(progress.all);
+        self.bar.set_position(progress.copied);
+        self.longest_log = self.longest_log.max(progress.log);
+        if self.longest_log > self.max_log {
+            return Err(format!(
+                "given up: others write so much that the log of the database grew to {}. Try again when they write less; nothing \
+                 was left behind",
+                mib(self.longest_log)
+            )
+            .into());
+        }
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        for place in self.sources.iter().chain([&self.target]) {
+            let free = files::free_space(place)?;
+            if free < RESERVE {
+                let place = place.display();
+                return Err(format!(
+                    "given up: only {} are free on the disk of {place}; nothing was left behind",
+                    mib(free)
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What backs up a store on PostgreSQL.
+fn on_postgresql(config: &Config) -> String {
+    let keys = config.key_file();
+    let dump = |setting: &str, schemas: &str, file: &str| {
+        format!("  pg_dump --format=custom {schemas} --file={file} \"${setting}\"\n")
+    };
+    let common = ("--schema=auth --schema=products", "primetrade.dump");
+    let [auth, products] = Place::all(config).map(|place| place.url);
+    let dumps = match auth == products {
+        true => dump("PRIMETRADE_DATABASE__URL", common.0, common.1),
+        false => {
+            dump("PRIMETRADE_AUTH__DATABASE__URL", "--schema=auth", "auth.dump")
+                + &dump("PRIMETRADE_PRODUCTS__DATABASE__URL", "--schema=products", "products.dump")
+        }
+    };
+    let moment = match auth == products {
+        true => "It is of one moment, and servers may go on.",
+        false => "Servers may go on; the two are not of one moment, so stop them if that matters.",
+    };
+    format!(
+        "this store is on PostgreSQL, whose own tools back it up. With the URLs of the settings:\n{dumps}  cp {} .\n{moment} See \
+         docs/operation.md, \"Backups\", also for base backups.",
+        keys.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::db::{Database, Limits};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_whose_log_grows_too_long_is_given_up_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("data"));
+        let limits = Limits { pool_size: 1, shared_connections: 1, ..Limits::DEFAULT };
+        let mut sources = Vec::new();
+        let mut open = Vec::new();
+        for (service, migrations) in [("auth", &auth::MIGRATIONS), ("products", &products::MIGRATIONS)] {
+            let database = Database::open(&url, service, limits).await.unwrap();
+            database.migrate(migrations).await.unwrap();
+            open.push(database);
+            sources.push(Source { service, file: folder.path().join("data").join(file_of(service)) });
+        }
+        let backups = folder.path().join("backups");
+        let error = copy(&sources, None, &backups.join("first"), 0).unwrap_err().to_string();
+        assert!(error.contains("given up") && error.contains("nothing was left behind"), "{error}");
+        assert_eq!(std::fs::read_dir(&backups).unwrap().count(), 0);
+        copy(&sources, None, &backups.join("second"), MAX_LOG).unwrap();
+        assert_eq!(std::fs::read_dir(&backups).unwrap().count(), 1);
+    }
+}
