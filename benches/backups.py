@@ -100,7 +100,8 @@ def main() -> None:
         server = Server("primetrade", [str(binary), "serve"], folder, settings).start()
         try:
             ask(server.port, "/api/v2/accounts", PERSON)
-            token = ask(server.port, "/api/v2/sessions", PERSON)["access_token"]
+            log_in = {name: PERSON[name] for name in ("email", "password")}
+            token = ask(server.port, "/api/v2/sessions", log_in)["access_token"]
             fill(folder / "data", options.mib)
             ratios = []
             for number in range(options.rounds):

@@ -70,6 +70,14 @@ impl Place {
         format!("database {}", self.service)
     }
 
+    /// On SQLite.
+    pub fn file(&self) -> Option<PathBuf> {
+        match &self.url {
+            DatabaseUrl::Sqlite(folder) => Some(folder.join(format!("{}.db", self.service))),
+            DatabaseUrl::Postgres(_) => None,
+        }
+    }
+
     /// What is there.
     ///
     /// # Errors
@@ -107,11 +115,7 @@ impl Place {
 /// The folders in which a process with these roles has SQLite files.
 pub fn folders(config: &Config, roles: Roles) -> BTreeSet<PathBuf> {
     let own = Place::all(config).into_iter().filter(|place| roles.has(place.role));
-    let folder = |place: Place| match place.url {
-        DatabaseUrl::Sqlite(folder) => Some(folder),
-        DatabaseUrl::Postgres(_) => None,
-    };
-    own.filter_map(folder).collect()
+    own.filter_map(|place| Some(place.file()?.parent()?.to_owned())).collect()
 }
 
 /// Why a database is not worked with.
@@ -160,8 +164,8 @@ impl Seen {
 
     /// Where it is, for people.
     fn name(&self) -> String {
-        match (&self.place.url, &self.found) {
-            (DatabaseUrl::Sqlite(folder), _) => folder.join(format!("{}.db", self.place.service)).display().to_string(),
+        match (self.place.file(), &self.found) {
+            (Some(file), _) => file.display().to_string(),
             (_, Ok(found)) => format!("the schema {} of {}", self.place.service, found.place),
             (_, Err(_)) => format!("the schema {}", self.place.service),
         }

@@ -169,14 +169,16 @@ impl Deployment {
     /// Runs a command with further environment variables, by their whole names, and stdin.
     pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Outcome {
         let mut command = self.command();
-        let mut child = command.args(args).envs(variables.iter().copied()).spawn().expect("the binary starts");
+        // One that does not end fails the test, and is not left behind.
+        let mut running = Running(command.args(args).envs(variables.iter().copied()).spawn().expect("the binary starts"));
+        let child = &mut running.0;
         let mut stdout = Captured::from(child.stdout.take().expect("stdout is a pipe"));
         let mut stderr = Captured::from(child.stderr.take().expect("stderr is a pipe"));
         let mut input = child.stdin.take().expect("stdin is a pipe");
         // A command that reads nothing may have closed its end.
         let _ = input.write_all(stdin.as_bytes());
         drop(input);
-        let code = output::wait(&mut child).code();
+        let code = output::wait(child).code();
         Outcome { code, stdout: stdout.finish(), stderr: stderr.finish() }
     }
 

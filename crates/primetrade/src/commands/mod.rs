@@ -16,18 +16,18 @@ pub use demo::{print_demo_credentials, refuse_demo_accounts, seed_demo};
 pub use import::{Import, import_csv};
 pub use openapi::openapi;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::KeyRing;
 use kernel::SystemClock;
 use platform::Context;
-use platform::db::DatabaseUrl;
 use platform::internal::Envoy;
 
 use crate::app::App;
 use crate::config::Config;
 use crate::roles::{Purpose, Roles};
+use crate::stores::Place;
 use crate::{Failure, Outcome};
 
 /// What to do about a store that is not where a command looks for it.
@@ -49,15 +49,14 @@ async fn open_existing(config: &Config) -> Result<App, Failure> {
 }
 
 fn require_shop(config: &Config) -> Result<(), Failure> {
-    for url in [config.auth_database(), config.products_database()] {
-        if let DatabaseUrl::Sqlite(folder) = url
-            && !folder.join("auth.db").exists()
-            && !folder.join("products.db").exists()
-        {
-            return Err(format!("there is no shop in {}: {IN_ITS_FOLDER}", absolute(folder)).into());
+    let files: Vec<PathBuf> = Place::all(config).iter().filter_map(Place::file).collect();
+    match files.first() {
+        Some(file) if !files.iter().any(|file| file.exists()) => {
+            let folder = absolute(file.parent().unwrap_or(Path::new(".")));
+            Err(format!("there is no shop in {folder}: {IN_ITS_FOLDER}").into())
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// `primetrade migrate`.

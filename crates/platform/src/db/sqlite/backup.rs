@@ -1,7 +1,8 @@
 //! Copies of several files, of one moment, while others write to them.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -108,10 +109,12 @@ impl Snapshot {
         target: &Path,
         mut told: impl FnMut(Progress) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut to = connect(target, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        // SQLite would make a file that others can read.
+        let on_disk = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target);
+        let on_disk = on_disk.map_err(|error| unavailable(target, error))?;
+        let mut to = connect(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // Nobody needs a copy that is not finished.
         to.execute_batch("pragma journal_mode = off; pragma synchronous = off").map_err(StoreError::from)?;
-        let on_disk = File::open(target).map_err(|error| unavailable(target, error))?;
         let sync = || on_disk.sync_data().map_err(|error| unavailable(target, error));
         let log = checkup::beside(&self.file, "-wal");
         {

@@ -118,14 +118,13 @@ impl Manifest {
     /// # Errors
     /// When there is none, or it is not as it was written.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let no_backup = |error: io::Error| format!("{} is no whole backup: {NAME}: {error}", folder.display());
-        let read = |name: &str| -> io::Result<Vec<u8>> {
+        let read = |name: &str| {
             let mut bytes = Vec::new();
-            File::open(folder.join(name))?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-            Ok(bytes)
+            let read = File::open(folder.join(name)).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+            let no_backup = |error| format!("{} is no whole backup: {name}: {error}", folder.display());
+            read.map(|_| bytes).map_err(no_backup)
         };
-        let text = read(NAME).map_err(no_backup)?;
-        let sum = read(SUM).map_err(no_backup)?;
+        let (text, sum) = (read(NAME)?, read(SUM)?);
         if sum != sum_of(&text).as_bytes() {
             return Err(format!("{NAME} is not as it was written, or {SUM} is not: their sums differ").into());
         }

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::{Clock, SystemClock};
-use platform::db::DatabaseUrl;
 use platform::db::sqlite::backup::{self, Progress};
 use platform::files;
 
@@ -55,15 +54,8 @@ struct Source {
 
 /// The files of all services, if they are files.
 fn sources(config: &Config) -> Option<Vec<Source>> {
-    let source = |Place { service, url, .. }| match url {
-        DatabaseUrl::Sqlite(folder) => Some(Source { service, file: folder.join(file_of(service)) }),
-        DatabaseUrl::Postgres(_) => None,
-    };
-    Place::all(config).into_iter().map(source).collect()
-}
-
-fn file_of(service: &str) -> String {
-    format!("{service}.db")
+    let source = |place: &Place| Some(Source { service: place.service, file: place.file()? });
+    Place::all(config).iter().map(source).collect()
 }
 
 /// Copies all, and says so.
@@ -78,7 +70,7 @@ fn copy(sources: &[Source], keys: Option<&Path>, name: &Path, max_log: u64) -> R
     let mut watch = Watch::new(files.clone(), staged.path().to_owned(), max_log);
     for (source, snapshot) in sources.iter().zip(snapshots) {
         let contents = snapshot.contents()?;
-        let copied = staged.path().join(file_of(source.service));
+        let copied = staged.path().join(source.file.file_name().unwrap_or_default());
         watch.begin(&copied);
         snapshot.copy_to(&copied, |progress| watch.look(progress))?;
         // Its log may start over while the next is copied.
@@ -211,7 +203,7 @@ fn on_postgresql(config: &Config) -> String {
 
 #[cfg(test)]
 mod tests {
-    use platform::db::{Database, Limits};
+    use platform::db::{Database, DatabaseUrl, Limits};
 
     use super::*;
 
@@ -226,7 +218,7 @@ mod tests {
             let database = Database::open(&url, service, limits).await.unwrap();
             database.migrate(migrations).await.unwrap();
             open.push(database);
-            sources.push(Source { service, file: folder.path().join("data").join(file_of(service)) });
+            sources.push(Source { service, file: folder.path().join(format!("data/{service}.db")) });
         }
         let backups = folder.path().join("backups");
         let error = copy(&sources, None, &backups.join("first"), 0).unwrap_err().to_string();
