@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The last commit of the release before. This is the only place that names it.
-COMMIT=34eab347d49c8fb94fa9413a354ad1d2ec3080d3
+COMMIT=4232fd0378619b40cbd078183653420e971be8bc
 
 TARGET="$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)"
 PLACE="$TARGET/previous"
