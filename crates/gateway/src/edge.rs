@@ -113,11 +113,10 @@ where
         // One future, in one box, and as small as can be: every request in progress has one. It holds the request once, what only
         // some of them wait for has a box of its own, and all that does not wait is a plain function.
         Box::pin(async move {
-            let page = Page::behind(&request);
+            // Not even a page is answered before its request names a host.
+            let page = Page::behind(&request).filter(|page| !page.asks_first() || host::check(&request).is_ok());
             let answer = match &page {
-                Some(page) if page.asks_first() && edge.origins.is_some() && host::check(&request).is_ok() => {
-                    Response::default()
-                }
+                Some(page) if page.asks_first() && edge.origins.is_some() => Response::default(),
                 _ => {
                     let answer = edge.answer(inner, &mut request, deadline);
                     // Inside the log, so that a panic is logged as the 500 that the client gets. The panic hook has logged and

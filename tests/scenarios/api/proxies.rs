@@ -13,7 +13,9 @@ on_each!(
 );
 
 /// How proxies name the client with this number, from this port.
-type Written = fn(u8, u16) -> (&'static str, String);
+type Written = fn(u8, u16) -> Header;
+
+type Header = (&'static str, String);
 
 const FORMS: [Written; 6] = [
     |client, _| ("x-forwarded-for", format!("192.0.2.{client}")),
@@ -35,7 +37,7 @@ fn log_in(client: &Client, email: &str, password: &str, headers: &[(&str, &str)]
 }
 
 /// The answers to twelve wrong passwords, each sent with the headers of its number.
-fn failures(server: &Server, headers: impl Fn(u8) -> Vec<(&'static str, String)>) -> Vec<u16> {
+fn failures(server: &Server, headers: impl Fn(u8) -> Vec<Header>) -> Vec<u16> {
     let email = format!("{}@example.com", unique("nobody"));
     let fail = |n| {
         let headers = headers(n);
@@ -67,7 +69,7 @@ fn nobody_writes_themselves_an_allowance(topology: Topology) {
     let held_back = [&[401; 10][..], &[429; 2]].concat();
     let server = start(topology, "127.0.0.0/8");
     // What a client wrote stands before what its proxy saw, or in the header that the proxy does not write.
-    let forged: [fn(u8) -> Vec<(&'static str, String)>; 5] = [
+    let forged: [fn(u8) -> Vec<Header>; 5] = [
         |n| vec![("x-forwarded-for", format!("192.0.2.{n}, 198.51.100.1:80"))],
         |n| vec![("forwarded", format!("for=192.0.2.{n}, for=\"198.51.100.1:80\""))],
         |n| vec![("x-forwarded-for", "198.51.100.1".into()), ("forwarded", format!("for=192.0.2.{n}"))],
