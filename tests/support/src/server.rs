@@ -170,7 +170,8 @@ impl Deployment {
     pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Outcome {
         let mut command = self.command();
         // One that does not end fails the test, and is not left behind.
-        let mut running = Running(command.args(args).envs(variables.iter().copied()).spawn().expect("the binary starts"));
+        let mut running =
+            Running(command.args(args).envs(variables.iter().copied()).spawn().expect("the binary starts"));
         let child = &mut running.0;
         let mut stdout = Captured::from(child.stdout.take().expect("stdout is a pipe"));
         let mut stderr = Captured::from(child.stderr.take().expect("stderr is a pipe"));

@@ -151,7 +151,7 @@ pub struct Failure {
 #[derive(Debug)]
 enum Cause {
     Failed(String),
-    DiskFull(String),
+    DiskFull(Box<str>),
     /// There was too much of this.
     Shed(&'static str),
 }
@@ -265,7 +265,11 @@ impl Words {
                 let message =
                     "The server's disk is full. Nothing can be changed for now; reading works. Please try again later.";
                 let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, message);
-                return Failure { retry_after: Some(1), cause: Some(Cause::DiskFull(cause)), ..failure };
+                return Failure {
+                    retry_after: Some(1),
+                    cause: Some(Cause::DiskFull(cause.into_boxed_str())),
+                    ..failure
+                };
             }
             Error::Internal(cause) => {
                 let failure = Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
