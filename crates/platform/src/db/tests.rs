@@ -259,7 +259,9 @@ fn a_full_disk_fails_its_batch_and_nothing_else() {
         limit(60).await.unwrap();
         let batch = [insert(1, 10), insert(2, 10), insert(3, 10_000_000), insert(4, 10)];
         let results = futures_util::future::join_all(batch).await;
-        assert!(matches!(results[2], Err(StoreError::Unavailable(_))), "{results:?}");
+        assert!(matches!(results[2], Err(StoreError::DiskFull(_))), "{results:?}");
+        let unnamed = |result: &Result<(), StoreError>| !matches!(result, Ok(()) | Err(StoreError::DiskFull(_)));
+        assert!(!results.iter().any(unnamed), "all of its batch are told why: {results:?}");
         let kept: i64 = count().unwrap();
         let told = results.iter().filter(|result| result.is_ok()).count();
         assert_eq!(kept, told as i64, "what was told is what is there: {results:?}");
@@ -299,6 +301,36 @@ fn the_log_of_writes_starts_over_although_somebody_always_reads() {
         }
         readers.iter().for_each(tokio::task::JoinHandle::abort);
         assert!(longest < 25_000_000, "48 MB were written, and the log grew to {longest} bytes");
+    });
+}
+
+#[test]
+fn the_log_starts_over_soon_after_another_process_has_read_for_long() {
+    run(async {
+        let (folder, [database, _]) = both().await;
+        let Database::Sqlite(db) = &database else { panic!("the first is SQLite") };
+        db.write(|c| Ok(c.execute_batch("create table blobs (bytes blob)")?)).await.unwrap();
+        let write = async || {
+            db.write(|c| Ok(c.execute("insert into blobs values (zeroblob(40000))", [])?)).await.unwrap();
+            std::fs::metadata(folder.path().join("counters.db-wal")).unwrap().len()
+        };
+        let backup = rusqlite::Connection::open(folder.path().join("counters.db")).unwrap();
+        backup.execute_batch("begin").unwrap();
+        backup.query_row("select count(*) from blobs", [], |_| Ok(())).unwrap();
+        let mut held = 0;
+        for _ in 0..1_500 {
+            held = write().await;
+        }
+        assert!(held > 50_000_000, "it cannot start over: {held}");
+        drop(backup);
+        // It is looked at twice a second.
+        let began = std::time::Instant::now();
+        let mut ended = held;
+        while began.elapsed() < Duration::from_secs(2) {
+            ended = write().await;
+        }
+        let limit = 64 << 20;
+        assert!(ended <= held.max(limit) + 25_000_000, "{held} bytes grew to {ended}");
     });
 }
 
