@@ -163,7 +163,7 @@ impl Clock for ProcessClock {
     }
 }
 
-/// How far ahead a clock is, in words: `25 h 0 min ahead`, `1.5 s behind`.
+/// How far ahead a clock is of another, in words: `25 h 0 min ahead of`, `1.5 s behind`.
 pub fn words(ahead: i64) -> String {
     let seconds = ahead.unsigned_abs() / 1_000_000;
     let size = match seconds {
@@ -172,7 +172,7 @@ pub fn words(ahead: i64) -> String {
         7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     };
-    format!("{size} {}", if ahead < 0 { "behind" } else { "ahead" })
+    format!("{size} {}", if ahead < 0 { "behind" } else { "ahead of" })
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -267,9 +267,9 @@ mod tests {
 
     #[test]
     fn differences_have_words() {
-        assert_eq!(words(2_500_000), "2.5 s ahead");
+        assert_eq!(words(2_500_000), "2.5 s ahead of");
         assert_eq!(words(-10 * 60 * 1_000_000), "10 min behind");
-        assert_eq!(words(25 * HOUR), "25 h 0 min ahead");
-        assert_eq!(words(31 * 24 * HOUR), "31 d 0 h ahead");
+        assert_eq!(words(25 * HOUR), "25 h 0 min ahead of");
+        assert_eq!(words(31 * 24 * HOUR), "31 d 0 h ahead of");
     }
 }

@@ -42,10 +42,12 @@ pub enum Outcome {
 /// A failure, in words for the operator.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes a line. Names, values and errors from outside are in it: none of them may command the terminal.
-fn print(mut to: impl Write, line: fmt::Arguments<'_>) {
-    // A reader that has gone (`| head -1`) is no reason to fail.
-    let _ = writeln!(to, "{}", kernel::text::visible(&line.to_string()));
+/// Writes a line, or several if it is text of ours. Names, values and errors from outside are in it: none of them may command the terminal.
+fn print(mut to: impl Write, text: fmt::Arguments<'_>) {
+    for line in text.to_string().lines() {
+        // A reader that has gone (`| head -1`) is no reason to fail.
+        let _ = writeln!(to, "{}", kernel::text::visible(line));
+    }
 }
 
 fn main() -> ExitCode {
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         // It quotes the arguments.
         Err(error) if error.use_stderr() => {
-            error.render().to_string().lines().for_each(|line| complain!("{line}"));
+            complain!("{}", error.render());
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
         Err(help) => {
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
 fn misconfigured(command: &Command, errors: &str) -> ExitCode {
     match command {
         Command::Doctor { json, .. } => commands::doctor::tell_settings(errors, *json),
-        _ => errors.lines().for_each(|error| complain!("{error}")),
+        _ => complain!("{errors}"),
     }
     ExitCode::from(2)
 }

@@ -16,7 +16,7 @@ pub enum StoreError {
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// The clocks of this process and of the database are apart: by how much, in words.
-    #[error("this machine's clock is {0} of its database's")]
+    #[error("this machine's clock is {0} its database's")]
     Clock(String),
     /// There is no room on its disk. Nothing was written; reads go on.
     #[error("the disk of the database is full: {0}")]

@@ -4,18 +4,22 @@ use platform::db::DatabaseUrl;
 use platform::db::sqlite::LeapNote;
 
 use crate::config::Config;
+use crate::stores::Place;
 use crate::{Failure, Outcome};
 
 pub fn confirm(config: &Config) -> Result<Outcome, Failure> {
-    let mut confirmed = false;
-    for (service, url) in [("auth", config.auth_database()), ("products", config.products_database())] {
-        if let DatabaseUrl::Sqlite(folder) = url {
-            confirmed |= LeapNote::of(folder, service).confirm()?;
+    super::require_shop(config)?;
+    let (mut confirmed, mut has_files) = (false, false);
+    for place in Place::all(config) {
+        if let DatabaseUrl::Sqlite(folder) = &place.url {
+            has_files = true;
+            confirmed |= LeapNote::of(folder, place.service).confirm()?;
         }
     }
-    match confirmed {
-        true => say!("the clock is confirmed: what is over by it is deleted from now on"),
-        false => say!("no clock leapt that would have to be confirmed"),
+    match (has_files, confirmed) {
+        (false, _) => say!("nothing to confirm: PostgreSQL's own clock counts"),
+        (true, false) => say!("nothing to confirm: no clock leapt"),
+        (true, true) => say!("the clock is confirmed: what is over by it is deleted from now on"),
     }
     Ok(Outcome::Done)
 }

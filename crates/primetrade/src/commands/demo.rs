@@ -57,8 +57,8 @@ pub async fn refuse_demo_accounts(app: &App) -> Result<(), Failure> {
     let Some(auth) = app.auth() else { return Ok(()) };
     match auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await? {
         true => Err(format!(
-            "this store has the demo's administrator {}, whose password everybody knows: name another store in database.url, change the \
-             password, or serve it with --demo, or --allow-demo-accounts",
+            "this store has the demo's administrator {}, whose password everybody knows: name another store in database.url; or serve it \
+             with --demo; or with --allow-demo-accounts, and change the password (PUT /api/v2/me/password)",
             ADMIN.1
         )
         .into()),

@@ -39,7 +39,7 @@ impl LeapNote {
     pub(super) fn follow(&self, clock: &StoreClock) {
         let differed = clock.differs();
         if let Some(ahead) = clock.follow() {
-            let note = format!("{} of what it was\n", clock::words(ahead));
+            let note = format!("{} what it was\n", clock::words(ahead));
             let beside = self.path.with_extension("new");
             let written = files::put_whole(&beside, note.as_bytes(), |beside| std::fs::rename(beside, &self.path));
             // Where it cannot be written, the doubt ends with this process.

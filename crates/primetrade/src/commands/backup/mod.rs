@@ -184,7 +184,7 @@ fn on_postgresql(config: &Config) -> String {
     let common = ("--schema=auth --schema=products", "primetrade.dump");
     let [auth, products] = Place::all(config).map(|place| place.url);
     let dumps = match auth == products {
-        true => dump("PRIMETRADE_DATABASE__URL", common.0, common.1),
+        true => dump("{PRIMETRADE_DATABASE__MIGRATE_URL:-$PRIMETRADE_DATABASE__URL}", common.0, common.1),
         false => {
             dump("PRIMETRADE_AUTH__DATABASE__URL", "--schema=auth", "auth.dump")
                 + &dump("PRIMETRADE_PRODUCTS__DATABASE__URL", "--schema=products", "products.dump")
@@ -195,7 +195,7 @@ fn on_postgresql(config: &Config) -> String {
         false => "Servers may go on; the two are not of one moment, so stop them if that matters.",
     };
     format!(
-        "this store is on PostgreSQL, whose own tools back it up. With the URLs of the settings:\n{dumps}  cp {} .\n{moment} See \
+        "this store is on PostgreSQL, whose own tools back it up. With the URLs of the settings, by an account that owns the schemas:\n{dumps}  cp {} /where/dumps/are\n{moment} See \
          docs/operation.md, \"Backups\", also for base backups.",
         keys.display()
     )

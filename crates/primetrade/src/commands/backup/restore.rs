@@ -66,7 +66,7 @@ fn next_steps(config: &Config, into: &Path, manifest: &Manifest) -> Vec<String> 
     steps.dedup();
     let keys = into.join(KEYS);
     match manifest.names().contains(KEYS) {
-        true if config.key_file() != keys => {
+        true if config.auth.key_file.is_some() && config.key_file() != keys => {
             steps.push(format!(
                 "its keys are in {}: copy them to where auth.key_file says, or set that",
                 keys.display()

@@ -55,7 +55,7 @@ fn fault(folder: &Path, told: &Entry, store: Option<Uuid>) -> Option<String> {
     let Some(database) = &told.database else { return None };
     match backup::inspect(&file) {
         Err(error) => Some(format!("{name}: {error}")),
-        Ok((_, Some(broken))) => Some(format!("{name} is damaged: {broken}")),
+        Ok((_, Some(broken))) => Some(format!("{name} is damaged: {}", broken.replace('\n', " "))),
         Ok((contents, None)) if contents.store.mark().map(|mark| mark.id) != store => {
             Some(format!("{name} is of another store than the manifest says"))
         }

@@ -10,14 +10,14 @@ use super::Finding;
 
 /// The clock of this machine, which is so many microseconds ahead of a database's.
 pub fn beside_database(check: &str, ahead: i64) -> Option<Finding> {
-    let found = format!("the clock of this machine is {} of the database's", clock::words(ahead));
+    let found = format!("the clock of this machine is {} the database's", clock::words(ahead));
     apart(check, found, ahead)
 }
 
 /// A leap that was noted beside the file of a service.
 pub fn leapt(check: &str, folder: &Path, service: &str) -> Option<Finding> {
     let note = LeapNote::of(folder, service).read()?;
-    let found = format!("the clock leapt: it was {note}; until somebody confirms it, nothing is deleted for its age");
+    let found = format!("the clock leapt: it is {note}; until somebody confirms it, nothing is deleted for its age");
     Some(Finding::warning(check, found, "Correct the clock; when it is right, run `primetrade clock confirm`."))
 }
 
@@ -26,7 +26,7 @@ pub fn of_server(check: &str, metrics: &str) -> Vec<Finding> {
     let clocks = metrics.lines().filter_map(|line| line.strip_prefix(r#"primetrade_clock_ahead_seconds{database=""#));
     let clocks = clocks.filter_map(|rest| rest.split_once(r#""} "#)).filter_map(|(database, seconds)| {
         let ahead = (seconds.parse::<f64>().ok()? * 1e6) as i64;
-        apart(check, format!("the server's clock is {} of the database {database}'s", clock::words(ahead)), ahead)
+        apart(check, format!("the server's clock is {} the database {database}'s", clock::words(ahead)), ahead)
     });
     clocks.collect()
 }
