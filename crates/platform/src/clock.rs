@@ -5,7 +5,7 @@
 //! before, and nothing is deleted for its age until somebody confirms the new time.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use kernel::{Clock, SystemClock, Timestamp};
@@ -27,9 +27,10 @@ pub struct StoreClock {
     /// The service whose database it is.
     service: &'static str,
     system: Arc<dyn Clock>,
-    started: Instant,
-    /// The time at `started`, in microseconds since the epoch.
+    /// The time when the machine started, in microseconds since the epoch.
     origin: AtomicI64,
+    /// Held by who corrects it: a correction that two make at once would be made twice.
+    correcting: Mutex<()>,
     /// Microseconds by which the system's clock is ahead.
     ahead: AtomicI64,
     /// Whether it differs by more than may be.
@@ -39,21 +40,23 @@ pub struct StoreClock {
 
 impl Clock for StoreClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.origin.load(Ordering::Relaxed).saturating_add(micros(self.started.elapsed())))
+        Timestamp(self.origin.load(Ordering::Relaxed).saturating_add(uptime()))
     }
 }
 
 impl StoreClock {
     /// Begins with the system's time.
     pub fn start(service: &'static str, system: Arc<dyn Clock>) -> Self {
-        let (origin, started) = (AtomicI64::new(system.now().0), Instant::now());
+        let origin = AtomicI64::new(system.now().0 - uptime());
         let series = metrics().databases.clock(service);
-        Self { service, system, started, origin, ahead: AtomicI64::new(0), differs: AtomicBool::new(false), series }
+        let (ahead, differs) = (AtomicI64::new(0), AtomicBool::new(false));
+        Self { service, system, origin, correcting: Mutex::default(), ahead, differs, series }
     }
 
     /// Takes over a reading of the database's clock, which was asked for at `asked` and is here now. It was read at some time in between:
     /// what may be right is left alone.
     pub fn read(&self, asked: Instant, reading: Timestamp) {
+        let _turn = self.turn();
         let took = asked.elapsed();
         self.origin.fetch_sub(ahead(self.now(), reading, took), Ordering::Relaxed);
         let ahead = ahead(self.system.now(), reading, took);
@@ -64,10 +67,11 @@ impl StoreClock {
 
     /// Follows the system's clock, unless it has leapt. Returns by how many microseconds it leaps now, if it does.
     pub fn follow(&self) -> Option<i64> {
+        let _turn = self.turn();
         let ahead = self.system.now().0 - self.now().0;
         let changed = self.compare(ahead, LEAP);
         if !self.differs() {
-            self.confirm();
+            self.set();
         }
         if changed {
             self.tell_leap(ahead);
@@ -77,6 +81,16 @@ impl StoreClock {
 
     /// Takes the system's time for right.
     pub fn confirm(&self) {
+        let _turn = self.turn();
+        self.set();
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // It guards atomics, each of which is whole.
+        self.correcting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn set(&self) {
         self.origin.fetch_add(self.system.now().0 - self.now().0, Ordering::Relaxed);
         self.compare(0, LEAP);
     }
@@ -175,8 +189,18 @@ pub fn words(ahead: i64) -> String {
     format!("{size} {}", if ahead < 0 { "behind" } else { "ahead of" })
 }
 
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+/// Microseconds since the machine started, those that it slept included: a machine that wakes up has no clock that leapt.
+#[cfg(target_os = "linux")]
+fn uptime() -> i64 {
+    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    up.tv_sec.saturating_mul(1_000_000).saturating_add(up.tv_nsec / 1_000)
+}
+
+/// As on Linux, but for the time that the machine slept.
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> i64 {
+    static STARTED: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    i64::try_from(STARTED.elapsed().as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

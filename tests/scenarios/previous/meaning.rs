@@ -12,7 +12,7 @@ use crate::selling::{
     verified,
 };
 use crate::v1::{self, text};
-use crate::v2::{assert_problem, patch, refresh};
+use crate::v2::{patch, refresh};
 
 on_both!(a_store_of_the_release_before_keeps_its_meaning);
 
@@ -51,7 +51,6 @@ fn a_store_of_the_release_before_keeps_its_meaning(topology: Topology) {
     }
     verified(&new);
     sessions_go_on(&new, &story);
-    skus_are_still_unique(&new, &story);
     what_was_promised_is_kept(&new, &story);
     files_go_on(&new, &story);
     verified(&new);
@@ -153,17 +152,6 @@ fn sessions_go_on(new: &Server, story: &Story) {
     let seller = Client::plain(new.url()).with_token(&story.seller.token);
     let again = post_once(&seller, PRODUCTS, key, posted).expect(201);
     assert_eq!(again.header(REPLAYED), Some("true"));
-}
-
-fn skus_are_still_unique(new: &Server, story: &Story) {
-    let said = new.run(&["products", "unique-sku"]).expect_code(0);
-    assert!(said.stdout.starts_with("on"), "{}", said.stdout);
-    let seller = story.seller.at(new);
-    let twin = json!({ "name": "Twin", "price": usd(1), "sku": "r-s" });
-    assert_problem(&seller.post(PRODUCTS, &twin), 409, "conflict");
-    let shirt = product(&seller, "shirt");
-    let more = json!({ "options": { "Color": "Blue", "Size": "L" }, "price": usd(1), "sku": "l-1" });
-    assert_problem(&seller.post(&format!("{}/variants", path(&shirt)), &more), 409, "conflict");
 }
 
 fn what_was_promised_is_kept(new: &Server, story: &Story) {

@@ -46,9 +46,12 @@ impl Auth {
 
     async fn floor(&self, took: Duration) -> Duration {
         let mut pace = self.pace.lock().await;
-        if pace.looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN)
-            && let Err(error) = self.look(&mut pace).await
-        {
+        let is_due = pace.looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        if is_due {
+            // Whether it succeeds or not: others wait for it.
+            pace.looked = Some(Instant::now());
+        }
+        if is_due && let Err(error) = self.look(&mut pace).await {
             tracing::warn!(event = "password.floor.failed", error = %error, "refused log-ins may differ in time");
         }
         pace.widen(took);
@@ -65,7 +68,6 @@ impl Auth {
             pace.cost = cost;
         }
         pace.floor = MARGIN * pace.slowest;
-        pace.looked = Some(Instant::now());
         Ok(())
     }
 

@@ -127,6 +127,17 @@ impl Database {
         Ok((!in_doubt).then_some(time))
     }
 
+    /// The time, read now, by which what has expired may be ended. Beside SQLite, none if a clock leapt before this process started: while
+    /// it runs, its time goes on as before.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn expiry_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let time = self.time().await?;
+        let in_doubt = matches!(self, Database::Sqlite(sqlite) if sqlite.doubts_time() && !sqlite.clock.differs());
+        Ok((!in_doubt).then_some(time))
+    }
+
     /// Whether jobs may be taken. Beside SQLite nobody's clock counts but that of this process, which goes on without leaps.
     pub fn may_lease(&self) -> bool {
         matches!(self, Database::Sqlite(_)) || !self.clock().differs()

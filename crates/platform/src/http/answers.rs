@@ -74,8 +74,8 @@ impl Answers {
         let kib = kib(self.expected.load(Ordering::Relaxed));
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib)).await;
         let Ok(Ok(place)) = place else { return Err(overloaded()) };
-        // Better not made than made in vain.
-        match self.unread.available_permits() < kib as usize {
+        // Better not made than made in vain, unless it may be small.
+        match self.unread.available_permits() < SMALL / KIB {
             true => Err(overloaded()),
             false => Ok(Admitted { _place: place }),
         }
@@ -109,7 +109,10 @@ impl Answers {
         let body = match whole {
             Some((Ok(first), size)) => match first.into_data() {
                 Ok(bytes) if bytes.len() as u64 == size => Body::from(self.counted(bytes)?),
-                first => Body::new(Windowed::new(first.ok(), body, self.count(STREAM)?)),
+                first => {
+                    let most = usize::try_from(size).map_or(STREAM, |size| size.min(STREAM));
+                    Body::new(Windowed::new(first.ok(), body, self.count(most)?))
+                }
             },
             Some((Err(error), _)) => Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(error)])),
             None => Body::new(Windowed::new(None, body, self.count(STREAM)?)),

@@ -17,7 +17,7 @@ pub const MAX_LINES: usize = 100;
 pub const MAX_TTL: i64 = 3_600;
 const TTL: &str = "ttl_seconds";
 /// By how much a clock may be set back under a reservation.
-const SLACK: Duration = Duration::from_secs(2 * 60);
+const SLACK: Duration = Duration::from_secs(60 * 60);
 /// How long units are kept at most, however often that is extended: else a buyer could keep them for good.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 

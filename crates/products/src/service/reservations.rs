@@ -266,9 +266,9 @@ impl Products {
 
     /// Whether there may be more.
     async fn expire_some(&self) -> Result<bool, Error> {
-        let now = self.context.now();
+        let Some(now) = self.database.expiry_time().await? else { return Ok(false) };
         let expired = self.store.expired(now, BATCH).await?;
-        let more = expired.len() == usize::try_from(BATCH).unwrap_or(0);
+        let more = expired.len() >= usize::try_from(BATCH).unwrap_or(0);
         let expire = expired.into_iter().map(|id| async move {
             let cause = Cause { actor: Actor::System, reason: None, reference: Some(id), time: now };
             let op = Op::End { id, end: End::Expire, now };

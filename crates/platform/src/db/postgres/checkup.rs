@@ -19,32 +19,47 @@ const SERVER: &str = "select current_setting('server_version'), current_user::te
     coalesce((select rolsuper from pg_roles where rolname = current_user), false), \
     pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
     has_database_privilege(current_database(), 'create'), current_setting('max_connections')::bigint";
-/// Of a schema: what the account may do with it, its tables, and those of them that the account lacks a right to.
+/// Of a schema: what the account may do with it, our tables there, and those of them that the account lacks a right to. Tables of
+/// another owner than ours have are not ours.
 const SCHEMA: &str = "select has_schema_privilege(s.oid, 'usage'), has_schema_privilege(s.oid, 'create'), \
     coalesce(array_agg(relname::text) filter (where may_read), '{}'), \
     coalesce(array_agg(relname::text order by relname) filter (where not (may_read and (may_write or relname like 'schema\\_%'))), '{}') \
     from pg_namespace s left join lateral ( \
       select relname, has_table_privilege(oid, 'select') as may_read, has_table_privilege(oid, 'insert') \
         and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete') as may_write \
-      from pg_class where relnamespace = s.oid and relkind = 'r') as tables on true \
+      from pg_class where relnamespace = s.oid and relkind = 'r' and relowner = \
+        (select relowner from pg_class where relnamespace = s.oid and relname = 'schema_version')) as tables on true \
     where nspname = $1 group by s.oid";
 
 pub async fn look(url: &str, service: &'static str, steps: Steps<'_>) -> Result<Checkup, StoreError> {
-    let (client, place) = connect(url).await?;
-    examine(&client, service, steps, &place).await
+    in_time(async {
+        let (client, place) = connect(url).await?;
+        examine(&client, service, steps, &place).await
+    })
+    .await
 }
 
 pub async fn text(url: &str, service: &'static str, sql: &str) -> Result<Option<String>, StoreError> {
-    let (client, _) = connect(url).await?;
-    client.batch_execute(&format!("set search_path to {service}")).await?;
-    Ok(client.query_opt(sql, &[]).await?.map(|row| row.try_get(0)).transpose()?)
+    in_time(async {
+        let (client, _) = connect(url).await?;
+        client.batch_execute(&format!("set search_path to {service}")).await?;
+        Ok(client.query_opt(sql, &[]).await?.map(|row| row.try_get(0)).transpose()?)
+    })
+    .await
+}
+
+/// Waits for what is a few questions, also where the server hangs in their midst.
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(3 * TIME, work).await.unwrap_or_else(|_| Err(StoreError::late()))
 }
 
 /// A connection that ends with the client, and where it goes.
 pub(super) async fn connect(url: &str) -> Result<(Client, String), StoreError> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
-    config.connect_timeout(TIME).application_name("primetrade-checkup");
+    // Whoever looks waits for nobody.
+    let options = format!("{} -c statement_timeout=3s -c lock_timeout=3s", config.get_options().unwrap_or_default());
+    config.options(options).connect_timeout(TIME).application_name("primetrade-checkup");
     let place = place(&config);
     let unavailable = |why: String| StoreError::Unavailable(format!("{place}: {why}"));
     let connected = tokio::time::timeout(TIME, config.connect(NoTls)).await;
@@ -130,6 +145,11 @@ impl Rights {
         self.may_use && self.readable.iter().any(|readable| readable == table)
     }
 
+    /// All of them.
+    fn tables(&self) -> HashSet<String> {
+        self.readable.iter().chain(&self.refused).cloned().collect()
+    }
+
     /// Whether a table is there that it may not read.
     fn is_hidden(&self, table: &str) -> bool {
         let is = |name: &String| name == table;
@@ -147,14 +167,19 @@ impl Rights {
 }
 
 impl Postgres {
-    /// Whether its tables are there, and may be read and written.
+    /// Whether its tables are there, and may be read and written. Those that another release has added since the first time, and that this
+    /// one may not use, are none of its affair.
     ///
     /// # Errors
     /// `Unavailable`, with the words of a [`Checkup`]; `Statement`.
     pub(in crate::db) async fn ping(&self) -> Result<(), StoreError> {
         let schema = self.query_opt(SCHEMA, &[&self.service]).await?;
-        let refused = match schema {
-            Some(row) => Rights::of(&row).refused(self.service),
+        let refused = match schema.map(|row| Rights::of(&row)) {
+            Some(mut rights) => {
+                let needed = self.tables.get_or_init(|| rights.tables());
+                rights.refused.retain(|table| needed.contains(table));
+                rights.refused(self.service)
+            }
             None => Some(format!("there is no schema {}", self.service)),
         };
         match refused {

@@ -25,6 +25,8 @@ pub struct Liveness {
     started: Instant,
     silent: AtomicBool,
     probed: AtomicBool,
+    /// Operations that were answered, by a result or an error.
+    answers: AtomicU64,
     /// When it last fell silent, in milliseconds from `started`; zero if it never did.
     fell_silent: AtomicU64,
 }
@@ -37,6 +39,7 @@ impl Liveness {
             started: Instant::now(),
             silent: AtomicBool::new(false),
             probed: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
             fell_silent: AtomicU64::new(0),
         })
     }
@@ -71,14 +74,15 @@ impl Liveness {
         self.check()?;
         let mut operation = pin!(operation);
         let suspicious = deadline.min(Instant::now() + SUSPICIOUS);
-        if let Ok(answer) = timeout_at(suspicious, operation.as_mut()).await {
-            return Ok(answer?);
-        }
-        self.suspect();
-        match timeout_at(deadline, operation).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(StoreError::late()),
-        }
+        let answer = match timeout_at(suspicious, operation.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.suspect();
+                timeout_at(deadline, operation).await.map_err(|_| StoreError::late())?
+            }
+        };
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        Ok(answer?)
     }
 
     /// Has the server probed until it answers.
@@ -97,7 +101,7 @@ impl Liveness {
         }
     }
 
-    fn answers(&self) {
+    fn answers_again(&self) {
         self.probed.store(false, Ordering::Relaxed);
         if self.silent.swap(false, Ordering::Relaxed) {
             tracing::info!(event = "db.answers", service = self.service, "the database answers again");
@@ -109,13 +113,24 @@ impl Liveness {
 async fn probe(liveness: Weak<Liveness>) {
     while let Some(liveness) = liveness.upgrade() {
         let next = Instant::now() + PACE;
-        let answered = timeout(PROBE, ask(&liveness.config)).await;
-        if matches!(answered, Ok(Ok(()))) {
-            return liveness.answers();
+        let before = liveness.answers.load(Ordering::Relaxed);
+        let probed = timeout(PROBE, ask(&liveness.config)).await;
+        // A busy server may be slow to take one more connection, and answer on those that there are.
+        let others_are_answered = || liveness.answers.load(Ordering::Relaxed) > before;
+        if probed.is_ok_and(|probed| is_answer(&probed)) || others_are_answered() {
+            return liveness.answers_again();
         }
         liveness.fall_silent();
         drop(liveness);
         tokio::time::sleep_until(next).await;
+    }
+}
+
+/// Whether the server said something, if only that it takes no more connections. One that shuts down or starts (class 57P) is of no use.
+fn is_answer(probed: &Result<(), tokio_postgres::Error>) -> bool {
+    match probed {
+        Ok(()) => true,
+        Err(error) => error.code().is_some_and(|code| !code.code().starts_with("57P")),
     }
 }
 

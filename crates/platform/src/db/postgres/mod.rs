@@ -7,9 +7,8 @@ mod store;
 mod transaction;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
@@ -57,6 +56,8 @@ pub struct Postgres {
     limits: Limits,
     liveness: Arc<Liveness>,
     pub(super) clock: Arc<StoreClock>,
+    /// Those of its schema when it was first asked whether it may use them.
+    tables: OnceLock<HashSet<String>>,
     measured: Arc<metrics::Pool>,
     operations: Operations,
     /// Told after each commit that may have appended events; the sequencer and the change feed listen.
@@ -126,6 +127,7 @@ impl Postgres {
             limits,
             liveness,
             clock: Arc::new(StoreClock::start(service, Arc::new(SystemClock))),
+            tables: OnceLock::new(),
             measured: databases.pool(service),
             operations: Operations {
                 read: operation("read"),
@@ -163,6 +165,10 @@ impl Postgres {
         };
         let result = self.liveness.answered(self.read_deadline(), query).await;
         scope::record(started, &self.operations.read);
+        if let Err(StoreError::Unavailable(_)) = result {
+            // It may lead to nowhere.
+            *lock(&shared.current) = None;
+        }
         result
     }
 

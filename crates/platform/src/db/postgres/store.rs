@@ -3,23 +3,26 @@
 use kernel::Uuid;
 use tokio_postgres::Client;
 
-use super::checkup::connect;
+use super::checkup::{connect, in_time};
 use crate::db::StoreError;
 use crate::db::store::{ADD_SERVICE, Belonging, ID, Mark, SERVICES, SET_ID};
 
 /// See [`crate::db::store::enrol`].
 pub async fn enrol(url: &str, service: &str, id: Uuid, services: &[&str]) -> Result<Uuid, StoreError> {
-    let (mut client, _) = connect(url).await?;
-    let transaction = client.transaction().await?;
-    transaction.batch_execute(&format!("set local search_path to {service}")).await?;
-    // Who comes second waits here for the first, and finds the first one's id below.
-    transaction.execute(SET_ID, &[&id]).await?;
-    for service in services {
-        transaction.execute(ADD_SERVICE, &[service]).await?;
-    }
-    let id = transaction.query_one(ID, &[]).await?.get(0);
-    transaction.commit().await?;
-    Ok(id)
+    in_time(async {
+        let (mut client, _) = connect(url).await?;
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(&format!("set local search_path to {service}")).await?;
+        // Who comes second waits here for the first, and finds the first one's id below.
+        transaction.execute(SET_ID, &[&id]).await?;
+        for service in services {
+            transaction.execute(ADD_SERVICE, &[service]).await?;
+        }
+        let id = transaction.query_one(ID, &[]).await?.get(0);
+        transaction.commit().await?;
+        Ok(id)
+    })
+    .await
 }
 
 /// What the table, which is there and may be read, says.

@@ -12,6 +12,7 @@ use super::{Params, Pooled, Postgres};
 use crate::db::StoreError;
 use crate::db::error::describe;
 use crate::scope;
+use crate::telemetry::metrics::Operation;
 
 /// A statement among others that travel together.
 pub struct Statement<'a> {
@@ -30,6 +31,20 @@ impl<'a> Statement<'a> {
     pub fn affecting(self, rows: usize, rule: &'static str) -> Self {
         Self { affecting: Some((rows as u64, rule)), ..self }
     }
+}
+
+/// Runs what belongs into a transaction; ahead of the first of it travels its BEGIN.
+async fn run_in<T>(
+    connection: &Pooled,
+    begun: bool,
+    run: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, tokio_postgres::Error> {
+    if begun {
+        return run.await;
+    }
+    // Polled in this order, so sent in this order.
+    let (begun, result) = join(connection.batch_execute("begin"), run).await;
+    begun.and(result)
 }
 
 type Prepared<'a> = Vec<(tokio_postgres::Statement, Params<'a>)>;
@@ -62,6 +77,8 @@ fn check_all(
 pub struct Transaction<'a> {
     connection: Option<Pooled>,
     begun: bool,
+    /// Whether it may owe an answer, for which others would have to wait.
+    owes: bool,
     postgres: &'a Postgres,
     /// For all of its statements together.
     deadline: Deadline,
@@ -69,7 +86,7 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(connection: Pooled, postgres: &'a Postgres, deadline: Deadline) -> Self {
-        Self { connection: Some(connection), begun: false, postgres, deadline }
+        Self { connection: Some(connection), begun: false, owes: false, postgres, deadline }
     }
 
     /// Runs one statement and returns its rows.
@@ -77,10 +94,14 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As the statement; the transaction is then only good for [`Transaction::rollback`].
     pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let begun = self.ask();
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let statement = self.answered(connection.prepare_cached(sql)).await?;
-        let begun = std::mem::replace(&mut self.begun, true);
-        self.run(connection, begun, connection.query(&statement, params)).await
+        let query = async {
+            let statement = connection.prepare_cached(sql).await?;
+            run_in(connection, begun, connection.query(&statement, params)).await
+        };
+        let rows = self.answered(&self.postgres.operations.write, query).await;
+        self.hear(rows)
     }
 
     /// Runs one statement and returns how many rows it affected.
@@ -88,10 +109,14 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Transaction::query`].
     pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
+        let begun = self.ask();
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let statement = self.answered(connection.prepare_cached(sql)).await?;
-        let begun = std::mem::replace(&mut self.begun, true);
-        self.run(connection, begun, connection.execute(&statement, params)).await
+        let execute = async {
+            let statement = connection.prepare_cached(sql).await?;
+            run_in(connection, begun, connection.execute(&statement, params)).await
+        };
+        let affected = self.answered(&self.postgres.operations.write, execute).await;
+        self.hear(affected)
     }
 
     /// Runs the statements in one round trip.
@@ -100,38 +125,37 @@ impl<'a> Transaction<'a> {
     /// The first that failed, or `Conflict` for one that did not affect the rows that it must. The transaction is then only
     /// good for [`Transaction::rollback`].
     pub async fn execute_all(&mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
+        let begun = self.ask();
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let prepared = self.answered(prepare_all(connection, statements)).await?;
-        let execute_all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
-        let begun = std::mem::replace(&mut self.begun, true);
-        check_all(statements, self.run(connection, begun, execute_all.map(Ok)).await?)
+        let execute_all = async {
+            let prepared = prepare_all(connection, statements).await?;
+            let all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
+            run_in(connection, begun, all.map(Ok)).await
+        };
+        let executed = self.answered(&self.postgres.operations.write, execute_all).await;
+        check_all(statements, self.hear(executed)?)
+    }
+
+    /// Notes that an answer is owed, and returns whether the transaction has begun already.
+    fn ask(&mut self) -> bool {
+        self.owes = true;
+        std::mem::replace(&mut self.begun, true)
+    }
+
+    /// Notes that the answer is here, unless it was not waited for.
+    fn hear<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.owes = matches!(result, Err(StoreError::Unavailable(_)));
+        result
     }
 
     async fn answered<T>(
         &self,
+        series: &Operation,
         operation: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, StoreError> {
-        self.postgres.liveness.answered(self.deadline, operation).await
-    }
-
-    /// Runs what belongs into the transaction; ahead of the first of it travels its BEGIN.
-    async fn run<T>(
-        &self,
-        connection: &Pooled,
-        begun: bool,
-        run: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, StoreError> {
         let started = Instant::now();
-        let run = async {
-            if begun {
-                return run.await;
-            }
-            // Polled in this order, so sent in this order.
-            let (begun, result) = join(connection.batch_execute("begin"), run).await;
-            begun.and(result)
-        };
-        let result = self.answered(run).await;
-        scope::record(started, &self.postgres.operations.write);
+        let result = self.postgres.liveness.answered(self.deadline, operation).await;
+        scope::record(started, series);
         result
     }
 
@@ -146,25 +170,25 @@ impl<'a> Transaction<'a> {
             let executed = self.execute_all(statements).await;
             return self.end(executed).await;
         }
-        let started = Instant::now();
+        self.ask();
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let prepared = self.answered(prepare_all(connection, statements)).await?;
-        self.begun = true;
-        // As above. After a failed statement the server turns COMMIT into ROLLBACK.
-        let all = join3(
-            connection.batch_execute("begin"),
-            join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params))),
-            connection.batch_execute("commit"),
-        );
-        let all = self.answered(all.map(|all| Ok::<_, tokio_postgres::Error>(all))).await;
-        scope::record(started, &self.postgres.operations.commit);
-        let (begun, executed, committed) = all?;
+        let commit_all = async {
+            let prepared = prepare_all(connection, statements).await?;
+            // As above. After a failed statement the server turns COMMIT into ROLLBACK.
+            let all = join3(
+                connection.batch_execute("begin"),
+                join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params))),
+                connection.batch_execute("commit"),
+            );
+            Ok(all.await)
+        };
+        let (begun, executed, committed) = self.answered(&self.postgres.operations.commit, commit_all).await?;
         begun?;
         if let Err(error) = committed {
             return Err(StoreError::Unavailable(describe(&error)));
         }
         // Whatever the statements did, the transaction is over.
-        self.begun = false;
+        (self.begun, self.owes) = (false, false);
         check_all(statements, executed)?;
         self.postgres.committed.send_replace(());
         Ok(())
@@ -198,11 +222,8 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Transaction::commit`].
     pub(in crate::db) async fn commit_unheard(mut self) -> Result<(), StoreError> {
-        let started = Instant::now();
         let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let committed = self.answered(connection.batch_execute("commit")).await;
-        scope::record(started, &self.postgres.operations.commit);
-        committed?;
+        self.answered(&self.postgres.operations.commit, connection.batch_execute("commit")).await?;
         self.begun = false;
         Ok(())
     }
@@ -210,7 +231,7 @@ impl<'a> Transaction<'a> {
     /// Undoes everything and gives the connection back.
     pub async fn rollback(mut self) {
         if let Some(connection) = self.connection.as_ref().filter(|_| self.begun)
-            && self.answered(connection.batch_execute("rollback")).await.is_ok()
+            && self.answered(&self.postgres.operations.write, connection.batch_execute("rollback")).await.is_ok()
         {
             self.begun = false;
         }
@@ -221,7 +242,7 @@ impl<'a> Transaction<'a> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && self.begun
+            && (self.begun || self.owes)
         {
             connection.close();
         }

@@ -22,10 +22,7 @@ const STEPS_TO_SYNC: u32 = 8;
 const TRY_TIME: Duration = Duration::from_millis(50);
 
 /// A file as it was at the moment of the snapshot.
-pub struct Snapshot {
-    file: PathBuf,
-    connection: Connection,
-}
+pub struct Snapshot(Connection);
 
 /// What is in a service's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +40,11 @@ pub struct Contents {
 pub struct Progress {
     pub copied: u64,
     pub all: u64,
-    /// The length of the file's log, which cannot start over while the snapshot is held.
-    pub log: u64,
+}
+
+/// The write-ahead log of a file, which cannot start over while a snapshot of the file is held.
+pub fn log_of(file: &Path) -> PathBuf {
+    checkup::beside(file, "-wal")
 }
 
 /// Snapshots of all files at one moment: nobody writes to any of them while they are taken. Blocks.
@@ -71,7 +71,7 @@ pub fn snapshot(files: &[PathBuf]) -> Result<Vec<Snapshot>, StoreError> {
     }
     // The locks go with the connections.
     drop(writers);
-    Ok(files.iter().cloned().zip(readers).map(|(file, connection)| Snapshot { file, connection }).collect())
+    Ok(readers.into_iter().map(Snapshot).collect())
 }
 
 fn lock_all(writers: &[Connection]) -> Result<(), StoreError> {
@@ -97,7 +97,7 @@ impl Snapshot {
     /// # Errors
     /// `Unavailable`, `Statement`: when it is no file of ours.
     pub fn contents(&self) -> Result<Contents, StoreError> {
-        contents(&self.connection)
+        contents(&self.0)
     }
 
     /// Copies it into a new file, and has it on disk at the end. `told` hears of each step, and ends the copy by an error. Blocks.
@@ -116,12 +116,10 @@ impl Snapshot {
         // Nobody needs a copy that is not finished.
         to.execute_batch("pragma journal_mode = off; pragma synchronous = off").map_err(StoreError::from)?;
         let sync = || on_disk.sync_data().map_err(|error| unavailable(target, error));
-        let log = checkup::beside(&self.file, "-wal");
         {
-            let page: u32 =
-                self.connection.query_row("pragma page_size", [], |row| row.get(0)).map_err(StoreError::from)?;
+            let page: u32 = self.0.query_row("pragma page_size", [], |row| row.get(0)).map_err(StoreError::from)?;
             // The source is inside its snapshot, so what others write does not begin the copy anew.
-            let copy = Backup::new(&self.connection, &mut to).map_err(StoreError::from)?;
+            let copy = Backup::new(&self.0, &mut to).map_err(StoreError::from)?;
             for step in 1.. {
                 let started = Instant::now();
                 let result = copy.step(STEP_PAGES).map_err(StoreError::from)?;
@@ -131,8 +129,7 @@ impl Snapshot {
                 let progress = copy.progress();
                 let bytes = |pages: i32| u64::try_from(pages).unwrap_or(0) * u64::from(page);
                 let all = bytes(progress.pagecount);
-                let log = log.metadata().map_or(0, |metadata| metadata.len());
-                told(Progress { copied: all.saturating_sub(bytes(progress.remaining)), all, log })?;
+                told(Progress { copied: all.saturating_sub(bytes(progress.remaining)), all })?;
                 if result == StepResult::Done {
                     break;
                 }
@@ -200,7 +197,7 @@ mod tests {
             let result = snapshot.copy_to(&copy, |progress| {
                 steps += 1;
                 assert!(steps < 100, "it begins anew with each write");
-                assert!(progress.copied <= progress.all && progress.log > 0);
+                assert!(progress.copied <= progress.all);
                 for writer in &writers {
                     writer.execute("insert into rows values (zeroblob(9000))", []).unwrap();
                 }

@@ -18,9 +18,13 @@ impl LeapNote {
         Self { path: folder.join(format!("{service}.clock-leapt")), written: AtomicBool::new(false) }
     }
 
-    /// What it says, if it is there.
+    /// What it says, if it is there. One that cannot be read is there too.
     pub fn read(&self) -> Option<String> {
-        std::fs::read_to_string(&self.path).ok().map(|text| text.trim_end().to_owned())
+        match std::fs::read_to_string(&self.path) {
+            Ok(text) => Some(text.trim_end().to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Confirms the new time; tells whether there was any doubt.
@@ -45,7 +49,7 @@ impl LeapNote {
             // Where it cannot be written, the doubt ends with this process.
             self.written.store(written.is_ok(), Ordering::Relaxed);
         } else if clock.differs() {
-            if self.written.load(Ordering::Relaxed) && !self.path.exists() {
+            if self.written.load(Ordering::Relaxed) && self.read().is_none() {
                 clock.confirm();
                 tracing::info!(event = "clock.confirmed", "somebody confirmed this machine's clock");
             }

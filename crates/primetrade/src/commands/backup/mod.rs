@@ -147,7 +147,9 @@ impl Watch {
     fn look(&mut self, progress: Progress) -> Result<(), Failure> {
         self.bar.set_length(progress.all);
         self.bar.set_position(progress.copied);
-        self.longest_log = self.longest_log.max(progress.log);
+        // The snapshots of all files are held, so none of their logs can start over.
+        let logs = self.sources.iter().filter_map(|file| backup::log_of(file).metadata().ok()).map(|log| log.len());
+        self.longest_log = logs.fold(self.longest_log, u64::max);
         if self.longest_log > self.max_log {
             return Err(format!(
                 "given up: others write so much that the log of the database grew to {}. Try again when they write less; nothing \

@@ -50,12 +50,9 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     let head =
         [b"{\"account\":", &v2::bytes(&account)[..], b",\"sessions\":", &v2::bytes(&sessions), b",\"products\":["];
     let head = stream::iter([Ok(Bytes::from(head.concat()))]);
-    let mut products = Box::pin(pieces(Arc::clone(&endpoints), id, List::Products));
-    // While it can still be refused.
-    let first = products.next().await.transpose()?;
-    let products = stream::iter(first.map(Ok)).chain(products);
+    let products = begun(pieces(Arc::clone(&endpoints), id, List::Products)).await?;
     let between = stream::iter([Ok(Bytes::from_static(b"],\"reservations\":["))]);
-    let reservations = pieces(endpoints, id, List::Reservations);
+    let reservations = begun(pieces(endpoints, id, List::Reservations)).await?;
     let tail = stream::iter([Ok(Bytes::from_static(b"]}"))]);
     let parts = [head.boxed(), products.boxed(), between.boxed(), reservations.boxed(), tail.boxed()];
     let whole = stream::iter(parts).flatten().inspect_err(|error: &Error| {
@@ -66,6 +63,15 @@ pub async fn handle(State(endpoints): State<Arc<Endpoints>>, caller: V2User) -> 
     let attachment = HeaderValue::from_static("attachment; filename=\"primetrade-export.json\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
     Ok(response)
+}
+
+/// A stream whose first piece is there, while the answer can still be refused.
+async fn begun(
+    pieces: impl Stream<Item = Result<Bytes, Error>> + Send,
+) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send, Error> {
+    let mut pieces = Box::pin(pieces);
+    let first = pieces.next().await.transpose()?;
+    Ok(stream::iter(first.map(Ok)).chain(pieces))
 }
 
 /// Lists that may be long.
