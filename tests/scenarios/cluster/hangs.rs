@@ -121,7 +121,8 @@ fn what_is_on_its_way_to_a_service_that_hangs_ends() {
     let plain = json!({ "name": "On its way", "price": { "amount": 100, "currency": "USD" } });
     let ask = |number: usize| {
         let began = Instant::now();
-        let answer = if number % 2 == 0 { admin.get("/api/v2/me/products") } else { admin.post(PRODUCTS, &plain) };
+        let answer =
+            if number.is_multiple_of(2) { admin.get("/api/v2/me/products") } else { admin.post(PRODUCTS, &plain) };
         (began.elapsed(), answer)
     };
     pair("products").iter().for_each(|name| server.member(name).signal("STOP"));

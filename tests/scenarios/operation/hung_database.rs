@@ -94,7 +94,7 @@ fn a_database_that_hangs_is_waited_for_once(topology: Topology) {
 }
 
 fn ask(api: &Client, product: &str, number: usize) -> Asked {
-    let makes = (number % 4 == 0).then(|| format!("Made while it hangs {number}"));
+    let makes = number.is_multiple_of(4).then(|| format!("Made while it hangs {number}"));
     let began = Instant::now();
     let answer = match &makes {
         Some(name) => api.post_with(PRODUCTS, ("idempotency-key", &name.replace(' ', "-")), &plain(name)),
