@@ -4,7 +4,7 @@
 //! if the account is active after all. An entry that a crash left behind is found by [`Repair`].
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth::{AccountFilter, Accounts};
 use kernel::{Error, Timestamp, Uuid};
@@ -12,6 +12,8 @@ use products::Catalogue;
 
 /// No change of an account takes so long: an entry that is older waits for none.
 const UNDER_WAY: Duration = Duration::from_secs(2 * 60);
+/// How often all are compared anew.
+const COMPARE_AGAIN: Duration = Duration::from_secs(60 * 60);
 const ALWAYS: Timestamp = Timestamp(0);
 /// Accounts that are read at a time.
 const PAGE: usize = 100;
@@ -38,15 +40,15 @@ pub async fn during<T>(
 
 /// Compares entries with accounts, for as long as the process lives.
 pub struct Repair {
-    /// Whether everyone who is not active has been looked at: releases that know no entries made none.
-    complete: bool,
+    /// When everyone who is not active was looked at, and every entry: releases that know no entries make and end none.
+    compared: Option<Instant>,
     /// Entries before this time are those that should be.
     until: Timestamp,
 }
 
 impl Default for Repair {
     fn default() -> Self {
-        Self { complete: false, until: ALWAYS }
+        Self { compared: None, until: ALWAYS }
     }
 }
 
@@ -59,9 +61,9 @@ impl Repair {
         products: &dyn Catalogue,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if !self.complete {
+        if self.compared.is_none_or(|compared| compared.elapsed() >= COMPARE_AGAIN) {
             complete(accounts, products).await?;
-            self.complete = true;
+            (self.compared, self.until) = (Some(Instant::now()), ALWAYS);
         }
         let settled = now.before(UNDER_WAY);
         let mut after = Uuid::nil();
