@@ -71,14 +71,6 @@ pub const MIGRATIONS: Migrations = Migrations {
             postgres: AddedSql { every_store: include_str!("../migrations/postgres/log_in_limits.sql"), new_store: "" },
         },
         Addition {
-            name: "pending_emails",
-            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/pending_emails.sql"), new_store: "" },
-            postgres: AddedSql {
-                every_store: include_str!("../migrations/postgres/pending_emails.sql"),
-                new_store: "",
-            },
-        },
-        Addition {
             name: "bcrypt_accounts",
             sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/bcrypt_accounts.sql"), new_store: "" },
             postgres: AddedSql {
@@ -87,6 +79,15 @@ pub const MIGRATIONS: Migrations = Migrations {
             },
         },
         STORE,
+        // Last: while it runs, PostgreSQL lets nobody read accounts.
+        Addition {
+            name: "pending_emails",
+            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/pending_emails.sql"), new_store: "" },
+            postgres: AddedSql {
+                every_store: include_str!("../migrations/postgres/pending_emails.sql"),
+                new_store: "",
+            },
+        },
     ],
 };
 

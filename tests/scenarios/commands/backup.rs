@@ -250,3 +250,17 @@ fn on_postgresql_it_says_what_to_run() {
     let told = server.run(&["restore", &shown(&backup)]).expect_code(1).stderr;
     assert!(told.contains("--into"), "{told}");
 }
+
+/// Whoever keeps the last few backups must not replace good ones by copies of what is damaged.
+#[test]
+fn a_damaged_store_is_told_of() {
+    let (deployment, _, folder) = backed_up();
+    let file = deployment.data_folder().join("products.db");
+    let mut bytes = std::fs::read(&file).expect("the file");
+    // The file opens, and a page in its middle is none.
+    let middle = bytes.len() / 2 / 4_096 * 4_096;
+    bytes[middle..middle + 4_096].fill(0xff);
+    std::fs::write(&file, bytes).expect("our own file");
+    let outcome = deployment.run(&["backup", &shown(&folder.with_file_name("damaged"))]).expect_code(1);
+    assert!(outcome.stderr.contains("the store itself is damaged"), "{}", outcome.stderr);
+}

@@ -6,3 +6,4 @@ create table sellers_off_sale (
     erased boolean not null,
     since bigint not null
 );
+create index sellers_off_sale_since on sellers_off_sale (since);

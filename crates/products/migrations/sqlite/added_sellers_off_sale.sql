@@ -6,3 +6,4 @@ create table sellers_off_sale (
     erased integer not null,
     since integer not null
 ) strict, without rowid;
+create index sellers_off_sale_since on sellers_off_sale (since);

@@ -39,11 +39,23 @@ pub async fn take(config: &Config, name: &Path, with_keys: bool) -> Result<Outco
     super::require_shop(config)?;
     stores::check(config, Roles::ALL).await?;
     let keys = with_keys.then(|| config.key_file());
-    let name = name.to_owned();
-    let taken = tokio::task::spawn_blocking(move || copy(&sources, keys.as_deref(), &name, MAX_LOG));
-    let told = taken.await??;
-    say!("{told}");
-    Ok(Outcome::Done)
+    let owned = name.to_owned();
+    let taken = tokio::task::spawn_blocking(move || {
+        let told = copy(&sources, keys.as_deref(), &owned, MAX_LOG)?;
+        // Whoever keeps the last few must not replace good ones by copies of what is damaged.
+        Ok::<_, Failure>((told, verify::look(&owned)?.1))
+    });
+    let (told, faults) = taken.await??;
+    if faults.is_empty() {
+        say!("{told}");
+        return Ok(Outcome::Done);
+    }
+    faults.iter().for_each(|fault| complain!("{fault}"));
+    complain!(
+        "the store itself is damaged: run `primetrade doctor`, and keep the backups that you have; this copy is in {}",
+        name.display()
+    );
+    Ok(Outcome::Finding)
 }
 
 /// The file of a service.
