@@ -21,7 +21,7 @@ from statistics import median, quantiles
 from harness.servers import Server, clean_environment
 
 WRITERS = 16
-PERSON = {"username": "root", "email": "root@example.com", "password": "Secret-12x"}
+PERSON = {"username": "root", "email": "root@example.com", "password": "seven grey lamps at noon"}
 HEADERS = {"Content-Type": "application/json"}
 
 
