@@ -74,8 +74,8 @@ impl Answers {
         let kib = kib(self.expected.load(Ordering::Relaxed));
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib)).await;
         let Ok(Ok(place)) = place else { return Err(overloaded()) };
-        // Better not made than made in vain, unless it may be small.
-        match self.unread.available_permits() < SMALL / KIB {
+        // Better not made than made in vain.
+        match self.unread.available_permits() < kib as usize {
             true => Err(overloaded()),
             false => Ok(Admitted { _place: place }),
         }
