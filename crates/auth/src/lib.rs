@@ -23,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
 use platform::db::migrate::{
-    AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
+    Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
 };
 use platform::db::store::STORE;
 
@@ -60,34 +60,28 @@ pub const MIGRATIONS: Migrations = Migrations {
         },
     ],
     additions: &[
-        Addition {
-            name: "username_keys",
-            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/username_keys.sql"), new_store: "" },
-            postgres: AddedSql { every_store: include_str!("../migrations/postgres/username_keys.sql"), new_store: "" },
-        },
-        Addition {
-            name: "log_in_limits",
-            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/log_in_limits.sql"), new_store: "" },
-            postgres: AddedSql { every_store: include_str!("../migrations/postgres/log_in_limits.sql"), new_store: "" },
-        },
-        Addition {
-            name: "bcrypt_accounts",
-            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/bcrypt_accounts.sql"), new_store: "" },
-            postgres: AddedSql {
-                every_store: include_str!("../migrations/postgres/bcrypt_accounts.sql"),
-                new_store: "",
-            },
-        },
+        Addition::new(
+            "username_keys",
+            include_str!("../migrations/sqlite/username_keys.sql"),
+            include_str!("../migrations/postgres/username_keys.sql"),
+        ),
+        Addition::new(
+            "log_in_limits",
+            include_str!("../migrations/sqlite/log_in_limits.sql"),
+            include_str!("../migrations/postgres/log_in_limits.sql"),
+        ),
+        Addition::new(
+            "bcrypt_accounts",
+            include_str!("../migrations/sqlite/bcrypt_accounts.sql"),
+            include_str!("../migrations/postgres/bcrypt_accounts.sql"),
+        ),
         STORE,
         // Last: while it runs, PostgreSQL lets nobody read accounts.
-        Addition {
-            name: "pending_emails",
-            sqlite: AddedSql { every_store: include_str!("../migrations/sqlite/pending_emails.sql"), new_store: "" },
-            postgres: AddedSql {
-                every_store: include_str!("../migrations/postgres/pending_emails.sql"),
-                new_store: "",
-            },
-        },
+        Addition::new(
+            "pending_emails",
+            include_str!("../migrations/sqlite/pending_emails.sql"),
+            include_str!("../migrations/postgres/pending_emails.sql"),
+        ),
     ],
 };
 

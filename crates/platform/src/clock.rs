@@ -1,8 +1,7 @@
 //! The clock of a database. What expires in a database expires by that clock, whatever the clocks of the processes around it say.
 //!
-//! PostgreSQL has a clock, which is read once a second; in between, time goes on with the monotonic clock. SQLite has none: there the
-//! system's clock is followed for as long as it goes on like the monotonic clock. If it leaps by more than a minute, time goes on as
-//! before, and nothing is deleted for its age until somebody confirms the new time.
+//! PostgreSQL has a clock, which is read once a second; in between, time goes on as the machine's uptime does. SQLite has none:
+//! there the system's clock is followed for as long as it agrees with the uptime. If it leaps by more than a minute, time goes on as before, and nothing is deleted for its age until somebody confirms the new time.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -218,7 +217,7 @@ mod tests {
 
     impl Clock for Hand {
         fn now(&self) -> Timestamp {
-            START.after(Duration::ZERO).plus(self.0.load(Ordering::Relaxed))
+            START.plus(self.0.load(Ordering::Relaxed))
         }
     }
 

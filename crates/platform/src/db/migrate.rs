@@ -41,7 +41,18 @@ pub(super) const CREATE_ADDITIONS: &str = "create table if not exists schema_add
 pub(super) const ADDITIONS: &str = "select name from schema_additions";
 pub(super) const RECORD_ADDITION: &str = "insert into schema_additions values ($1)";
 
+impl Addition {
+    /// One that does the same on every store: its SQL for SQLite, and for PostgreSQL.
+    pub const fn new(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { name, sqlite: AddedSql::always(sqlite), postgres: AddedSql::always(postgres) }
+    }
+}
+
 impl AddedSql {
+    const fn always(every_store: &'static str) -> Self {
+        Self { every_store, new_store: "" }
+    }
+
     /// The statements for a store, which is being made or was there.
     pub(super) fn statements(&self, is_new: bool) -> impl Iterator<Item = &'static str> {
         [self.every_store, self.new_store].into_iter().take(if is_new { 2 } else { 1 })

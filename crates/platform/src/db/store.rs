@@ -5,15 +5,12 @@ use std::collections::BTreeSet;
 
 use kernel::Uuid;
 
-use super::migrate::{AddedSql, Addition};
+use super::migrate::Addition;
 use super::{DatabaseUrl, StoreError, postgres, sqlite};
 
 /// The tables, which every service's database has.
-pub const STORE: Addition = Addition {
-    name: "store",
-    sqlite: AddedSql { every_store: include_str!("store.sqlite.sql"), new_store: "" },
-    postgres: AddedSql { every_store: include_str!("store.postgres.sql"), new_store: "" },
-};
+pub const STORE: Addition =
+    Addition::new("store", include_str!("store.sqlite.sql"), include_str!("store.postgres.sql"));
 
 pub(super) const ID: &str = "select id from store";
 pub(super) const SERVICES: &str = "select service from store_services";

@@ -1,16 +1,25 @@
-//! Failures that may come many times a second: logged at once, then once a minute with their count.
+//! Failures that may come many times a second: logged at once, then once in a while with their count.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How often one that goes on is logged.
+/// How often one that goes on is logged, unless something else is said.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// One kind of failure, at one place.
-#[derive(Default)]
-pub struct Recurring(Mutex<State>);
+#[derive(Debug)]
+pub struct Recurring {
+    every: Duration,
+    state: Mutex<State>,
+}
 
-#[derive(Default)]
+impl Default for Recurring {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug, Default)]
 struct State {
     logged: Option<Instant>,
     /// Since then.
@@ -19,7 +28,12 @@ struct State {
 
 impl Recurring {
     pub const fn new() -> Self {
-        Self(Mutex::new(State { logged: None, failures: 0 }))
+        Self::every(EVERY)
+    }
+
+    /// As [`Recurring::new`], logged once in so long.
+    pub const fn every(every: Duration) -> Self {
+        Self { every, state: Mutex::new(State { logged: None, failures: 0 }) }
     }
 
     /// Counts a failure. Returns how many there were since the last that was logged, if this one is to be.
@@ -35,7 +49,7 @@ impl Recurring {
     fn failed_at(&self, now: Instant) -> Option<u64> {
         let mut state = self.state();
         state.failures += 1;
-        if state.logged.is_some_and(|logged| now.duration_since(logged) < EVERY) {
+        if state.logged.is_some_and(|logged| now.duration_since(logged) < self.every) {
             return None;
         }
         state.logged = Some(now);
@@ -44,7 +58,7 @@ impl Recurring {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Two plain values: a poisoned lock guards nothing half-made.
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

@@ -71,36 +71,21 @@ pub const MIGRATIONS: Migrations = Migrations {
         },
     ],
     additions: &[
-        Addition {
-            name: "details",
-            sqlite: AddedSql { every_store: include_str!("../../migrations/sqlite/added_details.sql"), new_store: "" },
-            postgres: AddedSql {
-                every_store: include_str!("../../migrations/postgres/added_details.sql"),
-                new_store: "",
-            },
-        },
-        Addition {
-            name: "listed_again",
-            sqlite: AddedSql {
-                every_store: include_str!("../../migrations/sqlite/added_listed_again.sql"),
-                new_store: "",
-            },
-            postgres: AddedSql {
-                every_store: include_str!("../../migrations/postgres/added_listed_again.sql"),
-                new_store: "",
-            },
-        },
-        Addition {
-            name: "sellers_off_sale",
-            sqlite: AddedSql {
-                every_store: include_str!("../../migrations/sqlite/added_sellers_off_sale.sql"),
-                new_store: "",
-            },
-            postgres: AddedSql {
-                every_store: include_str!("../../migrations/postgres/added_sellers_off_sale.sql"),
-                new_store: "",
-            },
-        },
+        Addition::new(
+            "details",
+            include_str!("../../migrations/sqlite/added_details.sql"),
+            include_str!("../../migrations/postgres/added_details.sql"),
+        ),
+        Addition::new(
+            "listed_again",
+            include_str!("../../migrations/sqlite/added_listed_again.sql"),
+            include_str!("../../migrations/postgres/added_listed_again.sql"),
+        ),
+        Addition::new(
+            "sellers_off_sale",
+            include_str!("../../migrations/sqlite/added_sellers_off_sale.sql"),
+            include_str!("../../migrations/postgres/added_sellers_off_sale.sql"),
+        ),
         Addition {
             name: "repeated_skus",
             sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },

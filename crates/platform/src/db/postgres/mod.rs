@@ -3,23 +3,25 @@
 pub(super) mod checkup;
 mod liveness;
 mod pooled;
+mod shared;
 mod store;
 mod transaction;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use kernel::{SystemClock, Timestamp};
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::watch;
 use tokio::time::Instant as Deadline;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{NoTls, Row};
 
 use self::liveness::Liveness;
 pub use self::pooled::Pooled;
+use self::shared::{Shared, connection_lost};
 pub(super) use self::store::enrol;
 pub use self::transaction::{Statement, Transaction};
 use super::error::describe;
@@ -40,9 +42,6 @@ const OPTIONS: &str = "-c idle_in_transaction_session_timeout=3s -c plan_cache_m
     -c enable_seqscan=off -c jit=off";
 /// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
 const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
-
-/// Statements that a shared connection keeps prepared at most. Each takes memory in the server.
-const MAX_STATEMENTS: usize = 256;
 
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -70,18 +69,6 @@ struct Operations {
     scan: Operation,
     write: Operation,
     commit: Operation,
-}
-
-/// A connection that many readers use at once: their queries go out back to back and are answered in order.
-struct Shared {
-    current: Mutex<Option<Arc<Connection>>>,
-    connecting: AsyncMutex<()>,
-}
-
-struct Connection {
-    client: Client,
-    made: Instant,
-    statements: Mutex<HashMap<Box<str>, tokio_postgres::Statement>>,
 }
 
 impl Postgres {
@@ -113,9 +100,7 @@ impl Postgres {
             }))
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let shared = (0..limits.shared_connections.max(1))
-            .map(|_| Shared { current: Mutex::default(), connecting: AsyncMutex::default() })
-            .collect();
+        let shared = (0..limits.shared_connections.max(1)).map(|_| Shared::default()).collect();
         let databases = &metrics().databases;
         let operation = |name| databases.operation("postgresql", service, name);
         let postgres = Self {
@@ -166,8 +151,7 @@ impl Postgres {
         let result = self.liveness.answered(self.read_deadline(), query).await;
         scope::record(started, &self.operations.read);
         if let Err(StoreError::Unavailable(_)) = result {
-            // It may lead to nowhere.
-            *lock(&shared.current) = None;
+            shared.forget();
         }
         result
     }
@@ -371,72 +355,6 @@ impl Postgres {
     }
 }
 
-impl Shared {
-    async fn query(
-        &self,
-        postgres: &Postgres,
-        sql: &str,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let connection = match self.live(&postgres.liveness) {
-            Some(connection) => connection,
-            None => self.reconnect(postgres).await?,
-        };
-        let result = connection.query(sql, params).await;
-        if result.as_ref().is_err_and(connection_lost) {
-            // The driver may not know yet that this was the connection's last word.
-            let mut current = lock(&self.current);
-            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &connection)) {
-                *current = None;
-            }
-        }
-        result
-    }
-
-    fn live(&self, liveness: &Liveness) -> Option<Arc<Connection>> {
-        let current = lock(&self.current).clone();
-        current.filter(|connection| !connection.client.is_closed() && !liveness.outlived(connection.made.elapsed()))
-    }
-
-    /// One caller connects; the others wait for it.
-    async fn reconnect(&self, postgres: &Postgres) -> Result<Arc<Connection>, tokio_postgres::Error> {
-        let _turn = self.connecting.lock().await;
-        if let Some(connection) = self.live(&postgres.liveness) {
-            return Ok(connection);
-        }
-        let (client, driver) = postgres.config.connect(NoTls).await?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                let error = describe(&error);
-                tracing::warn!(event = "db.connection.lost", error, "a shared database connection was lost");
-            }
-        });
-        let connection = Arc::new(Connection { client, made: Instant::now(), statements: Mutex::default() });
-        *lock(&self.current) = Some(Arc::clone(&connection));
-        Ok(connection)
-    }
-}
-
-impl Connection {
-    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let known = lock(&self.statements).get(sql).cloned();
-        let statement = match known {
-            Some(statement) => statement,
-            None => {
-                let prepared = self.client.prepare(sql).await?;
-                let mut statements = lock(&self.statements);
-                if statements.len() >= MAX_STATEMENTS {
-                    // More than there are texts of ours; the server forgets them with the last of their users.
-                    statements.clear();
-                }
-                statements.insert(sql.into(), prepared.clone());
-                prepared
-            }
-        };
-        self.client.query(&statement, params).await
-    }
-}
-
 /// Where a connection goes, without its password.
 fn place(config: &tokio_postgres::Config) -> String {
     let host = match config.get_hosts().first() {
@@ -447,14 +365,4 @@ fn place(config: &tokio_postgres::Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let (user, database) = (config.get_user().unwrap_or("?"), config.get_dbname().or(config.get_user()).unwrap_or("?"));
     format!("PostgreSQL at {host}:{port}, database {database}, user {user}")
-}
-
-/// Whether the connection is of no more use: closed, or told by the server (class 57P: shutdown, crash, termination).
-fn connection_lost(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || error.code().is_some_and(|code| code.code().starts_with("57P"))
-}
-
-/// These locks guard single loads and stores: a poisoned one is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

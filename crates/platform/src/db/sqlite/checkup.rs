@@ -140,7 +140,7 @@ fn uri(file: &Path, way: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::migrate::{AddedSql, Addition, COMMON_SQLITE, Migration, Migrations};
+    use crate::db::migrate::{Addition, COMMON_SQLITE, Migration, Migrations};
     use crate::db::{Database, DatabaseUrl, Limits, checkup};
 
     const FIRST: Migration = Migration { version: 1, name: "common", sql: COMMON_SQLITE };
@@ -148,11 +148,7 @@ mod tests {
     const LATER: Migrations = Migrations {
         sqlite: &[FIRST, Migration { version: 2, name: "more", sql: "create table more (id integer)" }],
         postgres: &[],
-        additions: &[Addition {
-            name: "most",
-            sqlite: AddedSql { every_store: "create table most (id integer)", new_store: "" },
-            postgres: AddedSql { every_store: "", new_store: "" },
-        }],
+        additions: &[Addition::new("most", "create table most (id integer)", "")],
     };
 
     fn files(folder: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
