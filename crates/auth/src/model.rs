@@ -91,14 +91,6 @@ pub struct UsedBy {
     pub address: Option<IpAddr>,
 }
 
-/// What one subscriber is given: an IPv4 address, or the upper half of an IPv6 one.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-        address => address,
-    }
-}
-
 /// A permission that is mailed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneTimeToken {

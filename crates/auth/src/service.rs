@@ -20,6 +20,7 @@ use kernel::{Error, Event, Principal, Role, Timestamp, Uuid};
 use platform::Context;
 use platform::db::{Database, Effects, StoreError};
 use platform::feed::Source;
+use platform::http::network;
 use platform::keys::KeyError;
 use platform::tasks::WriteTasks;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use crate::events::{self, Cause};
 use crate::keys::LiveRing;
-use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy, network};
+use crate::model::{Account, Credentials, Registration, Rule, Session, UsedBy};
 use crate::passwords::PasswordHasher;
 use crate::store::{self, Opening, Store, StoredAccount, USERNAME_KEY_RULE};
 use crate::throttle::Throttle;

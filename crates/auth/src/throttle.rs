@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kernel::{Error, Timestamp, Uuid};
 
-use crate::model::network;
+use platform::http::network;
 
 /// A window starts with the first failure.
 const WINDOW: Duration = Duration::from_secs(10 * 60);

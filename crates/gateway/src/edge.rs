@@ -190,8 +190,9 @@ impl Parts {
     {
         let held = self.bounds.intake.take(request).await?;
         // Before it has a place among requests, which others need meanwhile.
+        let client = request.extensions().get().map(|ClientAddress(address)| *address);
         let admitted = match self.bounds.may_be_large(request) {
-            true => Some(Box::pin(self.bounds.answers.admit()).await.map_err(refuse)?),
+            true => Some(Box::pin(self.bounds.answers.admit(client)).await.map_err(refuse)?),
             false => None,
         };
         // What a change is answered must not be refused: the change is done.
@@ -210,7 +211,7 @@ impl Parts {
             self.bounds.answers.made(admitted, &response);
         }
         if is_counted {
-            response = self.bounds.answers.keep(response).map_err(refuse)?;
+            response = self.bounds.answers.keep(client, response).map_err(refuse)?;
         }
         if let Some(user) = user {
             response.extensions_mut().insert(user);

@@ -75,7 +75,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
     tracing::info!(event = "server.started", %roles, version, "serving");
-    tell_operator(config, roles, flags.demo);
+    tell_operator(config, roles, flags.demo.then_some(&*app)).await?;
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
         asked_to_stop.await;
@@ -153,18 +153,25 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
     Ok(resources)
 }
 
-fn tell_operator(config: &Config, roles: Roles, demo: bool) {
+/// What the operator is to know at once. `demo`: what serves the demo shop.
+async fn tell_operator(config: &Config, roles: Roles, demo: Option<&App>) -> Result<(), Failure> {
     if !roles.is_all() {
         say!("Roles: {roles}");
     }
     if roles.has(Role::Auth) || roles.has(Role::Products) {
         say!("Data: {:?}", config.database.url);
     }
-    if demo {
-        commands::print_demo_credentials();
-    } else if roles.has(Role::Auth) {
-        say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin");
+    if roles.has(Role::Auth) && config.mail.sink.is_none() {
+        say!("No mails are written: name a folder for them with mail.sink");
     }
+    match demo {
+        Some(app) => commands::print_demo_credentials(app).await?,
+        None if roles.has(Role::Auth) => {
+            say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin");
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {
@@ -233,6 +240,7 @@ async fn readyz(State(state): State<Probes>) -> (StatusCode, &'static str) {
             }
             let why = match error {
                 StoreError::Clock(_) => "the clock of this machine is not that of a database\n",
+                StoreError::Moved(_) => "the file of a database was removed or replaced\n",
                 _ => "a database does not answer\n",
             };
             (StatusCode::SERVICE_UNAVAILABLE, why)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kernel::{Error, Uuid};
 use platform::Context;
-use platform::db::checkup::{self, Checkup, Effort, Schema};
+use platform::db::checkup::{self, Checkup, Effort, Kind, Schema};
 use platform::db::migrate::Migrations;
 use platform::db::store::{self, Belonging, Mark};
 use platform::db::{DatabaseUrl, StoreError};
@@ -101,10 +101,31 @@ impl Place {
     /// What the account lacks to work there.
     pub fn rights(&self, found: &Checkup) -> Option<Refusal> {
         let why = found.read_only.as_ref()?;
-        Some(self.refusal(
-            format!("cannot be written to: {why}"),
-            format!("Give this user the right, or correct {}.", self.setting),
-        ))
+        let remedy = match &found.kind {
+            Kind::Sqlite { .. } => "Give this user the right".to_owned(),
+            Kind::Postgres(account) => {
+                format!("Have the tables' owner grant it to {}, as grant_rows in docs/growing.md does", account.name)
+            }
+        };
+        Some(self.refusal(format!("cannot be written to: {why}"), format!("{remedy}, or correct {}.", self.setting)))
+    }
+
+    /// Why the account of the database may not make or change the schema, if that is to be done, and by no other.
+    pub fn may_not_migrate(&self, found: &Checkup) -> Option<Refusal> {
+        let Kind::Postgres(account) = &found.kind else { return None };
+        let is_needed = matches!(found.schema, Schema::Empty | Schema::Pending(_)) && self.privileged.is_none();
+        (is_needed && !account.superuser && !account.may_migrate).then(|| {
+            self.refusal(
+                format!("the account {} may not make or change the schema", account.name),
+                "Name one that may in database.migrate_url.".into(),
+            )
+        })
+    }
+
+    /// Whether anybody is logged in, by what auth's database says. What cannot be read is told of elsewhere.
+    pub async fn has_sessions(&self) -> bool {
+        const ANY: &str = "select 'one' from sessions limit 1";
+        checkup::text(&self.url, self.service, ANY).await.is_ok_and(|any| any.is_some())
     }
 
     fn refusal(&self, found: String, advice: String) -> Refusal {

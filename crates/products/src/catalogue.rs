@@ -30,8 +30,8 @@ pub trait Catalogue: Send + Sync {
     async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error>;
 
     /// Takes all of a seller off sale: nobody sees or buys any of it from now on. `erased` is for good. Returns the mark of the
-    /// entry, which replaces that of an entry before.
-    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error>;
+    /// entry, which replaces that of an entry before; none where a process of the release before answers, which knows no entries.
+    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Option<Uuid>, Error>;
 
     /// Ends the entry of a seller, if it still has this mark: all is for sale again as it was.
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error>;
@@ -109,8 +109,8 @@ impl Catalogue for Products {
         Ok(Exported { items, next: next.map(|id| id.to_string()) })
     }
 
-    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error> {
-        self.take_seller_off_sale(seller, erased).await
+    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Option<Uuid>, Error> {
+        self.take_seller_off_sale(seller, erased).await.map(Some)
     }
 
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
@@ -249,8 +249,11 @@ impl Catalogue for Remote {
         self.0.ask(path::EXPORT_RESERVATIONS, &Export { owner: account, after }).await.map_err(unknown)
     }
 
-    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Uuid, Error> {
-        self.0.ask(path::TAKE_OFF_SALE, &TakeOffSale { seller, erased }).await.map_err(unknown)
+    async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Option<Uuid>, Error> {
+        match self.0.ask(path::TAKE_OFF_SALE, &TakeOffSale { seller, erased }).await {
+            Err(Error::NotFound) => Ok(None),
+            taken => taken.map(Some),
+        }
     }
 
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {

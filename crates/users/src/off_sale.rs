@@ -13,12 +13,13 @@ use products::Catalogue;
 /// No change of an account takes so long: an entry that is older waits for none.
 const UNDER_WAY: Duration = Duration::from_secs(2 * 60);
 /// How often all are compared anew.
-const COMPARE_AGAIN: Duration = Duration::from_secs(60 * 60);
+const COMPARE_AGAIN: Duration = Duration::from_secs(10 * 60);
 const ALWAYS: Timestamp = Timestamp(0);
 /// Accounts that are read at a time.
 const PAGE: usize = 100;
 
-/// Changes an account while nothing of it is for sale. Afterwards it is, if the account is active then.
+/// Changes an account while nothing of it is for sale. Afterwards it is, if the account is active then. Beside a process of the release
+/// before, [`Repair`] takes it off sale once that is gone.
 ///
 /// # Errors
 /// As the change; `Unavailable` also when the catalogue does not answer.
@@ -31,8 +32,8 @@ pub async fn during<T>(
     let mark = products.take_off_sale(id, erased).await?;
     let changed = change.await;
     // As it is now, whoever else has changed it. If that cannot be asked, nothing is for sale until the repair.
-    let ended = match accounts.get(id).await {
-        Ok(Some(account)) if account.active => products.put_on_sale(id, mark).await,
+    let ended = match (mark, accounts.get(id).await) {
+        (Some(mark), Ok(Some(account))) if account.active => products.put_on_sale(id, mark).await,
         _ => Ok(()),
     };
     changed.and_then(|changed| ended.map(|()| changed))
@@ -54,8 +55,22 @@ impl Default for Repair {
 
 impl Repair {
     /// # Errors
-    /// `Unavailable`; it goes on there the next time.
+    /// `Unavailable`; it begins anew the next time.
     pub async fn run(
+        &mut self,
+        accounts: &dyn Accounts,
+        products: &dyn Catalogue,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let ran = self.try_to_run(accounts, products, now).await;
+        if ran.is_err() {
+            // Meanwhile somebody may have been taken off sale who could not be.
+            self.compared = None;
+        }
+        ran
+    }
+
+    async fn try_to_run(
         &mut self,
         accounts: &dyn Accounts,
         products: &dyn Catalogue,

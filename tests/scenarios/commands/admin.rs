@@ -54,6 +54,8 @@ fn bad_accounts_are_refused(topology: Topology) {
         let outcome = create(&server, username, email, stdin).expect_code(1);
         assert!(!outcome.stderr.is_empty() && outcome.stdout.is_empty(), "{outcome:?}");
     }
+    let taken = create(&server, &ada.username, "new@example.com", &stdin).expect_code(1);
+    assert!(taken.stderr.contains("PATCH /api/v2/users/ID"), "the way on: {}", taken.stderr);
     let weak = create(&server, "new_admin", "new@example.com", "Secret-1\n").expect_code(1);
     assert!(weak.stderr.contains("too easy to guess") && !weak.stderr.contains("Secret-1"), "{}", weak.stderr);
     // Refused accounts do not exist, and nobody became administrator.

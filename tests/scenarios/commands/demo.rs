@@ -92,5 +92,10 @@ fn a_demo_is_served_as_one_or_not_at_all(topology: Topology) {
     api.put("/api/v2/me/password", &change).expect(204);
     server.terminate();
     assert!(!deployment.run(&["doctor"]).stdout.contains("everybody knows"));
-    deployment.start().client().get("/health").expect(200);
+    let mut server = deployment.clone().start();
+    server.client().get("/health").expect(200);
+    server.terminate();
+    let told = deployment.arg("--demo").start().stdout();
+    assert!(told.contains("was changed") && told.contains("seller "), "{told}");
+    assert!(!told.contains("log in as"), "{told}");
 }

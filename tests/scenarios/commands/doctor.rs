@@ -8,9 +8,12 @@ use std::time::SystemTime;
 
 use testkit::{Deployment, Outcome, Server, Topology, on_both};
 
+use crate::people::{PASSWORD, log_in};
+
 on_both!(
     nothing_is_wrong_with_what_is_new_or_runs,
     a_key_file_that_others_can_read_is_a_failure,
+    a_ring_that_is_gone_is_a_failure_once_people_are_logged_in,
     missing_migrations_are_named,
     a_schema_of_a_newer_release_is_a_failure,
 );
@@ -65,8 +68,10 @@ fn nothing_is_wrong_with_what_is_new_or_runs(topology: Topology) {
     let new = no_failure(deployment.run(&["doctor"]));
     assert!(line(&new, "ok", "database auth").contains("empty"), "{}", new.stdout);
     assert!(line(&new, "warning", "auth.key_file").contains("not there yet"), "{}", new.stdout);
+    assert!(line(&new, "warning", "mail.sink").contains("no mail is written"), "{}", new.stdout);
     assert_eq!(files(deployment.folder()), [], "nothing is made");
     let mut server = deployment.start();
+    assert!(server.stdout().contains("No mails are written"), "{}", server.stdout());
     let runs = no_failure(doctor(&server, &of_member(&server, "all")));
     assert!(line(&runs, "ok", "http.listen").contains("the server answers"), "{}", runs.stdout);
     assert!(line(&runs, "ok", "admin.listen").contains("/livez says ok, /readyz says ok"), "{}", runs.stdout);
@@ -100,6 +105,24 @@ fn a_key_file_that_others_can_read_is_a_failure(topology: Topology) {
     assert!(!outcome.stdout.contains(seed) && !outcome.stderr.contains(seed));
     std::fs::write(&file, "{}").expect("our own file");
     line(&server.run(&["doctor"]).expect_code(1), "failed", "auth.key_file");
+}
+
+fn a_ring_that_is_gone_is_a_failure_once_people_are_logged_in(topology: Topology) {
+    let deployment = Deployment::new(topology);
+    let command = ["admin", "create", "--username", "root", "--email", "root@example.com", "--password-stdin"];
+    deployment.run_with_input(&command, PASSWORD).expect_code(0);
+    line(&no_failure(deployment.run(&["doctor"])), "warning", "auth.key_file");
+    let mut server = deployment.clone().start();
+    let made = |server: &Server| server.log_lines().into_iter().any(|line| line["event"] == "keys.made");
+    assert!(!made(&server), "nobody was logged in");
+    log_in(&server, "root@example.com");
+    server.terminate();
+    let folder = if topology.is_sqlite() { deployment.data_folder() } else { deployment.folder().to_owned() };
+    std::fs::remove_file(folder.join("keys.json")).expect("a ring");
+    let outcome = deployment.run(&["doctor"]).expect_code(1);
+    assert!(line(&outcome, "failed", "auth.key_file").contains("all sessions end"), "{}", outcome.stdout);
+    let server = deployment.start();
+    assert!(made(&server));
 }
 
 /// Has the database say that so many migrations were applied.

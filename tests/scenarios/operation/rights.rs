@@ -41,6 +41,20 @@ fn an_account_without_rights_does_not_serve() {
     is_ready(&served);
 }
 
+#[test]
+fn an_account_that_may_make_nothing_does_not_serve_an_empty_database() {
+    let server = Server::start(Topology::Postgres);
+    let empty = Deployment::new(Topology::Postgres);
+    let url = empty.database_url().replace("postgres@", "stores_newcomer@");
+    account(&server, "stores_newcomer");
+    let account = [("PRIMETRADE_DATABASE__URL", url.as_str())];
+    let doctor = empty.run_with(&["doctor"], &account, "").expect_code(1).stdout;
+    let line = doctor.lines().find(|line| line.starts_with("failed   database auth")).expect("a line");
+    assert!(line.contains("stores_newcomer may not make or change the schema"), "{line}");
+    let serve = empty.run_with(&["serve"], &account, "").expect_code(1).stderr;
+    assert!(serve.contains(line.trim_start_matches("failed").trim()), "{serve}\nis not {line}");
+}
+
 fn is_ready(server: &Server) {
     eventually("it is ready", || (probe(server) == 200).then_some(()));
 }

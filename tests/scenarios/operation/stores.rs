@@ -8,6 +8,7 @@ use testkit::{Client, Deployment, Server, Topology, eventually, on_both};
 use crate::people::{Person, log_in, register};
 use crate::selling::{PRODUCTS, create, plain, seller, usd};
 use crate::v1::text;
+use crate::v2;
 
 on_both!(
     a_lost_database_is_refused_and_not_made_anew,
@@ -212,6 +213,56 @@ fn a_store_of_the_release_before_gets_an_id(topology: Topology) {
         refused(&deployment, &["database products", "has no mark of a store"]);
     } else {
         log_in(&deployment.under(&before).start(), &ada.email);
+    }
+}
+
+/// Whoever restores a backup, or cleans up, may forget the server.
+#[test]
+fn a_server_whose_files_are_gone_takes_no_writes_and_says_why() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    let server = deployment.clone().start();
+    let seller = seller(&server);
+    let lamp = create(&seller, &plain("Lamp"));
+    let (data, aside) = (deployment.data_folder(), deployment.folder().join("aside"));
+    let probe = || Client::plain(server.admin_url()).get("/readyz");
+    let write = |name: &str| seller.post(PRODUCTS, &plain(name));
+    probe().expect(200);
+    let refused = |why: &str| {
+        v2::assert_problem(&write("Chair"), 503, "unavailable");
+        let ready = probe().expect(503).text();
+        assert!(ready.contains("removed or replaced"), "{why}: {ready}");
+        let doctor = deployment.run(&["doctor", "--admin-listen", server.admin_url().trim_start_matches("http://")]);
+        assert!(doctor.stdout.contains("removed or replaced"), "{why}: {}", doctor.stdout);
+    };
+    std::fs::rename(&data, &aside).expect("our own folder");
+    refused("removed");
+    let logged = || server.log_lines().into_iter().find(|line| line["event"] == "store.moved");
+    let line = eventually("it is logged", logged);
+    assert!(line["error"].as_str().is_some_and(|error| error.contains(".db was removed or replaced")), "{line}");
+    std::fs::create_dir(&data).expect("a new folder");
+    for service in SERVICES {
+        std::fs::copy(aside.join(format!("{service}.db")), file(&deployment, service)).expect("a copy");
+    }
+    refused("replaced");
+    std::fs::remove_dir_all(&data).expect("our own folder");
+    std::fs::rename(&aside, &data).expect("our own folder");
+    write("Table").expect(201);
+    probe().expect(200);
+    // Nothing of what was refused was written anywhere.
+    let names = deployment.sql("products", "select name from products order by name");
+    assert_eq!(names, [[text(&lamp["name"])], ["Table".into()]]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_looked_into_is_not_called_empty() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    // It leads to itself, which stops the superuser too.
+    std::os::unix::fs::symlink(deployment.data_folder(), deployment.data_folder()).expect("a link");
+    for command in [&["serve"][..], &["stock", "verify"], &["backup", "copy"], &["doctor"]] {
+        let outcome = deployment.run(command).expect_code(1);
+        let told = outcome.stdout + &outcome.stderr;
+        assert!(told.contains("symbolic links") && told.contains("auth.db"), "{command:?}: {told}");
+        assert!(!told.contains("no shop") && !told.contains(", empty"), "{command:?}: {told}");
     }
 }
 

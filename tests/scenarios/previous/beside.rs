@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use serde_json::json;
-use testkit::{Client, Topology};
+use testkit::{Client, Server, Topology, eventually};
 
 use super::{Account, Releases, commit, import, on_hand, pot, product, releases, sell, variant};
-use crate::selling::{RESERVATIONS, basket, create, id, on_sale, path, plain, stock, variant_path, verified};
+use crate::selling::{
+    RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, stock, usd, variant_path, verified,
+};
 use crate::stock::crowd::each;
-use crate::v2::{self, etag, patch};
+use crate::v2::{self, delete, etag, patch};
 
 const UNITS: i64 = 40;
 const BUYERS: usize = 120;
@@ -59,6 +61,28 @@ fn both_serve_beside_each_other() {
     import(&new, &seller.email, &pot("Pot", 25));
     assert_eq!((on_hand(&here, "pot"), &product(&there, "pot")["name"]), (21, &json!("Pot")));
     verified(&new);
+}
+
+/// A catalogue that knows no sellers off sale keeps nobody from going, and hides what they have once it is replaced.
+#[test]
+fn accounts_go_beside_a_catalogue_of_the_release_before() {
+    let Some(before) = testkit::previous() else { return };
+    let mut server = Server::start(Topology::Split);
+    let (gone, away, admin) = (Account::new(&server), Account::new(&server), administrator(&server));
+    let lamps = [&gone, &away]
+        .map(|seller| create(&seller.at(&server), &json!({ "name": "Lamp", "price": usd(1), "status": "active" })));
+    server.terminate_member("products");
+    let old = server.under(&before).start_as(&[("products", server.arguments("products").to_vec())]);
+    let public = server.client();
+    let lamp = |n: usize| public.get(&path(&lamps[n])).status;
+    eventually("the older catalogue answers", || (lamp(0) == 200).then_some(()));
+    delete(&gone.at(&server), "/api/v2/me", "*").expect(204);
+    let user = format!("/api/v2/users/{}", id(&away.at(&server).get("/api/v2/me").expect(200).json()));
+    patch(&admin, &user, "*", &json!({ "active": false })).expect(200);
+    away.at(&server).get("/api/v2/me").expect(401);
+    drop(old);
+    server.restart_member("products");
+    eventually("both are off sale", || ([0, 1].map(lamp) == [404, 404]).then_some(()));
 }
 
 /// Holds up to three units at one of the two, and sells them at the other, or gives every fourth back.

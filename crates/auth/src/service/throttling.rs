@@ -9,9 +9,9 @@ use platform::telemetry::metrics;
 use sha2::{Digest, Sha256};
 
 use super::{Auth, outcomes};
-use crate::model::network;
 use crate::store::{CountedAttempt, Tally};
 use crate::throttle::{Attempt, From};
+use platform::http::network;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a network is known after the last log-in from there.

@@ -216,7 +216,7 @@ async fn catalogue(asked: &dyn Catalogue, services: &Services) {
     let strange = asked.export_reservations(owner, Some("nowhere".into())).await;
     assert!(matches!(&strange, Err(Error::Internal(why)) if why.contains("no place of its own")), "{strange:?}");
 
-    let mark = asked.take_off_sale(owner, true).await.unwrap();
+    let mark = asked.take_off_sale(owner, true).await.unwrap().unwrap();
     let entries = async || asked.off_sale(kernel::Timestamp(0), Uuid::nil()).await.unwrap();
     let entry = entries().await[0];
     assert_eq!((entry.seller_id, entry.mark, entry.erased), (owner, mark, true));

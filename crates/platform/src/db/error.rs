@@ -18,6 +18,11 @@ pub enum StoreError {
     /// The clocks of this process and of the database are apart: by how much, in words.
     #[error("this machine's clock is {0} its database's")]
     Clock(String),
+    /// The file was removed, or another put in its place, while it was open. Nothing was written; reads go on in the one that was opened.
+    #[error(
+        "{0} was removed or replaced while it was open: stop the server, put the right file there, and start it again"
+    )]
+    Moved(String),
     /// There is no room on its disk. Nothing was written; reads go on.
     #[error("the disk of the database is full: {0}")]
     DiskFull(String),
@@ -59,6 +64,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict(on) => Error::conflict(format!("conflicts with a stored value of {on}")),
             StoreError::Unavailable(detail) | StoreError::Undone(detail) => Error::Unavailable(detail),
+            moved @ StoreError::Moved(_) => Error::Unavailable(moved.to_string()),
             StoreError::DiskFull(detail) => Error::DiskFull(detail),
             StoreError::Overloaded(what) => Error::Overloaded { what, retry_after: Duration::from_secs(1) },
             other => Error::Internal(other.to_string()),

@@ -108,7 +108,10 @@ async fn run_group<G: WriteGroup>(writer: &G, mut group: Vec<Waiting<G::Write>>,
 
 /// Whether one of the group may be to blame, and only trying each tells which; else the database is.
 fn isolates(error: &StoreError) -> bool {
-    !matches!(error, StoreError::Unavailable(_) | StoreError::DiskFull(_) | StoreError::Overloaded(_))
+    !matches!(
+        error,
+        StoreError::Unavailable(_) | StoreError::Moved(_) | StoreError::DiskFull(_) | StoreError::Overloaded(_)
+    )
 }
 
 /// Answers those that are refused; the others go on.

@@ -189,10 +189,11 @@ impl Database {
     /// A cheap question about the event log, which only a database answers that is whole and that we may use.
     ///
     /// # Errors
-    /// `Unavailable`, `Statement`.
+    /// `Unavailable`, `Moved`, `Statement`.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Database::Sqlite(sqlite) => {
+                sqlite.check_file()?;
                 sqlite.read(|c| Ok(c.prepare_cached("select 1 from events limit 1")?.exists([]).map(drop)?)).await
             }
             Database::Postgres(postgres) => postgres.ping().await,
@@ -294,7 +295,10 @@ async fn keep_time(database: impl Fn() -> Option<Database>) {
     loop {
         tokio::time::sleep(clock::READING).await;
         let Some(database) = database() else { return };
-        // One that does not answer is told of by whoever needs it.
+        // One that does not answer is told of by whoever needs it, and a file that is gone by itself.
         let _ = database.time().await;
+        if let Database::Sqlite(sqlite) = &database {
+            let _ = sqlite.check_file();
+        }
     }
 }

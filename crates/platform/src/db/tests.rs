@@ -408,6 +408,32 @@ fn additions_are_made_once_and_older_releases_start_on_them() {
     });
 }
 
+#[test]
+fn a_migration_that_waits_for_a_long_report_holds_up_nobody_else() {
+    const SQL: AddedSql = AddedSql { every_store: "alter table counters add column label text", new_store: "" };
+    const ADDED: Migrations =
+        Migrations { additions: &[Addition { name: "label", sqlite: SQL, postgres: SQL }], ..COUNTERS };
+    const READ: &str = "select count(*) from counters";
+    run(async {
+        let (_folder, [_, (url, database)]) = both_of(&COUNTERS).await;
+        let Database::Postgres(db) = &database else { panic!("the second is PostgreSQL") };
+        let mut report = db.begin().await.unwrap();
+        report.query(READ, &[]).await.unwrap();
+        let migrating = tokio::spawn(async move { open(&url).await.migrate(&ADDED).await });
+        // Longer than a read waits for its database, and shorter than a transaction may take.
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(3_500) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            report.query("select 1", &[]).await.unwrap();
+            db.query(READ, &[]).await.unwrap();
+        }
+        assert!(!migrating.is_finished());
+        report.end(Ok(())).await.unwrap();
+        migrating.await.unwrap().unwrap();
+        database.require_current(&ADDED).await.unwrap();
+    });
+}
+
 async fn labels(database: &Database) -> Vec<String> {
     const LABELS: &str = "select name from labels order by name";
     match database {

@@ -1,9 +1,12 @@
 //! Large answers: how many are made at a time, and how many bytes of them wait to be read. A client that asks for much and does not
-//! read it costs what is bounded here, and no small answer of anybody else.
+//! read it costs what is bounded here, and no small answer of anybody else; those of one network leave room for the lists of others.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -18,6 +21,7 @@ use hyper::body::{Frame, SizeHint};
 use kernel::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::network;
 use crate::telemetry::metrics::metrics;
 
 /// Answers of at most so many bytes are bounded by the number of connections.
@@ -26,6 +30,8 @@ const SMALL: usize = 16 * KIB;
 const LARGEST: usize = 2 * MIB;
 /// Bytes of large answers that wait to be read, in all.
 const UNREAD: usize = 12 * MIB;
+/// Of these, of clients of one network.
+const SHARE: usize = UNREAD / 2;
 /// Bytes of a stream that wait to be read, and what one counts for: its source has as much under way.
 const WINDOW: usize = 128 * KIB;
 const STREAM: usize = MIB;
@@ -41,8 +47,7 @@ pub struct Answers {
     /// KiB of lists that may be made at a time: as many of the largest as there are processors.
     making: Arc<Semaphore>,
     queue: Semaphore,
-    /// KiB of answers that may wait to be read.
-    unread: Arc<Semaphore>,
+    unread: Arc<Ledger>,
     /// Bytes of a list: the largest of late. What the next one takes is not known before it is made.
     expected: AtomicUsize,
 }
@@ -58,26 +63,26 @@ impl Default for Answers {
         Self {
             making: Arc::new(Semaphore::new(lists * LARGEST / KIB)),
             queue: Semaphore::new(QUEUE),
-            unread: Arc::new(Semaphore::new(UNREAD / KIB)),
+            unread: Arc::default(),
             expected: AtomicUsize::new(SMALL),
         }
     }
 }
 
 impl Answers {
-    /// Waits for leave to make a list.
+    /// Waits for leave to make a list for a client there.
     ///
     /// # Errors
     /// `Overloaded` when too many wait or take too long, or too much waits to be read.
-    pub async fn admit(&self) -> Result<Admitted, Error> {
+    pub async fn admit(&self, client: Option<IpAddr>) -> Result<Admitted, Error> {
         let _turn = self.queue.try_acquire().map_err(|_| overloaded())?;
-        let kib = kib(self.expected.load(Ordering::Relaxed));
-        let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib)).await;
+        let expected = self.expected.load(Ordering::Relaxed);
+        let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib(expected))).await;
         let Ok(Ok(place)) = place else { return Err(overloaded()) };
         // Better not made than made in vain.
-        match self.unread.available_permits() < kib as usize {
-            true => Err(overloaded()),
-            false => Ok(Admitted { _place: place }),
+        match self.unread.lock().has_room(client, expected) {
+            true => Ok(Admitted { _place: place }),
+            false => Err(overloaded()),
         }
     }
 
@@ -91,12 +96,12 @@ impl Answers {
         self.expected.store(bytes.clamp(SMALL, LARGEST).max(before - before / 16), Ordering::Relaxed);
     }
 
-    /// Counts the answer as unread until its last byte was handed to the system, or nobody wants it any more. Small ones are not
-    /// counted.
+    /// Counts the answer to a client there as unread until its last byte was handed to the system, or nobody wants it any more. Small
+    /// ones are not counted.
     ///
     /// # Errors
     /// `Overloaded` when too much waits to be read.
-    pub fn keep(&self, response: Response) -> Result<Response, Error> {
+    pub fn keep(&self, client: Option<IpAddr>, response: Response) -> Result<Response, Error> {
         let size = response.body().size_hint();
         if size.upper().is_some_and(|bytes| bytes <= SMALL as u64) {
             return Ok(response);
@@ -108,27 +113,60 @@ impl Answers {
         };
         let body = match whole {
             Some((Ok(first), size)) => match first.into_data() {
-                Ok(bytes) if bytes.len() as u64 == size => Body::from(self.counted(bytes)?),
+                Ok(bytes) if bytes.len() as u64 == size => Body::from(self.counted(client, bytes)?),
                 first => {
                     let most = usize::try_from(size).map_or(STREAM, |size| size.min(STREAM));
-                    Body::new(Windowed::new(first.ok(), body, self.count(most)?))
+                    Body::new(Windowed::new(first.ok(), body, self.count(client, most)?))
                 }
             },
             Some((Err(error), _)) => Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(error)])),
-            None => Body::new(Windowed::new(None, body, self.count(STREAM)?)),
+            None => Body::new(Windowed::new(None, body, self.count(client, STREAM)?)),
         };
         Ok(Response::from_parts(parts, body))
     }
 
-    fn counted(&self, bytes: Bytes) -> Result<Bytes, Error> {
-        let unread = self.count(bytes.len())?;
+    fn counted(&self, client: Option<IpAddr>, bytes: Bytes) -> Result<Bytes, Error> {
+        let unread = self.count(client, bytes.len())?;
         Ok(Bytes::from_owner(Counted { bytes, _unread: unread }))
     }
 
-    fn count(&self, bytes: usize) -> Result<Unread, Error> {
-        let place = Arc::clone(&self.unread).try_acquire_many_owned(kib(bytes)).map_err(|_| overloaded())?;
+    fn count(&self, client: Option<IpAddr>, bytes: usize) -> Result<Unread, Error> {
+        let mut unread = self.unread.lock();
+        if !unread.has_room(client, bytes) {
+            return Err(overloaded());
+        }
+        unread.all += bytes;
+        if let Some(client) = client {
+            *unread.of_networks.entry(network(client)).or_default() += bytes;
+        }
+        drop(unread);
         metrics().http.unread.add(bytes as i64);
-        Ok(Unread { bytes: bytes as i64, _place: place })
+        Ok(Unread { client, bytes, ledger: Arc::clone(&self.unread) })
+    }
+}
+
+/// Bytes that wait to be read.
+#[derive(Default)]
+struct Ledger(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    all: usize,
+    /// Of networks that have any.
+    of_networks: HashMap<IpAddr, usize>,
+}
+
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Sums, each changed at once: a poisoned lock guards nothing half-made.
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Waiting {
+    fn has_room(&self, client: Option<IpAddr>, bytes: usize) -> bool {
+        let of_network = client.and_then(|client| self.of_networks.get(&network(client)).copied());
+        self.all + bytes <= UNREAD && client.is_none_or(|_| of_network.unwrap_or(0) + bytes <= SHARE)
     }
 }
 
@@ -142,13 +180,25 @@ fn overloaded() -> Error {
 
 /// A part of the bytes that may wait to be read.
 struct Unread {
-    bytes: i64,
-    _place: OwnedSemaphorePermit,
+    client: Option<IpAddr>,
+    bytes: usize,
+    ledger: Arc<Ledger>,
 }
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        metrics().http.unread.sub(self.bytes);
+        let mut unread = self.ledger.lock();
+        unread.all -= self.bytes;
+        if let Some(Entry::Occupied(mut of_network)) =
+            self.client.map(|client| unread.of_networks.entry(network(client)))
+        {
+            *of_network.get_mut() -= self.bytes;
+            if *of_network.get() == 0 {
+                of_network.remove();
+            }
+        }
+        drop(unread);
+        metrics().http.unread.sub(self.bytes as i64);
     }
 }
 
@@ -238,6 +288,8 @@ mod tests {
 
     use super::*;
 
+    const CLIENT: Option<IpAddr> = None;
+
     fn run<F: Future>(test: F) -> F::Output {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(test)
     }
@@ -250,16 +302,39 @@ mod tests {
     fn what_is_read_makes_room_for_others() {
         run(async {
             let answers = Answers::default();
-            let mut unread: Vec<Response> = (0..6).map(|_| answers.keep(answer(2 * MIB)).unwrap()).collect();
-            assert!(answers.keep(answer(2 * MIB)).is_err());
-            answers.keep(answer(SMALL)).unwrap();
+            let mut unread: Vec<Response> = (0..6).map(|_| answers.keep(CLIENT, answer(2 * MIB)).unwrap()).collect();
+            assert!(answers.keep(CLIENT, answer(2 * MIB)).is_err());
+            answers.keep(CLIENT, answer(SMALL)).unwrap();
             // As hyper does: the frame is taken, written in parts, and dropped.
             let mut frame = unread.pop().unwrap().into_body().frame().await.unwrap().unwrap().into_data().unwrap();
             let rest = frame.split_off(MIB);
             drop(frame);
-            assert!(answers.keep(answer(2 * MIB)).is_err(), "half of it still waits");
+            assert!(answers.keep(CLIENT, answer(2 * MIB)).is_err(), "half of it still waits");
             drop(rest);
-            answers.keep(answer(2 * MIB)).unwrap();
+            answers.keep(CLIENT, answer(2 * MIB)).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_network_leaves_room_for_others() {
+        run(async {
+            let answers = Answers::default();
+            let keep = |client: &str, bytes| answers.keep(Some(client.parse().unwrap()), answer(bytes));
+            let mut theirs: Vec<Response> = (0..3).map(|n| keep(&format!("2001:db8::{n}"), 2 * MIB).unwrap()).collect();
+            assert!(keep("2001:db8::ffff", 2 * MIB).is_err());
+            keep("2001:db8::ffff", SMALL).unwrap();
+            answers.made(answers.admit(CLIENT).await.unwrap(), &answer(2 * MIB));
+            assert!(answers.admit("2001:db8::1".parse().ok()).await.is_err(), "not made in vain");
+            let mut ours: Vec<Response> = (0..3).map(|_| keep("192.0.2.1", 2 * MIB).unwrap()).collect();
+            assert!(keep("::ffff:192.0.2.1", 2 * MIB).is_err() && keep("192.0.2.2", 2 * MIB).is_err());
+            theirs.pop();
+            ours.pop();
+            answers.admit("2001:db8::1".parse().ok()).await.unwrap();
+            let _there = keep("2001:db8::1", 2 * MIB).unwrap();
+            let _here = keep("192.0.2.2", 2 * MIB).unwrap();
+            drop((theirs, ours));
+            let of_networks = &answers.unread.lock().of_networks;
+            assert_eq!(of_networks.len(), 2, "only who has any is remembered");
         });
     }
 
@@ -268,7 +343,7 @@ mod tests {
         run(async {
             let answers = Answers::default();
             let parts = futures_util::stream::repeat_with(|| Ok::<_, Error>(Bytes::from(vec![b'x'; WINDOW / 2])));
-            let mut body = answers.keep(Response::new(Body::from_stream(parts))).unwrap().into_body();
+            let mut body = answers.keep(CLIENT, Response::new(Body::from_stream(parts))).unwrap().into_body();
             let mut next = || body.frame().now_or_never().map(|frame| frame.unwrap().unwrap());
             let (first, second) = (next().unwrap(), next().unwrap());
             assert!(next().is_none(), "both wait to be read");
@@ -283,14 +358,14 @@ mod tests {
         run(async {
             let answers = Answers::default();
             let lists = available_parallelism().map_or(1, usize::from);
-            answers.made(answers.admit().await.unwrap(), &answer(LARGEST));
+            answers.made(answers.admit(CLIENT).await.unwrap(), &answer(LARGEST));
             let mut made = Vec::new();
             for _ in 0..lists {
-                made.push(answers.admit().await.unwrap());
+                made.push(answers.admit(CLIENT).await.unwrap());
             }
-            assert!(answers.admit().await.is_err(), "after a second");
+            assert!(answers.admit(CLIENT).await.is_err(), "after a second");
             made.pop();
-            assert!(answers.admit().await.is_ok());
+            assert!(answers.admit(CLIENT).await.is_ok());
         });
     }
 }

@@ -69,6 +69,14 @@ impl RequestId {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
 
+/// What one subscriber is given: an IPv4 address, or the upper half of an IPv6 one.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        address => address,
+    }
+}
+
 /// Marks a request whose client speaks TLS, as far as a trusted proxy knows.
 #[derive(Debug, Clone, Copy)]
 pub struct Https;

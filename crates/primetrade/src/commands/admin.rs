@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, Read};
 
+use kernel::Error;
+
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
@@ -12,7 +14,13 @@ pub async fn admin_create(config: &Config, username: String, email: String) -> R
     let password = read_password()?;
     let app = super::open(config).await?;
     let (auth, _) = app.stores()?;
-    let account = auth.create_admin(&username, &email, &password).await?;
+    let account = auth.create_admin(&username, &email, &password).await.map_err(|error| match error {
+        Error::Conflict(_) => {
+            format!("{error}. This makes new accounts only: name another, or have an administrator change the role (PATCH /api/v2/users/ID)")
+                .into()
+        }
+        other => Failure::from(other),
+    })?;
     say!("administrator {} <{}> created in {:?}", account.username, account.email, config.auth_database());
     Ok(Outcome::Done)
 }

@@ -66,11 +66,25 @@ pub async fn refuse_demo_accounts(app: &App) -> Result<(), Failure> {
     }
 }
 
-pub fn print_demo_credentials() {
-    say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1);
+/// Those that work: a password may have been changed.
+pub async fn print_demo_credentials(app: &App) -> Result<(), Failure> {
+    let Some(auth) = app.auth() else { return Ok(()) };
+    let mut known = Vec::new();
     for seller in demo::sellers() {
+        if auth.has_password(seller.email, Role::User, PASSWORD).await? {
+            known.push(seller);
+        }
+    }
+    match auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await? {
+        true => say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
+        false => {
+            say!("Demo shop: the password of the administrator {} was changed; of others it is {PASSWORD}", ADMIN.1)
+        }
+    }
+    for seller in known {
         say!("  seller {:<24} {}", seller.vendor, seller.email);
     }
     say!("Everyone knows these passwords: never use this store for a real shop.");
     say!("Browse it at /api/v2/products, try the API at /api-docs");
+    Ok(())
 }

@@ -163,6 +163,7 @@ impl Teller {
         written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         match self.refused {
             0 => std::fs::remove_file(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()))?,
+            1 => say!("the refused product is in {}: mend it, and import it", path.display()),
             refused => say!("{refused} refused products are in {}: mend it, and import it", path.display()),
         }
         Ok(())

@@ -50,13 +50,17 @@ async fn open_existing(config: &Config) -> Result<App, Failure> {
 
 fn require_shop(config: &Config) -> Result<(), Failure> {
     let files: Vec<PathBuf> = Place::all(config).iter().filter_map(Place::file).collect();
-    match files.first() {
-        Some(file) if !files.iter().any(|file| file.exists()) => {
-            let folder = absolute(file.parent().unwrap_or(Path::new(".")));
-            Err(format!("there is no shop in {folder}: {IN_ITS_FOLDER}").into())
+    let mut absent = None;
+    for file in &files {
+        match file.try_exists() {
+            Ok(true) => return Ok(()),
+            Ok(false) => absent = Some(file),
+            Err(error) => return Err(format!("cannot look for a shop at {}: {error}", absolute(file)).into()),
         }
-        _ => Ok(()),
     }
+    let Some(file) = absent else { return Ok(()) };
+    let folder = absolute(file.parent().unwrap_or(Path::new(".")));
+    Err(format!("there is no shop in {folder}: {IN_ITS_FOLDER}").into())
 }
 
 /// `primetrade migrate`.

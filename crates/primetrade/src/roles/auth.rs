@@ -21,7 +21,8 @@ pub struct AuthRole {
 impl AuthRole {
     pub async fn create(deps: &Deps) -> Result<Self, Failure> {
         let config = &deps.config;
-        let data = ServiceData::open(deps, Place::of_auth(config), "/auth").await?;
+        let place = Place::of_auth(config);
+        let data = ServiceData::open(deps, place.clone(), "/auth").await?;
         let settings = AuthSettings {
             v1_token_lifetime: config.auth.v1_token_lifetime,
             access_token_lifetime: config.auth.access_token_lifetime,
@@ -32,7 +33,14 @@ impl AuthRole {
             throttle: config.limits.enabled,
             mails: config.mail.sink.is_some(),
         };
+        let had_keys = settings.key_file.as_ref().is_none_or(|file| file.exists());
         let service = Auth::start(settings, data.database.clone(), data.context.clone(), deps.tasks.clone())?;
+        if !had_keys && place.has_sessions().await {
+            let file = config.key_file();
+            let message =
+                "there were sessions and no keys: all are over, and mailed links void, by the keys that were made";
+            tracing::warn!(event = "keys.made", file = %file.display(), "{message}");
+        }
         Ok(Self { service, data, mail_sink: config.mail.sink.clone() })
     }
 

@@ -58,7 +58,10 @@ impl ServiceData {
                 let found = place.look(Effort::Quick).await?;
                 place.rights(&found).map_or(Ok(()), Err)?;
             }
-            (_, None) => database.migrate(migrations).await?,
+            (_, None) => {
+                place.may_not_migrate(&place.look(Effort::Quick).await?).map_or(Ok(()), Err)?;
+                database.migrate(migrations).await?;
+            }
         }
         let context = deps.context.with_clock(Arc::clone(database.clock()) as _);
         Ok(Self {

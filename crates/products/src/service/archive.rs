@@ -34,9 +34,10 @@ pub struct Archive(pub Products);
 impl Work for Archive {
     async fn run(&self, job: &Record) -> Result<Done, Failed> {
         let Seller { seller } = job.read()?;
-        if !self.0.archive_some(seller, Instant::now() + TURN).await? {
-            let now = self.0.context.now();
-            self.0.enqueue_archive(seller, now).await?;
+        let now = self.0.context.now();
+        match self.0.archive_some(seller, Instant::now() + TURN).await? {
+            true => self.0.store.settle_off_sale(seller, now.before(LATE)).await.map_err(Error::from)?,
+            false => self.0.enqueue_archive(seller, now).await?,
         }
         // A product that is archived stays so.
         Ok(Done::Outside)

@@ -86,6 +86,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../../migrations/sqlite/added_sellers_off_sale.sql"),
             include_str!("../../migrations/postgres/added_sellers_off_sale.sql"),
         ),
+        Addition::new(
+            "sellers_settled",
+            include_str!("../../migrations/sqlite/added_sellers_settled.sql"),
+            include_str!("../../migrations/postgres/added_sellers_settled.sql"),
+        ),
         Addition {
             name: "repeated_skus",
             sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },
@@ -356,6 +361,9 @@ pub trait Store: Send + Sync {
 
     /// Ends the entry of a seller, if it has this mark.
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError>;
+
+    /// Has counts pass over the entry of an erased account, made until then, if it has no products.
+    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError>;
 
     async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError>;
 

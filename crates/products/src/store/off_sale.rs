@@ -16,6 +16,8 @@ const TAKE: &str = "insert into sellers_off_sale (seller_id, mark, erased, since
     on conflict (seller_id) do update set mark = excluded.mark, since = excluded.since, \
     erased = case when excluded.erased then excluded.erased else sellers_off_sale.erased end";
 const PUT: &str = "delete from sellers_off_sale where seller_id = $1 and mark = $2";
+const SETTLE: &str = "update sellers_off_sale set settled = true where seller_id = $1 and erased and since <= $2 \
+    and not exists (select 1 from products where owner_id = $1)";
 const GET: &str = "select seller_id, mark, erased, since from sellers_off_sale where seller_id = $1";
 const SINCE: &str = "select seller_id, mark, erased, since from sellers_off_sale where since >= $1 and seller_id > $2 \
     order by seller_id limit $3";
@@ -47,6 +49,14 @@ pub mod sqlite {
     pub async fn put(db: &Sqlite, seller: Uuid, mark: Uuid) -> Result<(), StoreError> {
         db.write(move |c: &Connection| {
             c.prepare_cached(PUT)?.execute(params![seller.as_bytes(), mark.as_bytes()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn settle(db: &Sqlite, seller: Uuid, until: Timestamp) -> Result<(), StoreError> {
+        db.write(move |c: &Connection| {
+            c.prepare_cached(SETTLE)?.execute(params![seller.as_bytes(), until.0])?;
             Ok(())
         })
         .await
@@ -93,6 +103,12 @@ pub mod postgres {
         let mut transaction = db.begin().await?;
         let put = transaction.execute(PUT, &[&seller, &mark]).await.map(drop);
         transaction.end(put).await
+    }
+
+    pub async fn settle(db: &Postgres, seller: Uuid, until: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = db.begin().await?;
+        let settled = transaction.execute(SETTLE, &[&seller, &until.0]).await.map(drop);
+        transaction.end(settled).await
     }
 
     pub async fn get(db: &Postgres, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
@@ -167,6 +183,35 @@ mod tests {
             assert_eq!(f.store.off_sale_since(Timestamp(0), f.owner, 5).await.unwrap(), []);
             f.store.put_on_sale(f.owner, Uuid::from_u128(9)).await.unwrap();
             assert_eq!(seen().await, (20, true, (151, 151), 151));
+        });
+    }
+
+    #[test]
+    fn who_is_gone_and_had_nothing_is_not_looked_at_by_counts() {
+        on_both(async |f| {
+            product(&f, "mine", f.owner).await;
+            let all = ListQuery::new(Shelf::Public(None), Currency::USD);
+            let gone = |seller, since| OffSale { erased: true, ..entry(seller, 7, since) };
+            let settled = async |seller, until| {
+                f.store.settle_off_sale(seller, Timestamp(until)).await.unwrap();
+                // What counts pass over shows in them once there is something after all.
+                f.store.count(&all).await.unwrap()
+            };
+            f.store.take_off_sale(gone(f.owner, 10)).await.unwrap();
+            assert_eq!(settled(f.owner, 10).await, 0, "it has a product");
+            f.store.take_off_sale(entry(OTHER, 7, 10)).await.unwrap();
+            settled(OTHER, 10).await;
+            f.store.take_off_sale(gone(OTHER, 20)).await.unwrap();
+            settled(OTHER, 19).await;
+            product(&f, "theirs", OTHER).await;
+            assert_eq!(f.store.count(&all).await.unwrap(), 0, "only deactivated, then too new");
+            let third = Uuid::from_u128(3);
+            f.store.take_off_sale(gone(third, 20)).await.unwrap();
+            settled(third, 20).await;
+            product(&f, "late", third).await;
+            assert_eq!(f.store.count(&all).await.unwrap(), 1, "passed over");
+            let listed = page(&*f.store, all.clone()).await.unwrap().products;
+            assert!(listed.is_empty(), "and still off sale");
         });
     }
 }

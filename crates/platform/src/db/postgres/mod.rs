@@ -16,6 +16,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError
 use kernel::{SystemClock, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant as Deadline;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
@@ -29,6 +30,7 @@ use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
 use crate::clock::StoreClock;
 use crate::scope;
+use crate::telemetry::Recurring;
 use crate::telemetry::metrics::{self, Operation, metrics};
 
 /// How long a connection attempt may take.
@@ -42,6 +44,9 @@ const OPTIONS: &str = "-c idle_in_transaction_session_timeout=3s -c plan_cache_m
     -c enable_seqscan=off -c jit=off";
 /// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
 const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
+/// How long a migration waits for a table at a time, and how long the others then go on.
+const LOCK_TIME: &str = "set local lock_timeout = '1s'";
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -287,12 +292,31 @@ impl Postgres {
         steps: &'static [Migration],
         additions: &'static [Addition],
     ) -> Result<(), StoreError> {
+        let waiting = Recurring::new();
+        loop {
+            match self.try_migrate(steps, additions).await {
+                Err(StoreError::Undone(why)) => {
+                    if waiting.failed().is_some() {
+                        tracing::warn!(event = "migration.waits", service = self.service, %why, "others use what is to be changed");
+                    }
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                migrated => return migrated,
+            }
+        }
+    }
+
+    /// # Errors
+    /// `Undone` when a table was in use for too long; `Unavailable`, `Migration`.
+    async fn try_migrate(&self, steps: &'static [Migration], additions: &'static [Addition]) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;
         // A step may have to rewrite a large table.
         transaction.batch_execute("set local statement_timeout = 0").await?;
         // Two processes that start together take turns; the second finds nothing to do.
         transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+        // Whoever waits for a table has all wait who come later, so that a long report would hold up every request.
+        transaction.batch_execute(LOCK_TIME).await?;
         let service = self.service;
         transaction.batch_execute(&format!("create schema if not exists {service}")).await?;
         transaction
@@ -302,7 +326,10 @@ impl Postgres {
             transaction.query_one("select coalesce(max(version), 0) from schema_version", &[]).await?.get(0);
         let run = async |step: &str, sql| {
             let ran = transaction.batch_execute(sql).await;
-            ran.map_err(|error| migrate::failed(service, step, StoreError::from(error)))
+            ran.map_err(|error| match error.code() {
+                Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Undone(format!("{step}: {error}")),
+                _ => migrate::failed(service, step, StoreError::from(error)),
+            })
         };
         for step in migrate::pending(steps, before, service)? {
             run(&format!("{} ({})", step.version, step.name), step.sql).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,11 @@ pub fn look(file: &Path, steps: &Steps<'_>, effort: Effort) -> Result<Checkup, S
     let folder = file.parent().unwrap_or(Path::new("."));
     let free = files::free_space(files::nearest(folder)).ok();
     // SQLite makes a database of a file that has nothing in it.
-    let is_there = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    let is_there = match file.metadata() {
+        Ok(metadata) => metadata.len() > 0,
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => return Err(cannot_read(file, StoreError::Unavailable(error.to_string()))),
+    };
     let read_only = || {
         let file_too = || if file.exists() { files::may_write(file) } else { Ok(()) };
         let may = files::may_make_in(folder).and_then(|()| file_too());

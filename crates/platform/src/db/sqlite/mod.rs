@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub(super) mod checkup;
+mod identity;
 mod leap;
 mod readers;
 pub mod servers;
@@ -19,6 +20,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
 
+use self::identity::Identity;
 pub use self::leap::LeapNote;
 use self::readers::Readers;
 pub(super) use self::store::enrol;
@@ -28,6 +30,7 @@ use super::{Limits, StoreError};
 use crate::clock::StoreClock;
 use crate::files;
 use crate::scope;
+use crate::telemetry::Recurring;
 use crate::telemetry::metrics::{Operation, Pool, metrics};
 
 /// A scan is cut off after this.
@@ -38,6 +41,8 @@ const LOCK_TIME: Duration = Duration::from_secs(5);
 /// One service's database file.
 pub struct Sqlite {
     path: PathBuf,
+    identity: Identity,
+    moved: Recurring,
     readers: Arc<Readers>,
     slow_reads: Arc<Semaphore>,
     writer: Writer,
@@ -65,14 +70,17 @@ impl Sqlite {
     /// `Unavailable` when the folder or file cannot be created or opened.
     pub fn open(folder: &Path, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
         let path = folder.join(format!("{service}.db"));
-        create_private(folder, &path)
+        let identity = create_private(folder, &path)
+            .and_then(|()| Identity::of(&path))
             .map_err(|error| StoreError::Unavailable(format!("cannot create {}: {error}", path.display())))?;
-        let readers = Arc::new(Readers::new(path.clone()));
-        let writer = Writer::start(service, &path, Arc::clone(&readers))?;
+        let readers = Arc::new(Readers::new(path.clone(), identity.clone()));
+        let writer = Writer::start(service, &path, identity.clone(), Arc::clone(&readers))?;
         let databases = &metrics().databases;
         let operation = |name| databases.operation("sqlite", service, name);
         Ok(Self {
             path,
+            identity,
+            moved: Recurring::new(),
             readers,
             slow_reads: Arc::new(Semaphore::new(limits.pool_size)),
             writer,
@@ -169,8 +177,24 @@ impl Sqlite {
         self.clock.differs() || self.leap.read().is_some()
     }
 
+    /// # Errors
+    /// `Moved` when its file is not the one any more that was opened. The log says so too, though nobody asks for anything.
+    pub(super) fn check_file(&self) -> Result<(), StoreError> {
+        let checked = self.identity.check();
+        match &checked {
+            Ok(()) => drop(self.moved.recovered()),
+            Err(error) => {
+                if let Some(failures) = self.moved.failed() {
+                    tracing::error!(event = "store.moved", %error, failures, "writes are refused");
+                }
+            }
+        }
+        checked
+    }
+
     /// Moves all of the write-ahead log into the database file. Called when nothing writes any more.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
+        self.identity.check()?;
         let (path, readers) = (self.path.clone(), Arc::clone(&self.readers));
         let empty_log = move || {
             readers.end_snapshots();

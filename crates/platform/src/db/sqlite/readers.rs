@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::identity::Identity;
 use super::{StoreError, connect};
 
 /// How many bytes of the file a reader sees through the page cache of the operating system, instead of copies of its own. They
@@ -26,6 +27,7 @@ const NO_HEADER: IndexHeader = [0; 48];
 
 pub struct Readers {
     path: PathBuf,
+    identity: Identity,
     idle: Mutex<Vec<Reader>>,
     /// Never closed: closing any descriptor of a file drops all POSIX locks that the process holds on it, SQLite's too.
     index: OnceLock<ManuallyDrop<File>>,
@@ -38,8 +40,8 @@ struct Reader {
 }
 
 impl Readers {
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), index: OnceLock::new() }
+    pub fn new(path: PathBuf, identity: Identity) -> Self {
+        Self { path, identity, idle: Mutex::default(), index: OnceLock::new() }
     }
 
     /// Ends the snapshots that nobody reads in at this moment: they would keep the write-ahead log from being reused.
@@ -116,6 +118,8 @@ impl Readers {
     fn open(&self) -> Result<Reader, StoreError> {
         let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.pragma_update(None, "mmap_size", MAP)?;
+        // Only then is what was opened known to be what the others read.
+        self.identity.check()?;
         Ok(Reader { connection, snapshot: None })
     }
 

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use tokio::sync::oneshot;
 
 use super::connect;
+use super::identity::Identity;
 use super::readers::Readers;
 use crate::db::StoreError;
 use crate::telemetry::metrics::{Pool, Waiting, metrics};
@@ -44,7 +45,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(service: &str, path: &Path, readers: Arc<Readers>) -> Result<Self, StoreError> {
+    pub fn start(service: &str, path: &Path, identity: Identity, readers: Arc<Readers>) -> Result<Self, StoreError> {
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         // Checkpoints are made after the answers, see [`Checkpoints`].
         connection.execute_batch(
@@ -57,7 +58,7 @@ impl Writer {
         let used = Arc::clone(&pool);
         std::thread::Builder::new()
             .name(format!("{service}-writer"))
-            .spawn(move || run(&connection, &queue, &readers, checkpoints, &used))
+            .spawn(move || run(&connection, &identity, &queue, &readers, checkpoints, &used))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { jobs, pool })
     }
@@ -143,6 +144,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 fn run(
     connection: &Connection,
+    identity: &Identity,
     queue: &Receiver<Box<dyn Job>>,
     readers: &Readers,
     mut checkpoints: Checkpoints,
@@ -160,7 +162,7 @@ fn run(
         };
         let used = pool.used();
         let mut jobs = vec![first];
-        let result = run_batch(connection, &mut jobs, queue, likely);
+        let result = run_batch(connection, identity, &mut jobs, queue, likely);
         likely = jobs.len();
         if result.is_err() && !connection.is_autocommit() {
             // The connection is of no use inside a failed transaction; a second failure shows at the next BEGIN.
@@ -179,6 +181,7 @@ fn run(
 /// Runs the first job and what comes behind it, in one transaction. An error means that nothing was written.
 fn run_batch(
     connection: &Connection,
+    identity: &Identity,
     jobs: &mut Vec<Box<dyn Job>>,
     queue: &Receiver<Box<dyn Job>>,
     likely: usize,
@@ -206,6 +209,8 @@ fn run_batch(
             jobs.extend(queue.recv_timeout(wait));
         }
     }
+    // What is acknowledged has to be there at the next start.
+    identity.check()?;
     execute(connection, "commit")
 }
 

@@ -70,7 +70,8 @@ async fn usable(place: &Place, found: &Checkup, connections: usize) -> Vec<Findi
         Kind::Postgres(account) => {
             findings.extend(clocks::beside_database(&check, account.clock_ahead));
             findings.extend(enough(&check, connections, account));
-            findings.extend(privileges(place, &check, &found.schema, account).await);
+            findings.extend(place.may_not_migrate(found).map(Finding::from));
+            findings.extend(privileges(place, &check, account).await);
         }
     }
     findings
@@ -104,7 +105,7 @@ fn file(check: &str, free: Option<u64>, integrity: Option<&Integrity>) -> Vec<Fi
             format!("is damaged: {why}"),
             "Stop the server, keep a copy of the files, and bring a backup back.",
         )),
-        Some(Integrity::Whole) => findings.push(Finding::ok(check, "every page is whole")),
+        Some(Integrity::Whole) => findings.push(Finding::ok(check, "every page can be read, and fits the others")),
         Some(Integrity::Unfinished) => findings.push(Finding::ok(check, "no damage in what a second can read of it")),
         None => {}
     }
@@ -144,8 +145,8 @@ fn enough(check: &str, connections: usize, account: &Account) -> Option<Finding>
     })
 }
 
-/// Whether somebody may migrate, and no more than that.
-async fn privileges(place: &Place, check: &str, schema: &Schema, account: &Account) -> Option<Finding> {
+/// Whether the account of migrations may do so, and that of rows no more than it needs.
+async fn privileges(place: &Place, check: &str, account: &Account) -> Option<Finding> {
     match &place.privileged {
         Some(url) => Some(migrator(place, url).await),
         None if account.superuser || account.may_migrate => Some(Finding::warning(
@@ -157,12 +158,7 @@ async fn privileges(place: &Place, check: &str, schema: &Schema, account: &Accou
             ),
             "It works; on a shared server use an account that only reads and writes rows, and another in database.migrate_url.",
         )),
-        None if matches!(schema, Schema::Current(_) | Schema::Hidden) => None,
-        None => Some(Finding::failed(
-            check,
-            format!("the account {} may not make or change the schema", account.name),
-            "Name one that may in database.migrate_url.",
-        )),
+        None => None,
     }
 }
 

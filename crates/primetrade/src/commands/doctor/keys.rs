@@ -12,6 +12,7 @@ use super::{Check, Finding};
 use crate::commands::absolute;
 use crate::config::Config;
 use crate::roles::{Role, Roles};
+use crate::stores::Place;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// Days after which a key that signs tokens should have been replaced.
@@ -23,7 +24,13 @@ pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
     if roles.has(Role::Auth) {
         let (file, now) = (config.key_file(), context.now());
         let of_whom = if is_alone { "every process of the shop" } else { "every process with the role auth" };
-        let look = async move { vec![look::<auth::KeyRing>("auth.key_file", file, now, of_whom)] };
+        let place = Place::of_auth(config);
+        let look = async move {
+            match !file.exists() && place.has_sessions().await {
+                true => vec![lost(&file)],
+                false => vec![look::<auth::KeyRing>("auth.key_file", file, now, of_whom)],
+            }
+        };
         checks.push(Check::new("auth.key_file", look));
     }
     if !is_alone {
@@ -74,8 +81,12 @@ fn look<R: Ring>(setting: &'static str, file: PathBuf, now: Timestamp, of_whom: 
     };
     let age = now.0.saturating_sub(created_at.0) / DAY;
     let others = if count == 1 { String::new() } else { format!(", {} older ones verify", count - 1) };
-    let found =
-        format!("{}, only this user can read it; key {kid} signs, made {age} days ago{others}", absolute(&file));
+    let made = match age {
+        0 => "today".to_owned(),
+        1 => "yesterday".to_owned(),
+        days => format!("{days} days ago"),
+    };
+    let found = format!("{}, only this user can read it; key {kid} signs, made {made}{others}", absolute(&file));
     if created_at > now.after(Duration::from_secs(60)) {
         let advice = "Set the clock of this machine.";
         return Finding::warning(setting, format!("{}, made in the future", absolute(&file)), advice);
@@ -84,6 +95,15 @@ fn look<R: Ring>(setting: &'static str, file: PathBuf, now: Timestamp, of_whom: 
         true => Finding::warning(setting, found, "Run `primetrade keys rotate`."),
         false => Finding::ok(setting, format!("{found}; {of_whom} needs the same file")),
     }
+}
+
+/// Not the ring of a new shop.
+fn lost(file: &std::path::Path) -> Finding {
+    Finding::failed(
+        "auth.key_file",
+        format!("{} is not there, though people are logged in", absolute(file)),
+        "Bring it back: `primetrade serve` makes a new one, by which all sessions end and mailed links are void.",
+    )
 }
 
 fn missing(setting: &'static str, file: &std::path::Path, of_whom: &str) -> Finding {

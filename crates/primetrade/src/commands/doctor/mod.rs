@@ -139,7 +139,7 @@ fn checks(config: &Config, roles: Roles) -> Vec<Check> {
     checks.extend(upstreams::checks(config, roles, &context));
     checks.extend(outside::collector(config));
     if roles.has(Role::Auth) {
-        checks.extend(outside::mail_sink(config));
+        checks.push(outside::mail_sink(config));
     }
     checks
 }

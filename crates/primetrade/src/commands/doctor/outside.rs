@@ -22,10 +22,13 @@ pub fn collector(config: &Config) -> Option<Check> {
     }))
 }
 
-pub fn mail_sink(config: &Config) -> Option<Check> {
-    let folder = config.mail.sink.clone()?;
-    let setting = "mail.sink";
-    Some(Check::new(setting, async move {
+pub fn mail_sink(config: &Config) -> Check {
+    let (setting, folder) = ("mail.sink", config.mail.sink.clone());
+    Check::new(setting, async move {
+        let Some(folder) = folder else {
+            let advice = "Name a folder, for whoever forgot a password or has another address needs a mailed token.";
+            return vec![Finding::warning(setting, "is not set, so no mail is written", advice)];
+        };
         let shown = folder.display().to_string();
         vec![match files::may_make_in(&folder) {
             Ok(()) if folder.exists() => Finding::ok(setting, format!("mails can be written to {shown}")),
@@ -36,5 +39,5 @@ pub fn mail_sink(config: &Config) -> Option<Check> {
                 "Name a folder that this user may write to.",
             ),
         }]
-    }))
+    })
 }

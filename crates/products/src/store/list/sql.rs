@@ -161,7 +161,9 @@ impl ListQuery {
         sql.put("select (select count(*) from products where ").put(self.active()).all(self.conditions()).put(")");
         if self.is_public() {
             sql.put(" - (select cast(coalesce(sum((select count(*) from products where owner_id = seller_id and ");
-            sql.put(self.active()).all(self.conditions()).put(")), 0) as bigint) from sellers_off_sale)");
+            sql.put(self.active())
+                .all(self.conditions())
+                .put(")), 0) as bigint) from sellers_off_sale where not settled)");
         }
         sql
     }
@@ -358,7 +360,7 @@ macro_rules! categories {
         concat!(
             "with recursive hidden (name, count) as (\
              select category, count(*) from sellers_off_sale join products on owner_id = seller_id \
-             where status = 'active' group by category), \
+             where not settled and status = 'active' group by category), \
              found (name) as (\
              select (select category from products where status = 'active' and category ",
             $begins,

@@ -256,6 +256,10 @@ impl Store for PostgresStore {
         off_sale::postgres::put(&self.db, seller, mark).await
     }
 
+    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError> {
+        off_sale::postgres::settle(&self.db, seller, until).await
+    }
+
     async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
         off_sale::postgres::get(&self.db, seller).await
     }

@@ -231,6 +231,10 @@ impl Store for SqliteStore {
         off_sale::sqlite::put(&self.0, seller, mark).await
     }
 
+    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError> {
+        off_sale::sqlite::settle(&self.0, seller, until).await
+    }
+
     async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
         off_sale::sqlite::get(&self.0, seller)
     }
