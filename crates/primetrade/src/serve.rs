@@ -51,9 +51,8 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     }
     let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate: !flags.no_migrate }).await?);
     let _attendances = attend(config, roles);
-    if flags.demo {
-        commands::seed_demo(&app).await?;
-    } else if !flags.allow_demo_accounts {
+    let demo = if flags.demo { Some(commands::seed_demo(&app).await?) } else { None };
+    if demo.is_none() && !flags.allow_demo_accounts {
         commands::refuse_demo_accounts(&app).await?;
     }
     // Before anybody is told that it serves: whoever stops it at once is to find it drained.
@@ -75,7 +74,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
     tracing::info!(event = "server.started", %roles, version, "serving");
-    tell_operator(config, roles, flags.demo.then_some(&*app)).await?;
+    tell_operator(config, roles, demo.as_ref());
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
         asked_to_stop.await;
@@ -153,8 +152,8 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
     Ok(resources)
 }
 
-/// What the operator is to know at once. `demo`: what serves the demo shop.
-async fn tell_operator(config: &Config, roles: Roles, demo: Option<&App>) -> Result<(), Failure> {
+/// What the operator is to know at once. `demo`: of the demo shop.
+fn tell_operator(config: &Config, roles: Roles, demo: Option<&commands::LogIns>) {
     if !roles.is_all() {
         say!("Roles: {roles}");
     }
@@ -165,13 +164,12 @@ async fn tell_operator(config: &Config, roles: Roles, demo: Option<&App>) -> Res
         say!("No mails are written: name a folder for them with mail.sink");
     }
     match demo {
-        Some(app) => commands::print_demo_credentials(app).await?,
+        Some(log_ins) => log_ins.tell(),
         None if roles.has(Role::Auth) => {
             say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin");
         }
         None => {}
     }
-    Ok(())
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {

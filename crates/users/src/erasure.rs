@@ -8,16 +8,16 @@ use kernel::{Error, Uuid};
 use platform::Context;
 use products::Catalogue;
 
-use crate::off_sale::Repair;
+use crate::off_sale::{Missed, Repair};
 
 const PAUSE: Duration = Duration::from_secs(10);
 /// Erasures that are taken up at a time.
 const BATCH: i64 = 100;
 
 /// Takes up what was cut short, by a crash or a database that was away.
-pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, context: Context) {
+pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, missed: Missed, context: Context) {
     let mut pause = tokio::time::interval(PAUSE);
-    let mut repair = Repair::default();
+    let mut repair = Repair::new(missed);
     loop {
         pause.tick().await;
         let mut after = Uuid::nil();

@@ -4,6 +4,8 @@
 //! if the account is active after all. An entry that a crash left behind is found by [`Repair`].
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use auth::{AccountFilter, Accounts};
@@ -26,11 +28,15 @@ const PAGE: usize = 100;
 pub async fn during<T>(
     accounts: &dyn Accounts,
     products: &dyn Catalogue,
+    missed: &Missed,
     (id, erased): (Uuid, bool),
     change: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let mark = products.take_off_sale(id, erased).await?;
     let changed = change.await;
+    if mark.is_none() {
+        missed.0.store(true, Ordering::Release);
+    }
     // As it is now, whoever else has changed it. If that cannot be asked, nothing is for sale until the repair.
     let ended = match (mark, accounts.get(id).await) {
         (Some(mark), Ok(Some(account))) if account.active => products.put_on_sale(id, mark).await,
@@ -39,43 +45,36 @@ pub async fn during<T>(
     changed.and_then(|changed| ended.map(|()| changed))
 }
 
+/// Whether somebody could not be taken off sale, because a process of the release before has the catalogue.
+#[derive(Debug, Clone, Default)]
+pub struct Missed(Arc<AtomicBool>);
+
 /// Compares entries with accounts, for as long as the process lives.
 pub struct Repair {
+    missed: Missed,
     /// When everyone who is not active was looked at, and every entry: releases that know no entries make and end none.
     compared: Option<Instant>,
     /// Entries before this time are those that should be.
     until: Timestamp,
 }
 
-impl Default for Repair {
-    fn default() -> Self {
-        Self { compared: None, until: ALWAYS }
-    }
-}
-
 impl Repair {
+    /// Compares them with a catalogue in which those are missing.
+    pub fn new(missed: Missed) -> Self {
+        Self { missed, compared: None, until: ALWAYS }
+    }
+
     /// # Errors
-    /// `Unavailable`; it begins anew the next time.
+    /// `Unavailable`; it goes on there the next time.
     pub async fn run(
         &mut self,
         accounts: &dyn Accounts,
         products: &dyn Catalogue,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let ran = self.try_to_run(accounts, products, now).await;
-        if ran.is_err() {
-            // Meanwhile somebody may have been taken off sale who could not be.
+        if self.missed.0.swap(false, Ordering::AcqRel) {
             self.compared = None;
         }
-        ran
-    }
-
-    async fn try_to_run(
-        &mut self,
-        accounts: &dyn Accounts,
-        products: &dyn Catalogue,
-        now: Timestamp,
-    ) -> Result<(), Error> {
         if self.compared.is_none_or(|compared| compared.elapsed() >= COMPARE_AGAIN) {
             complete(accounts, products).await?;
             (self.compared, self.until) = (Some(Instant::now()), ALWAYS);

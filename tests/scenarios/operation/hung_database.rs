@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use testkit::postgres::Cluster;
 use testkit::{Client, Deployment, Topology, eventually};
 
+use super::rights::account_of_rows;
 use crate::selling::{PRODUCTS, create, path, plain, seller};
 use crate::v1::text;
 use crate::v2::walk;
@@ -34,6 +35,29 @@ fn on_postgres() {
 #[test]
 fn on_split() {
     a_database_that_hangs_is_waited_for_once(Topology::Split);
+}
+
+/// It takes no new connections, which a probe needs: it answers all the same, and those that there are may be used.
+#[test]
+fn a_database_that_answers_by_a_refusal_is_not_silent() {
+    let mut postgres = Cluster::start_own();
+    let mut owner = Deployment::on(Topology::Postgres, &postgres).start();
+    owner.terminate();
+    let url = account_of_rows(&owner, "hung_few");
+    let server = owner.clone().set("DATABASE__URL", &url).arg("--no-migrate").start();
+    let (client, list) = (server.client(), "/api/v2/products");
+    client.get(list).expect(200);
+    let told = |event: &str| server.log_lines().iter().any(|line| line["event"] == event);
+    owner.sql("auth", "alter role hung_few connection limit 0");
+    postgres.freeze();
+    eventually("it is known to be silent", || {
+        client.get(list).expect(503);
+        told("db.silent").then_some(())
+    });
+    postgres.thaw();
+    eventually("it is known to answer", || told("db.answers").then_some(()));
+    owner.sql("auth", "alter role hung_few connection limit -1");
+    eventually("all is as before", || (client.get(list).status == 200).then_some(()));
 }
 
 /// One request and its answer.

@@ -9,6 +9,16 @@ fn account(server: &Server, name: &str) -> String {
     server.database_url().replace("postgres@", &format!("{name}@"))
 }
 
+/// A role that reads and writes rows, and no more.
+pub fn account_of_rows(server: &Server, name: &str) -> String {
+    let url = account(server, name);
+    server.sql("auth", &format!("grant usage on schema auth, products to {name}"));
+    let rights = "select, insert, update, delete on all tables";
+    server.sql("auth", &format!("grant {rights} in schema auth, products to {name}"));
+    server.sql("auth", &format!("grant usage on all sequences in schema auth, products to {name}"));
+    url
+}
+
 /// What `doctor` and `serve` say of the account, which have to be the same words.
 #[track_caller]
 fn refused(deployment: &Deployment, url: &str, words: &str) {
@@ -67,10 +77,7 @@ fn probe(server: &Server) -> u16 {
 fn a_server_notices_that_its_rights_or_tables_are_gone() {
     let server = Server::start(Topology::Postgres);
     is_ready(&server);
-    let url = account(&server, "stores_revoked");
-    server.sql("auth", "grant usage on schema auth, products to stores_revoked");
-    server.sql("auth", "grant select, insert, update, delete on all tables in schema auth, products to stores_revoked");
-    server.sql("auth", "grant usage on all sequences in schema auth, products to stores_revoked");
+    let url = account_of_rows(&server, "stores_revoked");
     let limited = server.clone().set("DATABASE__URL", &url).arg("--no-migrate").start();
     is_ready(&limited);
     for (gone, back) in [

@@ -71,8 +71,11 @@ fn accounts_go_beside_a_catalogue_of_the_release_before() {
     let (gone, away, admin) = (Account::new(&server), Account::new(&server), administrator(&server));
     let lamps = [&gone, &away]
         .map(|seller| create(&seller.at(&server), &json!({ "name": "Lamp", "price": usd(1), "status": "active" })));
-    server.terminate_member("products");
-    let old = server.under(&before).start_as(&[("products", server.arguments("products").to_vec())]);
+    let catalogues = ["products-1", "products-2"];
+    for name in catalogues {
+        server.terminate_member(name);
+    }
+    let old = server.under(&before).start_as(&catalogues.map(|name| (name, server.arguments(name).to_vec())));
     let public = server.client();
     let lamp = |n: usize| public.get(&path(&lamps[n])).status;
     eventually("the older catalogue answers", || (lamp(0) == 200).then_some(()));
@@ -81,7 +84,7 @@ fn accounts_go_beside_a_catalogue_of_the_release_before() {
     patch(&admin, &user, "*", &json!({ "active": false })).expect(200);
     away.at(&server).get("/api/v2/me").expect(401);
     drop(old);
-    server.restart_member("products");
+    catalogues.iter().for_each(|name| server.restart_member(name));
     eventually("both are off sale", || ([0, 1].map(lamp) == [404, 404]).then_some(()));
 }
 

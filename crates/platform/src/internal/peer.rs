@@ -95,10 +95,12 @@ impl Peer {
         let strange = |error| Error::Internal(format!("{} answered {status} strangely: {error}", self.upstream.name()));
         match status {
             StatusCode::OK => kernel::json::from_slice(&whole).map_err(strange),
-            _ => {
-                let Object(refused) = kernel::json::from_slice::<Object<Refused>>(&whole).map_err(strange)?;
-                Err(refused.into())
-            }
+            _ => match kernel::json::from_slice::<Object<Refused>>(&whole) {
+                Ok(Object(refused)) => Err(refused.into()),
+                // A process of another release, which has no such endpoint, says so as to anybody.
+                Err(_) if status == StatusCode::NOT_FOUND => Err(Error::NotFound),
+                Err(error) => Err(strange(error)),
+            },
         }
     }
 }

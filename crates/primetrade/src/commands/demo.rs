@@ -7,7 +7,7 @@ use products::import::Options;
 
 use crate::Failure;
 use crate::app::App;
-use auth::Accounts;
+use auth::{Accounts, Auth};
 
 pub const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
 pub const PASSWORD: &str = "Demo-Shop-2026";
@@ -17,7 +17,7 @@ pub const ADMIN_HASH: &str =
 /// Writes under way at once; the database commits them in groups.
 const CONCURRENCY: usize = 64;
 
-pub async fn seed_demo(app: &App) -> Result<(), Failure> {
+pub async fn seed_demo(app: &App) -> Result<LogIns, Failure> {
     let (auth, products) = app.stores()?;
     let admin = auth.by_email(ADMIN.1).await?;
     let ours = admin.is_some_and(|admin| admin.role == Role::Admin && admin.username == ADMIN.0);
@@ -46,7 +46,7 @@ pub async fn seed_demo(app: &App) -> Result<(), Failure> {
         .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await?;
-    Ok(())
+    LogIns::of(auth).await
 }
 
 /// Refuses a store whose administrator's password everybody knows.
@@ -66,25 +66,32 @@ pub async fn refuse_demo_accounts(app: &App) -> Result<(), Failure> {
     }
 }
 
-/// Those that work: a password may have been changed.
-pub async fn print_demo_credentials(app: &App) -> Result<(), Failure> {
-    let Some(auth) = app.auth() else { return Ok(()) };
-    let mut known = Vec::new();
-    for seller in demo::sellers() {
-        if auth.has_password(seller.email, Role::User, PASSWORD).await? {
-            known.push(seller);
+/// Who can be logged in as with the password that everybody knows: somebody may have changed theirs.
+pub struct LogIns {
+    admin: bool,
+    sellers: Vec<&'static demo::DemoSeller>,
+}
+
+impl LogIns {
+    async fn of(auth: &Auth) -> Result<Self, Failure> {
+        let mut sellers = Vec::new();
+        for seller in demo::sellers() {
+            if auth.has_password(seller.email, Role::User, PASSWORD).await? {
+                sellers.push(seller);
+            }
         }
+        Ok(Self { admin: auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await?, sellers })
     }
-    match auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await? {
-        true => say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
-        false => {
-            say!("Demo shop: the password of the administrator {} was changed; of others it is {PASSWORD}", ADMIN.1)
+
+    pub fn tell(&self) {
+        match self.admin {
+            true => say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
+            false => say!("Demo shop: the password of {} was changed; these have {PASSWORD}", ADMIN.1),
         }
+        for seller in &self.sellers {
+            say!("  seller {:<24} {}", seller.vendor, seller.email);
+        }
+        say!("Everyone knows these passwords: never use this store for a real shop.");
+        say!("Browse it at /api/v2/products, try the API at /api-docs");
     }
-    for seller in known {
-        say!("  seller {:<24} {}", seller.vendor, seller.email);
-    }
-    say!("Everyone knows these passwords: never use this store for a real shop.");
-    say!("Browse it at /api/v2/products, try the API at /api-docs");
-    Ok(())
 }

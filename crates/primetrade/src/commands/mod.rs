@@ -12,7 +12,7 @@ pub mod skus;
 pub mod stock;
 
 pub use admin::admin_create;
-pub use demo::{print_demo_credentials, refuse_demo_accounts, seed_demo};
+pub use demo::{LogIns, refuse_demo_accounts, seed_demo};
 pub use import::{Import, import_csv};
 pub use openapi::openapi;
 

@@ -9,12 +9,14 @@ use platform::tasks::WriteTasks;
 use products::Catalogue;
 use users::Endpoints;
 use users::jobs::Desks;
+use users::off_sale::Missed;
 
 use super::Deps;
 
 pub struct UsersRole {
     accounts: Arc<dyn Accounts>,
     products: Arc<dyn Catalogue>,
+    missed: Missed,
     desks: Desks,
     context: Context,
     tasks: WriteTasks,
@@ -23,12 +25,19 @@ pub struct UsersRole {
 impl UsersRole {
     /// `desks`: the jobs of each service.
     pub fn create(deps: &Deps, accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, desks: Desks) -> Self {
-        Self { accounts, products, desks, context: deps.context.clone(), tasks: deps.tasks.clone() }
+        Self {
+            accounts,
+            products,
+            missed: Missed::default(),
+            desks,
+            context: deps.context.clone(),
+            tasks: deps.tasks.clone(),
+        }
     }
 
     pub fn start(&self) {
         let (accounts, products) = (Arc::clone(&self.accounts), Arc::clone(&self.products));
-        tokio::spawn(users::erasure::run(accounts, products, self.context.clone()));
+        tokio::spawn(users::erasure::run(accounts, products, self.missed.clone(), self.context.clone()));
     }
 
     /// The public's endpoints.
@@ -36,6 +45,7 @@ impl UsersRole {
         users::api(Endpoints {
             accounts: Arc::clone(&self.accounts),
             products: Arc::clone(&self.products),
+            missed: self.missed.clone(),
             desks: self.desks.clone(),
             context: self.context.clone(),
             tasks: self.tasks.clone(),

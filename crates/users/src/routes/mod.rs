@@ -17,11 +17,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::jobs::Desks;
+use crate::off_sale::Missed;
 
 /// What every endpoint is given.
 pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
     pub products: Arc<dyn Catalogue>,
+    pub missed: Missed,
     pub desks: Desks,
     pub context: Context,
     pub tasks: WriteTasks,

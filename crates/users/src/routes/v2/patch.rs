@@ -59,7 +59,10 @@ pub async fn handle(
         let change = given.accounts.administer(id, &expected, change, &cause);
         match goes_on_selling {
             true => change.await,
-            false => off_sale::during(&*given.accounts, &*given.products, (id, before.is_erased()), change).await,
+            false => {
+                let (accounts, products) = (&*given.accounts, &*given.products);
+                off_sale::during(accounts, products, &given.missed, (id, before.is_erased()), change).await
+            }
         }
     };
     let account = endpoints.tasks.run(administer).await?;

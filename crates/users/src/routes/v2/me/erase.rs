@@ -36,7 +36,8 @@ pub async fn handle(
         let account = accounts.get(id).await?.ok_or(Error::NotFound)?;
         // What is certain to be refused must not take anything off sale, not even for a moment.
         expected.check(account.version)?;
-        off_sale::during(accounts, products, (id, true), accounts.erase(id, &expected, &cause)).await?;
+        let change = accounts.erase(id, &expected, &cause);
+        off_sale::during(accounts, products, &given.missed, (id, true), change).await?;
         // Whatever hinders it: the account is erased, nothing of it is for sale, and the rest is taken up again.
         let _ = erasure::finish(accounts, products, id).await;
         Ok(())
