@@ -356,6 +356,10 @@ impl Profile {
         if broken.is_empty() { Ok(Self { username: trimmed(username), email: trimmed(email) }) } else { Err(broken) }
     }
 
+    pub fn asks_for(&self, email: &str) -> bool {
+        self.email.as_deref() == Some(email)
+    }
+
     /// The account under its new names. Another address is pending; the present one, however it is written, ends what is pending.
     pub fn apply(self, before: &Account) -> Account {
         let mut after = before.clone();

@@ -257,7 +257,7 @@ impl Catalogue for Remote {
     }
 
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
-        self.0.ask(path::PUT_ON_SALE, &PutOnSale { seller, mark }).await
+        self.0.ask(path::PUT_ON_SALE, &PutOnSale { seller, mark }).await.map_err(unknown)
     }
 
     async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {

@@ -67,23 +67,35 @@ impl Products {
         Ok(stocked)
     }
 
-    /// Categories of active products behind `after`, or all, by name.
+    /// Categories of active products behind `after`, or all, by name, at most `limit`; and where the next begin, if there may be more.
+    /// Those whose sellers are all off sale are passed over, so there may be fewer.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<Category>, Error> {
-        let mut categories = Vec::new();
-        let mut after = after.map(str::to_owned);
-        loop {
-            let wanted = limit - categories.len();
-            let found = self.counted(self.store.categories(after.as_deref(), wanted)).await?;
-            let has_more = found.len() == wanted;
-            after = found.last().map(|(name, _)| name.clone());
-            let for_sale = found.into_iter().filter(|(_, count)| *count > 0);
-            categories.extend(for_sale.map(|(name, count)| Category { name, count }));
-            if !has_more || categories.len() == limit {
-                return Ok(categories);
+    pub async fn categories(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Category>, Option<String>), Error> {
+        /// Looks that one page is worth.
+        const LOOKS: usize = 4;
+        let (mut shown, mut after) = (Vec::new(), after.map(str::to_owned));
+        for _ in 0..LOOKS {
+            let found = self.counted(self.store.categories(after.as_deref(), limit + 1)).await?;
+            let has_more = found.len() > limit;
+            for (name, count) in found {
+                if count > 0 && shown.len() == limit {
+                    return Ok((shown, after));
+                }
+                after = Some(name.clone());
+                if count > 0 {
+                    shown.push(Category { name, count });
+                }
+            }
+            if !has_more {
+                return Ok((shown, None));
             }
         }
+        Ok((shown, after))
     }
 }

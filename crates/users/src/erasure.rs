@@ -6,6 +6,7 @@ use std::time::Duration;
 use auth::Accounts;
 use kernel::{Error, Uuid};
 use platform::Context;
+use platform::telemetry::Recurring;
 use products::Catalogue;
 
 use crate::off_sale::{Missed, Repair};
@@ -17,7 +18,7 @@ const BATCH: i64 = 100;
 /// Takes up what was cut short, by a crash or a database that was away.
 pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, missed: Missed, context: Context) {
     let mut pause = tokio::time::interval(PAUSE);
-    let mut repair = Repair::new(missed);
+    let (mut repair, delayed, uncompared) = (Repair::new(missed), Recurring::new(), Recurring::new());
     loop {
         pause.tick().await;
         let mut after = Uuid::nil();
@@ -26,13 +27,19 @@ pub async fn run(accounts: Arc<dyn Accounts>, products: Arc<dyn Catalogue>, miss
         {
             after = *last;
             for (account_id, _) in pending {
-                if let Err(error) = finish(&*accounts, &*products, account_id).await {
-                    tracing::warn!(event = "erasure.delayed", user.id = %account_id, %error, "an erasure is not finished yet");
+                if let Err(error) = finish(&*accounts, &*products, account_id).await
+                    && let Some(failures) = delayed.failed()
+                {
+                    let late = "an erasure is not finished yet";
+                    tracing::warn!(event = "erasure.delayed", user.id = %account_id, %error, failures, "{late}");
                 }
             }
         }
-        if let Err(error) = repair.run(&*accounts, &*products, context.now()).await {
-            tracing::warn!(event = "sellers.repair.failed", %error, "who is off sale is not compared with accounts yet");
+        if let Err(error) = repair.run(&*accounts, &*products, context.now()).await
+            && let Some(failures) = uncompared.failed()
+        {
+            let late = "who is off sale is not compared with accounts yet";
+            tracing::warn!(event = "sellers.repair.failed", %error, failures, "{late}");
         }
     }
 }

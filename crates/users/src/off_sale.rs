@@ -15,7 +15,7 @@ use products::Catalogue;
 /// No change of an account takes so long: an entry that is older waits for none.
 const UNDER_WAY: Duration = Duration::from_secs(2 * 60);
 /// How often all are compared anew.
-const COMPARE_AGAIN: Duration = Duration::from_secs(10 * 60);
+const COMPARE_AGAIN: Duration = Duration::from_secs(60 * 60);
 const ALWAYS: Timestamp = Timestamp(0);
 /// Accounts that are read at a time.
 const PAGE: usize = 100;
@@ -114,7 +114,13 @@ async fn complete(accounts: &dyn Accounts, products: &dyn Catalogue) -> Result<(
     loop {
         let (found, next) = accounts.list(&inactive, place, PAGE).await?;
         for account in found.iter().filter(|account| !known.contains(&account.id)) {
-            products.take_off_sale(account.id, account.is_erased()).await?;
+            let mark = products.take_off_sale(account.id, account.is_erased()).await?;
+            // Who came back meanwhile.
+            if let Some(mark) = mark
+                && accounts.get(account.id).await?.is_some_and(|account| account.active)
+            {
+                products.put_on_sale(account.id, mark).await?;
+            }
         }
         match next {
             Some(next) => place = Some(next),

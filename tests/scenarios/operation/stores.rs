@@ -248,6 +248,11 @@ fn a_server_whose_files_are_gone_takes_no_writes_and_says_why() {
     std::fs::rename(&aside, &data).expect("our own folder");
     write("Table").expect(201);
     probe().expect(200);
+    let log = data.join("products.db-wal");
+    std::fs::rename(&log, &aside).expect("our own file");
+    refused("its log removed");
+    std::fs::rename(&aside, &log).expect("our own file");
+    probe().expect(200);
     // Nothing of what was refused was written anywhere.
     let names = deployment.sql("products", "select name from products order by name");
     assert_eq!(names, [[text(&lamp["name"])], ["Table".into()]]);

@@ -139,6 +139,11 @@ impl Auth {
             expected.check(before.version)?;
             let mut after = profile.clone().apply(&before);
             if after == before {
+                // The mail of the first time may never have been asked for.
+                let pending = before.pending_email.as_deref().filter(|pending| profile.asks_for(pending));
+                if pending.is_some_and(|pending| self.may_mail(pending, address).is_ok()) {
+                    self.ask_mailbox(&before, cause).await?;
+                }
                 return Ok(before);
             }
             self.next_version(&mut after);
@@ -182,7 +187,8 @@ impl Auth {
             let account = self.check_password(id, address, present).await?;
             self.check_new_password("new_password", new, &account).await?;
             let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
-            let mut after = account;
+            // Whoever chose the pending address may be whom this password is to shut out.
+            let mut after = Account { pending_email: None, ..account };
             self.next_version(&mut after);
             let effects = self.password_effects(&after, Some(session), cause)?;
             let change = AccountChange {

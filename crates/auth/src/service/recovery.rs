@@ -49,7 +49,8 @@ impl Auth {
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
         let cause = Cause::of(account.id, request_id);
         for _ in 0..ATTEMPTS {
-            let mut after = self.permitted(&token).await?;
+            // As with a password that is changed.
+            let mut after = Account { pending_email: None, ..self.permitted(&token).await? };
             self.next_version(&mut after);
             after.email_verified_at = after.email_verified_at.or(Some(after.updated_at));
             let effects = self.password_effects(&after, None, &cause)?;

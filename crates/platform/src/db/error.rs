@@ -18,7 +18,7 @@ pub enum StoreError {
     /// The clocks of this process and of the database are apart: by how much, in words.
     #[error("this machine's clock is {0} its database's")]
     Clock(String),
-    /// The file was removed, or another put in its place, while it was open. Nothing was written; reads go on in the one that was opened.
+    /// The file, or its log, was removed, or another put in its place, while it was open. Nothing was written; reads go on in the one that was opened.
     #[error(
         "{0} was removed or replaced while it was open: stop the server, put the right file there, and start it again"
     )]
@@ -26,7 +26,7 @@ pub enum StoreError {
     /// There is no room on its disk. Nothing was written; reads go on.
     #[error("the disk of the database is full: {0}")]
     DiskFull(String),
-    /// The database broke a deadlock by undoing this transaction; another try may succeed.
+    /// The database undid this transaction, because of a deadlock or of a lock that others hold; another try may succeed.
     #[error("undone by the database: {0}")]
     Undone(String),
     /// All connections are taken.

@@ -154,13 +154,16 @@ fn answers_and_refusals_of_others_are_objects() {
             .route("/object", get(async || r#"{"position":1,"looked_ms":0,"reset":false,"subjects":["a"]}"#))
             .route("/list", get(async || r#"[1,0,false,["a"]]"#))
             .route("/refusal", get(async || (StatusCode::NOT_FOUND, r#"{"kind":"not-found"}"#)))
-            .route("/listed-refusal", get(async || (StatusCode::NOT_FOUND, r#"["not-found"]"#)));
+            .route("/listed-refusal", get(async || (StatusCode::CONFLICT, r#"["stale"]"#)))
+            .route("/unknown-question", get(async || (StatusCode::NOT_FOUND, r#"["nothing here"]"#)));
         let (peer, _stop) = serve(answers, &envoy).await;
         let ask = |target| peer.get::<Changes>(target, Duration::from_secs(5));
         assert_eq!(ask("/object").await.unwrap().subjects, ["a"]);
         assert!(matches!(ask("/list").await, Err(Error::Internal(_))));
         assert!(matches!(ask("/refusal").await, Err(Error::NotFound)));
         assert!(matches!(ask("/listed-refusal").await, Err(Error::Internal(_))));
+        // That of a release without the endpoint.
+        assert!(matches!(ask("/unknown-question").await, Err(Error::NotFound)));
     });
 }
 

@@ -1,5 +1,5 @@
 //! Large answers: how many are made at a time, and how many bytes of them wait to be read. A client that asks for much and does not
-//! read it costs what is bounded here, and no small answer of anybody else; those of one network leave room for the lists of others.
+//! read it costs what is bounded here, and no small answer of anybody else; each network leaves as much room to others as it takes.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -30,8 +30,6 @@ const SMALL: usize = 16 * KIB;
 const LARGEST: usize = 2 * MIB;
 /// Bytes of large answers that wait to be read, in all.
 const UNREAD: usize = 12 * MIB;
-/// Of these, of clients of one network.
-const SHARE: usize = UNREAD / 2;
 /// Bytes of a stream that wait to be read, and what one counts for: its source has as much under way.
 const WINDOW: usize = 128 * KIB;
 const STREAM: usize = MIB;
@@ -106,6 +104,7 @@ impl Answers {
         if size.upper().is_some_and(|bytes| bytes <= SMALL as u64) {
             return Ok(response);
         }
+        let most = |size| usize::try_from(size).map_or(STREAM, |size| size.min(STREAM));
         let (parts, mut body) = response.into_parts();
         let whole = match size.exact() {
             Some(size) => body.frame().now_or_never().flatten().map(|first| (first, size)),
@@ -114,13 +113,13 @@ impl Answers {
         let body = match whole {
             Some((Ok(first), size)) => match first.into_data() {
                 Ok(bytes) if bytes.len() as u64 == size => Body::from(self.counted(client, bytes)?),
-                first => {
-                    let most = usize::try_from(size).map_or(STREAM, |size| size.min(STREAM));
-                    Body::new(Windowed::new(first.ok(), body, self.count(client, most)?))
-                }
+                first => Body::new(Windowed::new(first.ok(), body, self.count(client, most(size))?)),
             },
             Some((Err(error), _)) => Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(error)])),
-            None => Body::new(Windowed::new(None, body, self.count(client, STREAM)?)),
+            None => {
+                let most = size.exact().map_or(STREAM, most);
+                Body::new(Windowed::new(None, body, self.count(client, most)?))
+            }
         };
         Ok(Response::from_parts(parts, body))
     }
@@ -165,8 +164,10 @@ impl Ledger {
 
 impl Waiting {
     fn has_room(&self, client: Option<IpAddr>, bytes: usize) -> bool {
-        let of_network = client.and_then(|client| self.of_networks.get(&network(client)).copied());
-        self.all + bytes <= UNREAD && client.is_none_or(|_| of_network.unwrap_or(0) + bytes <= SHARE)
+        let Some(client) = client else { return self.all + bytes <= UNREAD };
+        let of_network = self.of_networks.get(&network(client)).copied().unwrap_or(0);
+        // Half of what others leave, so that some is left whoever comes.
+        2 * (of_network + bytes) <= UNREAD.saturating_sub(self.all - of_network)
     }
 }
 
@@ -325,13 +326,12 @@ mod tests {
             keep("2001:db8::ffff", SMALL).unwrap();
             answers.made(answers.admit(CLIENT).await.unwrap(), &answer(2 * MIB));
             assert!(answers.admit("2001:db8::1".parse().ok()).await.is_err(), "not made in vain");
-            let mut ours: Vec<Response> = (0..3).map(|_| keep("192.0.2.1", 2 * MIB).unwrap()).collect();
-            assert!(keep("::ffff:192.0.2.1", 2 * MIB).is_err() && keep("192.0.2.2", 2 * MIB).is_err());
-            theirs.pop();
-            ours.pop();
-            answers.admit("2001:db8::1".parse().ok()).await.unwrap();
-            let _there = keep("2001:db8::1", 2 * MIB).unwrap();
-            let _here = keep("192.0.2.2", 2 * MIB).unwrap();
+            let ours = [keep("192.0.2.1", 2 * MIB).unwrap(), keep("192.0.2.1", MIB).unwrap()];
+            assert!(keep("::ffff:192.0.2.1", MIB).is_err());
+            assert!(keep("192.0.2.2", 2 * MIB).is_err());
+            let _here = keep("192.0.2.2", MIB).unwrap();
+            theirs.truncate(1);
+            let _there = keep("2001:db8::1", MIB).unwrap();
             drop((theirs, ours));
             let of_networks = &answers.unread.lock().of_networks;
             assert_eq!(of_networks.len(), 2, "only who has any is remembered");

@@ -84,9 +84,10 @@ impl LogIns {
     }
 
     pub fn tell(&self) {
-        match self.admin {
-            true => say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
-            false => say!("Demo shop: the password of {} was changed; these have {PASSWORD}", ADMIN.1),
+        match (self.admin, self.sellers.is_empty()) {
+            (true, _) => say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
+            (false, false) => say!("Demo shop: the password of {} was changed; these have {PASSWORD}", ADMIN.1),
+            (false, true) => say!("Demo shop: all passwords were changed"),
         }
         for seller in &self.sellers {
             say!("  seller {:<24} {}", seller.vendor, seller.email);

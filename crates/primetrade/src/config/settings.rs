@@ -151,7 +151,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "database.read_timeout",
         default: "2 s",
-        doc: "Longest time that one read waits for its database; then its request is answered 503.",
+        doc: "Longest time that one read waits for PostgreSQL; then its request is answered 503. Beside SQLite a read that scans has a second.",
         secret: false,
         apply: |config, text| put(&mut config.database.read_timeout, value::duration(text, SECOND / 10..=HOUR)),
     },

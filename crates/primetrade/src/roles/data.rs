@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kernel::{Error, Timestamp};
 use platform::Context;
-use platform::db::checkup::Effort;
+use platform::db::checkup::{Effort, Schema};
 use platform::db::{Database, Limits, StoreError};
 use platform::jobs::{self, Desk, LocalDesk, Queue, Runner, Workers};
 
@@ -59,8 +59,12 @@ impl ServiceData {
                 place.rights(&found).map_or(Ok(()), Err)?;
             }
             (_, None) => {
-                place.may_not_migrate(&place.look(Effort::Quick).await?).map_or(Ok(()), Err)?;
-                database.migrate(migrations).await?;
+                let found = place.look(Effort::Quick).await?;
+                place.may_not_migrate(&found).map_or(Ok(()), Err)?;
+                // An account of rows may not even ask for what is there.
+                if !matches!(found.schema, Schema::Current(_)) {
+                    database.migrate(migrations).await?;
+                }
             }
         }
         let context = deps.context.with_clock(Arc::clone(database.clock()) as _);

@@ -14,6 +14,7 @@ on_each!(
     an_erased_seller_is_off_sale_with_the_answer,
     a_deactivated_seller_is_off_sale_until_they_return,
     what_is_refused_takes_nothing_off_sale,
+    categories_of_sellers_off_sale_are_passed_over,
     entries_and_accounts_are_compared_at_the_start,
 );
 
@@ -110,6 +111,21 @@ fn a_deactivated_seller_is_off_sale_until_they_return(topology: Topology) {
 fn set_active(admin: &Client, person: &Person, active: bool) {
     let user = format!("/api/v2/users/{}", person.id);
     patch(admin, &user, &etag(&admin.get(&user)), &json!({ "active": active })).expect(200);
+}
+
+fn categories_of_sellers_off_sale_are_passed_over(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, eve, admin) = (register(&server), register(&server), administrator(&server));
+    let names: Vec<String> = (0..60).map(|n| format!("m{n:02}")).collect();
+    let row = |category| Row { handle: category, title: "It", category, status: "active", price: "9.99", stock: 3 };
+    import_rows(&server, &ada.email, "USD", &names.iter().map(|name| row(name)).collect::<Vec<_>>());
+    import_rows(&server, &eve.email, "USD", &[row("a"), row("b"), row("x"), row("z")]);
+    set_active(&admin, &ada, false);
+    for limit in [1, 2, 3, 50] {
+        let shown = walk(&server.client(), "/api/v2/categories?", limit);
+        let shown: Vec<&str> = shown.iter().filter_map(|category| category["name"].as_str()).collect();
+        assert_eq!(shown, ["a", "b", "x", "z"], "limit {limit}");
+    }
 }
 
 fn what_is_refused_takes_nothing_off_sale(topology: Topology) {

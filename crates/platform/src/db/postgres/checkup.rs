@@ -177,8 +177,14 @@ impl Postgres {
         let refused = match schema.map(|row| Rights::of(&row)) {
             Some(mut rights) => {
                 let needed = self.tables.get_or_init(|| rights.tables());
+                let there = rights.tables();
+                let gone: Vec<&str> =
+                    needed.iter().filter(|table| !there.contains(*table)).map(String::as_str).collect();
                 rights.refused.retain(|table| needed.contains(table));
-                rights.refused(self.service)
+                match rights.refused(self.service) {
+                    None if !gone.is_empty() => Some(format!("{}'s tables {} are gone", self.service, gone.join(", "))),
+                    refused => refused,
+                }
             }
             None => Some(format!("there is no schema {}", self.service)),
         };

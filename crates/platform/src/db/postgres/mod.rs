@@ -45,7 +45,7 @@ const OPTIONS: &str = "-c idle_in_transaction_session_timeout=3s -c plan_cache_m
 /// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
 const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
 /// How long a migration waits for a table at a time, and how long the others then go on.
-const LOCK_TIME: &str = "set local lock_timeout = '1s'";
+const SET_LOCK_TIMEOUT: &str = "set local lock_timeout = '1s'";
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -316,7 +316,7 @@ impl Postgres {
         // Two processes that start together take turns; the second finds nothing to do.
         transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
         // Whoever waits for a table has all wait who come later, so that a long report would hold up every request.
-        transaction.batch_execute(LOCK_TIME).await?;
+        transaction.batch_execute(SET_LOCK_TIMEOUT).await?;
         let service = self.service;
         transaction.batch_execute(&format!("create schema if not exists {service}")).await?;
         transaction
@@ -327,7 +327,9 @@ impl Postgres {
         let run = async |step: &str, sql| {
             let ran = transaction.batch_execute(sql).await;
             ran.map_err(|error| match error.code() {
-                Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Undone(format!("{step}: {error}")),
+                Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED) => {
+                    StoreError::Undone(format!("{step}: {error}"))
+                }
                 _ => migrate::failed(service, step, StoreError::from(error)),
             })
         };

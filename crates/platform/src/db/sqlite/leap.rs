@@ -44,7 +44,7 @@ impl LeapNote {
         let differed = clock.differs();
         if let Some(ahead) = clock.follow() {
             let note = format!("{} what it was\n", clock::words(ahead));
-            let beside = self.path.with_extension("new");
+            let beside = self.path.with_extension(format!("{}.new", std::process::id()));
             let written = files::put_whole(&beside, note.as_bytes(), |beside| std::fs::rename(beside, &self.path));
             // Where it cannot be written, the doubt ends with this process.
             self.written.store(written.is_ok(), Ordering::Relaxed);
@@ -53,7 +53,8 @@ impl LeapNote {
                 clock.confirm();
                 tracing::info!(event = "clock.confirmed", "somebody confirmed this machine's clock");
             }
-        } else if differed {
+        } else if differed && self.written.swap(false, Ordering::Relaxed) {
+            // A doubt of before this process is not ended by its own clock.
             let _ = self.confirm();
         }
     }

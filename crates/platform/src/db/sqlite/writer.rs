@@ -210,7 +210,7 @@ fn run_batch(
         }
     }
     // What is acknowledged has to be there at the next start.
-    identity.check()?;
+    identity.check_with_log()?;
     execute(connection, "commit")
 }
 

@@ -132,7 +132,11 @@ impl Manifest {
         if manifest.format != FORMAT {
             return Err(format!("{NAME} has the format {}, and this release reads {FORMAT}", manifest.format).into());
         }
-        Ok(manifest)
+        let is_name = |name: &str| Path::new(name).file_name().is_some_and(|file| file == name);
+        match manifest.files.iter().find(|file| !is_name(&file.name)) {
+            Some(file) => Err(format!("{NAME} has {:?}, which is no name of a file", file.name).into()),
+            None => Ok(manifest),
+        }
     }
 
     /// The names of all files of a backup.

@@ -159,7 +159,7 @@ impl Watch {
     fn look(&mut self, progress: Progress) -> Result<(), Failure> {
         self.bar.set_length(progress.all);
         self.bar.set_position(progress.copied);
-        // The snapshots of all files are held, so none of their logs can start over.
+        // As long as the snapshot of a file is held, its log cannot start over.
         let logs = self.sources.iter().filter_map(|file| backup::log_of(file).metadata().ok()).map(|log| log.len());
         self.longest_log = logs.fold(self.longest_log, u64::max);
         if self.longest_log > self.max_log {

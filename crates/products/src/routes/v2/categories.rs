@@ -49,9 +49,9 @@ pub async fn handle(
     let mut query = Query::read(query.as_deref(), &["limit", "cursor"]);
     let (limit, after) = (query.limit(), query.cursor(SCOPE, Position::text));
     query.finish()?;
-    let found = endpoints.products.categories(after.as_deref(), limit + 1).await?;
+    let (found, next) = endpoints.products.categories(after.as_deref(), limit).await?;
     // Names are distinct: there is no need for an id beside them.
-    let position = |category: &Category| Position { key: Key::Text(category.name.clone()), id: Uuid::nil() };
-    let show = |Category { name, count }| V2Category { name, count };
-    Ok(v2::public(&Page::of(found, limit, SCOPE, position, show)))
+    let place = |name| Position { key: Key::Text(name), id: Uuid::nil() };
+    let items = found.into_iter().map(|Category { name, count }| V2Category { name, count }).collect();
+    Ok(v2::public(&Page { items, next_cursor: next.map(|name| place(name).to_cursor(SCOPE)), count: None }))
 }
