@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use testkit::{Deployment, Server, Topology, on_both};
+use testkit::{Deployment, Server, Topology, eventually, on_both};
 
 use crate::catalogue::all_active;
 use crate::people::register;
@@ -19,7 +19,7 @@ on_both!(
 
 /// The words printed after "log in as … with password …".
 fn credentials(server: &Server) -> (String, String) {
-    let stdout = server.stdout();
+    let stdout = eventually("it says so", || Some(server.stdout()).filter(|told| told.contains("/api-docs")));
     let words: Vec<&str> = stdout.split_whitespace().collect();
     let after = |marker: &str| {
         let at = words.iter().position(|word| word.trim_end_matches(':').eq_ignore_ascii_case(marker));
@@ -65,7 +65,8 @@ fn without_the_flag_there_are_no_accounts(topology: Topology) {
     let server = Server::start(topology);
     assert!(all_active(&server.client()).is_empty());
     assert_eq!(server.sql("auth", "select count(*) from accounts"), [["0"]]);
-    assert!(server.stdout().contains("primetrade admin create"), "how to become administrator: {}", server.stdout());
+    let tells = || server.stdout().contains("primetrade admin create").then_some(());
+    eventually("it says how to become administrator", tells);
 }
 
 fn a_demo_is_served_as_one_or_not_at_all(topology: Topology) {
@@ -95,7 +96,8 @@ fn a_demo_is_served_as_one_or_not_at_all(topology: Topology) {
     let mut server = deployment.clone().start();
     server.client().get("/health").expect(200);
     server.terminate();
-    let told = deployment.arg("--demo").start().stdout();
+    let server = deployment.arg("--demo").start();
+    let told = eventually("it says whose works", || Some(server.stdout()).filter(|told| told.contains("/api-docs")));
     assert!(told.contains("was changed") && told.contains("seller "), "{told}");
     assert!(!told.contains("log in as"), "{told}");
 }

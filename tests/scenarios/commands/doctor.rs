@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use testkit::{Deployment, Outcome, Server, Topology, on_both};
+use testkit::{Deployment, Outcome, Server, Topology, eventually, on_both};
 
 use crate::people::{PASSWORD, log_in};
 
@@ -71,7 +71,7 @@ fn nothing_is_wrong_with_what_is_new_or_runs(topology: Topology) {
     assert!(line(&new, "warning", "mail.sink").contains("no mail is written"), "{}", new.stdout);
     assert_eq!(files(deployment.folder()), [], "nothing is made");
     let mut server = deployment.start();
-    assert!(server.stdout().contains("No mails are written"), "{}", server.stdout());
+    eventually("it is told at the start too", || server.stdout().contains("No mails are written").then_some(()));
     let runs = no_failure(doctor(&server, &of_member(&server, "all")));
     assert!(line(&runs, "ok", "http.listen").contains("the server answers"), "{}", runs.stdout);
     assert!(line(&runs, "ok", "admin.listen").contains("/livez says ok, /readyz says ok"), "{}", runs.stdout);
