@@ -121,6 +121,13 @@ pub fn pages(client: &Client, path: &str, limit: usize) -> Vec<Vec<Value>> {
     }
 }
 
+/// An item of a list as its thing is by itself: without the ETag that its answer has.
+#[track_caller]
+pub fn single(mut item: Value) -> Value {
+    item.as_object_mut().and_then(|item| item.remove("etag")).expect("an ETag");
+    item
+}
+
 /// All items of a list, as [`pages`] has them.
 #[track_caller]
 pub fn walk(client: &Client, path: &str, limit: usize) -> Vec<Value> {

@@ -96,6 +96,22 @@ impl Products {
         if found.is_public() || managed { Ok(found.product) } else { Err(Error::NotFound) }
     }
 
+    /// As [`Products::visible`], by its seller and handle.
+    ///
+    /// # Errors
+    /// As [`Products::visible`].
+    pub async fn visible_by_handle(
+        &self,
+        caller: Option<&Principal>,
+        owner: Uuid,
+        handle: &str,
+    ) -> Result<Product, Error> {
+        // No text column holds a NUL.
+        let found = if handle.contains('\0') { None } else { self.store.by_handle(owner, handle).await? };
+        let found = found.ok_or(Error::NotFound)?;
+        self.visible(caller, found.product.id).await
+    }
+
     /// A page by number with the units on hand of each product, and the total.
     ///
     /// # Errors

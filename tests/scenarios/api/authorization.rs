@@ -65,6 +65,8 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/products", Everyone, ""),
     ("POST /api/v2/products", AnyAccount, r#"{"name":"$NEW","price":{"amount":1,"currency":"USD"}}"#),
     ("GET /api/v2/products/{id}", Everyone, ""),
+    ("GET /api/v2/products/by-handle/{owner_id}/{handle}", Everyone, ""),
+    ("GET /api/v2/products/{id}/variants", Everyone, ""),
     ("PUT /api/v2/products/{id}", OwnerAndAdmins, r#"{"name":"$NEW","price":{"amount":1,"currency":"USD"}}"#),
     ("PATCH /api/v2/products/{id}", OwnerAndAdmins, r#"{"name":"$NEW"}"#),
     ("DELETE /api/v2/products/{id}", OwnerAndAdmins, ""),
@@ -230,6 +232,9 @@ impl<'a> Cast<'a> {
         let Some((collection, _)) = template.split_once("/{") else { return template.to_owned() };
         let id = match collection {
             "/api/v1/products" => text(&create_named(&self.owner.api, "asked for")["id"]),
+            "/api/v2/products/by-handle" => {
+                format!("{}/{}", text(&self.active["owner_id"]), text(&self.active["handle"]))
+            }
             "/api/v2/products" if method == "GET" => text(&self.active["id"]),
             "/api/v2/variants" if method == "GET" => text(&self.active["variants"][0]["id"]),
             "/api/v2/sessions" => {
@@ -250,6 +255,6 @@ impl<'a> Cast<'a> {
             "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),
             other => panic!("no object for {other}/{{id}}: say here how the owner gets one"),
         };
-        template.replace("{id}", &id)
+        template.replace("{id}", &id).replace("{owner_id}/{handle}", &id)
     }
 }

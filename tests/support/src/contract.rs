@@ -23,6 +23,14 @@ pub struct Operation {
     answers: HashMap<u16, Answer>,
 }
 
+impl Operation {
+    /// Where it is done with the thing of this id; or of this owner's id and handle, with a slash between them.
+    pub fn at(&self, id: &str) -> String {
+        let by_handle = if id.contains('/') { id.to_owned() } else { format!("{id}/desk-lamp") };
+        self.path.replace("{id}", id).replace("{owner_id}/{handle}", &by_handle)
+    }
+}
+
 struct Answer {
     /// Names, in lower case, of the headers that are always there.
     headers: Vec<String>,

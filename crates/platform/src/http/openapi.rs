@@ -243,7 +243,8 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
             }
             mend_optional_body(operation);
             add_refusals(operation, version);
-            examples.add_to(operation, &path.replace("{id}", EXAMPLE_ID));
+            let instance = path.replace("{id}", EXAMPLE_ID).replace("{owner_id}", EXAMPLE_ID);
+            examples.add_to(operation, &instance.replace("{handle}", "desk-lamp"));
             answers::add_headers(operation);
         }
     }

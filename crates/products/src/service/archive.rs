@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Products;
 use crate::model::{Cause, Product, Status};
-use crate::store::{ListQuery, SCAN, Shelf, Sort, StockEdit, Update};
+use crate::store::{ListQuery, Shelf, StockEdit, Update};
 
 /// Products that are read at a time.
 const PAGE: usize = 100;
@@ -81,19 +81,7 @@ impl Products {
 
     /// The list of all that a seller has, whatever its status.
     pub fn everything_of(&self, owner: Uuid) -> ListQuery {
-        ListQuery {
-            shelf: Shelf::Own(owner),
-            category: None,
-            in_stock: None,
-            status: None,
-            currency: self.currency,
-            only_currency: false,
-            price: None,
-            sort: Sort::Newest,
-            after: None,
-            limit: PAGE,
-            scan: SCAN,
-        }
+        ListQuery { limit: PAGE, ..ListQuery::new(Shelf::Own(owner), self.currency) }
     }
 
     async fn archive(&self, id: Uuid) -> Result<(), Error> {

@@ -21,7 +21,7 @@ use platform::db::store::STORE;
 use platform::db::{Database, Effects, EffectsOf, StoreError};
 use platform::jobs::Job;
 
-pub use self::list::{ListQuery, Listed, Looked, SCAN, Shelf, Sort, page};
+pub use self::list::{By, ListQuery, Listed, Looked, Shelf, Sort, page};
 pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite};
 use crate::model::{
     Cause, ChangedStock, ImportedStock, Movement, OffSale, Product, Reservation, Stock, Stocked, Units, handle,
@@ -90,6 +90,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             "sellers_settled",
             include_str!("../../migrations/sqlite/added_sellers_settled.sql"),
             include_str!("../../migrations/postgres/added_sellers_settled.sql"),
+        ),
+        Addition::new(
+            "finders",
+            include_str!("../../migrations/sqlite/added_finders.sql"),
+            include_str!("../../migrations/postgres/added_finders.sql"),
         ),
         Addition {
             name: "repeated_skus",

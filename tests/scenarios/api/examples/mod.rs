@@ -42,9 +42,9 @@ impl Walk {
     #[track_caller]
     fn ask(&mut self, client: &Client, operation: &str, at: &str, body: impl Into<Option<Value>>) -> Value {
         let known = operations().iter().find(|known| known.id == operation);
-        let Operation { method, path, .. } = known.unwrap_or_else(|| panic!("no document has {operation}"));
+        let known = known.unwrap_or_else(|| panic!("no document has {operation}"));
         let (id, query) = at.split_at(at.find('?').unwrap_or(at.len()));
-        let path = path.replace("{id}", id) + query;
+        let (method, path) = (&known.method, known.at(id) + query);
         let body = body.into();
         let sent = body.as_ref().map(Value::to_string);
         let answer = client.send(method, &path, &HEADERS, sent.as_deref().map(str::as_bytes));
@@ -87,7 +87,7 @@ impl Walk {
                 }
                 if !self.told.contains_key(&format!("{name} {status}")) {
                     let body = (!body.is_empty()).then_some(body.as_bytes());
-                    let told = client.send(method, &path.replace("{id}", id), &headers, body).json();
+                    let told = client.send(method, &operation.at(id), &headers, body).json();
                     for example in contents(answer).map(|content| content["example"].clone()) {
                         assert_eq!(of_any_request(told.clone()), of_any_request(example), "{name} {status}");
                     }

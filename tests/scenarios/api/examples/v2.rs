@@ -87,13 +87,15 @@ fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) 
     let made = walk.ask(ada, "create_product", "", lamp.clone());
     walk.ask(ada, "create_product", "", lamp);
     walk.ask(ada, "create_product", "", json!({ "name": "Desk lamp" }));
-    let lamp = text(&made["id"]);
+    let (lamp, by_handle) = (text(&made["id"]), format!("{}/desk-lamp", text(&made["owner_id"])));
     walk.ask(ada, "create_product", "", json!({ "name": "Floor lamp", "sku": "LAMP-2", "price": usd(8_990) }));
 
     let bad = nobody.with_token("nonsense");
     for (operation, at, wrong) in [
         ("list_products", "?count=exact", "?sort=beauty"),
         ("get_product", lamp.as_str(), lamp.as_str()),
+        ("get_product_by_handle", by_handle.as_str(), by_handle.as_str()),
+        ("list_variants", lamp.as_str(), lamp.as_str()),
         ("list_categories", "", "?sort=beauty"),
     ] {
         walk.ask(nobody, operation, at, None);

@@ -141,7 +141,7 @@ fn every_wrong_parameter_is_named(topology: Topology) {
         ("owner_id=1", &[("/owner_id", "value")]),
         ("owner_id=", &[("/owner_id", "value")]),
         ("sort=cheap", &[("/sort", "value")]),
-        ("sort=-name", &[("/sort", "value")]),
+        ("sort=-newest", &[("/sort", "value")]),
         ("count=yes", &[("/count", "value")]),
         ("currency=usd", &[("/currency", "value")]),
         ("currency=XXZ", &[("/currency", "value")]),

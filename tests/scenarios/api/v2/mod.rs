@@ -3,6 +3,7 @@
 mod accounts;
 mod categories;
 mod erasure;
+mod finding;
 mod idempotency;
 mod inventory;
 pub mod jobs;

@@ -6,7 +6,7 @@ use testkit::{Client, Server, Topology, on_each};
 use crate::catalogue::{APPAREL, HOME, all_active, import, page};
 use crate::people::register;
 use crate::v1::{NOBODY, create_named, keys, text};
-use crate::v2::pages;
+use crate::v2::{pages, single};
 
 on_each!(
     only_active_products_are_public,
@@ -42,7 +42,7 @@ const PRODUCT: [&str; 20] = [
     "vendor",
     "version",
 ];
-const VARIANT: [&str; 11] = [
+const VARIANT: [&str; 12] = [
     "backorder",
     "barcode",
     "compare_at_price",
@@ -52,6 +52,7 @@ const VARIANT: [&str; 11] = [
     "inventory",
     "options",
     "price",
+    "product_id",
     "sku",
     "weight_grams",
 ];
@@ -78,7 +79,7 @@ fn only_active_products_are_public(topology: Topology) {
     let products = all_active(&server.client());
     assert_eq!(products.len(), 20);
     for product in &products {
-        assert_eq!(keys(product), PRODUCT);
+        assert_eq!(keys(&single(product.clone())), PRODUCT);
         assert_eq!(product["status"], "active");
         assert_eq!(product["owner_id"], ada.id.as_str());
     }
@@ -141,7 +142,7 @@ fn a_product_is_shown_with_its_variants(topology: Topology) {
     import(&server, HOME, &ada.email).expect_code(0);
     let client = server.client();
     let pot = by_handle(&client, "clay-plant-pot");
-    assert_eq!(client.get(&path(&pot)).expect(200).json(), pot, "alike on every page");
+    assert_eq!(client.get(&path(&pot)).expect(200).json(), single(pot.clone()), "alike on every page");
     assert_eq!(pot["name"], "Clay Plant Pot");
     assert_eq!(pot["vendor"], "Company 123");
     assert_eq!(pot["category"], "Outdoor");

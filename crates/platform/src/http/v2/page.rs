@@ -82,6 +82,11 @@ pub enum Key {
 }
 
 impl<T> Page<T> {
+    /// A list that is one page, however long.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None, count: None }
+    }
+
     /// A page of `found`, of which one more than `limit` was looked for, to know whether there is a next page.
     pub fn of<F>(
         mut found: Vec<F>,

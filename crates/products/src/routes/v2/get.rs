@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use kernel::Principal;
 use platform::http::caller::V2Caller;
 use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
 use platform::http::path::ResourceId;
 use platform::http::v2::{self, Refusal};
 
 use super::{V2Product, managed, public_etag};
+use crate::model::Product;
 use crate::routes::Endpoints;
 
 /// A product: active ones for everyone, others for those who manage them
@@ -23,11 +25,23 @@ pub async fn handle(
     ResourceId(id): ResourceId,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let product = endpoints.products.visible(caller.as_ref(), id).await?;
+    answer(&endpoints, caller, product, request).await
+}
+
+/// A product that the caller may see.
+///
+/// # Errors
+/// As the use case.
+pub async fn answer(
+    endpoints: &Endpoints,
+    caller: Option<Principal>,
+    product: Product,
+    request: Request,
+) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
-    let products = &endpoints.products;
-    let product = products.visible(caller.as_ref(), id).await?;
     Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
-        Some(manager) => managed(&products.managed(&manager, product.id).await?),
+        Some(manager) => managed(&endpoints.products.managed(&manager, product.id).await?),
         None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),
     })
 }

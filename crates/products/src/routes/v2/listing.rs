@@ -3,18 +3,18 @@
 use std::sync::LazyLock;
 
 use axum::response::Response;
-use kernel::{Currency, Error, Uuid};
+use kernel::{Currency, Error, Timestamp, Uuid, text};
 use platform::http::v2::page::Key;
 use platform::http::v2::{self, Page, Position, Query, Refusal};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::V2Product;
+use super::{V2Product, managed_etag, public_etag};
 use crate::lists::Count;
 use crate::model::{MAX_CATEGORY, Status};
 use crate::service::Products;
-use crate::store::{ListQuery, Listed, Shelf, Sort};
+use crate::store::{By, ListQuery, Listed, Shelf, Sort};
 
 /// The highest price of any currency, in its minor units.
 const HIGHEST_PRICE: i64 = 999_999_999_999;
@@ -25,8 +25,21 @@ static PUBLIC: LazyLock<Vec<String>> =
 static OWN: LazyLock<Vec<String>> =
     LazyLock::new(|| names([ListParameters::into_params, StatusParameter::into_params]));
 
-const SORTS: &[(&str, Sort)] =
-    &[("newest", Sort::Newest), ("price", Sort::Price), ("-price", Sort::PriceDown), ("name", Sort::Name)];
+/// By a field, or against it.
+const SORTS: &[(&str, Sort)] = &[
+    ("-created_at", Sort::NEWEST),
+    ("created_at", Sort::up(By::Created)),
+    ("-updated_at", Sort::down(By::Updated)),
+    ("updated_at", Sort::up(By::Updated)),
+    ("price", Sort::up(By::Price)),
+    ("-price", Sort::down(By::Price)),
+    ("name", Sort::up(By::Name)),
+    ("-name", Sort::down(By::Name)),
+    // As it was called first.
+    ("newest", Sort::NEWEST),
+];
+/// Ids that a list may be narrowed to.
+const IDS: usize = 100;
 const COUNTS: &[(&str, Count)] = &[("exact", Count::Exact), ("estimated", Count::Estimated)];
 
 /// What every list of products takes.
@@ -48,7 +61,29 @@ pub struct ListParameters {
     /// The highest price, in minor units of the currency; not below `price_min`.
     #[param(minimum = 0, maximum = 999_999_999_999_i64)]
     price_max: Option<i64>,
-    /// Sorted by price, the list has only products of the currency.
+    /// Only these products: ids with commas between them, a hundred at most.
+    #[param(value_type = Option<String>, max_length = 3_700)]
+    ids: Option<String>,
+    /// Exactly this handle. Handles are unique per owner.
+    #[param(max_length = 255)]
+    handle: Option<String>,
+    /// Products with a variant of this SKU, in any case of its letters.
+    #[param(max_length = 255)]
+    sku: Option<String>,
+    /// Products with a variant of exactly this barcode.
+    #[param(max_length = 255)]
+    barcode: Option<String>,
+    /// Products with exactly this tag.
+    #[param(max_length = 255)]
+    tag: Option<String>,
+    /// Exactly this vendor.
+    #[param(max_length = 255)]
+    vendor: Option<String>,
+    /// Only products that were changed then or later. With `sort=updated_at`, and `updated_at` of the last one the next time, whoever keeps a
+    /// copy sees every change.
+    #[param(value_type = Option<String>, format = DateTime)]
+    updated_since: Option<Timestamp>,
+    /// Sorted by price, the list has only products of the currency. `newest` is `-created_at`.
     #[param(inline)]
     sort: Option<Sort>,
     /// How many products a page has at most. It may have fewer: only a `next_cursor` of null is the end.
@@ -114,6 +149,11 @@ fn known(names: &'static [String]) -> Vec<&'static str> {
     names.iter().map(String::as_str).collect()
 }
 
+fn ids(text: &str) -> Option<Vec<Uuid>> {
+    let ids: Vec<Uuid> = text.split(',').map(|id| id.parse().ok()).collect::<Option<_>>()?;
+    Some(ids).filter(|ids| ids.len() <= IDS)
+}
+
 /// A list that was asked for.
 #[derive(Debug, Clone)]
 pub struct Asked {
@@ -156,6 +196,12 @@ impl Asked {
         {
             query.refuse("price_max", "range", "price_max must not be below price_min");
         }
+        let text = |query: &mut Query, name| query.parsed(name, "at most 255 characters", fits);
+        let [handle, sku, barcode, tag, vendor] =
+            ["handle", "sku", "barcode", "tag", "vendor"].map(|name| text(&mut query, name));
+        let ids = query.parsed("ids", &format!("at most {IDS} ids with commas between them"), ids);
+        let updated_since =
+            query.parsed("updated_since", "a time of RFC 3339 such as 2026-01-31T12:00:00Z", Timestamp::parse);
         let sort = query.choice("sort", SORTS).unwrap_or(list.sort);
         let count = query.choice("count", COUNTS);
         let limit = query.limit();
@@ -164,13 +210,20 @@ impl Asked {
             in_stock,
             currency: currency.unwrap_or(list.currency),
             only_currency: currency.is_some(),
+            ids,
+            handle,
+            sku_key: sku.as_deref().map(text::fold),
+            barcode,
+            tag,
+            vendor,
+            updated_since,
             price: (least.is_some() || most.is_some()).then(|| (least.unwrap_or(0), most.unwrap_or(HIGHEST_PRICE))),
             sort,
             limit,
             ..list
         };
         let scope = list.scope();
-        let sorted = |after: &Position| matches!(after.key, Key::Text(_)) == (sort == Sort::Name);
+        let sorted = |after: &Position| matches!(after.key, Key::Text(_)) == (sort.by == By::Name);
         list.after = query.cursor(&scope, |after| Some(after).filter(sorted));
         query.finish()?;
         Ok(Asked { query: list, scope, count })
@@ -205,7 +258,9 @@ impl Frame {
 /// As the use case.
 pub async fn public(products: &Products, asked: Asked) -> Result<Response, Refusal> {
     let (listed, frame) = asked.find(products).await?;
-    Ok(v2::public(&frame.around(listed.products.iter().map(V2Product::shown).collect())))
+    Ok(v2::public(
+        &frame.around(listed.products.iter().map(|one| V2Product::shown(one).listed(&public_etag(one))).collect()),
+    ))
 }
 
 /// A page with stock, for those who manage these products: the caller sees to that.
@@ -215,5 +270,7 @@ pub async fn public(products: &Products, asked: Asked) -> Result<Response, Refus
 pub async fn managed(products: &Products, asked: Asked) -> Result<Response, Refusal> {
     let (listed, frame) = asked.find(products).await?;
     let stocked = products.with_stock(listed.products).await?;
-    Ok(v2::private(&frame.around(stocked.iter().map(V2Product::managed).collect())))
+    Ok(v2::private(&frame.around(
+        stocked.iter().map(|one| V2Product::managed(one).listed(&managed_etag(one.product.version))).collect(),
+    )))
 }

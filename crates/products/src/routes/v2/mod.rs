@@ -7,9 +7,11 @@ pub mod create_variant;
 pub mod delete;
 pub mod delete_variant;
 pub mod get;
+pub mod get_by_handle;
 pub mod get_variant;
 mod input;
 pub mod list;
+pub mod list_variants;
 pub mod listing;
 pub mod low_stock;
 pub mod mine;
@@ -101,6 +103,10 @@ pub struct V2Product<'a> {
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// In lists: the `ETag` that the product has by itself, for If-Match and If-None-Match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    etag: Option<String>,
 }
 
 pub type V2ProductPage = Page<V2Product<'static>>;
@@ -110,6 +116,7 @@ pub type V2ProductPage = Page<V2Product<'static>>;
 #[schema(as = Variant)]
 struct V2Variant<'a> {
     id: Uuid,
+    product_id: Uuid,
     sku: Option<&'a str>,
     barcode: Option<&'a str>,
     #[schema(value_type = named::Options)]
@@ -205,11 +212,29 @@ impl<'a> V2Product<'a> {
             version: product.version,
             created_at: product.created_at,
             updated_at: product.updated_at,
+            etag: None,
         }
+    }
+
+    /// As an item of a list.
+    fn listed(self, etag: &HeaderValue) -> Self {
+        // Of visible ASCII.
+        Self { etag: etag.to_str().ok().map(str::to_owned), ..self }
     }
 }
 
 impl<'a> V2Variant<'a> {
+    /// All of a product, as everyone may see them.
+    fn all_shown(product: &'a Product) -> Vec<Self> {
+        product.variants.iter().map(|variant| Self::new(product, variant, None)).collect()
+    }
+
+    /// All of a product, as those see them who manage it.
+    fn all_managed(stocked: &'a Stocked) -> Vec<Self> {
+        let pairs = stocked.product.variants.iter().zip(&stocked.stock);
+        pairs.map(|(variant, stock)| Self::new(&stocked.product, variant, Some(stock.into()))).collect()
+    }
+
     /// The variant of this id, as those see it who manage its product.
     fn managed(stocked: &'a Stocked, id: Uuid) -> Option<Self> {
         let mut pairs = stocked.product.variants.iter().zip(&stocked.stock);
@@ -220,6 +245,7 @@ impl<'a> V2Variant<'a> {
     fn new(product: &'a Product, variant: &'a Variant, stock: Option<V2Stock>) -> Self {
         V2Variant {
             id: variant.id,
+            product_id: product.id,
             sku: variant.sku.as_deref(),
             barcode: variant.barcode.as_deref(),
             options: Options { names: &product.option_names, values: &variant.option_values },

@@ -9,7 +9,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
-use kernel::{Currency, Uuid};
+use kernel::{Currency, Timestamp, Uuid};
 use platform::db::StoreError;
 use platform::db::row::Columns;
 use platform::http::v2::Position;
@@ -35,17 +35,53 @@ pub enum Shelf {
     Own(Uuid),
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// Latest creation first.
-    #[default]
-    Newest,
-    /// Lowest price first.
+/// What a list is sorted by, and then by the id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort {
+    pub by: By,
+    pub descending: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Created,
+    Updated,
+    /// The lowest of the variants', in one currency.
     Price,
-    /// Highest price first.
-    PriceDown,
-    /// By the folded name, bytewise.
+    /// The folded name, bytewise.
     Name,
+}
+
+impl Sort {
+    pub const NEWEST: Self = Self::down(By::Created);
+
+    pub const fn up(by: By) -> Self {
+        Self { by, descending: false }
+    }
+
+    pub const fn down(by: By) -> Self {
+        Self { by, descending: true }
+    }
+
+    /// What cursors know it by.
+    fn word(self) -> &'static str {
+        match (self.by, self.descending) {
+            (By::Created, false) => "Oldest",
+            (By::Created, true) => "Newest",
+            (By::Updated, false) => "Updated",
+            (By::Updated, true) => "UpdatedDown",
+            (By::Price, false) => "Price",
+            (By::Price, true) => "PriceDown",
+            (By::Name, false) => "Name",
+            (By::Name, true) => "NameDown",
+        }
+    }
+}
+
+impl Default for Sort {
+    fn default() -> Self {
+        Self::NEWEST
+    }
 }
 
 /// A list, and where in it to go on.
@@ -62,6 +98,17 @@ pub struct ListQuery {
     pub only_currency: bool,
     /// The lowest and the highest price, both included.
     pub price: Option<(i64, i64)>,
+    /// Only these.
+    pub ids: Option<Vec<Uuid>>,
+    pub handle: Option<String>,
+    /// Folded, as SKUs are compared; of any of the variants.
+    pub sku_key: Option<String>,
+    /// Of any of the variants.
+    pub barcode: Option<String>,
+    pub tag: Option<String>,
+    pub vendor: Option<String>,
+    /// Only what was changed then or later.
+    pub updated_since: Option<Timestamp>,
     pub sort: Sort,
     /// Where the page before ended.
     pub after: Option<Position>,
@@ -136,6 +183,13 @@ impl ListQuery {
             currency,
             only_currency: false,
             price: None,
+            ids: None,
+            handle: None,
+            sku_key: None,
+            barcode: None,
+            tag: None,
+            vendor: None,
+            updated_since: None,
             sort: Sort::default(),
             after: None,
             limit: 20,
@@ -146,7 +200,16 @@ impl ListQuery {
     /// Tells lists with other filters or another order apart.
     pub fn scope(&self) -> String {
         let Self { shelf, category, in_stock, status, currency, only_currency, price, sort, .. } = self;
-        format!("{shelf:?} {category:?} {in_stock:?} {status:?} {currency} {only_currency} {price:?} {sort:?}")
+        let sort = sort.word();
+        let scope =
+            format!("{shelf:?} {category:?} {in_stock:?} {status:?} {currency} {only_currency} {price:?} {sort}");
+        let Self { ids, handle, sku_key, barcode, tag, vendor, updated_since, .. } = self;
+        let others = (ids, handle, sku_key, barcode, tag, vendor, updated_since);
+        // Cursors of lists that the release before knows are good for both.
+        match others == (&None, &None, &None, &None, &None, &None, &None) {
+            true => scope,
+            false => format!("{scope} {others:?}"),
+        }
     }
 }
 
@@ -154,9 +217,9 @@ impl Looked {
     /// Adds the next row. `fits` is whether it is of the list, `is_last` whether no further one is looked at.
     fn add(&mut self, sort: Sort, row: &impl Columns, fits: bool, is_last: bool) -> Result<(), StoreError> {
         let id = row.uuid(0).map_err(|error| StoreError::corrupt("products", "id", "?", error))?;
-        let key = match sort {
-            Sort::Newest | Sort::Price | Sort::PriceDown => row.integer(SORT_KEY).map(Key::Number),
-            Sort::Name => row.text(SORT_KEY).map(Key::Text),
+        let key = match sort.by {
+            By::Created | By::Updated | By::Price => row.integer(SORT_KEY).map(Key::Number),
+            By::Name => row.text(SORT_KEY).map(Key::Text),
         };
         let key = key.map_err(|error| StoreError::corrupt("products", "the sort key", id, error))?;
         if is_last {

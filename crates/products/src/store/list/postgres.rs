@@ -30,12 +30,15 @@ pub async fn look(db: &Postgres, query: &ListQuery, look: usize, wanted: usize) 
 
 /// Planned anew: what suits a count depends on how much there is.
 pub async fn count(db: &Postgres, query: &ListQuery) -> Result<i64, StoreError> {
-    let sql = query.count();
+    let sql = query.count(Dialect::Postgres);
     let rows = db.query_once(&sql.text, &params(&sql)).await?;
     Ok(rows.first().map_or(0, |row| row.get(0)))
 }
 
 pub async fn estimate(db: &Postgres, query: &ListQuery) -> Result<i64, StoreError> {
+    if query.is_few() {
+        return count(db, query).await;
+    }
     let query = ListQuery { after: None, ..query.clone() };
     let (seen, fit) = two(db, &query.first(Dialect::Postgres, SAMPLE)).await?;
     if seen < SAMPLE as i64 {
@@ -43,7 +46,7 @@ pub async fn estimate(db: &Postgres, query: &ListQuery) -> Result<i64, StoreErro
     }
     match db.query_opt(SIZE, &[]).await?.map_or(-1, |row| row.get::<_, i64>(0)) {
         ..0 => count(db, &query).await,
-        size => Ok(super::extrapolate(two(db, &query.sample()).await?, size).max(fit)),
+        size => Ok(super::extrapolate(two(db, &query.sample(Dialect::Postgres)).await?, size).max(fit)),
     }
 }
 
@@ -66,6 +69,7 @@ pub(super) fn params<'a>(sql: &'a Sql<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
         Param::Number(number) => number,
         Param::Text(text) => text,
         Param::Flag(flag) => flag,
+        Param::Ids(ids) => ids,
     };
     sql.params.iter().map(param).collect()
 }

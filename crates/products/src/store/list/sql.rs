@@ -7,7 +7,7 @@ use platform::http::v2::Position;
 use platform::http::v2::page::Key;
 
 use super::super::rows::{is_off_sale, product_columns};
-use super::{ListQuery, Shelf, Sort};
+use super::{By, ListQuery, Shelf};
 use crate::model::Status;
 
 /// Where the rows of [`ListQuery::rows`] have what they are sorted by, behind the product's columns.
@@ -24,6 +24,8 @@ const PRODUCT: &str = product_columns!();
 /// What the conditions of a list look at.
 const ON_SALE: &str = concat!(" and not ", is_off_sale!("owner_id"));
 const FILTERED: &str = "status, unlisted, owner_id, category, currency, in_stock";
+/// What the rarer ones look at besides.
+const FILTERED_TOO: &str = ", id, handle, tags, vendor, updated_at";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -42,22 +44,41 @@ pub enum Param<'q> {
     Number(i64),
     Text(&'q str),
     Flag(bool),
+    Ids(&'q [Uuid]),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Condition<'q> {
     Equal(&'static str, Param<'q>),
     Between(&'static str, i64, i64),
+    AtLeast(&'static str, i64),
+    Tagged(&'q str),
+    Among(Few<'q>),
+}
+
+/// Products of which there are few, however many there are in all. They are found by themselves, and then sorted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Few<'q> {
+    Ids(&'q [Uuid]),
+    /// Of this owner.
+    Handle(&'q str, Uuid),
+    Sku(&'q str),
+    Barcode(&'q str),
 }
 
 /// A statement in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sql<'q> {
+    pub dialect: Dialect,
     pub text: String,
     pub params: Vec<Param<'q>>,
 }
 
 impl<'q> Sql<'q> {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, text: String::new(), params: Vec::new() }
+    }
+
     fn put(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
@@ -81,6 +102,33 @@ impl<'q> Sql<'q> {
         self.bind(Param::Number(i64::try_from(rows).unwrap_or(i64::MAX)))
     }
 
+    /// Writes that the product is one of these. They are found once, before any product is looked at.
+    fn among(&mut self, few: Few<'q>) -> &mut Self {
+        let is_sqlite = self.dialect == Dialect::Sqlite;
+        self.put(if is_sqlite { "id in (" } else { "id = any(array(" });
+        match few {
+            Few::Ids(ids) if is_sqlite => {
+                self.put("select unhex(value) from json_each(").bind(Param::Ids(ids)).put(")")
+            }
+            Few::Ids(ids) => self.put("select unnest(").bind(Param::Ids(ids)).put("::uuid[])"),
+            Few::Handle(handle, owner) => {
+                self.put("select id from products where owner_id = ").bind(Param::Id(owner));
+                self.put(" and handle = ").bind(Param::Text(handle))
+            }
+            Few::Sku(key) => {
+                self.put("select product_id from variants where sku_key > '' and sku_key = ").bind(Param::Text(key))
+            }
+            Few::Barcode(code) => self.put("select product_id from variants where barcode = ").bind(Param::Text(code)),
+        };
+        self.put(if is_sqlite { ")" } else { "))" })
+    }
+
+    /// Writes conditions that are to hold as well.
+    fn and_all(&mut self, conditions: Vec<Condition<'q>>) -> &mut Self {
+        let and = if conditions.is_empty() { "" } else { " and " };
+        self.put(and).all(conditions)
+    }
+
     /// Writes the conditions, all of which are to hold.
     fn all(&mut self, conditions: Vec<Condition<'q>>) -> &mut Self {
         for (n, condition) in conditions.into_iter().enumerate() {
@@ -90,14 +138,22 @@ impl<'q> Sql<'q> {
                 Condition::Between(column, least, most) => {
                     self.put(column).put(" between ").bind(Param::Number(least)).put(" and ").bind(Param::Number(most))
                 }
+                Condition::AtLeast(column, least) => self.put(column).put(" >= ").bind(Param::Number(least)),
+                Condition::Tagged(tag) => match self.dialect {
+                    Dialect::Sqlite => {
+                        self.put("exists (select 1 from json_each(tags) where value = ").bind(Param::Text(tag)).put(")")
+                    }
+                    Dialect::Postgres => self.put("tags::jsonb ? ").bind(Param::Text(tag)),
+                },
+                Condition::Among(few) => self.among(few),
             };
         }
         self
     }
 }
 
-/// What bounds a list beyond the rows before it: columns that have one value (with the parameter's number), and the end of its
-/// prices.
+/// What bounds a list beyond the rows before it: columns that have one value (with the parameter's number), and where what it is sorted
+/// by ends.
 struct Bounds {
     fixed: Vec<(&'static str, usize)>,
     end: Option<(&'static str, i64)>,
@@ -124,9 +180,9 @@ impl ListQuery {
     /// SQLite, which is asked row by row; on PostgreSQL only the last of them, where rows are numbered.
     pub fn rows(&self, dialect: Dialect, look: usize, wanted: usize) -> Sql<'_> {
         let is_numbered = self.is_numbered(look, wanted);
-        let mut sql = Sql::default();
-        let bounds = self.range(&mut sql, dialect, PRODUCT, look);
-        if dialect == Dialect::Sqlite || (!is_numbered && bounds.fixed.is_empty()) {
+        let mut sql = Sql::new(dialect);
+        let bounds = self.range(&mut sql, PRODUCT, look);
+        if dialect == Dialect::Sqlite || (!is_numbered && bounds.are_none()) {
             return sql;
         }
         let looked = sql.params.len();
@@ -135,7 +191,7 @@ impl ListQuery {
         sql.put(if is_numbered { " as looked)" } else { "" }).put(" as looked where ");
         bounds.write(&mut sql);
         if is_numbered {
-            let and = if bounds.fixed.is_empty() { "" } else { " and " };
+            let and = if bounds.are_none() { "" } else { " and " };
             sql.put(and).put("(hit or number = ").number(looked).put(") limit ").rows(wanted);
         }
         sql
@@ -143,11 +199,11 @@ impl ListQuery {
 
     /// How many of the first `look` rows fit, behind how many there were.
     pub fn first(&self, dialect: Dialect, look: usize) -> Sql<'_> {
-        let mut sql = Sql::default();
-        let bounds = self.range(&mut sql, dialect, FILTERED, look);
+        let mut sql = Sql::new(dialect);
+        let bounds = self.range(&mut sql, FILTERED, look);
         let fits = if self.tells_hits() { " filter (where hit)" } else { "" };
         sql.text = format!("select count(*), count(*){fits} from ({}) as looked", sql.text);
-        if dialect == Dialect::Postgres && !bounds.fixed.is_empty() {
+        if dialect == Dialect::Postgres && !bounds.are_none() {
             sql.put(" where ");
             bounds.write(&mut sql);
         }
@@ -155,9 +211,14 @@ impl ListQuery {
     }
 
     /// How many products fit. Those of sellers who are off sale are counted apart: to look at the seller of each product would
-    /// read more than the index.
-    pub fn count(&self) -> Sql<'_> {
-        let mut sql = Sql::default();
+    /// read more than the index. Of few products it does not matter.
+    pub fn count(&self, dialect: Dialect) -> Sql<'_> {
+        let mut sql = Sql::new(dialect);
+        if self.is_few() {
+            self.begin(sql.put("select count(*)"));
+            sql.put("true").and_all(self.unindexed()).put(if self.is_public() { ON_SALE } else { "" });
+            return sql;
+        }
         sql.put("select (select count(*) from products where ").put(self.active()).all(self.conditions()).put(")");
         if self.is_public() {
             sql.put(" - (select cast(coalesce(sum((select count(*) from products where owner_id = seller_id and ");
@@ -169,34 +230,26 @@ impl ListQuery {
     }
 
     /// How many fit of the newest products of all, behind how many of those there were.
-    pub fn sample(&self) -> Sql<'_> {
-        let mut sql = Sql::default();
+    pub fn sample(&self, dialect: Dialect) -> Sql<'_> {
+        let mut sql = Sql::new(dialect);
         sql.put("select count(*), count(*) filter (where ").put(self.active()).all(self.conditions());
         sql.put(if self.is_public() { ON_SALE } else { "" });
-        sql.put(") from (select ").put(FILTERED).put(", price from products order by created_at desc, id desc limit ");
-        sql.rows(SAMPLE).put(") as newest");
+        sql.put(") from (select ").put(FILTERED).put(if self.filters_rarely() { FILTERED_TOO } else { "" });
+        sql.put(", price from products order by created_at desc, id desc limit ").rows(SAMPLE).put(") as newest");
         sql
     }
 
     /// The list's range of its index: `columns`, the sort key, and whether the row fits.
-    fn range<'q>(&'q self, sql: &mut Sql<'q>, dialect: Dialect, columns: &str, look: usize) -> Bounds {
-        let (key, descending) = match self.sort {
-            Sort::Newest => ("created_at", true),
-            Sort::Price => ("price", false),
-            Sort::PriceDown => ("price", true),
-            Sort::Name => ("name_key", false),
-        };
+    fn range<'q>(&'q self, sql: &mut Sql<'q>, columns: &str, look: usize) -> Bounds {
+        let (dialect, key) = (sql.dialect, self.key());
+        let descending = self.sort.descending;
         sql.put("select ").put(columns).put(", ").put(key).put(" as sort_key");
         let unindexed = self.unindexed();
         if self.tells_hits() {
             sql.put(", coalesce(").put(if unindexed.is_empty() { "true" } else { "" }).all(unindexed);
             sql.put(if self.is_public() { ON_SALE } else { "" }).put(", false) as hit");
         }
-        sql.put(" from products ");
-        if dialect == Dialect::Sqlite {
-            sql.put("indexed by ").put(self.index()).put(" ");
-        }
-        sql.put("where ").put(if self.is_public() { "status = 'active' and " } else { "" });
+        self.begin(sql);
         let mut bounds = Bounds { fixed: Vec::new(), end: self.end() };
         let mut order = Vec::new();
         for (column, value) in self.fixed() {
@@ -209,23 +262,74 @@ impl ListQuery {
                 }
             }
         }
-        order.extend([key, "id"]);
-        sql.put("(").put(&order.join(", ")).put(if descending { ") < (" } else { ") > (" });
-        for (_, number) in &bounds.fixed {
-            sql.number(*number).put(", ");
+        let start = self.start();
+        if start.is_some() {
+            order.extend([key, "id"]);
         }
-        let (key, id) = self.start();
-        sql.bind(key).put(", ").bind(Param::Id(id)).put(")");
-        if let (Dialect::Sqlite, Some((comparison, price))) = (dialect, bounds.end) {
-            sql.put(" and price ").put(comparison).put(" ").bind(Param::Number(price));
+        // All columns of the order behind those of the start; or, at the very end of a text's order, behind what is fixed.
+        match order.is_empty() {
+            true => sql.put("true"),
+            false => sql.put("(").put(&order.join(", ")).put(match (descending, &start) {
+                (true, Some(_)) => ") < (",
+                (true, None) => ") <= (",
+                (false, _) => ") > (",
+            }),
+        };
+        for (n, (_, number)) in bounds.fixed.iter().enumerate() {
+            sql.put(if n > 0 { ", " } else { "" }).number(*number);
+        }
+        match start {
+            Some((start, id)) => {
+                sql.put(if bounds.fixed.is_empty() { "" } else { ", " });
+                sql.bind(start).put(", ").bind(Param::Id(id)).put(")");
+            }
+            None => {
+                sql.put(if order.is_empty() { "" } else { ")" });
+                order.extend([key, "id"]);
+            }
+        }
+        if let (Dialect::Sqlite, Some((comparison, end))) = (dialect, bounds.end) {
+            sql.put(" and ").put(key).put(" ").put(comparison).put(" ").bind(Param::Number(end));
         }
         let direction = if descending { " desc" } else { "" };
         sql.put(" order by ").put(&order.join(&format!("{direction}, "))).put(direction).put(" limit ").rows(look);
         bounds
     }
 
+    /// Names the table, up to the first condition.
+    fn begin<'q>(&'q self, sql: &mut Sql<'q>) {
+        match (sql.dialect, self.few()) {
+            (Dialect::Postgres, None) => sql.put(" from products where "),
+            // By itself it might go through an index in the list's order until it has met them all.
+            (Dialect::Postgres, Some(few)) => {
+                sql.put(" from (select * from products where ").among(few).put(" offset 0) as products where ")
+            }
+            (Dialect::Sqlite, few) => {
+                sql.put(" from products indexed by ").put(self.index()).put(" where ");
+                match few {
+                    Some(few) => sql.among(few).put(" and "),
+                    None => sql,
+                }
+            }
+        };
+        sql.put(if self.is_public() { "status = 'active' and " } else { "" });
+        // As its index has it.
+        let is_of_changes = self.index() == "products_owner_updated";
+        sql.put(if is_of_changes { "updated_at >= 0 and " } else { "" });
+    }
+
+    /// The column that the list is sorted by.
+    fn key(&self) -> &'static str {
+        match self.sort.by {
+            By::Created => "created_at",
+            By::Updated => "updated_at",
+            By::Price => "price",
+            By::Name => "name_key",
+        }
+    }
+
     fn is_by_price(&self) -> bool {
-        matches!(self.sort, Sort::Price | Sort::PriceDown)
+        self.sort.by == By::Price
     }
 
     fn is_public(&self) -> bool {
@@ -239,6 +343,25 @@ impl ListQuery {
         }
     }
 
+    /// What narrows the list to a few products, if anything does.
+    fn few(&self) -> Option<Few<'_>> {
+        let ids = self.ids.as_deref().map(Few::Ids);
+        let handle = || Some(Few::Handle(self.handle.as_deref()?, self.owner()?));
+        let sku = || self.sku_key.as_deref().map(Few::Sku);
+        let barcode = || self.barcode.as_deref().map(Few::Barcode);
+        ids.or_else(handle).or_else(sku).or_else(barcode)
+    }
+
+    /// Whether the list has few products, however many there are in all.
+    pub fn is_few(&self) -> bool {
+        self.few().is_some()
+    }
+
+    /// Whether it has a filter that most lists have not.
+    fn filters_rarely(&self) -> bool {
+        self.handle.is_some() || self.tag.is_some() || self.vendor.is_some() || self.updated_since.is_some()
+    }
+
     /// Written out, because only then the indexes of active products are used.
     fn active(&self) -> &'static str {
         match (self.is_public(), self.conditions().is_empty()) {
@@ -248,7 +371,12 @@ impl ListQuery {
         }
     }
 
+    /// The index that SQLite is told; PostgreSQL finds it by the order.
     fn index(&self) -> &'static str {
+        if self.is_few() {
+            // That of the primary key.
+            return "sqlite_autoindex_products_1";
+        }
         let [newest, price, name] = match (self.shelf, &self.category) {
             (Shelf::Own(_), _) => ["products_owner_newest", "products_owner_price", "products_owner_name"],
             (Shelf::Public(Some(_)), _) => {
@@ -259,28 +387,35 @@ impl ListQuery {
             }
             (Shelf::Public(None), None) => ["products_active_newest", "products_active_price", "products_active_name"],
         };
-        match self.sort {
-            Sort::Newest => newest,
-            Sort::Price | Sort::PriceDown => price,
-            Sort::Name => name,
+        match self.sort.by {
+            By::Created => newest,
+            By::Price => price,
+            By::Name => name,
+            By::Updated if self.is_public() => "products_active_updated",
+            By::Updated => "products_owner_updated",
         }
     }
 
     /// What the list's index has in front of what it is sorted by.
     fn fixed(&self) -> impl Iterator<Item = (&'static str, Param<'_>)> {
-        let place = match (self.owner(), &self.category) {
-            (Some(owner), _) => Some(("owner_id", Param::Id(owner))),
-            (None, Some(category)) => Some(("category", Param::Text(category))),
-            (None, None) => None,
+        let place = match (self.shelf, &self.category, self.sort.by) {
+            (Shelf::Own(owner), ..) => Some(("owner_id", Param::Id(owner))),
+            // Changes are listed of all sellers and categories at once.
+            (Shelf::Public(_), _, By::Updated) => None,
+            (Shelf::Public(Some(owner)), ..) => Some(("owner_id", Param::Id(owner))),
+            (Shelf::Public(None), Some(category), _) => Some(("category", Param::Text(category))),
+            (Shelf::Public(None), None, _) => None,
         };
         let currency = self.is_by_price().then(|| ("currency", Param::Text(self.currency.as_str())));
-        place.into_iter().chain(currency)
+        place.into_iter().chain(currency).filter(|_| !self.is_few())
     }
 
     /// All conditions, but for that of active products.
     fn conditions(&self) -> Vec<Condition<'_>> {
-        use Condition::{Between, Equal};
+        use Condition::{Among, AtLeast, Between, Equal, Tagged};
         let mut conditions = Vec::new();
+        let few = self.few();
+        conditions.extend(few.map(Among));
         conditions.extend(self.owner().map(|owner| Equal("owner_id", Param::Id(owner))));
         conditions.extend(self.category.as_deref().map(|category| Equal("category", Param::Text(category))));
         conditions.extend(self.in_stock.map(|in_stock| Equal("in_stock", Param::Flag(in_stock))));
@@ -297,60 +432,81 @@ impl ListQuery {
             conditions.push(Equal("currency", Param::Text(self.currency.as_str())));
         }
         conditions.extend(self.price.map(|(least, most)| Between("price", least, most)));
+        conditions.extend(self.handle.as_deref().map(|handle| Equal("handle", Param::Text(handle))));
+        let codes = [self.sku_key.as_deref().map(Few::Sku), self.barcode.as_deref().map(Few::Barcode)];
+        conditions.extend(codes.into_iter().flatten().filter(|code| few != Some(*code)).map(Among));
+        conditions.extend(self.vendor.as_deref().map(|vendor| Equal("vendor", Param::Text(vendor))));
+        conditions.extend(self.tag.as_deref().map(Tagged));
+        conditions.extend(self.updated_since.map(|since| AtLeast("updated_at", since.0)));
         conditions
     }
 
     /// The conditions that the range of the index does not imply.
     fn unindexed(&self) -> Vec<Condition<'_>> {
+        let few = self.few();
         let is_indexed = |condition: &Condition<'_>| match condition {
             Condition::Equal(column, _) => self.fixed().any(|(fixed, _)| fixed == *column),
-            Condition::Between(..) => self.is_by_price(),
+            Condition::Between(column, ..) | Condition::AtLeast(column, _) => few.is_none() && *column == self.key(),
+            Condition::Among(among) => few == Some(*among),
+            Condition::Tagged(_) => false,
         };
         self.conditions().into_iter().filter(|condition| !is_indexed(condition)).collect()
     }
 
-    /// Behind which key and id the list goes on.
-    fn start(&self) -> (Param<'_>, Uuid) {
-        let (least, most) = self.price.unwrap_or((i64::MIN, i64::MAX));
-        let begin = match self.sort {
-            Sort::Newest => (i64::MAX, Uuid::max()),
-            Sort::Price => (least.saturating_sub(1), Uuid::max()),
-            Sort::PriceDown => (most.saturating_add(1), Uuid::nil()),
-            Sort::Name => {
-                return match &self.after {
-                    Some(Position { key: Key::Text(name), id }) => (Param::Text(name), *id),
-                    _ => (Param::Text(""), Uuid::nil()),
-                };
-            }
+    /// The least and the greatest of what the list is sorted by, where that is a number.
+    fn ends(&self) -> (Option<i64>, Option<i64>) {
+        match self.sort.by {
+            By::Price => self.price.map_or((None, None), |(least, most)| (Some(least), Some(most))),
+            By::Updated => (self.updated_since.map(|since| since.0), None),
+            By::Created | By::Name => (None, None),
+        }
+    }
+
+    /// Behind which key and id the list goes on. None where it begins with the greatest text.
+    fn start(&self) -> Option<(Param<'_>, Uuid)> {
+        let descending = self.sort.descending;
+        if self.sort.by == By::Name {
+            return match &self.after {
+                Some(Position { key: Key::Text(name), id }) => Some((Param::Text(name), *id)),
+                _ if descending => None,
+                _ => Some((Param::Text(""), Uuid::nil())),
+            };
+        }
+        let (least, most) = self.ends();
+        let begin = match descending {
+            true => (most.map_or(i64::MAX, |most| most.saturating_add(1)), Uuid::nil()),
+            false => (least.map_or(i64::MIN, |least| least.saturating_sub(1)), Uuid::max()),
         };
         let after = match &self.after {
             Some(Position { key: Key::Number(number), id }) => (*number, *id),
             _ => begin,
         };
-        // A cursor that is none of ours must not lead before the first price.
-        let (number, id) = if self.sort == Sort::Price { after.max(begin) } else { after.min(begin) };
-        (Param::Number(number), id)
+        // A cursor that is none of ours must not lead before the first.
+        let (number, id) = if descending { after.min(begin) } else { after.max(begin) };
+        Some((Param::Number(number), id))
     }
 
-    /// Where the list's prices end.
+    /// Where the list ends.
     fn end(&self) -> Option<(&'static str, i64)> {
-        match (self.sort, self.price) {
-            (Sort::Price, Some((_, most))) => Some(("<=", most)),
-            (Sort::PriceDown, Some((least, _))) => Some((">=", least)),
-            _ => None,
-        }
+        let (least, most) = self.ends();
+        let end = if self.sort.descending { least.map(|least| (">=", least)) } else { most.map(|most| ("<=", most)) };
+        end.filter(|_| !self.is_few())
     }
 }
 
 impl Bounds {
+    fn are_none(&self) -> bool {
+        self.fixed.is_empty() && self.end.is_none()
+    }
+
     /// Writes what rows of the list have and those behind its end have not.
     fn write(&self, sql: &mut Sql<'_>) {
         for (n, (column, number)) in self.fixed.iter().enumerate() {
             sql.put(if n > 0 { " and " } else { "" }).put(column).put(" = ").number(*number);
         }
-        if let Some((comparison, price)) = self.end {
-            // Only prices that are sorted by have an end, and then their currency is fixed.
-            sql.put(" and sort_key ").put(comparison).put(" ").bind(Param::Number(price));
+        if let Some((comparison, end)) = self.end {
+            sql.put(if self.fixed.is_empty() { "" } else { " and " });
+            sql.put("sort_key ").put(comparison).put(" ").bind(Param::Number(end));
         }
     }
 }

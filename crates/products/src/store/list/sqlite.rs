@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use platform::db::StoreError;
 use platform::db::sqlite::Sqlite;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 
 use super::sql::{self, Dialect, Param, SAMPLE, Sql};
@@ -17,6 +17,10 @@ impl ToSql for Param<'_> {
             Param::Number(number) => ValueRef::Integer(*number),
             Param::Text(text) => ValueRef::Text(text.as_bytes()),
             Param::Flag(flag) => ValueRef::Integer(i64::from(*flag)),
+            Param::Ids(ids) => {
+                let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
+                return Ok(ToSqlOutput::Owned(Value::Text(format!("[{}]", ids.join(",")))));
+            }
         }))
     }
 }
@@ -48,10 +52,13 @@ fn look_at(c: &Connection, query: &ListQuery, look: usize, wanted: usize) -> Res
 
 pub async fn count(db: &Arc<Sqlite>, query: &ListQuery) -> Result<i64, StoreError> {
     let query = query.clone();
-    db.read(move |c| one(c, &query.count())).await
+    db.read(move |c| one(c, &query.count(Dialect::Sqlite))).await
 }
 
 pub async fn estimate(db: &Arc<Sqlite>, query: &ListQuery) -> Result<i64, StoreError> {
+    if query.is_few() {
+        return count(db, query).await;
+    }
     let query = ListQuery { after: None, ..query.clone() };
     let read = move |c: &Connection| {
         let (seen, fit) = two(c, &query.first(Dialect::Sqlite, SAMPLE))?;
@@ -60,7 +67,7 @@ pub async fn estimate(db: &Arc<Sqlite>, query: &ListQuery) -> Result<i64, StoreE
         }
         // Row ids are given in order, so the last one tells how many there were ever: nearly how many there are.
         let size = c.prepare_cached("select coalesce(max(rowid), 0) from products")?.query_row([], |row| row.get(0))?;
-        Ok(super::extrapolate(two(c, &query.sample())?, size).max(fit))
+        Ok(super::extrapolate(two(c, &query.sample(Dialect::Sqlite))?, size).max(fit))
     };
     db.read(read).await
 }

@@ -1,0 +1,40 @@
+//! `GET /api/v2/products/by-handle/{owner_id}/{handle}`: as by its id.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use kernel::{Error, Uuid};
+use platform::http::caller::V2Caller;
+use platform::http::openapi::IfNoneMatchHeader;
+use platform::http::v2::Refusal;
+use utoipa::IntoParams;
+
+use super::{V2Product, get};
+use crate::routes::Endpoints;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described")]
+struct Parameters {
+    owner_id: Uuid,
+    /// Unique per owner.
+    #[param(max_length = 255)]
+    handle: String,
+}
+
+/// A product by its seller and handle
+#[utoipa::path(get, path = "/api/v2/products/by-handle/{owner_id}/{handle}", operation_id = "get_product_by_handle",
+    tag = "products", security((), ("bearer" = [])), params(Parameters, IfNoneMatchHeader),
+    responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match and If-None-Match"))),
+        (status = 304, description = "The client has it")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Caller(caller): V2Caller,
+    Path((owner_id, handle)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let owner_id = Uuid::try_parse(&owner_id).ok().filter(|_| owner_id.len() == 36).ok_or(Error::NotFound)?;
+    let product = endpoints.products.visible_by_handle(caller.as_ref(), owner_id, &handle).await?;
+    get::answer(&endpoints, caller, product, request).await
+}
