@@ -79,8 +79,8 @@ pub struct ListParameters {
     /// Exactly this vendor.
     #[param(max_length = 255)]
     vendor: Option<String>,
-    /// Only products that were changed then or later. With `sort=updated_at`, and `updated_at` of the last one the next time, whoever keeps a
-    /// copy sees every change.
+    /// Only products that were changed then or later. Whoever keeps a copy asks with `sort=updated_at` from a minute before the last change
+    /// seen: of changes at once, one may be told a moment after its time. Products that are deleted or no longer active are not told.
     #[param(value_type = Option<String>, format = DateTime)]
     updated_since: Option<Timestamp>,
     /// Sorted by price, the list has only products of the currency. `newest` is `-created_at`.
