@@ -356,6 +356,7 @@ impl Profile {
         if broken.is_empty() { Ok(Self { username: trimmed(username), email: trimmed(email) }) } else { Err(broken) }
     }
 
+    /// Whether it names this address, written so.
     pub fn asks_for(&self, email: &str) -> bool {
         self.email.as_deref() == Some(email)
     }

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use kernel::{Error, Timestamp, Uuid};
-
 use platform::http::network;
 
 /// A window starts with the first failure.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Error, Timestamp, Uuid};
+use platform::http::network;
 use platform::telemetry::metrics;
 use sha2::{Digest, Sha256};
 
 use super::{Auth, outcomes};
 use crate::store::{CountedAttempt, Tally};
 use crate::throttle::{Attempt, From};
-use platform::http::network;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a network is known after the last log-in from there.

@@ -78,7 +78,7 @@ impl Answers {
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib(expected))).await;
         let Ok(Ok(place)) = place else { return Err(overloaded()) };
         // Better not made than made in vain.
-        match self.unread.lock().has_room(client, expected) {
+        match self.unread.lock().has_room(client.map(network), expected) {
             true => Ok(Admitted { _place: place }),
             false => Err(overloaded()),
         }
@@ -130,17 +130,17 @@ impl Answers {
     }
 
     fn count(&self, client: Option<IpAddr>, bytes: usize) -> Result<Unread, Error> {
-        let mut unread = self.unread.lock();
-        if !unread.has_room(client, bytes) {
+        let (network, mut unread) = (client.map(network), self.unread.lock());
+        if !unread.has_room(network, bytes) {
             return Err(overloaded());
         }
         unread.all += bytes;
-        if let Some(client) = client {
-            *unread.of_networks.entry(network(client)).or_default() += bytes;
+        if let Some(network) = network {
+            *unread.of_networks.entry(network).or_default() += bytes;
         }
         drop(unread);
         metrics().http.unread.add(bytes as i64);
-        Ok(Unread { client, bytes, ledger: Arc::clone(&self.unread) })
+        Ok(Unread { network, bytes, ledger: Arc::clone(&self.unread) })
     }
 }
 
@@ -163,9 +163,9 @@ impl Ledger {
 }
 
 impl Waiting {
-    fn has_room(&self, client: Option<IpAddr>, bytes: usize) -> bool {
-        let Some(client) = client else { return self.all + bytes <= UNREAD };
-        let of_network = self.of_networks.get(&network(client)).copied().unwrap_or(0);
+    fn has_room(&self, network: Option<IpAddr>, bytes: usize) -> bool {
+        let Some(network) = network else { return self.all + bytes <= UNREAD };
+        let of_network = self.of_networks.get(&network).copied().unwrap_or(0);
         // Half of what others leave, so that some is left whoever comes.
         2 * (of_network + bytes) <= UNREAD.saturating_sub(self.all - of_network)
     }
@@ -181,7 +181,7 @@ fn overloaded() -> Error {
 
 /// A part of the bytes that may wait to be read.
 struct Unread {
-    client: Option<IpAddr>,
+    network: Option<IpAddr>,
     bytes: usize,
     ledger: Arc<Ledger>,
 }
@@ -190,9 +190,7 @@ impl Drop for Unread {
     fn drop(&mut self) {
         let mut unread = self.ledger.lock();
         unread.all -= self.bytes;
-        if let Some(Entry::Occupied(mut of_network)) =
-            self.client.map(|client| unread.of_networks.entry(network(client)))
-        {
+        if let Some(Entry::Occupied(mut of_network)) = self.network.map(|network| unread.of_networks.entry(network)) {
             *of_network.get_mut() -= self.bytes;
             if *of_network.get() == 0 {
                 of_network.remove();

@@ -9,7 +9,7 @@ use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
 use platform::http::path::ResourceId;
 use platform::http::v2::{self, Page, Refusal};
 
-use super::{V2Variant, managed_etag, public_etag};
+use super::{V2Product, V2Variant, managed_etag, public_etag};
 use crate::routes::Endpoints;
 
 type V2VariantPage = Page<V2Variant<'static>>;
@@ -32,8 +32,10 @@ pub async fn handle(
         Some(manager) => {
             let stocked = products.managed(&manager, product.id).await?;
             let etag = managed_etag(stocked.product.version);
-            v2::private_with_etag(etag, &Page::whole(V2Variant::all_managed(&stocked)))
+            v2::private_with_etag(etag, &Page::whole(V2Product::managed(&stocked).variants))
         }
-        None => v2::public_with_etag(&parts, public_etag(&product), || Page::whole(V2Variant::all_shown(&product))),
+        None => {
+            v2::public_with_etag(&parts, public_etag(&product), || Page::whole(V2Product::shown(&product).variants))
+        }
     })
 }

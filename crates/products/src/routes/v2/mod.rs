@@ -224,17 +224,6 @@ impl<'a> V2Product<'a> {
 }
 
 impl<'a> V2Variant<'a> {
-    /// All of a product, as everyone may see them.
-    fn all_shown(product: &'a Product) -> Vec<Self> {
-        product.variants.iter().map(|variant| Self::new(product, variant, None)).collect()
-    }
-
-    /// All of a product, as those see them who manage it.
-    fn all_managed(stocked: &'a Stocked) -> Vec<Self> {
-        let pairs = stocked.product.variants.iter().zip(&stocked.stock);
-        pairs.map(|(variant, stock)| Self::new(&stocked.product, variant, Some(stock.into()))).collect()
-    }
-
     /// The variant of this id, as those see it who manage its product.
     fn managed(stocked: &'a Stocked, id: Uuid) -> Option<Self> {
         let mut pairs = stocked.product.variants.iter().zip(&stocked.stock);
