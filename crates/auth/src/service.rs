@@ -299,8 +299,9 @@ impl Auth {
         });
         let effects = Effects::events(events);
         let store = Arc::clone(&self.store);
-        let create = async move { store.create_account(stored, opening, None, effects).await.map_err(taken) };
-        self.tasks.run(create).await
+        let Account { username, email, .. } = stored.account.clone();
+        let create = async move { Ok(store.create_account(stored, opening, None, effects).await) };
+        self.tasks.run(create).await?.map_err(|error| taken(error, &username, &email))
     }
 
     fn new_session(&self, account_id: Uuid, api: Audience, used_by: UsedBy) -> Result<Session, Error> {
@@ -348,15 +349,16 @@ pub(crate) fn invalid(broken: Vec<&'static Rule>) -> Error {
     Error::Invalid(broken.into_iter().map(Into::into).collect())
 }
 
-pub(crate) fn name_taken() -> Error {
-    Error::taken("username", "The username, or one that looks like it, is taken.")
+pub(crate) fn name_taken(username: &str) -> Error {
+    Error::taken("username", username, "The username, or one that looks like it, is taken.")
 }
 
-pub(crate) fn taken(error: StoreError) -> Error {
+/// The refusal of an account, or of one with these changes. Who has what is taken is nobody's business.
+pub(crate) fn taken(error: StoreError, username: &str, email: &str) -> Error {
     if error.is_conflict_on("accounts.username") || error.is_conflict_on(USERNAME_KEY_RULE) {
-        name_taken()
+        name_taken(username)
     } else if error.is_conflict_on("accounts.email_key") {
-        Error::taken("email", "The e-mail address is taken.")
+        Error::taken("email", email, "The e-mail address is taken.")
     } else {
         error.into()
     }

@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use kernel::Error;
-use kernel::error::Unauthenticated;
+use kernel::error::{Needed, Unauthenticated};
 use platform::Context;
 use platform::http::answers::Answers;
 use platform::http::caller::Caller;
@@ -387,7 +387,7 @@ fn turn_away(door: &Door, request: &mut Request) -> Option<Response> {
         }
         _ => {
             tracing::warn!(event = "internal.refused", reason = "none", "somebody came without a statement");
-            return Some(refuse(Error::Forbidden));
+            return Some(refuse(Error::Forbidden(Needed::Process)));
         }
     };
     let extensions = request.extensions_mut();

@@ -14,12 +14,38 @@ pub struct Violation {
     pub detail: String,
     /// A stable word for programs.
     pub code: &'static str,
+    /// Of a conflict about what only one may have: what was asked for,
+    pub value: Option<String>,
+    /// and what has it, as events name it (`products/<id>`), if the caller may know.
+    pub holder: Option<String>,
 }
 
 impl Violation {
     pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into(), code }
+        Self { field: field.into(), detail: detail.into(), code, value: None, holder: None }
     }
+
+    #[must_use]
+    pub fn with_value(self, value: impl Into<String>) -> Self {
+        Self { value: Some(value.into()), ..self }
+    }
+
+    #[must_use]
+    pub fn held_by(self, holder: String) -> Self {
+        Self { holder: Some(holder), ..self }
+    }
+}
+
+/// What a caller has to be for what they may not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Needed {
+    /// An administrator.
+    Admin,
+    /// The owner of the resource, or an administrator.
+    Owner,
+    /// A process of the deployment.
+    Process,
 }
 
 /// Why there is no authenticated caller.
@@ -53,7 +79,7 @@ pub enum Error {
     Unauthenticated(Unauthenticated),
     /// Visible to the caller, but not theirs to act on.
     #[error("forbidden")]
-    Forbidden,
+    Forbidden(Needed),
     /// Absent, or invisible to the caller.
     #[error("not found")]
     NotFound,
@@ -102,7 +128,7 @@ impl Error {
     }
 
     /// A conflict about what only one may have.
-    pub fn taken(field: &'static str, detail: impl Into<String>) -> Self {
-        Error::Conflict(Violation::new(field, "taken", detail))
+    pub fn taken(field: impl Into<Cow<'static, str>>, value: impl Into<String>, detail: impl Into<String>) -> Self {
+        Error::Conflict(Violation::new(field, "taken", detail).with_value(value))
     }
 }

@@ -14,7 +14,7 @@ use crate::telemetry::metrics::{Idempotency, metrics};
 
 /// How long a key is kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Larger answers are not stored; they are rendered again from the subject's event at that version.
+/// Larger answers are not stored, unless nothing else has them; they are rendered again from the subject's event at that version.
 const MAX_BODY: usize = 16 * 1024;
 
 /// A request's key with what it is bound to.
@@ -79,17 +79,25 @@ pub struct Answer {
     pub subject: String,
     pub version: i64,
     pub replayed: bool,
+    whole: bool,
 }
 
 impl Answer {
     /// The first answer to a request.
     pub fn new(status: u16, body: Bytes, subject: String, version: i64) -> Self {
-        Self { status, body, subject, version, replayed: false }
+        Self { status, body, subject, version, replayed: false, whole: false }
+    }
+
+    /// Nothing can render it again, so that it is stored though it is large.
+    #[must_use]
+    pub fn stored_whole(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     /// To be stored under a claim.
     pub fn under(self, claim: Claim) -> Answered {
-        Answered { claim, status: self.status, body: self.body, subject: self.subject, version: self.version }
+        let Self { status, body, subject, version, whole, .. } = self;
+        Answered { claim, status, body, subject, version, whole }
     }
 }
 
@@ -102,11 +110,12 @@ pub struct Answered {
     /// What to render again when the body is too large to store.
     pub subject: String,
     pub version: i64,
+    whole: bool,
 }
 
 impl Answered {
     pub(crate) fn stored_body(&self) -> Option<&[u8]> {
-        (self.body.len() <= MAX_BODY).then_some(&self.body[..])
+        (self.whole || self.body.len() <= MAX_BODY).then_some(&self.body[..])
     }
 }
 
@@ -190,7 +199,7 @@ impl Keys {
                 Some(body) => body.into(),
                 None => again(stored).await?,
             };
-            return Ok(Answer { status, body, subject, version, replayed: true });
+            return Ok(Answer { replayed: true, ..Answer::new(status, body, subject, version) });
         }
         let error = match write(Some(claim.clone())).await {
             Ok(answer) => return Ok(answer),

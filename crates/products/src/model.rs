@@ -1,6 +1,7 @@
 //! What a product is, and its rules. Pure: no clock, no I/O.
 
 mod adjustment;
+mod batch;
 mod broken;
 mod details;
 pub mod edit;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
+pub use batch::{MAX_ITEMS, Mode};
 pub use broken::is_web_address;
 pub use details::{Attributes, Grams, Inventory, ProductDetails, VariantDetails};
 pub use edit::{Edit, description_fits};

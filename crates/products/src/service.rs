@@ -1,6 +1,7 @@
 //! Use cases of the catalogue. They know nothing of HTTP: refusals are kernel errors, answers are rendered by the caller.
 
 mod archive;
+mod batch;
 mod create;
 mod edit;
 mod off_sale;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kernel::error::Error;
+use kernel::error::{Error, Needed};
 use kernel::{Actor, Currency, Principal, Uuid};
 use platform::Context;
 use platform::db::{Database, StoreError};
@@ -27,12 +28,13 @@ use platform::tasks::WriteTasks;
 use tokio::sync::Semaphore;
 
 pub use self::archive::{ARCHIVE, Archive};
+pub use self::batch::{Item, Outcome, RenderBatch};
 pub use self::skus::RepeatedSku;
 use self::turns::Turns;
 pub use self::verify::Difference;
 use crate::events;
 use crate::model::{Product, Stocked};
-use crate::store::{self, HANDLE_RULE, OPTIONS_RULE, PageQuery, RESERVED_RULE, SKU_RULE, Store};
+use crate::store::{self, OPTIONS_RULE, PageQuery, RESERVED_RULE, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -83,7 +85,7 @@ impl Products {
     /// `NotFound`, `Forbidden`, `Unavailable`.
     pub async fn managed(&self, caller: &Principal, id: Uuid) -> Result<Stocked, Error> {
         let stocked = self.store.get_stocked(id).await?.ok_or(Error::NotFound)?;
-        if caller.may_manage(stocked.product.owner_id) { Ok(stocked) } else { Err(Error::Forbidden) }
+        if caller.may_manage(stocked.product.owner_id) { Ok(stocked) } else { Err(Error::Forbidden(Needed::Owner)) }
     }
 
     /// The product, if anyone may see it or `caller` manages it.
@@ -146,8 +148,8 @@ impl Products {
         let stocked = self.store.get_stocked(id).await?.ok_or(Error::NotFound)?;
         match caller.principal.may_manage(stocked.product.owner_id) {
             true => Ok(stocked),
-            false if caller.told_of_hidden => Err(Error::Forbidden),
-            false => self.visible(None, id).await.and(Err(Error::Forbidden)),
+            false if caller.told_of_hidden => Err(Error::Forbidden(Needed::Owner)),
+            false => self.visible(None, id).await.and(Err(Error::Forbidden(Needed::Owner))),
         }
     }
 
@@ -163,14 +165,10 @@ impl Caller {
     }
 }
 
-const TAKEN_SKU: &str = "Another variant of the same owner has this SKU.";
-
 /// What a store's refusal means to a seller.
 fn refused(error: StoreError) -> Error {
     let why = match &error {
         StoreError::Conflict(rule) => match rule.as_str() {
-            HANDLE_RULE => return Error::taken("handle", "Another product of the same owner has this handle."),
-            SKU_RULE => return Error::taken("sku", TAKEN_SKU),
             OPTIONS_RULE => "Another variant of the product has these options.",
             RESERVED_RULE => "The stock would fall below zero, or below what is reserved.",
             _ => return claimed(error),

@@ -79,6 +79,13 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("PATCH /api/v2/variants/{id}", OwnerAndAdmins, r#"{"barcode":"$NEW"}"#),
     ("DELETE /api/v2/variants/{id}", OwnerAndAdmins, ""),
     ("POST /api/v2/variants/{id}/stock-adjustments", OwnerAndAdmins, r#"{"delta":1,"reason":"$NEW"}"#),
+    ("POST /api/v2/batch/prices", OwnerAndAdmins, r#"{"mode":"all","items":[{"variant_id":"$VARIANT","price":{"amount":7}}]}"#),
+    ("POST /api/v2/batch/status", OwnerAndAdmins, r#"{"mode":"all","items":[{"product_id":"$PRODUCT","status":"active"}]}"#),
+    (
+        "POST /api/v2/batch/stock",
+        OwnerAndAdmins,
+        r#"{"mode":"all","reason":"$NEW","items":[{"variant_id":"$VARIANT","delta":1}]}"#,
+    ),
     ("GET /api/v2/variants/{id}/stock-movements", OwnerAndAdmins, ""),
     ("GET /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, ""),
     ("PUT /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, r#"{"threshold":3}"#),
@@ -205,7 +212,7 @@ impl<'a> Cast<'a> {
         };
         let body = body.replace("$NEW", &unique("new")).replace("$OWNER", &self.owner.email);
         let body = body.replace("$PASSWORD", PASSWORD).replace("$REFRESH", &refresh);
-        let body = body.replace("$VARIANT", &self.variant());
+        let body = body.replace("$VARIANT", &self.variant()).replace("$PRODUCT", &text(&self.active["id"]));
         // Whatever the version: this is about persons.
         let headers = [("content-type", "application/json"), ("if-match", "*")];
         client.send(method, &self.path(method, template), &headers, (!body.is_empty()).then_some(body.as_bytes()))

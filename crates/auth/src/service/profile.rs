@@ -44,7 +44,7 @@ impl Auth {
         let names = [registration.username(), registration.email()];
         self.check_strength("password", registration.password(), names).await?;
         if self.store.username_taken(registration.username()).await? {
-            return Err(name_taken());
+            return Err(name_taken(registration.username()));
         }
         let stored = self.new_account(registration, Role::User).await?;
         let account = stored.account.clone();
@@ -59,7 +59,7 @@ impl Auth {
             Err(error) if error.is_conflict_on("accounts.email_key") => {
                 // Both may have been taken since, of which the database names one.
                 if self.store.username_taken(registration.username()).await? {
-                    return Err(name_taken());
+                    return Err(name_taken(registration.username()));
                 }
                 // A refusal would tell that the address is registered: who asks too often just causes no more mails.
                 let told = self.may_mail(&account.email, address).is_ok();
@@ -68,7 +68,7 @@ impl Auth {
                 }
                 Ok(account)
             }
-            Err(error) => Err(taken(error)),
+            Err(error) => Err(taken(error, registration.username(), registration.email())),
         }
     }
 
@@ -350,6 +350,7 @@ impl Auth {
 
     pub(crate) async fn write(&self, change: AccountChange, effects: Effects) -> Result<bool, Error> {
         let store = Arc::clone(&self.store);
+        let Account { username, email, .. } = change.after.clone();
         let write = async move {
             match store.change_account(change, effects).await {
                 // As if another change had been first.
@@ -358,7 +359,7 @@ impl Auth {
                 Err(error) if error.is_conflict_on(LAST_ADMIN_RULE) => {
                     Err(Error::conflict("This is the last administrator."))
                 }
-                written => written.map_err(taken),
+                written => written.map_err(|error| taken(error, &username, &email)),
             }
         };
         self.tasks.run(write).await

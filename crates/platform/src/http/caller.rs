@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use kernel::error::Unauthenticated;
+use kernel::error::{Needed, Unauthenticated};
 use kernel::{Error, Principal};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,8 @@ impl Caller {
     }
 
     fn admin(parts: &Parts) -> Result<Principal, Error> {
-        Self::principal(parts).and_then(|caller| if caller.is_admin() { Ok(caller) } else { Err(Error::Forbidden) })
+        let caller = Self::principal(parts)?;
+        if caller.is_admin() { Ok(caller) } else { Err(Error::Forbidden(Needed::Admin)) }
     }
 }
 

@@ -83,6 +83,12 @@ impl IfMatch {
         }
     }
 
+    /// What `If-Match` would hold, of a part of a body; `None` when it is not of that form.
+    pub fn in_body(tags: &str) -> Option<Expected> {
+        let headers = HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_str(tags).ok()?)]);
+        Self::parse(&headers).ok().map(|IfMatch(expected)| expected)
+    }
+
     pub(super) fn malformed() -> MalformedHeader {
         let detail =
             "If-Match has to be * alone, or entity tags in double quotes, such as \"3-managed\", separated by commas";

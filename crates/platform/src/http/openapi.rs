@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::v1::FailureBody;
-use super::v2::refusal::{InputError, Problem};
+use super::v2::refusal::Problem;
 use crate::telemetry::metrics::Endpoints;
 
 /// The `{id}` of a path.
@@ -84,6 +84,15 @@ pub struct InConflict;
 impl IntoResponses for InConflict {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         declared(409)
+    }
+}
+
+/// Declares how a batch is refused as a whole, for what its items are refused for.
+pub struct RefusedBatch;
+
+impl IntoResponses for RefusedBatch {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        [403, 404, 409, 412].into_iter().flat_map(declared).collect()
     }
 }
 
@@ -196,11 +205,12 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const BEARER: &str = "bearer";
 
 /// What v2's operations are about, in the order in which a newcomer meets it.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("accounts", "Becoming somebody: an account, its address verified, its password chosen anew."),
     ("sessions", "Logging in and out. A session gives access tokens, and refresh tokens that are good once."),
     ("me", "The caller's own account."),
     ("products", "The catalogue: everyone sees what is active, sellers change what is theirs."),
+    ("batches", "Many changes in one request and one transaction."),
     ("reservations", "Units that are kept for a buyer, until they are bought or given back."),
     ("users", "Accounts, for administrators."),
     ("jobs", "Work that is done some time after the change that asks for it, for administrators."),
@@ -232,7 +242,6 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
         Version::V1 => add_schema::<FailureBody>(components),
         Version::V2 => {
             add_schema::<Problem<'_>>(components);
-            add_schema::<InputError<'_>>(components);
         }
     }
     let examples = examples::Examples::of(version);

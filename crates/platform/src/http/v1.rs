@@ -233,7 +233,7 @@ impl Words {
                 return Failure::new(StatusCode::BAD_REQUEST, details.join(". "));
             }
             Error::Unauthenticated(reason) => (StatusCode::UNAUTHORIZED, unauthenticated(reason)),
-            Error::Forbidden => (StatusCode::FORBIDDEN, self.forbidden),
+            Error::Forbidden(_) => (StatusCode::FORBIDDEN, self.forbidden),
             Error::NotFound | Error::ReferenceNotFound(_) => (StatusCode::NOT_FOUND, self.not_found),
             Error::Conflict(violation) => {
                 return Failure::new(StatusCode::CONFLICT, self.conflict.map_or(violation.detail, str::to_owned));

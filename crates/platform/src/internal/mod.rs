@@ -11,6 +11,7 @@ pub use statement::{Doubt, Envoy, Outside, Speaker};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderName;
 use axum::http::request::Parts;
+use kernel::error::Needed;
 use kernel::{Error, json};
 use serde::de::DeserializeOwned;
 
@@ -61,7 +62,7 @@ impl<S: Sync> FromRequestParts<S> for OfService {
 fn of_service(parts: &Parts) -> Result<(), Answer<()>> {
     match parts.extensions.get() {
         Some(Speaker::Service(_)) => Ok(()),
-        _ => Err(Answer(Err(Error::Forbidden))),
+        _ => Err(Answer(Err(Error::Forbidden(Needed::Process)))),
     }
 }
 

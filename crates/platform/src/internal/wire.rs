@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernel::Violation;
-use kernel::error::{Error, Unauthenticated};
+use kernel::error::{Error, Needed, Unauthenticated};
 use serde::{Deserialize, Serialize};
 
 /// What overload is called that another process told of.
@@ -15,12 +15,20 @@ pub enum Refused {
     Unauthenticated {
         reason: Unauthenticated,
     },
-    Forbidden,
+    Forbidden {
+        /// Releases that do not know it do not say.
+        #[serde(default = "owner")]
+        needed: Needed,
+    },
     NotFound,
     Conflict {
         field: String,
         detail: String,
         taken: bool,
+        #[serde(default)]
+        value: Option<String>,
+        #[serde(default)]
+        holder: Option<String>,
     },
     Stale,
     Overloaded {
@@ -37,14 +45,18 @@ pub enum Refused {
     },
 }
 
+fn owner() -> Needed {
+    Needed::Owner
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
             Error::Unauthenticated(reason) => Refused::Unauthenticated { reason },
-            Error::Forbidden => Refused::Forbidden,
+            Error::Forbidden(needed) => Refused::Forbidden { needed },
             Error::NotFound => Refused::NotFound,
-            Error::Conflict(Violation { field, detail, code }) => {
-                Refused::Conflict { field: field.into_owned(), detail, taken: code == "taken" }
+            Error::Conflict(Violation { field, detail, code, value, holder }) => {
+                Refused::Conflict { field: field.into_owned(), detail, taken: code == "taken", value, holder }
             }
             Error::Stale => Refused::Stale,
             Error::Overloaded { retry_after, .. } | Error::RateLimited { retry_after, .. } => {
@@ -67,10 +79,11 @@ impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Unauthenticated { reason } => Error::Unauthenticated(reason),
-            Refused::Forbidden => Error::Forbidden,
+            Refused::Forbidden { needed } => Error::Forbidden(needed),
             Refused::NotFound => Error::NotFound,
-            Refused::Conflict { field, detail, taken } => {
-                Error::Conflict(Violation::new(field, if taken { "taken" } else { "conflict" }, detail))
+            Refused::Conflict { field, detail, taken, value, holder } => {
+                let code = if taken { "taken" } else { "conflict" };
+                Error::Conflict(Violation { value, holder, ..Violation::new(field, code, detail) })
             }
             Refused::Stale => Error::Stale,
             Refused::Overloaded { retry_after_ms } => {

@@ -3,7 +3,7 @@
 //! They are merge patches (RFC 7396): lists are replaced, objects (a price, options) are merged with the present ones, and what is
 //! there afterwards has to hold the rules.
 
-use kernel::{Currency, Error, Money, Uuid};
+use kernel::{Currency, Error, Money, Uuid, Violation};
 
 use super::broken::Broken;
 use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
@@ -11,6 +11,7 @@ use super::{
     Attributes, Grams, Image, Inventory, ListedVariant, MAX_ATTRIBUTES, MAX_VARIANTS, Product, Status, Stock, Stocked,
     Variant,
 };
+use crate::events::variant_subject;
 use crate::model::listing::check_variant;
 
 #[derive(Debug, Clone, Default)]
@@ -251,9 +252,13 @@ pub fn removed(before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
 }
 
 fn distinct<'a>(mut others: impl Iterator<Item = &'a Variant>, values: &[String]) -> Result<(), Error> {
-    match others.any(|other| other.option_values == values) {
-        true => Err(Error::conflict("Another variant of the product has these options.")),
-        false => Ok(()),
+    match others.find(|other| other.option_values == values) {
+        Some(other) => {
+            let detail = "Another variant of the product has these options.";
+            let taken = Violation::new("options", "taken", detail).with_value(values.join(" / "));
+            Err(Error::Conflict(taken.held_by(variant_subject(other.id))))
+        }
+        None => Ok(()),
     }
 }
 

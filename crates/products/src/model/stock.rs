@@ -299,6 +299,17 @@ impl Shelf {
         Ok(units.change(MovementKind::Adjustment, |stock| stock.on_hand = on_hand))
     }
 
+    /// The product of a variant that is here.
+    pub fn product_of(&self, variant: Uuid) -> Option<Uuid> {
+        self.0.get(&variant).map(|units| units.product_id)
+    }
+
+    /// Puts the units back to what they were before their last change.
+    pub fn undo(&mut self, changed: &ChangedStock) {
+        let version = changed.units.version - 1;
+        self.0.insert(changed.before.variant_id, Units { stock: changed.before, version, ..changed.units });
+    }
+
     fn change_all(
         &mut self,
         lines: &[HeldLine],

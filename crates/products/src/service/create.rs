@@ -7,10 +7,10 @@ use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
 use super::edit::fits;
 use super::skus::told_by_place;
-use super::{Caller, Products, Render, refused};
+use super::{Caller, Products, Render};
 use crate::events::{self, CREATED};
 use crate::model::{Content, Product, Status, Stock, Stocked, handle};
-use crate::store::{Insert, SKU_RULE};
+use crate::store::Insert;
 
 impl Products {
     /// Creates a product of the caller, at most once per key. Without a handle of its own it gets one that is free.
@@ -56,11 +56,10 @@ impl Products {
         let product = insert.product().clone();
         match self.store.insert(insert).await {
             Ok(created) => Ok(answer(&created, render)),
-            Err(error) if error.is_conflict_on(SKU_RULE) => {
+            Err(error) => {
                 let skus = product.variants.iter().map(|variant| variant.sku.as_deref());
-                Err(told_by_place(self.taken_sku(&product).await, skus))
+                Err(told_by_place(self.refused(&product, error).await, skus))
             }
-            Err(error) => Err(refused(error)),
         }
     }
 

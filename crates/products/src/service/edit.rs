@@ -7,10 +7,10 @@ use platform::db::{Effects, EffectsOf, StoreError};
 use platform::idempotency::Answered;
 
 use super::skus::told_by_place;
-use super::{Caller, Products, refused};
+use super::{Caller, Products};
 use crate::events::{self, DELETED, UPDATED};
 use crate::model::{Cause, ChangedStock, Edit, Listing, MAX_PRODUCT_BYTES, Patch, Product, Stocked, reserved};
-use crate::store::{RESERVED_RULE, SKU_RULE, StockEdit, Update};
+use crate::store::{RESERVED_RULE, StockEdit, Update};
 
 /// What an edit makes of a product.
 pub(super) struct Edited {
@@ -101,8 +101,7 @@ impl Products {
                 Ok(None) => continue,
                 // Somebody reserved units of a variant that would vanish.
                 Err(error) if keeps_stock && error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
-                Err(error) if error.is_conflict_on(SKU_RULE) => return Err(self.taken_sku(&after.product).await),
-                Err(error) => return Err(refused(error)),
+                Err(error) => return Err(self.refused(&after.product, error).await),
             }
         }
         Err(contended())
@@ -165,7 +164,7 @@ impl From<Stocked> for Edited {
 }
 
 /// No conflict, which would be kept as final: the same request succeeds when the others are done.
-fn contended() -> Error {
+pub(super) fn contended() -> Error {
     Error::Overloaded { what: "edits of one product", retry_after: Duration::from_secs(1) }
 }
 

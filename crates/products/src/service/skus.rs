@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 
 use kernel::{Error, Uuid, Violation, text};
+use platform::db::StoreError;
 
-use super::{Products, TAKEN_SKU};
+use super::Products;
+use crate::events::{subject, variant_subject};
 use crate::model::Product;
-use crate::store::{SKU_RULE, SkuHolder};
+use crate::store::{HANDLE_RULE, SKU_RULE, SkuHolder};
 
 /// A SKU of an owner's that several variants have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,32 +55,67 @@ impl Products {
         Ok(repeated.map(named).collect())
     }
 
+    /// What a store's refusal of a product means to its seller: what is taken is named, with what has it.
+    pub(super) async fn refused(&self, product: &Product, error: StoreError) -> Error {
+        match &error {
+            StoreError::Conflict(rule) if rule == SKU_RULE => self.taken_sku(product).await,
+            StoreError::Conflict(rule) if rule == HANDLE_RULE => self.taken_handle(product).await,
+            _ => super::refused(error),
+        }
+    }
+
+    async fn taken_handle(&self, product: &Product) -> Error {
+        let detail = "Another product of the same owner has this handle.";
+        let taken = Violation::new("handle", "taken", detail).with_value(&*product.handle);
+        let holder = self.store.by_handle(product.owner_id, &product.handle).await.ok().flatten();
+        Error::Conflict(match holder {
+            Some(holder) => taken.held_by(subject(holder.product.id)),
+            None => taken,
+        })
+    }
+
     /// The refusal of a product with a SKU that is taken, where an owner has none twice: it names the other product, if it is one.
     pub(super) async fn taken_sku(&self, product: &Product) -> Error {
         let skus = product.variants.iter().filter_map(|variant| variant.sku.as_deref());
         let keys: Vec<String> = skus.map(text::fold).collect();
         let holders = self.store.sku_holders(product.owner_id, &keys, product.id).await.unwrap_or_default();
-        match holders.first() {
-            Some(SkuHolder { key, handle, .. }) => {
-                Error::taken(SKU, format!("Another variant of the same owner has this SKU: {key} of {handle}."))
+        Error::Conflict(match holders.first() {
+            Some(SkuHolder { key, handle, variant_id, .. }) => {
+                let sku = product.variants.iter().find_map(|variant| {
+                    variant.sku.as_deref().filter(|sku| text::fold(sku) == *key)
+                });
+                let detail = format!("Another variant of the same owner has this SKU: {key} of {handle}.");
+                let taken = Violation::new(SKU, "taken", detail).with_value(sku.unwrap_or(key));
+                taken.held_by(variant_subject(*variant_id))
             }
-            None => Error::taken(SKU, TAKEN_SKU),
-        }
+            None => Violation::new(SKU, "taken", TAKEN_SKU),
+        })
     }
 }
 
+const TAKEN_SKU: &str = "Another variant of the same owner has this SKU.";
 /// The field of a conflict about a SKU.
 const SKU: &str = "sku";
 
 /// A conflict about SKUs that the input itself repeats is one of its broken rules: it can be told where.
 pub(super) fn told_by_place<'s>(error: Error, skus: impl Iterator<Item = Option<&'s str>>) -> Error {
-    if !matches!(&error, Error::Conflict(taken) if taken.field == SKU) {
-        return error;
-    }
+    let taken = match error {
+        Error::Conflict(taken) if taken.field == SKU => taken,
+        error => return error,
+    };
+    let skus: Vec<Option<&str>> = skus.collect();
     let mut seen = HashSet::new();
-    let repeats = skus.enumerate().filter(|(_, sku)| sku.is_some_and(|sku| !seen.insert(text::fold(sku))));
+    let repeats = skus.iter().enumerate().filter(|(_, sku)| sku.is_some_and(|sku| !seen.insert(text::fold(sku))));
     let place =
         |(number, _)| Violation::new(format!("variants/{number}/sku"), "duplicate", "another variant has this SKU");
     let broken: Vec<Violation> = repeats.map(place).collect();
-    if broken.is_empty() { error } else { Error::Invalid(broken) }
+    if !broken.is_empty() {
+        return Error::Invalid(broken);
+    }
+    // A plain product has its one SKU itself.
+    let place = skus.iter().position(|sku| skus.len() > 1 && sku.is_some() && *sku == taken.value.as_deref());
+    Error::Conflict(match place {
+        Some(number) => Violation { field: format!("variants/{number}/sku").into(), ..taken },
+        None => taken,
+    })
 }

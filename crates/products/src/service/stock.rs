@@ -1,6 +1,6 @@
 //! Units on hand, and what their ledger tells.
 
-use kernel::{Error, Event, Uuid};
+use kernel::{Error, Event, Expected, Uuid};
 use platform::db::{Effects, StoreError};
 use platform::idempotency::{Answer, Answered, Claim, Repeat};
 use platform::scope;
@@ -10,8 +10,8 @@ use super::reservations::not_for_sale;
 use super::variants::never_too_large;
 use super::{Caller, Products, Render};
 use crate::events;
-use crate::model::{Adjustment, Cause, ChangedStock, Movement, Shortage, Stock, Units, check_threshold};
-use crate::store::{Done, History, Op, Refusal, StockWrite};
+use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, Stock, Units, check_threshold};
+use crate::store::{Done, History, Op, Refusal, StockWrite, VariantAdjustment};
 
 impl Products {
     /// Sets or adjusts the units on hand of a variant that the caller manages, at most once per key.
@@ -39,7 +39,7 @@ impl Products {
         &self,
         caller: Caller,
         variant: Uuid,
-        Adjustment { change, reason }: Adjustment,
+        adjustment: Adjustment,
         claim: Option<Claim>,
         render: Render<Stock>,
     ) -> Result<Answer, Error> {
@@ -50,9 +50,11 @@ impl Products {
             let subject = events::variant_subject(stock.variant_id);
             Answer::new(201, render(&stock), subject, changed.units.version)
         };
-        let cause = self.cause(&caller, Some(reason));
+        let cause = self.cause(&caller, None);
         let answered = move |done: &Done| Some(answer(done.changed.first()?).under(claim.clone()?));
-        let done = self.write_stock(Op::Adjust { variant, change }, cause, caller.request_id, None, answered).await?;
+        let adjustments = vec![VariantAdjustment { variant, adjustment, expected: Expected::Any }];
+        let op = Op::Adjust { adjustments, mode: Mode::All };
+        let done = self.write_stock(op, cause, caller.request_id, None, answered).await?;
         let done = done.map_err(|refusal| refused(refusal, |_| None))?;
         done.changed.first().map(answer).ok_or(Error::NotFound)
     }
@@ -147,8 +149,8 @@ impl Products {
             let id = self.context.id_for(reservation.owner_id)?;
             events.push(events::reservation_event(id, kind, reservation, cause, request_id)?);
         }
-        for changed in &done.changed {
-            events.extend(self.changed_stock_events(changed, cause, request_id)?);
+        for (changed, cause) in done.causes(cause) {
+            events.extend(self.changed_stock_events(changed, &cause, request_id)?);
         }
         Ok(events)
     }
@@ -202,6 +204,11 @@ pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -
                 state => format!("The reservation is {state}."),
             })
         }
+        Refusal::Stale => Error::Stale,
+        Refusal::Several(refused_items) => match refused_items.into_iter().next() {
+            Some((_, first)) => refused(first, line),
+            None => Error::NotFound,
+        },
         Refusal::TooLong => Error::conflict("The reservation would be kept longer than a day."),
     }
 }

@@ -4,6 +4,7 @@
 //! would mostly undo each other's work; so those of this process wait for their turn, in the order in which they came. Those of
 //! other processes meet at the version, and try again after a short pause.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub struct Turns {
 pub struct Turn<'a> {
     tries: u32,
     context: &'a Context,
-    _held: MutexGuard<'a, ()>,
+    _held: Vec<MutexGuard<'a, ()>>,
 }
 
 impl Turns {
@@ -40,9 +41,18 @@ impl Turns {
     /// Waits for the product's turn. Holds nothing else meanwhile, so that no two can wait for each other; the deadline of the write
     /// bounds how long.
     pub async fn take(&self, product: Uuid) -> Turn<'_> {
+        self.take_all(&[product]).await
+    }
+
+    /// As [`Turns::take`], of several products. Everyone takes the stripes in one order.
+    pub async fn take_all(&self, products: &[Uuid]) -> Turn<'_> {
         // An id ends with random bits.
-        let stripe = product.as_u128() as usize % STRIPES;
-        Turn { tries: 0, context: &self.context, _held: self.stripes[stripe].lock().await }
+        let stripes: BTreeSet<usize> = products.iter().map(|product| product.as_u128() as usize % STRIPES).collect();
+        let mut held = Vec::with_capacity(stripes.len());
+        for stripe in stripes {
+            held.push(self.stripes[stripe].lock().await);
+        }
+        Turn { tries: 0, context: &self.context, _held: held }
     }
 }
 

@@ -22,7 +22,7 @@ use platform::db::{Database, Effects, EffectsOf, StoreError};
 use platform::jobs::Job;
 
 pub use self::list::{By, ListQuery, Listed, Looked, Shelf, Sort, page};
-pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite};
+pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite, VariantAdjustment};
 use crate::model::{
     Cause, ChangedStock, ImportedStock, Movement, OffSale, Product, Reservation, Stock, Stocked, Units, handle,
 };
@@ -275,6 +275,9 @@ pub trait Store: Send + Sync {
 
     /// One row: what everyone may see of a product.
     async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError>;
+
+    /// Those of these products that are there, in no order.
+    async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError>;
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError>;
 

@@ -33,6 +33,9 @@ macro_rules! is_off_sale {
 /// For everyone: a product, and whether its seller is off sale.
 pub const FIND: &str =
     concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = $1");
+/// As [`FIND`], of several, on PostgreSQL.
+pub const FIND_ALL: &str =
+    concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = any($1)");
 /// For those who manage it.
 pub const GET: &str = concat!("select ", product_columns!(), " from products where id = $1");
 pub const BY_HANDLE: &str =

@@ -7,7 +7,7 @@ use kernel::{Actor, Currency, SystemClock, Timestamp, Uuid};
 use platform::Context;
 use platform::db::migrate::Migrations;
 use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
-use platform::idempotency::{Answered, Claim};
+use platform::idempotency::{Answer, Claim};
 
 use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, StockEdit, Store, Update, open};
 use crate::events;
@@ -475,13 +475,8 @@ fn pages_filter_count_and_order() {
 fn a_key_is_claimed_once_with_its_effect() {
     on_both(async |f| {
         let claim = Claim::new(f.owner, "POST", "/r", "key", b"body", f.context.now());
-        let answered = |stocked: &Stocked| Answered {
-            claim: claim.clone(),
-            status: 201,
-            body: "answer".into(),
-            subject: events::subject(stocked.product.id),
-            version: 1,
-        };
+        let answer = |stocked: &Stocked| Answer::new(201, "answer".into(), events::subject(stocked.product.id), 1);
+        let answered = |stocked: &Stocked| answer(stocked).under(claim.clone());
         let (first, second) = (f.product("one"), f.product("two"));
         let mut effects = f.effects(events::CREATED, &first);
         effects.answered = Some(answered(&first));

@@ -31,6 +31,7 @@ fn every_operation_of_v2_has_its_examples(topology: Topology) {
     let ada = accounts(&mut walk, &nobody, &mails);
     let (lamp, variant) = products(&mut walk, &nobody, &ada);
     variants(&mut walk, &ada, &lamp, &variant);
+    batches(&mut walk, &ada, &bob, &lamp, &variant);
     reservations(&mut walk, &ada, &bob, &variant);
     let ada_id = administration(&mut walk, &root, &ada);
     let job = jobs(&mut walk, &root);
@@ -142,6 +143,32 @@ fn variants(walk: &mut Walk, ada: &Client, lamp: &str, variant: &str) {
     walk.ask(ada, "delete_product", lamp, None);
     walk.server.sql("products", "update variants set reserved = 0, available = on_hand");
     walk.ask(ada, "delete_variant", &text(&plain.expect("the floor lamp")["variants"][0]["id"]), None);
+}
+
+/// Ada changes much at once.
+fn batches(walk: &mut Walk, ada: &Client, bob: &Client, lamp: &str, variant: &str) {
+    let items = [
+        ("batch_prices", "variant_id", variant, json!({ "price": usd(4_490), "compare_at_price": usd(4_990) })),
+        ("batch_stock", "variant_id", variant, json!({ "delta": 12, "reason": "Delivery of Monday" })),
+        ("batch_status", "product_id", lamp, json!({ "status": "active" })),
+    ];
+    for (operation, named, id, item) in items {
+        let item = |id: &str, if_match: Option<&str>| {
+            let mut item = item.clone();
+            item[named] = id.into();
+            if let Some(if_match) = if_match {
+                item["if_match"] = if_match.into();
+            }
+            item
+        };
+        let batch = |mode: &str, items: &[Value]| json!({ "mode": mode, "items": items });
+        walk.ask(ada, operation, "", batch("each", &[item(id, None), item(NOBODY, None)]));
+        walk.ask(ada, operation, "", batch("all", &[item(id, None), item(NOBODY, None)]));
+        walk.ask(bob, operation, "", batch("all", &[item(id, None)]));
+        walk.ask(ada, operation, "", batch("all", &[item(id, Some("\"1-managed\""))]));
+        walk.ask(ada, operation, "", batch("all", &[item(id, None), item(id, None)]));
+        walk.ask(ada, operation, "", batch("all", &[item(id, Some("\"1-managed\"")), item(NOBODY, None)]));
+    }
 }
 
 /// Bob buys of Ada.

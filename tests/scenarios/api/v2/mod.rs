@@ -1,6 +1,7 @@
 //! API v2.
 
 mod accounts;
+mod batches;
 mod categories;
 mod erasure;
 mod finding;

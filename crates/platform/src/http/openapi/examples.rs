@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use kernel::Error;
-use kernel::error::Unauthenticated;
+use kernel::error::{Needed, Unauthenticated};
 use serde_json::{Map, Value};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, RefOr};
@@ -42,6 +42,7 @@ impl Examples {
         let repeatable = takes_header(operation, "Idempotency-Key");
         let mut patch = false;
         let conditional = takes_header(operation, "If-Match") && operation.request_body.is_none();
+        let for_admins = operation.tags.iter().flatten().any(|tag| FOR_ADMINS.contains(&tag.as_str()));
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             patch = body.content.contains_key(MERGE_PATCH);
             show(body.content.values_mut(), told("request"));
@@ -50,7 +51,7 @@ impl Examples {
             let (RefOr::T(response), Ok(number)) = (response, status.parse()) else { continue };
             let worded = || match self.version {
                 Version::V1 => v1_example(number, repeatable),
-                Version::V2 => v2_example(number, path, patch, conditional),
+                Version::V2 => v2_example(number, path, (patch, conditional, for_admins)),
             };
             show(response.content.values_mut(), told(status).or_else(worded));
         }
@@ -65,11 +66,19 @@ fn show<'a>(contents: impl Iterator<Item = &'a mut RefOr<Content>>, example: Opt
     }
 }
 
+/// Of these operations only administrators are allowed any.
+const FOR_ADMINS: [&str; 2] = ["users", "jobs"];
+
 /// `conditional`: nothing of the request can be malformed but its `If-Match`.
-fn v2_example(status: u16, path: &str, patch: bool, conditional: bool) -> Option<Value> {
+fn v2_example(
+    status: u16,
+    path: &str,
+    (patch, conditional, for_admins): (bool, bool, bool),
+) -> Option<Value> {
     let request_id = RequestId::sent(&HeaderValue::from_static("0195ea1b-41f7-8e55-8000-5c2f1d0a9b3e"));
     let refusal = match status {
         400 if conditional => IfMatch::malformed().into(),
+        403 if for_admins => Error::Forbidden(Needed::Admin).into(),
         415 if patch => Refusal::UnsupportedMediaType(MERGE_PATCH),
         status => Refusal::example(status)?,
     };

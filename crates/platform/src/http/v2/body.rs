@@ -1,5 +1,7 @@
 //! JSON bodies of API v2: read whole, in bounds, and wrong in no way that the client is not told.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::Method;
@@ -10,7 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 
-use super::{Refusal, numbers, pointer};
+use super::{Refusal, numbers, pointer, shape};
 use crate::http::body::{self, Arrived, BodyError};
 
 const JSON: &str = "application/json";
@@ -80,20 +82,23 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refusal> {
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| Refusal::MalformedBody(error.to_string()))?;
     read(text)
         .or_else(|refused| match numbers::with_plain_integers(text) {
-            Some(plain) => read(&plain),
-            None => Err(refused),
+            Some(plain) => read(&plain).map_err(|refused| (Cow::Owned(plain), refused)),
+            None => Err((Cow::Borrowed(text), refused)),
         })
-        .map_err(|error| Error::Invalid(vec![violation(error.path(), error.inner())]).into())
+        .map_err(|(text, error)| {
+            let first = violation(error.path(), error.inner());
+            Error::Invalid(shape::all_of::<T>(&text, first)).into()
+        })
 }
 
 /// An object, whatever `T` is; so is each struct in it.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(Objects(&mut deserializer)).map(|Object(value)| value)
 }
 
 /// serde's words about the first field that does not fit.
-fn violation(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Violation {
+pub(super) fn violation(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Violation {
     let told = error.to_string();
     let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
     let quoted = || told.split('`').nth(1).unwrap_or_default();

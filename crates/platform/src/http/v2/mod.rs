@@ -1,5 +1,6 @@
 //! API v2: what its endpoints are asked with, and how they answer.
 
+pub mod batch;
 pub mod body;
 mod numbers;
 pub mod page;
@@ -7,6 +8,7 @@ mod pointer;
 pub mod query;
 pub mod refusal;
 pub mod repeat;
+mod shape;
 
 use axum::body::Body;
 use axum::http::request::Parts;

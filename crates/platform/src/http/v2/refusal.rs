@@ -2,6 +2,7 @@
 //!
 //! An endpoint answers with a [`Refusal`]; the edge, which knows the request, makes the document of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use kernel::Error;
-use kernel::error::Unauthenticated;
+use kernel::error::{Needed, Unauthenticated};
+use kernel::{Error, Violation};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::batch::ItemResult;
 use super::pointer;
 use crate::http::header::MalformedHeader;
 use crate::http::{RequestId, log_full_disk, seconds};
@@ -85,10 +87,45 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     request_id: Option<&'a str>,
+    /// Of `forbidden`: what the caller has to be, `owner` of the resource (or an administrator), or `admin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "owner")]
+    needed: Option<Needed>,
     /// What is wrong with the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<InputError<'a>>,
+    /// Of a batch that is done as a whole or not at all: what kept each of its items from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    results: Vec<ItemResult<'a>>,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(
+        kind: &Kind,
+        detail: &'a str,
+        path: &'a str,
+        request_id: Option<&'a RequestId>,
+        errors: Vec<InputError<'a>>,
+    ) -> Self {
+        Problem {
+            r#type: kind.uri(),
+            title: kind.title,
+            status: kind.status.as_u16(),
+            detail,
+            instance: path,
+            code: kind.code,
+            request_id: request_id.map(RequestId::as_str),
+            needed: None,
+            errors,
+            results: Vec::new(),
+        }
+    }
+
+    pub(super) fn with_results(self, results: Vec<ItemResult<'a>>) -> Self {
+        Self { results, ..self }
+    }
 }
 
 /// One broken rule of the input.
@@ -98,15 +135,54 @@ pub struct InputError<'a> {
     /// parameter.
     #[schema(example = "/variants/0/price")]
     pointer: String,
-    detail: &'a str,
+    #[schema(value_type = String)]
+    detail: Cow<'a, str>,
     /// A stable word for the kind of error: `required`, `type`, `unknown-field`, `length`, `range`, `format`, `taken` and others.
     code: &'a str,
+    /// Of what is taken: the value that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    value: Option<&'a str>,
+    /// Of what is taken: the path of the resource that has it, where it is one of the caller's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "/api/v2/products/0195ea1b-3d02-8c11-a411-9be1d2c4f7a0")]
+    holder: Option<String>,
 }
 
-struct Kind {
-    status: StatusCode,
-    code: &'static str,
-    title: &'static str,
+impl<'a> InputError<'a> {
+    pub(super) fn new(field: &str, detail: impl Into<Cow<'a, str>>, code: &'a str) -> Self {
+        Self { pointer: pointer::to(field), detail: detail.into(), code, value: None, holder: None }
+    }
+
+    /// Those of an input that lies at `within` in the body.
+    pub(super) fn all(violations: &'a [Violation], within: &str) -> Vec<Self> {
+        let error = |v: &'a Violation| {
+            let field = match (within, &*v.field) {
+                ("", field) => Cow::Borrowed(field),
+                (within, "") => Cow::Borrowed(within),
+                (within, field) => Cow::Owned(format!("{within}/{field}")),
+            };
+            let holder = v.holder.as_ref().map(|holder| format!("/api/v2/{holder}"));
+            Self { value: v.value.as_deref(), holder, ..Self::new(&field, &*v.detail, v.code) }
+        };
+        violations.iter().map(error).collect()
+    }
+}
+
+pub(super) struct Kind {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub title: &'static str,
+}
+
+impl Kind {
+    pub fn uri(&self) -> String {
+        Self::uri_of(self.code)
+    }
+
+    pub fn uri_of(code: &str) -> String {
+        format!("urn:primetrade:problem:{code}")
+    }
 }
 
 impl Refusal {
@@ -114,7 +190,6 @@ impl Refusal {
         self.kind().status
     }
 
-    /// The one place where error kinds become v2 answers: status, stable slug, title.
     fn kind(&self) -> Kind {
         use StatusCode as S;
         let (status, code, title) = match self {
@@ -128,21 +203,28 @@ impl Refusal {
                 (S::PRECONDITION_REQUIRED, "precondition-required", "Precondition required")
             }
             Refusal::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
-            Refusal::Because(error) => match error {
-                Error::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "validation-failed", "Validation failed"),
-                Error::Unauthenticated(_) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated"),
-                Error::Forbidden => (S::FORBIDDEN, "forbidden", "Forbidden"),
-                Error::NotFound | Error::ReferenceNotFound(_) => (S::NOT_FOUND, "not-found", "Not found"),
-                Error::Conflict(_) => (S::CONFLICT, "conflict", "Conflict"),
-                Error::InsufficientStock(_) => (S::CONFLICT, "insufficient-stock", "Insufficient stock"),
-                Error::Stale => (S::PRECONDITION_FAILED, "stale-version", "Stale version"),
-                Error::IdempotencyInFlight => (S::CONFLICT, "idempotency-in-flight", "In progress"),
-                Error::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Key used before"),
-                Error::Overloaded { .. } => (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
-                Error::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
-                Error::Unavailable(_) | Error::DiskFull(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
-                Error::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-            },
+            Refusal::Because(error) => return Self::kind_of(error),
+        };
+        Kind { status, code, title }
+    }
+
+    /// The one place where error kinds become v2 answers: status, stable slug, title.
+    pub(super) fn kind_of(error: &Error) -> Kind {
+        use StatusCode as S;
+        let (status, code, title) = match error {
+            Error::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "validation-failed", "Validation failed"),
+            Error::Unauthenticated(_) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated"),
+            Error::Forbidden(_) => (S::FORBIDDEN, "forbidden", "Forbidden"),
+            Error::NotFound | Error::ReferenceNotFound(_) => (S::NOT_FOUND, "not-found", "Not found"),
+            Error::Conflict(_) => (S::CONFLICT, "conflict", "Conflict"),
+            Error::InsufficientStock(_) => (S::CONFLICT, "insufficient-stock", "Insufficient stock"),
+            Error::Stale => (S::PRECONDITION_FAILED, "stale-version", "Stale version"),
+            Error::IdempotencyInFlight => (S::CONFLICT, "idempotency-in-flight", "In progress"),
+            Error::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Key used before"),
+            Error::Overloaded { .. } => (S::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+            Error::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
+            Error::Unavailable(_) | Error::DiskFull(_) => (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            Error::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         };
         Kind { status, code, title }
     }
@@ -158,41 +240,59 @@ impl Refusal {
                 "Name the version that you change: send If-Match with the ETag of the last answer."
             }
             Refusal::MethodNotAllowed => "The header Allow lists the methods that exist here.",
-            Refusal::Because(error) => match error {
-                Error::Invalid(_) => "The request breaks the rules that `errors` lists.",
-                Error::Unauthenticated(reason) => match reason {
-                    Unauthenticated::Missing => "Send a token: Authorization: Bearer …",
-                    Unauthenticated::Malformed | Unauthenticated::Invalid => {
-                        "The token is not one of ours for this API."
-                    }
-                    Unauthenticated::Expired => "The token is over; refresh the session or log in again.",
-                    Unauthenticated::Ended => "The session has ended; log in again.",
-                    Unauthenticated::TooLongAgo => "This needs a log-in of the last ten minutes; log in again.",
-                    Unauthenticated::WrongCredentials => "The e-mail address or the password is wrong.",
-                    Unauthenticated::Deactivated => "The account is deactivated; ask an administrator.",
-                },
-                Error::Forbidden => "You are not allowed to do this.",
-                Error::NotFound => "There is nothing here that you may see.",
-                Error::ReferenceNotFound(_) => "There is nothing that you may see where `errors` points.",
-                Error::Conflict(violation) => return violation.detail.clone(),
-                Error::InsufficientStock(_) => "Fewer units are available than the lines in `errors` ask for.",
-                Error::Stale => {
-                    "If-Match has no ETag of the present version: it was changed since you read it. Read it again, and repeat your change."
-                }
-                Error::IdempotencyInFlight => "A request with this Idempotency-Key is in progress; repeat it later.",
-                Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",
-                Error::Overloaded { .. } => "The server is busy; repeat the request later.",
-                Error::RateLimited { .. } => "Try again after the time in Retry-After.",
-                Error::Unavailable(_) => {
-                    "Something that is needed for this cannot be reached; repeat the request later."
-                }
-                Error::DiskFull(_) => {
-                    "The server's disk is full: nothing can be changed until there is room, and reads go on. Repeat the request later."
-                }
-                Error::Internal(_) => "The request failed for a reason of our own.",
-            },
+            Refusal::Because(error) => return Self::detail_of(error),
         };
         words.to_owned()
+    }
+
+    pub(super) fn detail_of(error: &Error) -> String {
+        let words = match error {
+            Error::Invalid(_) => "The request breaks the rules that `errors` lists.",
+            Error::Unauthenticated(reason) => match reason {
+                Unauthenticated::Missing => "Send a token: Authorization: Bearer …",
+                Unauthenticated::Malformed | Unauthenticated::Invalid => {
+                    "The token is not one of ours for this API."
+                }
+                Unauthenticated::Expired => "The token is over; refresh the session or log in again.",
+                Unauthenticated::Ended => "The session has ended; log in again.",
+                Unauthenticated::TooLongAgo => "This needs a log-in of the last ten minutes; log in again.",
+                Unauthenticated::WrongCredentials => "The e-mail address or the password is wrong.",
+                Unauthenticated::Deactivated => "The account is deactivated; ask an administrator.",
+            },
+            Error::Forbidden(Needed::Admin) => "This needs the role admin.",
+            Error::Forbidden(Needed::Owner) => "This is for its owner, and for administrators.",
+            Error::Forbidden(Needed::Process) => "This is for processes of the deployment.",
+            Error::NotFound => "There is nothing here that you may see.",
+            Error::ReferenceNotFound(_) => "There is nothing that you may see where `errors` points.",
+            Error::Conflict(violation) => return violation.detail.clone(),
+            Error::InsufficientStock(_) => "Fewer units are available than the lines in `errors` ask for.",
+            Error::Stale => {
+                "If-Match has no ETag of the present version: it was changed since you read it. Read it again, and repeat your change."
+            }
+            Error::IdempotencyInFlight => "A request with this Idempotency-Key is in progress; repeat it later.",
+            Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",
+            Error::Overloaded { .. } => "The server is busy; repeat the request later.",
+            Error::RateLimited { .. } => "Try again after the time in Retry-After.",
+            Error::Unavailable(_) => {
+                "Something that is needed for this cannot be reached; repeat the request later."
+            }
+            Error::DiskFull(_) => {
+                "The server's disk is full: nothing can be changed until there is room, and reads go on. Repeat the request later."
+            }
+            Error::Internal(_) => "The request failed for a reason of our own.",
+        };
+        words.to_owned()
+    }
+
+    /// What is wrong with the input.
+    pub(super) fn violations_of(error: &Error) -> &[Violation] {
+        match error {
+            Error::Invalid(violations) | Error::InsufficientStock(violations) | Error::ReferenceNotFound(violations) => {
+                violations
+            }
+            Error::Conflict(violation) if !violation.field.is_empty() => std::slice::from_ref(violation),
+            _ => &[],
+        }
     }
 
     /// The refusal with this status that is worded alike everywhere, for documents.
@@ -201,7 +301,7 @@ impl Refusal {
         Some(match status {
             400 => Refusal::MalformedBody("EOF while parsing an object at line 1 column 1".into()),
             401 => Error::Unauthenticated(Unauthenticated::Invalid).into(),
-            403 => Error::Forbidden.into(),
+            403 => Error::Forbidden(Needed::Owner).into(),
             404 => Error::NotFound.into(),
             412 => Error::Stale.into(),
             413 => Refusal::PayloadTooLarge(1 << 20),
@@ -221,33 +321,18 @@ impl Refusal {
         request_id: Option<&RequestId>,
         take: impl FnOnce(&Problem<'_>) -> T,
     ) -> T {
-        let Kind { status, code, title } = self.kind();
         let violations = match self {
-            Refusal::Because(
-                Error::Invalid(violations)
-                | Error::InsufficientStock(violations)
-                | Error::ReferenceNotFound(violations),
-            ) => violations.as_slice(),
+            Refusal::Because(error) => Self::violations_of(error),
             Refusal::MalformedHeader(MalformedHeader(violation)) => std::slice::from_ref(violation),
-            Refusal::Because(Error::Conflict(violation)) if !violation.field.is_empty() => {
-                std::slice::from_ref(violation)
-            }
             _ => &[],
         };
-        let errors = violations
-            .iter()
-            .map(|v| InputError { pointer: pointer::to(&v.field), detail: &v.detail, code: v.code })
-            .collect();
-        take(&Problem {
-            r#type: format!("urn:primetrade:problem:{code}"),
-            title,
-            status: status.as_u16(),
-            detail: &self.detail(),
-            instance: path,
-            code,
-            request_id: request_id.map(RequestId::as_str),
-            errors,
-        })
+        let detail = self.detail();
+        let problem = Problem::new(&self.kind(), &detail, path, request_id, InputError::all(violations, ""));
+        let needed = match self {
+            Refusal::Because(Error::Forbidden(needed)) => Some(*needed),
+            _ => None,
+        };
+        take(&Problem { needed, ..problem })
     }
 
     /// The document as it is sent.

@@ -28,6 +28,10 @@ impl<S: Sync> FromRequestParts<S> for Repeatable {
 }
 
 impl Repeatable {
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.request_id.as_ref()
+    }
+
     /// The repeat of a request that carries a key. `path`: what was asked, in the one form that it has. `404`, `409 conflict` and
     /// `insufficient-stock` are as final as success: who repeats the request learns the same.
     ///

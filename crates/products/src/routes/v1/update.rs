@@ -47,7 +47,7 @@ pub async fn handle(
     let updated = products.edit(caller, id, edit).await.map_err(|error| match error {
         Error::Invalid(violations) => sent.refused(&violations),
         // Input is refused first. Of a product that is not the caller's, it cannot be what they were shown.
-        Error::NotFound | Error::Forbidden => {
+        Error::NotFound | Error::Forbidden(_) => {
             sent.judge(None, products.currency()).unwrap_or_else(|| WORDS.failure(error))
         }
         other => WORDS.failure(other),

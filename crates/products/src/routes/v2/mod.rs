@@ -1,6 +1,7 @@
 //! The catalogue as API v2 shows it.
 
 pub mod adjust_stock;
+pub mod batch;
 pub mod categories;
 pub mod create;
 pub mod create_variant;

@@ -21,7 +21,9 @@ pub fn describe(document: &mut OpenApi) {
     let number = json!({ "type": "integer" });
     let either =
         |one: &str, other: &str| json!({ "required": [one], "properties": { one: number }, "not": sent(other) });
-    openapi::one_of(document, "StockAdjustment", json!([either("delta", "on_hand"), either("on_hand", "delta")]));
+    let ways = json!([either("delta", "on_hand"), either("on_hand", "delta")]);
+    openapi::one_of(document, "StockAdjustment", ways.clone());
+    openapi::one_of(document, "StockItem", ways);
 }
 
 /// What a product has that consists of one variant.

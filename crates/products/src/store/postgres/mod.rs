@@ -102,6 +102,14 @@ impl Store for PostgresStore {
         self.db.query_opt(rows::FIND, &[&id]).await?.as_ref().map(rows::found).transpose()
     }
 
+    async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError> {
+        let rows = match ids.len() {
+            0..=POINT_IDS => self.db.query(rows::FIND_ALL, &[&ids]).await?,
+            _ => self.db.query_slow(rows::FIND_ALL, &[&ids]).await?,
+        };
+        rows.iter().map(rows::found).collect()
+    }
+
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
         self.pair(rows::GET, &[&id]).await
     }

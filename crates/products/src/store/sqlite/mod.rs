@@ -72,10 +72,14 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError> {
-        self.0.read_point(|c| {
-            let mut statement = c.prepare_cached(rows::FIND)?;
-            statement.query_row([id.as_bytes()], |row| Ok(rows::found(row))).optional()?.transpose()
-        })
+        self.0.read_point(|c| find(c, id))
+    }
+
+    async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError> {
+        let ids = ids.to_vec();
+        // Without a network between, a query a product is as fast as one for all.
+        let read = move |c: &Connection| ids.into_iter().filter_map(|id| find(c, id).transpose()).collect();
+        self.0.read(read).await
     }
 
     async fn get_stocked(&self, id: Uuid) -> Result<Option<Stocked>, StoreError> {
@@ -303,6 +307,11 @@ fn many(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<
     let mut statement = c.prepare_cached(sql)?;
     let found = statement.query_map(params, |row| Ok(rows::product(row)))?;
     found.map(|row| row?).collect()
+}
+
+fn find(c: &Connection, id: Uuid) -> Result<Option<Found>, StoreError> {
+    let mut statement = c.prepare_cached(rows::FIND)?;
+    statement.query_row([id.as_bytes()], |row| Ok(rows::found(row))).optional()?.transpose()
 }
 
 fn stocked(c: &Connection, product: Product) -> Result<Stocked, StoreError> {

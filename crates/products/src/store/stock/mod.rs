@@ -6,22 +6,24 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use kernel::{Timestamp, Uuid};
+use kernel::{Expected, Timestamp, Uuid};
 use platform::db::{Effects, StoreError};
 
 pub use self::rows::{Balance, History, read_units};
 use crate::model::{
-    Cause, ChangedStock, End, HeldLine, Movement, Reservation, Shelf, Shortage, Status, Stock, StockChange,
+    Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, Reservation, Shelf, Shortage, Status, Stock,
 };
 
 /// One operation on stock.
 #[derive(Debug, Clone)]
 pub enum Op {
+    /// All of them, or with `Mode::Each` those that can be done.
     Adjust {
-        variant: Uuid,
-        change: StockChange,
+        adjustments: Vec<VariantAdjustment>,
+        mode: Mode,
     },
     Hold(Reservation),
     End {
@@ -39,18 +41,40 @@ pub enum Op {
     },
 }
 
+/// What a seller wants of one stock.
+#[derive(Debug, Clone)]
+pub struct VariantAdjustment {
+    pub variant: Uuid,
+    pub adjustment: Adjustment,
+    /// Of the variant's product.
+    pub expected: Expected,
+}
+
 /// What an operation did.
 #[derive(Debug, Clone)]
 pub struct Done {
     pub reservation: Option<Reservation>,
     pub changed: Vec<ChangedStock>,
+    /// Why, for each of them; empty where there is only the one cause of the operation.
+    reasons: Vec<String>,
+    /// Adjustments that were not done, by their place.
+    pub refused: Vec<(usize, Refusal)>,
     /// It had been done before, and nothing is written.
     pub is_repeated: bool,
 }
 
 impl Done {
     fn new(reservation: Option<Reservation>, changed: Vec<ChangedStock>) -> Self {
-        Self { reservation, changed, is_repeated: false }
+        Self { reservation, changed, reasons: Vec::new(), refused: Vec::new(), is_repeated: false }
+    }
+
+    /// What changed, each with its cause.
+    pub fn causes<'d>(&'d self, cause: &'d Cause) -> impl Iterator<Item = (&'d ChangedStock, Cow<'d, Cause>)> {
+        let of = move |(place, changed): (usize, &'d ChangedStock)| match self.reasons.get(place) {
+            Some(reason) => (changed, Cow::Owned(Cause { reason: Some(reason.clone()), ..cause.clone() })),
+            None => (changed, Cow::Borrowed(cause)),
+        };
+        self.changed.iter().enumerate().map(of)
     }
 }
 
@@ -64,6 +88,10 @@ pub enum Refusal {
     Over(Reservation),
     /// It would be kept longer than any is.
     TooLong,
+    /// The product has another version than the one that was expected.
+    Stale,
+    /// Of adjustments that are done together or not at all, these cannot be; by their places.
+    Several(Vec<(usize, Refusal)>),
 }
 
 type EffectsOfDone = dyn Fn(&Done) -> Result<Effects, StoreError> + Send + Sync;
@@ -80,6 +108,9 @@ pub struct StockWrite {
 pub struct Sale {
     pub variant_id: Uuid,
     pub owner_id: Uuid,
+    pub product_id: Uuid,
+    /// The product's.
+    pub version: i64,
     pub status: Status,
     /// Whether its seller is.
     pub is_off_sale: bool,
@@ -104,6 +135,8 @@ pub struct Promised {
 pub struct Present {
     pub shelf: Shelf,
     pub reservations: BTreeMap<Uuid, Reservation>,
+    /// Of the products of which an operation expects one.
+    pub versions: BTreeMap<Uuid, i64>,
 }
 
 impl Op {
@@ -119,11 +152,20 @@ impl Op {
     pub fn variants(&self, reservations: &BTreeMap<Uuid, Reservation>) -> Vec<Uuid> {
         let of = |reservation: &Reservation| reservation.lines.iter().map(|line| line.variant_id).collect();
         match self {
-            Op::Adjust { variant, .. } => vec![*variant],
+            Op::Adjust { adjustments, .. } => adjustments.iter().map(|one| one.variant).collect(),
             Op::Hold(reservation) => of(reservation),
             Op::End { id, .. } | Op::Settle(id) => reservations.get(id).map(of).unwrap_or_default(),
             Op::Extend { .. } => Vec::new(),
         }
+    }
+
+    /// Variants whose products have to be at a version.
+    pub fn versioned(&self) -> impl Iterator<Item = Uuid> {
+        let adjustments = match self {
+            Op::Adjust { adjustments, .. } => adjustments.as_slice(),
+            _ => &[],
+        };
+        adjustments.iter().filter(|one| one.expected != Expected::Any).map(|one| one.variant)
     }
 }
 
@@ -134,10 +176,7 @@ impl Present {
     /// Why it changed nothing.
     pub fn apply(&mut self, op: &Op) -> Result<Done, Refusal> {
         match op {
-            Op::Adjust { variant, change } => {
-                let changed = self.shelf.adjust(*variant, *change).map_err(Refusal::Shortage)?;
-                Ok(Done::new(None, vec![changed]))
-            }
+            Op::Adjust { adjustments, mode } => self.adjust(adjustments, *mode),
             Op::Hold(reservation) => {
                 let (lines, changed) = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
                 let counts_beyond = lines.iter().any(|line| line.backordered > 0);
@@ -183,6 +222,34 @@ impl Present {
     }
 }
 
+impl Present {
+    fn adjust(&mut self, adjustments: &[VariantAdjustment], mode: Mode) -> Result<Done, Refusal> {
+        let mut done = Done::new(None, Vec::with_capacity(adjustments.len()));
+        for (place, one) in adjustments.iter().enumerate() {
+            match self.adjust_one(one) {
+                Ok(changed) => {
+                    done.changed.push(changed);
+                    done.reasons.push(one.adjustment.reason.clone());
+                }
+                Err(refusal) => done.refused.push((place, refusal)),
+            }
+        }
+        if mode == Mode::All && !done.refused.is_empty() {
+            // The last change first: a variant may have several.
+            done.changed.iter().rev().for_each(|changed| self.shelf.undo(changed));
+            return Err(Refusal::Several(done.refused));
+        }
+        Ok(done)
+    }
+
+    fn adjust_one(&mut self, one: &VariantAdjustment) -> Result<ChangedStock, Refusal> {
+        if let Some(version) = self.shelf.product_of(one.variant).and_then(|product| self.versions.get(&product)) {
+            one.expected.check(*version).map_err(|_| Refusal::Stale)?;
+        }
+        self.shelf.adjust(one.variant, one.adjustment.change).map_err(Refusal::Shortage)
+    }
+}
+
 /// The change of one variant's row by all operations together.
 pub struct Net {
     pub variant_id: Uuid,
@@ -205,8 +272,8 @@ pub struct Batch {
 
 impl Batch {
     pub fn add(&mut self, write: &StockWrite, done: &Done) {
-        for changed in &done.changed {
-            self.movements.push(changed.movement(&write.cause));
+        for (changed, cause) in done.causes(&write.cause) {
+            self.movements.push(changed.movement(&cause));
             let net = self.nets.entry(changed.stock().variant_id).or_insert((*changed, *changed));
             net.1 = *changed;
         }

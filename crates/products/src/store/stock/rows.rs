@@ -32,6 +32,7 @@ macro_rules! sales {
         concat!(
             "select variants.id, variants.owner_id, products.status, products.unlisted, ",
             $crate::store::rows::is_off_sale!("variants.owner_id"),
+            ", products.id, products.version",
             " from variants join products on products.id = variants.product_id where variants.id ",
             $which
         )
@@ -71,6 +72,8 @@ pub(super) use {expired, insert_movement, insert_reservation, reservations, sale
 
 pub const RESERVATION: &str = reservations!("id = $1");
 pub const RESERVATIONS_OF: &str = reservations!("account_id = $1 and id < $2 order by id desc limit $3");
+/// The version of a variant's product.
+pub const VERSION: &str = "select id, version from products where id = (select product_id from variants where id = $1)";
 pub const SET_LOW_STOCK: &str = "update variants set low_stock = $1 where id = $2";
 /// The newest movements of a variant before a version.
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \
@@ -232,6 +235,8 @@ pub fn sale(row: &impl Columns) -> Result<Sale, StoreError> {
         owner_id: row.uuid(1).map_err(wrong("owner_id"))?,
         status: read_status(row, 2, 3).map_err(wrong("status"))?,
         is_off_sale: row.boolean(4).map_err(wrong("owner_id"))?,
+        product_id: row.uuid(5).map_err(wrong("product_id"))?,
+        version: row.integer(6).map_err(wrong("product_id"))?,
     })
 }
 

@@ -56,7 +56,13 @@ fn present(c: &Connection, write: &StockWrite) -> Result<Present, StoreError> {
     for variant in write.op.variants(&reservations) {
         known.extend(units(c, variant)?);
     }
-    Ok(Present { shelf: Shelf::new(known), reservations })
+    let mut versions = BTreeMap::new();
+    for variant in write.op.versioned() {
+        let mut statement = c.prepare_cached(rows::VERSION)?;
+        let version = statement.query_row([variant.as_bytes()], |row| Ok((Uuid::from_bytes(row.get(0)?), row.get(1)?)));
+        versions.extend(version.optional()?);
+    }
+    Ok(Present { shelf: Shelf::new(known), reservations, versions })
 }
 
 fn units(c: &Connection, variant: Uuid) -> Result<Option<Units>, StoreError> {

@@ -8,7 +8,7 @@ use platform::db::{Effects, events as log};
 
 use super::*;
 use crate::events;
-use crate::model::{HeldLine, Line, MAX_STOCK, MovementKind, State, Stocked};
+use crate::model::{HeldLine, Line, MAX_STOCK, MovementKind, State, StockChange, Stocked};
 use crate::store::suite::{Fixture, on_both, shrunk};
 
 impl Fixture {
@@ -52,7 +52,9 @@ impl Fixture {
     }
 
     async fn adjust(&self, variant: Uuid, change: StockChange) -> Result<Done, Refusal> {
-        self.do_op(Op::Adjust { variant, change }).await
+        let adjustment = Adjustment { change, reason: "counted".into() };
+        let adjustments = vec![VariantAdjustment { variant, adjustment, expected: Expected::Any }];
+        self.do_op(Op::Adjust { adjustments, mode: Mode::All }).await
     }
 
     /// On hand and reserved, of the row, which the ledger has to give too.
@@ -81,6 +83,46 @@ fn shortage(refusal: Refusal) -> Shortage {
         Refusal::Shortage(shortage) => shortage,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn adjustments_are_done_together_or_each_by_itself() {
+    on_both(async |f| {
+        let product = f.product("shirt");
+        f.insert(&product).await.unwrap();
+        let variants: Vec<Uuid> = product.product.variants.iter().map(|variant| variant.id).collect();
+        for variant in &variants {
+            f.adjust(*variant, StockChange::Set(10)).await.unwrap();
+        }
+        let wanted = |deltas: &[i64], version: i64| {
+            let one = |(variant, delta): (&Uuid, &i64)| VariantAdjustment {
+                variant: *variant,
+                adjustment: Adjustment { change: StockChange::Adjust(*delta), reason: format!("by {delta}") },
+                expected: Expected::OneOf(vec![version]),
+            };
+            variants.iter().zip(deltas).map(one).collect::<Vec<_>>()
+        };
+        let version = product.product.version;
+        let adjust = |deltas: &[i64], version, mode| f.do_op(Op::Adjust { adjustments: wanted(deltas, version), mode });
+        let refused = adjust(&[-4, -11], version, Mode::All).await.unwrap_err();
+        assert!(matches!(&refused, Refusal::Several(items) if items.len() == 1 && items[0].0 == 1), "{refused:?}");
+        for variant in &variants {
+            assert_eq!(f.counted(*variant).await, (10, 0));
+        }
+        let done = adjust(&[-4, -11], version, Mode::Each).await.unwrap();
+        assert_eq!((done.changed.len(), done.refused.len()), (1, 1));
+        assert_eq!((f.counted(variants[0]).await, f.counted(variants[1]).await), ((6, 0), (10, 0)));
+        let history = f.store.history(History { variant: variants[0], before: None, limit: 1 }).await.unwrap();
+        assert_eq!(history[0].reason.as_deref(), Some("by -4"));
+        let stale = adjust(&[1, 1], version + 1, Mode::All).await.unwrap_err();
+        assert!(matches!(&stale, Refusal::Several(items) if matches!(items[..], [(0, Refusal::Stale), (1, Refusal::Stale)])));
+        // Those of one group see what the ones before them left.
+        let many = (0..20).map(|n| adjust(if n % 2 == 0 { &[-1, -1] } else { &[-1, -100] }, version, Mode::All));
+        let ended = futures_util::future::join_all(many).await;
+        let done = i64::try_from(ended.iter().filter(|ended| ended.is_ok()).count()).unwrap();
+        assert_eq!(done, 6, "{ended:?}");
+        assert_eq!((f.counted(variants[0]).await, f.counted(variants[1]).await), ((0, 0), (4, 0)));
+    });
 }
 
 #[test]

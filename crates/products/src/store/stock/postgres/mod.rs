@@ -25,6 +25,7 @@ use crate::store::rows as catalogue;
 const LOCK_RESERVATIONS: &str = rows::reservations!("id = any($1) order by id for update");
 const UNITS: &str = rows::units!("id = $1");
 const LOCK_UNITS: &str = rows::units!("id = any($1) order by id for update");
+const LOCK_VERSIONS: &str = "select id, version from products where id = any($1) order by id for update";
 const LOCK_SHOWN: &str = "select id, variants from products where id = any($1) order by id for update";
 const SALES: &str = rows::sales!("= any($1)");
 /// By the clock of the database, where ours is ahead: whoever is early takes away what a buyer was promised.
@@ -120,7 +121,14 @@ async fn lock(t: &mut Transaction<'_>, group: &[Grouped]) -> Result<Present, Sto
         false => t.query(LOCK_UNITS, &[&variants]).await?,
     };
     let units = known.iter().map(rows::read_units).collect::<Result<Vec<_>, _>>()?;
-    Ok(Present { shelf: Shelf::new(units), reservations })
+    let shelf = Shelf::new(units);
+    let versioned = group.iter().flat_map(|one| one.write.op.versioned());
+    let products: Vec<Uuid> = versioned.filter_map(|variant| shelf.product_of(variant)).collect();
+    let versions = match products.is_empty() {
+        true => BTreeMap::new(),
+        false => t.query(LOCK_VERSIONS, &[&products]).await?.iter().map(|row| (row.get(0), row.get(1))).collect(),
+    };
+    Ok(Present { shelf, reservations, versions })
 }
 
 /// What products show of their variants, by column.

@@ -1,0 +1,61 @@
+//! `POST /api/v2/batch/status`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use kernel::Uuid;
+use platform::http::caller::V2User;
+use platform::http::openapi::{IdempotencyKeyHeader, RefusedBatch};
+use platform::http::v2::batch::Results;
+use platform::http::v2::{JsonBody, Refusal, Repeatable};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{caller, item, items, render, response};
+use crate::model::{Mode, Status};
+use crate::routes::Endpoints;
+
+const PATH: &str = "/api/v2/batch/status";
+
+/// The new status of many products.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusBatch {
+    mode: Mode,
+    #[schema(min_items = 1, max_items = 500)]
+    items: Vec<StatusItem>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StatusItem {
+    /// Named by no other item.
+    product_id: Uuid,
+    status: Status,
+    /// An ETag of the product, as `If-Match`: the item is refused when the product has another version.
+    #[schema(example = "\"3-managed\"")]
+    if_match: Option<String>,
+}
+
+/// Change the status of many products
+///
+/// All changes are one transaction. An item is refused as a change of its product by itself would be, and with `each` the others are
+/// done; with `all` nothing is.
+#[utoipa::path(post, path = "/api/v2/batch/status", operation_id = "batch_status", tag = "batches",
+    security(("bearer" = [])), params(IdempotencyKeyHeader), request_body = StatusBatch,
+    responses((status = 200, body = Results<'static>), RefusedBatch))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    user: V2User,
+    repeatable: Repeatable,
+    JsonBody { value, raw }: JsonBody<StatusBatch>,
+) -> Result<Response, Refusal> {
+    let StatusBatch { mode, items: listed } = value;
+    let items = items(listed, "product_id", |listed: StatusItem| {
+        item(listed.product_id, listed.if_match.as_deref(), Ok(listed.status))
+    })?;
+    let (products, render) = (&endpoints.products, render(PATH, &repeatable));
+    let repeat = repeatable.by(&user.principal, PATH.into(), &raw, products.context.now())?;
+    response(products.change_statuses(caller(user), mode, items, repeat, render).await?)
+}
