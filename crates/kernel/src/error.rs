@@ -18,11 +18,13 @@ pub struct Violation {
     pub value: Option<String>,
     /// and what has it, as events name it (`products/<id>`), if the caller may know.
     pub holder: Option<String>,
+    /// Of a line that asks for too many units: how many there are, if the seller lets buyers know.
+    pub available: Option<i64>,
 }
 
 impl Violation {
     pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into(), code, value: None, holder: None }
+        Self { field: field.into(), detail: detail.into(), code, value: None, holder: None, available: None }
     }
 
     #[must_use]

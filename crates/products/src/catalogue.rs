@@ -12,7 +12,7 @@ use platform::internal::{Answer, Asked, Peer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::OffSale;
+use crate::model::{OffSale, Reservation};
 use crate::routes::v2::{V2Product, reservations};
 use crate::service::Products;
 use crate::store::PageQuery;
@@ -89,11 +89,12 @@ impl Catalogue for Products {
         query.after = after;
         let page = self.list(query).await?;
         let mut items = Vec::new();
+        let seller = self.sellers.name(owner).await;
         for product in self.with_stock(page.products).await? {
             if !items.is_empty() {
                 items.push(b',');
             }
-            items.extend_from_slice(&v2::bytes(&V2Product::managed(&product)));
+            items.extend_from_slice(&v2::bytes(&V2Product::managed(&product, seller.as_deref())));
         }
         // JSON is UTF-8.
         let items = String::from_utf8(items).map_err(|error| Error::Internal(error.to_string()))?;
@@ -104,7 +105,12 @@ impl Catalogue for Products {
         let strange = |_| Error::Internal("an export goes on at no place of its own".into());
         let before = after.map(|place| place.parse().map_err(strange)).transpose()?;
         let (reservations, next) = self.reservations_of(account, None, before, EXPORTED).await?;
-        let items: Vec<_> = reservations.iter().map(reservations::render).collect();
+        let names = self.sellers.names(reservations.iter().map(|reservation| reservation.owner_id)).await;
+        let named = |reservation: &Reservation| {
+            let name = names.get(&reservation.owner_id).and_then(Option::as_deref);
+            reservations::render(reservation, name)
+        };
+        let items: Vec<_> = reservations.iter().map(named).collect();
         let items = String::from_utf8(items.join(&b","[..])).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Exported { items, next: next.map(|id| id.to_string()) })
     }

@@ -7,6 +7,7 @@ pub mod import;
 mod lists;
 pub mod model;
 pub mod routes;
+mod sellers;
 mod service;
 mod store;
 

@@ -6,7 +6,7 @@ use kernel::{Error, Uuid};
 
 use crate::model::{Product, Stock, Stocked};
 use crate::service::Products;
-use crate::store::{self, ListQuery, Listed};
+use crate::store::{self, ListQuery, Shelf, Listed};
 
 /// A category of active products.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,15 @@ impl Products {
             Count::Exact => self.counted(self.store.count(query)).await,
             Count::Estimated => self.counted(self.store.estimate(query)).await,
         }
+    }
+
+    /// Whether an account has products that everyone sees.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sells(&self, account: Uuid) -> Result<bool, Error> {
+        let query = ListQuery { limit: 1, ..ListQuery::new(Shelf::Public(Some(account)), self.currency) };
+        Ok(!self.list(query).await?.products.is_empty())
     }
 
     /// The products with their stock. One that was deleted since it was read is left out.

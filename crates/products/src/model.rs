@@ -27,7 +27,7 @@ pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
 pub use off_sale::OffSale;
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
-pub use reservation::{Basket, End, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl, latest_end};
+pub use reservation::{Basket, End, Goods, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl, latest_end};
 pub use stock::{
     Cause, ChangedStock, Crossing, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units,
     check_threshold,
@@ -208,7 +208,7 @@ impl Product {
             let codes = of(&variant.sku) + of(&variant.barcode);
             options(variant) + codes + images(&variant.details.images)
         });
-        let ProductDetails { category_path, seo_title, seo_description, attributes } = &self.details;
+        let ProductDetails { category_path, seo_title, seo_description, attributes, show_available: _ } = &self.details;
         let attributes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
         let tags: usize = self.tags.iter().map(String::len).sum();
         let texts = of(&self.description) + of(category_path) + of(seo_title) + of(seo_description);

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::Accounts;
 use bytes::Bytes;
 use kernel::error::{Error, Needed};
 use kernel::{Actor, Currency, Principal, Uuid};
@@ -34,6 +35,7 @@ use self::turns::Turns;
 pub use self::verify::Difference;
 use crate::events;
 use crate::model::{Product, Stocked};
+use crate::sellers::Sellers;
 use crate::store::{self, OPTIONS_RULE, PageQuery, RESERVED_RULE, Store};
 
 /// The catalogue.
@@ -47,6 +49,7 @@ pub struct Products {
     keys: Keys,
     turns: Turns,
     counting: Arc<Semaphore>,
+    pub(crate) sellers: Sellers,
 }
 
 /// Counts that run at a time, and how long others wait for one to end: they read every entry of an index, and must leave the
@@ -63,15 +66,22 @@ pub struct Caller {
     pub told_of_hidden: bool,
 }
 
-/// How what was written is answered. Kept with the idempotency key, so it must depend on nothing else.
-pub type Render<T = Stocked> = fn(&T) -> Bytes;
+/// How what was written is answered, with the name of its seller. Kept with the idempotency key, so it must depend on nothing else.
+pub type Render<T = Stocked> = fn(&T, Option<&str>) -> Bytes;
 
 impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
         let (store, keys) = (store::open(&database), Keys::new(database.clone()));
         let turns = Turns::new(context.clone());
         let counting = Arc::new(Semaphore::new(COUNTS));
-        Self { store, database, context, currency, tasks, keys, turns, counting }
+        let sellers = Sellers::unknown();
+        Self { store, database, context, currency, tasks, keys, turns, counting, sellers }
+    }
+
+    /// With the names of sellers, which auth has.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Arc<dyn Accounts>) -> Self {
+        Self { sellers: Sellers::of(accounts), ..self }
     }
 
     /// The currency of clients and files that name none.

@@ -90,6 +90,8 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("GET /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, ""),
     ("PUT /api/v2/variants/{id}/low-stock-threshold", OwnerAndAdmins, r#"{"threshold":3}"#),
     ("GET /api/v2/reservations", AnyAccount, ""),
+    ("GET /api/v2/me/holds", AnyAccount, ""),
+    ("GET /api/v2/sellers/{id}", Everyone, ""),
     ("POST /api/v2/reservations", AnyAccount, r#"{"lines":[{"variant_id":"$VARIANT","quantity":1}],"ttl_seconds":60}"#),
     // Of the account that made them: to the seller of what is held they are as absent.
     ("GET /api/v2/reservations/{id}", OwnerAndAdmins, ""),
@@ -259,7 +261,7 @@ impl<'a> Cast<'a> {
             "/api/v2/jobs" => super::v2::jobs::parked(self.server, "products"),
             "/api/v2/products" => text(&self.draft()["id"]),
             "/api/v2/variants" => text(&self.draft()["variants"][0]["id"]),
-            "/api/v1/users" | "/api/v2/users" => self.owner.id.clone(),
+            "/api/v1/users" | "/api/v2/users" | "/api/v2/sellers" => self.owner.id.clone(),
             other => panic!("no object for {other}/{{id}}: say here how the owner gets one"),
         };
         template.replace("{id}", &id).replace("{owner_id}/{handle}", &id)

@@ -186,7 +186,7 @@ async fn catalogue(asked: &dyn Catalogue, services: &Services) {
     for number in 0..150 {
         let price = Money { amount: 1_000 + number, currency: Currency::USD };
         let content = Content::plain(format!("Desk \u{fc} \"{number}\""), price, 3);
-        services.products.create(caller.clone(), content, None, |_| Default::default()).await.unwrap();
+        services.products.create(caller.clone(), content, None, |_, _| Default::default()).await.unwrap();
     }
     let summaries = asked.summaries(owner, 2).await.unwrap();
     let told = serde_json::to_value(&summaries).unwrap();

@@ -55,7 +55,7 @@ impl From<Error> for Refused {
             Error::Unauthenticated(reason) => Refused::Unauthenticated { reason },
             Error::Forbidden(needed) => Refused::Forbidden { needed },
             Error::NotFound => Refused::NotFound,
-            Error::Conflict(Violation { field, detail, code, value, holder }) => {
+            Error::Conflict(Violation { field, detail, code, value, holder, .. }) => {
                 Refused::Conflict { field: field.into_owned(), detail, taken: code == "taken", value, holder }
             }
             Error::Stale => Refused::Stale,

@@ -23,6 +23,7 @@ impl ProductsRole {
         let data = ServiceData::open(deps, Place::of_products(config), "/products").await?;
         let (database, context) = (data.database.clone(), data.context.clone());
         let service = Products::new(database, context, deps.tasks.clone(), config.products.currency);
+        let service = service.with_accounts(Arc::clone(&accounts));
         Ok(Self { service, data, accounts })
     }
 

@@ -24,6 +24,9 @@ pub struct ProductDetails {
     pub seo_description: Option<String>,
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
+    /// Whether a buyer who asks for too many units learns how many are left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub show_available: bool,
 }
 
 /// What else is known of a variant.

@@ -25,6 +25,7 @@ pub struct Patch {
     pub handle: Option<String>,
     pub images: Option<Vec<Image>>,
     pub category_path: Option<Option<String>>,
+    pub show_available: Option<bool>,
     pub seo_title: Option<Option<String>>,
     pub seo_description: Option<Option<String>>,
     /// Without any changes, all are to go.
@@ -91,6 +92,7 @@ impl Patch {
         set(&mut product.tags, patch.tags);
         set(&mut product.images, patch.images);
         set(&mut product.details.category_path, patch.category_path);
+        set(&mut product.details.show_available, patch.show_available);
         set(&mut product.details.seo_title, patch.seo_title);
         set(&mut product.details.seo_description, patch.seo_description);
         // Each change looks for its place: more than can be are not worth it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kernel::{Error, Timestamp, Uuid};
+use kernel::{Error, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -32,20 +32,26 @@ pub struct Line {
 }
 
 /// What a reservation keeps of one variant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = HeldLine)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldLine {
     pub variant_id: Uuid,
-    #[schema(minimum = 1, maximum = 2147483647, example = 2)]
     pub quantity: i64,
-    /// Of these, units beyond those on hand; left out where there are none.
+    /// Of these, units beyond those on hand.
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schema(minimum = 1)]
     pub backordered: i64,
-    /// Of these, units of a variant whose stock was not tracked then; left out where there are none.
+    /// Of these, units of a variant whose stock was not tracked then.
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schema(minimum = 1)]
     pub untracked: i64,
+}
+
+/// What a variant was when units of it were held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goods {
+    pub variant_id: Uuid,
+    pub product_id: Uuid,
+    /// The product's.
+    pub name: String,
+    pub price: Money,
 }
 
 impl HeldLine {
@@ -147,6 +153,9 @@ pub struct Reservation {
     pub state: State,
     /// One for each variant, by its id.
     pub lines: Vec<HeldLine>,
+    /// What they are of; nothing of reservations that a release made which does not keep it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goods: Vec<Goods>,
     /// Seconds for which it was asked at first, and is when it is extended without saying for how long.
     pub ttl: i64,
     pub expires_at: Timestamp,

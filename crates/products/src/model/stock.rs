@@ -225,8 +225,8 @@ impl ChangedStock {
 pub enum Shortage {
     /// There are no such variants, or they are not for sale.
     Unknown(Vec<Uuid>),
-    /// Too few units of these are available.
-    Short(Vec<Uuid>),
+    /// Too few units of these are available: so many.
+    Short(Vec<(Uuid, i64)>),
     /// Less would be left than is reserved.
     BelowReserved,
     /// More than a stock can be.
@@ -252,7 +252,7 @@ impl Shelf {
         for line in lines {
             match self.0.get(&line.variant_id).map(|units| units.keep(line.quantity)) {
                 Some(Some(line)) => kept.push(line),
-                Some(None) => short.push(line.variant_id),
+                Some(None) => short.push((line.variant_id, self.available(line.variant_id))),
                 None => unknown.push(line.variant_id),
             }
         }
@@ -297,6 +297,10 @@ impl Shelf {
             return Err(Shortage::BeyondLimit);
         }
         Ok(units.change(MovementKind::Adjustment, |stock| stock.on_hand = on_hand))
+    }
+
+    fn available(&self, variant: Uuid) -> i64 {
+        self.0.get(&variant).map_or(0, |units| units.stock.available().max(0))
     }
 
     /// The product of a variant that is here.

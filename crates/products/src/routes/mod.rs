@@ -58,6 +58,8 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::reservations::extend::handle))
         .routes(routes!(v2::reservations::commit::handle))
         .routes(routes!(v2::mine::handle))
+        .routes(routes!(v2::reservations::holds::handle))
+        .routes(routes!(v2::seller::handle))
         .routes(routes!(v2::of_user::handle))
         .routes(routes!(v2::categories::handle));
     v2::ways::describe(v2.get_openapi_mut());

@@ -27,7 +27,7 @@ impl Products {
         let this = self.clone();
         let create = async move {
             let write = |claim| this.create_once(&caller, content, claim, render);
-            this.keys.once(repeat, write, |stored| this.render_again(stored, render)).await
+            this.keys.once(repeat, write, |stored| this.render_again(stored, &caller, render)).await
         };
         self.tasks.run(create).await
     }
@@ -44,9 +44,9 @@ impl Products {
         fits(&draft.product, None)?;
         let effects = self.creation(&draft, caller, claim.clone(), render)?;
         let cause = self.cause(caller, None);
-        let (this, caller) = (self.clone(), caller.clone());
+        let (this, seller) = (self.clone(), caller.clone());
         let renamed = move |draft: &Stocked| {
-            let effects = this.creation(draft, &caller, claim.clone(), render);
+            let effects = this.creation(draft, &seller, claim.clone(), render);
             effects.map_err(|error| StoreError::Statement(error.to_string()))
         };
         let mut insert = Insert::new(draft, cause, effects);
@@ -55,7 +55,7 @@ impl Products {
         }
         let product = insert.product().clone();
         match self.store.insert(insert).await {
-            Ok(created) => Ok(answer(&created, render)),
+            Ok(created) => Ok(answer(&created, caller, render)),
             Err(error) => {
                 let skus = product.variants.iter().map(|variant| variant.sku.as_deref());
                 Err(told_by_place(self.refused(&product, error).await, skus))
@@ -71,14 +71,14 @@ impl Products {
         claim: Option<Claim>,
         render: Render,
     ) -> Result<Effects, Error> {
-        let answered = claim.map(|claim| answer(created, render).under(claim));
+        let answered = claim.map(|claim| answer(created, caller, render).under(claim));
         Ok(Effects { answered, ..Effects::event(self.event(CREATED, created, caller)?) })
     }
 
-    async fn render_again(&self, stored: Stored, render: Render) -> Result<Bytes, Error> {
+    async fn render_again(&self, stored: Stored, caller: &Caller, render: Render) -> Result<Bytes, Error> {
         let event = log::at_version(&self.database, &stored.subject, stored.version).await?;
         let event = event.ok_or_else(|| Error::Internal(format!("{} has no event", stored.subject)))?;
-        Ok(render(&events::stocked_in(&event)?))
+        Ok(render(&events::stocked_in(&event)?, Some(&caller.principal.username)))
     }
 
     fn draft(&self, owner: &Principal, content: Content) -> Result<Stocked, Error> {
@@ -115,7 +115,8 @@ impl Products {
     }
 }
 
-fn answer(created: &Stocked, render: Render) -> Answer {
+/// Who creates a product sells it.
+fn answer(created: &Stocked, caller: &Caller, render: Render) -> Answer {
     let Product { id, version, .. } = created.product;
-    Answer::new(201, render(created), events::subject(id), version)
+    Answer::new(201, render(created, Some(&caller.principal.username)), events::subject(id), version)
 }

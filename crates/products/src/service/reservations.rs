@@ -1,6 +1,6 @@
 //! Units that are kept for buyers, for a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +14,8 @@ use super::stock::refused;
 use super::variants::never_too_large;
 use super::{Caller, Products, Render};
 use crate::events;
-use crate::model::{Basket, Cause, End, HeldLine, Line, Reservation, State, check_ttl};
-use crate::store::{Done, Op, Refusal};
+use crate::model::{Basket, Cause, End, Goods, HeldLine, Line, Reservation, Shortage, State, check_ttl};
+use crate::store::{Done, Op, Refusal, Sale};
 
 /// Reservations whose units are taken back one after the other before others get a turn.
 const BATCH: i64 = 100;
@@ -53,7 +53,7 @@ impl Products {
         claim: Option<Claim>,
         render: Render<Reservation>,
     ) -> Result<Answer, Error> {
-        let owner = self.seller(lines, &basket).await?;
+        let (owner, goods) = self.seller(lines, &basket).await?;
         let now = self.context.now();
         let reservation = Reservation {
             id: self.context.id_for(owner)?,
@@ -61,6 +61,7 @@ impl Products {
             owner_id: owner,
             state: State::Held,
             lines: basket.lines.into_iter().map(HeldLine::from).collect(),
+            goods,
             ttl: basket.ttl,
             counts_beyond: false,
             expires_at: now.after(Duration::from_secs(u64::try_from(basket.ttl).unwrap_or(0))),
@@ -68,10 +69,14 @@ impl Products {
             created_at: now,
             updated_at: now,
         };
+        let seller = self.sellers.name(owner).await;
         let answer = move |held: &Reservation| {
-            Answer::new(201, render(held), events::reservation_subject(held.id), held.version)
+            Answer::new(201, render(held, seller.as_deref()), events::reservation_subject(held.id), held.version)
         };
-        let answered = move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?));
+        let answered = {
+            let answer = answer.clone();
+            move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?))
+        };
         let cause = Cause { reference: Some(reservation.id), ..self.cause(&caller, None) };
         let op = Op::Hold(reservation);
         let done = self.write_stock(op, cause, caller.request_id, Some("reservation.held"), answered).await?;
@@ -83,20 +88,48 @@ impl Products {
             }
             Err(refusal) => {
                 outcomes.count(Reservations::Refused);
-                Err(refused(refusal, |variant| place(lines, variant)))
+                Err(self.too_many(refusal, lines).await)
             }
         }
     }
 
-    /// The one seller of all lines, whose products are for sale.
-    async fn seller(&self, lines: &[Line], basket: &Basket) -> Result<Uuid, Error> {
+    /// The refusal of a basket. Of which lines there are too few units everyone learns; how many there are, if the seller lets them.
+    async fn too_many(&self, refusal: Refusal, lines: &[Line]) -> Error {
+        let short = match &refusal {
+            Refusal::Shortage(Shortage::Short(short)) => short.clone(),
+            _ => Vec::new(),
+        };
+        let mut error = refused(refusal, |variant| place(lines, variant));
+        if let Error::InsufficientStock(violations) = &mut error {
+            let variants: Vec<Uuid> = short.iter().map(|(variant, _)| *variant).collect();
+            // Without an answer nothing is told.
+            let shown = self.shows_available(&variants).await.unwrap_or_default();
+            for (violation, (variant, available)) in violations.iter_mut().zip(short) {
+                violation.available = shown.contains(&variant).then_some(available);
+            }
+        }
+        error
+    }
+
+    /// Those of these variants whose sellers let buyers know how many there are.
+    async fn shows_available(&self, variants: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+        let sales = self.store.sales(variants).await?;
+        let products: Vec<Uuid> = sales.iter().map(|sale| sale.product_id).collect();
+        let found = self.store.get_all(&products).await?.into_iter();
+        let showing: HashSet<Uuid> =
+            found.filter(|found| found.product.details.show_available).map(|found| found.product.id).collect();
+        Ok(sales.iter().filter(|sale| showing.contains(&sale.product_id)).map(|sale| sale.variant_id).collect())
+    }
+
+    /// The one seller of all lines, whose products are for sale, and what these are.
+    async fn seller(&self, lines: &[Line], basket: &Basket) -> Result<(Uuid, Vec<Goods>), Error> {
         let variants: Vec<Uuid> = basket.lines.iter().map(|line| line.variant_id).collect();
         let sales = self.store.sales(&variants).await?;
-        let sales: BTreeMap<Uuid, _> = sales.into_iter().map(|sale| (sale.variant_id, sale)).collect();
-        let mut owner = None;
+        let mut sales: BTreeMap<Uuid, _> = sales.into_iter().map(|sale| (sale.variant_id, sale)).collect();
+        let (mut owner, mut goods) = (None, Vec::with_capacity(variants.len()));
         let (mut absent, mut foreign) = (Vec::new(), Vec::new());
         for variant in variants {
-            let Some(sale) = sales.get(&variant).filter(|sale| sale.is_for_sale()) else {
+            let Some(sale) = sales.remove(&variant).filter(Sale::is_for_sale) else {
                 absent.extend(place(lines, variant).map(not_for_sale));
                 continue;
             };
@@ -104,10 +137,12 @@ impl Products {
                 let line = place(lines, variant).unwrap_or_default();
                 foreign.push(Violation::new(line, "seller", "is of another seller than the lines before it"));
             }
+            let Sale { variant_id, product_id, name, price, .. } = sale;
+            goods.push(Goods { variant_id, product_id, name, price });
         }
         match owner {
             _ if !absent.is_empty() => Err(Error::ReferenceNotFound(absent)),
-            Some(owner) if foreign.is_empty() => Ok(owner),
+            Some(owner) if foreign.is_empty() => Ok((owner, goods)),
             _ => Err(Error::Invalid(foreign)),
         }
     }
@@ -138,6 +173,23 @@ impl Products {
             |before: Option<Uuid>, limit| self.store.reservations_of(account, before.unwrap_or(Uuid::max()), limit);
         let fits = |reservation: &Reservation| state.is_none_or(|state| state == reservation.state);
         Ok(Look { part, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
+    }
+
+    /// As [`Products::reservations_of`], what is held of a seller's goods.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn holds_of(
+        &self,
+        seller: Uuid,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<(Vec<Reservation>, Option<Uuid>), Error> {
+        let read = |before: Option<Uuid>, limit| self.store.holds_of(seller, before.unwrap_or(Uuid::max()), limit);
+        let now = self.context.now();
+        // Of some the time is over, and nobody has taken their units back yet.
+        let fits = |reservation: &Reservation| reservation.is_held(now);
+        Ok(Look { part: limit + 1, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
     }
 
     /// Keeps a reservation's units longer: for `ttl` seconds from now, or as many as it was made for; at most once per key.
@@ -181,7 +233,7 @@ impl Products {
     pub async fn release(&self, caller: Caller, id: Uuid) -> Result<(), Error> {
         let op = Op::End { id, end: End::Release, now: self.context.now() };
         let word = ("reservation.released", Reservations::Released);
-        self.change(caller, id, op, word, None, |_| Bytes::new()).await.map(drop)
+        self.change(caller, id, op, word, None, |_, _| Bytes::new()).await.map(drop)
     }
 
     async fn change(
@@ -215,10 +267,14 @@ impl Products {
             self.refuse_erased_seller(&held).await?;
         }
         let cause = Cause { reference: Some(id), ..self.cause(&caller, None) };
+        let seller = self.sellers.name(held.owner_id).await;
         let answer = move |changed: &Reservation| {
-            Answer::new(200, render(changed), events::reservation_subject(changed.id), changed.version)
+            Answer::new(200, render(changed, seller.as_deref()), events::reservation_subject(changed.id), changed.version)
         };
-        let answered = move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?));
+        let answered = {
+            let answer = answer.clone();
+            move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?))
+        };
         let done = self.write_stock(op, cause, caller.request_id, Some(event), answered).await?;
         let done = done.map_err(|refusal| refused(refusal, |_| None))?;
         if !done.is_repeated {

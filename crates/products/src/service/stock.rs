@@ -1,6 +1,7 @@
 //! Units on hand, and what their ledger tells.
 
-use kernel::{Error, Event, Expected, Uuid};
+use bytes::Bytes;
+use kernel::{Error, Event, Expected, Uuid, Violation};
 use platform::db::{Effects, StoreError};
 use platform::idempotency::{Answer, Answered, Claim, Repeat};
 use platform::scope;
@@ -8,7 +9,7 @@ use platform::telemetry::metrics::metrics;
 
 use super::reservations::not_for_sale;
 use super::variants::never_too_large;
-use super::{Caller, Products, Render};
+use super::{Caller, Products};
 use crate::events;
 use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, Stock, Units, check_threshold};
 use crate::store::{Done, History, Op, Refusal, StockWrite, VariantAdjustment};
@@ -25,7 +26,7 @@ impl Products {
         variant: Uuid,
         adjustment: Adjustment,
         repeat: Option<Repeat>,
-        render: Render<Stock>,
+        render: fn(&Stock) -> Bytes,
     ) -> Result<Answer, Error> {
         let this = self.clone();
         let change = async move {
@@ -41,7 +42,7 @@ impl Products {
         variant: Uuid,
         adjustment: Adjustment,
         claim: Option<Claim>,
-        render: Render<Stock>,
+        render: fn(&Stock) -> Bytes,
     ) -> Result<Answer, Error> {
         let product = self.store.product_of(variant).await?.ok_or(Error::NotFound)?;
         self.changeable(&caller, product).await?;
@@ -177,10 +178,6 @@ impl Products {
 
 /// What it means that nothing was done. `line` finds the place of a variant in the input.
 pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -> Error {
-    let at = |variants: Vec<Uuid>, detail: &'static str| {
-        let lines = variants.into_iter().map(|variant| line(variant).unwrap_or_default());
-        lines.map(|line| kernel::Violation::new(line, "insufficient-stock", detail)).collect()
-    };
     match refusal {
         Refusal::Absent => Error::NotFound,
         // Where the input names none, the variant is what was asked for.
@@ -190,8 +187,10 @@ pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -
                 lines => Error::ReferenceNotFound(lines.into_iter().map(not_for_sale).collect()),
             }
         }
-        Refusal::Shortage(Shortage::Short(variants)) => {
-            Error::InsufficientStock(at(variants, "fewer units are available"))
+        Refusal::Shortage(Shortage::Short(short)) => {
+            let lines = short.into_iter().map(|(variant, _)| line(variant).unwrap_or_default());
+            let short = |line| Violation::new(line, "insufficient-stock", "fewer units are available");
+            Error::InsufficientStock(lines.map(short).collect())
         }
         Refusal::Shortage(Shortage::BelowReserved) => {
             Error::conflict("The stock would fall below zero, or below what is reserved.")

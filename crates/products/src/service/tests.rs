@@ -38,7 +38,7 @@ pub fn process(f: &Fixture) -> Products {
 }
 
 async fn created(products: &Products, content: Content) -> Stocked {
-    let answer = products.create(caller(), content, None, |created| created.product.id.to_string().into()).await;
+    let answer = products.create(caller(), content, None, |created, _| created.product.id.to_string().into()).await;
     let id = std::str::from_utf8(&answer.unwrap().body).unwrap().parse().unwrap();
     products.managed(&caller().principal, id).await.unwrap()
 }

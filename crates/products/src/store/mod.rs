@@ -96,6 +96,11 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../../migrations/sqlite/added_finders.sql"),
             include_str!("../../migrations/postgres/added_finders.sql"),
         ),
+        Addition::new(
+            "goods",
+            include_str!("../../migrations/sqlite/added_goods.sql"),
+            include_str!("../../migrations/postgres/added_goods.sql"),
+        ),
         Addition {
             name: "repeated_skus",
             sqlite: AddedSql { every_store: "", new_store: sqlite::ALLOW_REPEATED_SKUS },
@@ -311,6 +316,9 @@ pub trait Store: Send + Sync {
 
     /// Reservations of an account that are older than `before`, newest first, at most `limit`.
     async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
+
+    /// As [`Store::reservations_of`], those that keep units of a seller's.
+    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
 
     /// What decides whether these variants may be bought; nothing of those that are not there.
     async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError>;

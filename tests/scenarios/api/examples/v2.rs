@@ -89,6 +89,7 @@ fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) 
     walk.ask(ada, "create_product", "", lamp);
     walk.ask(ada, "create_product", "", json!({ "name": "Desk lamp" }));
     let (lamp, by_handle) = (text(&made["id"]), format!("{}/desk-lamp", text(&made["owner_id"])));
+    let seller = text(&made["owner_id"]);
     walk.ask(ada, "create_product", "", json!({ "name": "Floor lamp", "sku": "LAMP-2", "price": usd(8_990) }));
 
     let bad = nobody.with_token("nonsense");
@@ -98,11 +99,13 @@ fn products(walk: &mut Walk, nobody: &Client, ada: &Client) -> (String, String) 
         ("get_product_by_handle", by_handle.as_str(), by_handle.as_str()),
         ("list_variants", lamp.as_str(), lamp.as_str()),
         ("list_categories", "", "?sort=beauty"),
+        ("get_seller", seller.as_str(), NOBODY),
     ] {
         walk.ask(nobody, operation, at, None);
         walk.ask(nobody, operation, wrong, None);
         walk.ask(&bad, operation, at, None);
     }
+    walk.ask(ada, "list_products", "?status=draft", None);
     walk.ask(ada, "list_my_products", "?limit=1", None);
     walk.ask(ada, "list_my_products", "?status=sold", None);
     walk.ask(ada, "update_product", &lamp, json!({ "price": usd(4_990) }));
@@ -168,6 +171,8 @@ fn batches(walk: &mut Walk, ada: &Client, bob: &Client, lamp: &str, variant: &st
         walk.ask(ada, operation, "", batch("all", &[item(id, Some("\"1-managed\""))]));
         walk.ask(ada, operation, "", batch("all", &[item(id, None), item(id, None)]));
         walk.ask(ada, operation, "", batch("all", &[item(id, Some("\"1-managed\"")), item(NOBODY, None)]));
+        let lost = json!({ "variant_id": variant, "delta": -90, "reason": "Lost" });
+        walk.ask(ada, "batch_stock", "", batch("all", &[lost]));
     }
 }
 
@@ -185,6 +190,8 @@ fn reservations(walk: &mut Walk, ada: &Client, bob: &Client, variant: &str) {
     walk.ask(bob, "hold_stock", "", basket(0));
     walk.ask(bob, "hold_stock", "", json!({ "lines": [{ "variant_id": NOBODY, "quantity": 1 }], "ttl_seconds": 900 }));
     walk.ask(bob, "get_reservation", &held, None);
+    walk.ask(ada, "list_my_holds", "", None);
+    walk.ask(ada, "list_my_holds", "?limit=0", None);
     walk.ask(bob, "list_reservations", "?state=held", None);
     walk.ask(bob, "list_reservations", "?state=lost", None);
     walk.ask(ada, "get_reservation", &held, None);

@@ -20,6 +20,7 @@ mod products_write;
 mod recovery;
 mod reservations;
 pub mod round_trip;
+mod sellers;
 mod sessions;
 mod tokens;
 mod usernames;

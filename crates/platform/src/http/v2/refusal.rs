@@ -147,11 +147,15 @@ pub struct InputError<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/api/v2/products/0195ea1b-3d02-8c11-a411-9be1d2c4f7a0")]
     holder: Option<String>,
+    /// Of a line that asks for too many units: how many there are, if the seller lets buyers know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    available: Option<i64>,
 }
 
 impl<'a> InputError<'a> {
     pub(super) fn new(field: &str, detail: impl Into<Cow<'a, str>>, code: &'a str) -> Self {
-        Self { pointer: pointer::to(field), detail: detail.into(), code, value: None, holder: None }
+        Self { pointer: pointer::to(field), detail: detail.into(), code, value: None, holder: None, available: None }
     }
 
     /// Those of an input that lies at `within` in the body.
@@ -163,7 +167,7 @@ impl<'a> InputError<'a> {
                 (within, field) => Cow::Owned(format!("{within}/{field}")),
             };
             let holder = v.holder.as_ref().map(|holder| format!("/api/v2/{holder}"));
-            Self { value: v.value.as_deref(), holder, ..Self::new(&field, &*v.detail, v.code) }
+            Self { value: v.value.as_deref(), holder, available: v.available, ..Self::new(&field, &*v.detail, v.code) }
         };
         violations.iter().map(error).collect()
     }

@@ -281,7 +281,7 @@ impl<'f> World<'f> {
     async fn hold(&mut self, size: usize, quantity: i64) -> bool {
         let Some(variant) = self.variant(size).await else { return false };
         let lines = vec![Line { variant_id: variant, quantity }];
-        let render = |held: &Reservation| held.id.to_string().into();
+        let render = |held: &Reservation, _: Option<&str>| held.id.to_string().into();
         let held = self.products.hold(caller(), lines, 3_600, None, render).await;
         let id = held.ok().map(|answer| std::str::from_utf8(&answer.body).unwrap().parse().unwrap());
         self.holds.push(id);
@@ -292,7 +292,7 @@ impl<'f> World<'f> {
         let Some(id) = self.holds.get(which).copied().flatten() else { return false };
         match end {
             End::Commit => {
-                let answer = self.products.commit(caller(), id, None, |_| bytes::Bytes::new()).await;
+                let answer = self.products.commit(caller(), id, None, |_, _| bytes::Bytes::new()).await;
                 // Once more is as good as once; the paper counts the first.
                 answer.is_ok() && self.paper.held[which].is_some()
             }

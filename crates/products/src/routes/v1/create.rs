@@ -60,7 +60,7 @@ fn content(new: Edit, currency: Currency) -> Content {
     }
 }
 
-fn render(created: &Stocked) -> Bytes {
+fn render(created: &Stocked, _: Option<&str>) -> Bytes {
     let data = ProductData { product: V1Product::new(&created.product, created.total(), None) };
     Success::said("Product created successfully", data).to_bytes()
 }

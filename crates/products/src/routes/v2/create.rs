@@ -34,6 +34,6 @@ pub async fn handle(
     Ok(v2::repeat::response(answer, created))
 }
 
-fn render(created: &Stocked) -> Bytes {
-    v2::bytes(&V2Product::managed(created))
+fn render(created: &Stocked, seller: Option<&str>) -> Bytes {
+    v2::bytes(&V2Product::managed(created, seller))
 }

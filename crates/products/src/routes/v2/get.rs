@@ -40,8 +40,10 @@ pub async fn answer(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
+    let seller = endpoints.products.sellers.name(product.owner_id).await;
+    let seller = seller.as_deref();
     Ok(match caller.filter(|caller| caller.may_manage(product.owner_id)) {
-        Some(manager) => managed(&endpoints.products.managed(&manager, product.id).await?),
-        None => v2::public_with_etag(&parts, public_etag(&product), || V2Product::shown(&product)),
+        Some(manager) => managed(&endpoints.products.managed(&manager, product.id).await?, seller),
+        None => v2::public_with_etag(&parts, public_etag(&product, seller), || V2Product::shown(&product, seller)),
     })
 }

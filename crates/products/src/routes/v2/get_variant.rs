@@ -33,5 +33,5 @@ pub async fn handle(
         return managed_variant(&products.managed(&manager, product.id).await?, id);
     }
     let variant = product.variants.iter().find(|variant| variant.id == id).ok_or(Error::NotFound)?;
-    Ok(v2::public_with_etag(&parts, public_etag(&product), || V2Variant::new(&product, variant, None)))
+    Ok(v2::public_with_etag(&parts, public_etag(&product, None), || V2Variant::new(&product, variant, None)))
 }

@@ -69,6 +69,8 @@ macro_rules! product_body {
             #[schema(max_length = 5000)]
             seo_description: Option<String>,
             attributes: Option<AttributeMap>,
+            /// Whether a buyer who asks for too many units learns how many are left; not, if it is absent.
+            show_available: Option<bool>,
             #[schema(value_type = Option<Money>)]
             price: Option<Object<Money>>,
             #[schema(value_type = Option<Money>)]
@@ -113,6 +115,7 @@ macro_rules! product_body {
                     images: images(body.images),
                     details: ProductDetails {
                         category_path: body.category_path,
+                        show_available: body.show_available.unwrap_or(false),
                         seo_title: body.seo_title,
                         seo_description: body.seo_description,
                         attributes: body.attributes.map(|AttributeMap(attributes)| attributes).unwrap_or_default(),
@@ -242,6 +245,10 @@ pub struct ProductPatch {
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<AttributesPatch>)]
     attributes: Option<Option<AttributesPatch>>,
+    /// Whether a buyer who asks for too many units learns how many are left.
+    #[serde(default, deserialize_with = "v2::sent")]
+    #[schema(nullable = false)]
+    show_available: Option<bool>,
     #[serde(default, deserialize_with = "v2::sent")]
     #[schema(value_type = Option<PriceChange>, nullable = false)]
     price: Option<Object<PriceChange>>,
@@ -340,6 +347,7 @@ impl From<ProductPatch> for Patch {
             handle: patch.handle,
             images: patch.images.map(images),
             category_path: patch.category_path,
+            show_available: patch.show_available,
             seo_title: patch.seo_title,
             seo_description: patch.seo_description,
             attributes: patch.attributes.map(|patch| patch.map(|AttributesPatch(changes)| changes.0)),

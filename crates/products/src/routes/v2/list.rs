@@ -1,26 +1,36 @@
-//! `GET /api/v2/products`: active products.
+//! `GET /api/v2/products`: active products; others for administrators.
 
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use kernel::Error;
+use kernel::error::{Needed, Unauthenticated};
 use platform::http::caller::V2Caller;
+use platform::http::openapi::NotTheirs;
 use platform::http::v2::Refusal;
 
-use super::V2ProductPage;
-use super::listing::{self, Asked, ListParameters, OwnerParameter};
+use super::listing::{self, Asked, HiddenParameter, ListParameters, OwnerParameter};
 use crate::routes::Endpoints;
 
-/// Active products
+/// Active products; for administrators, with `status`, also others
 #[utoipa::path(get, path = "/api/v2/products", operation_id = "list_products", tag = "products",
-    security((), ("bearer" = [])), params(ListParameters, OwnerParameter),
-    responses((status = 200, body = V2ProductPage)))]
+    security((), ("bearer" = [])), params(ListParameters, OwnerParameter, HiddenParameter),
+    responses((status = 200, body = listing::V2ProductPage), NotTheirs))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
-    // The list is the same for everyone, but a token that is sent must be good.
-    V2Caller(_): V2Caller,
+    // The public list is the same for everyone, but a token that is sent must be good.
+    V2Caller(caller): V2Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let products = &endpoints.products;
-    listing::public(products, Asked::public(query.as_deref(), products.currency())?).await
+    let asked = Asked::public(query.as_deref(), products.currency())?;
+    if asked.is_public() {
+        return listing::public(products, asked).await;
+    }
+    let caller = caller.ok_or(Error::Unauthenticated(Unauthenticated::Missing))?;
+    if !caller.is_admin() {
+        return Err(Error::Forbidden(Needed::Admin).into());
+    }
+    listing::managed(products, asked).await
 }

@@ -32,10 +32,10 @@ pub async fn handle(
         Some(manager) => {
             let stocked = products.managed(&manager, product.id).await?;
             let etag = managed_etag(stocked.product.version);
-            v2::private_with_etag(etag, &Page::whole(V2Product::managed(&stocked).variants))
+            v2::private_with_etag(etag, &Page::whole(V2Product::managed(&stocked, None).variants))
         }
         None => {
-            v2::public_with_etag(&parts, public_etag(&product), || Page::whole(V2Product::shown(&product).variants))
+            v2::public_with_etag(&parts, public_etag(&product, None), || Page::whole(V2Product::shown(&product, None).variants))
         }
     })
 }

@@ -1,18 +1,21 @@
 //! What lists of products are asked with and answered by, here and where other services list them.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::response::Response;
 use kernel::{Currency, Error, Timestamp, Uuid, text};
 use platform::http::v2::page::Key;
-use platform::http::v2::{self, Page, Position, Query, Refusal};
+use platform::http::v2::{self, Position, Query, Refusal};
+use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::{V2Product, managed_etag, public_etag};
 use crate::lists::Count;
-use crate::model::{MAX_CATEGORY, Status};
+use crate::model::{MAX_CATEGORY, Product, Status};
+use crate::sellers::Name;
 use crate::service::Products;
 use crate::store::{By, ListQuery, Listed, Shelf, Sort};
 
@@ -21,9 +24,9 @@ const HIGHEST_PRICE: i64 = 999_999_999_999;
 
 /// The parameters that a list takes are those that are described.
 static PUBLIC: LazyLock<Vec<String>> =
-    LazyLock::new(|| names([ListParameters::into_params, OwnerParameter::into_params]));
+    LazyLock::new(|| names(&[ListParameters::into_params, OwnerParameter::into_params, HiddenParameter::into_params]));
 static OWN: LazyLock<Vec<String>> =
-    LazyLock::new(|| names([ListParameters::into_params, StatusParameter::into_params]));
+    LazyLock::new(|| names(&[ListParameters::into_params, StatusParameter::into_params]));
 
 /// By a field, or against it.
 const SORTS: &[(&str, Sort)] = &[
@@ -40,6 +43,8 @@ const SORTS: &[(&str, Sort)] = &[
 ];
 /// Ids that a list may be narrowed to.
 const IDS: usize = 100;
+static STATUSES: LazyLock<[(&str, Status); 4]> =
+    LazyLock::new(|| Status::ALL.map(|status| (status.as_str(), status)));
 const COUNTS: &[(&str, Count)] = &[("exact", Count::Exact), ("estimated", Count::Estimated)];
 
 /// What every list of products takes.
@@ -107,6 +112,16 @@ pub struct OwnerParameter {
     owner_id: Option<Uuid>,
 }
 
+/// What the public list takes besides, of administrators.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described")]
+pub struct HiddenParameter {
+    /// Another status than `active`, for administrators: products of all sellers, with their stock, by `created_at`.
+    #[param(inline)]
+    status: Option<Status>,
+}
+
 /// What a seller's own list takes besides.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -141,7 +156,7 @@ fn words<T>(choices: &[(&str, T)]) -> ObjectBuilder {
 
 type Described = fn(fn() -> Option<ParameterIn>) -> Vec<Parameter>;
 
-fn names(parameters: [Described; 2]) -> Vec<String> {
+fn names(parameters: &[Described]) -> Vec<String> {
     parameters.iter().flat_map(|described| described(|| None)).map(|parameter| parameter.name).collect()
 }
 
@@ -164,14 +179,25 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The public list. `currency` is the shop's own.
+    /// The public list; of administrators, also that of another status. `currency` is the shop's own.
     ///
     /// # Errors
     /// `Invalid` with every parameter that is wrong.
     pub fn public(raw: Option<&str>, currency: Currency) -> Result<Self, Error> {
         let mut query = Query::read(raw, &known(&PUBLIC));
         let owner = query.id("owner_id");
-        Self::parse(query, ListQuery::new(Shelf::Public(owner), currency))
+        let status = query.choice("status", &*STATUSES).filter(|status| *status != Status::Active);
+        let shelf = match (status, owner) {
+            (None, owner) => Shelf::Public(owner),
+            (Some(_), Some(owner)) => Shelf::Own(owner),
+            (Some(_), None) => Shelf::Hidden,
+        };
+        Self::parse(query, ListQuery { status, ..ListQuery::new(shelf, currency) })
+    }
+
+    /// Whether everyone may see it.
+    pub fn is_public(&self) -> bool {
+        matches!(self.query.shelf, Shelf::Public(_))
     }
 
     /// Everything that `owner` has.
@@ -180,7 +206,7 @@ impl Asked {
     /// As [`Asked::public`].
     pub fn own(raw: Option<&str>, owner: Uuid, currency: Currency) -> Result<Self, Error> {
         let mut query = Query::read(raw, &known(&OWN));
-        let status = query.choice("status", &Status::ALL.map(|status| (status.as_str(), status)));
+        let status = query.choice("status", &*STATUSES);
         Self::parse(query, ListQuery { status, ..ListQuery::new(Shelf::Own(owner), currency) })
     }
 
@@ -203,6 +229,9 @@ impl Asked {
         let updated_since =
             query.parsed("updated_since", "a time of RFC 3339 such as 2026-01-31T12:00:00Z", Timestamp::parse);
         let sort = query.choice("sort", SORTS).unwrap_or(list.sort);
+        if list.shelf == Shelf::Hidden && sort.by != By::Created {
+            query.refuse("sort", "value", "products of all sellers that are not active are sorted by created_at only");
+        }
         let count = query.choice("count", COUNTS);
         let limit = query.limit();
         let mut list = ListQuery {
@@ -234,22 +263,45 @@ impl Asked {
             Some(how) => Some(products.count(&self.query, how).await?),
             None => None,
         };
+        let currency = self.query.is_of_one_currency().then_some(self.query.currency);
         let listed = products.list(self.query).await?;
         let next_cursor = listed.next.as_ref().map(|next: &Position| next.to_cursor(&self.scope));
-        Ok((listed, Frame { next_cursor, count }))
+        Ok((listed, Frame { next_cursor, count, currency }))
     }
+}
+
+/// One page of a list of products.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProductPage)]
+pub struct V2ProductPage<'a> {
+    items: Vec<V2Product<'a>>,
+    /// Where the next page begins; null on the last one.
+    next_cursor: Option<String>,
+    /// How many there are in all, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    count: Option<i64>,
+    /// Of a list by price, or of prices between bounds: the currency of all its products. Those in others are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Currency>, nullable = false)]
+    currency: Option<Currency>,
 }
 
 /// A page without its items.
 struct Frame {
     next_cursor: Option<String>,
     count: Option<i64>,
+    currency: Option<Currency>,
 }
 
 impl Frame {
-    fn around<T>(self, items: Vec<T>) -> Page<T> {
-        Page { items, next_cursor: self.next_cursor, count: self.count }
+    fn around(self, items: Vec<V2Product<'_>>) -> V2ProductPage<'_> {
+        V2ProductPage { items, next_cursor: self.next_cursor, count: self.count, currency: self.currency }
     }
+}
+
+fn name<'n>(names: &'n HashMap<Uuid, Name>, product: &Product) -> Option<&'n str> {
+    names.get(&product.owner_id).and_then(Option::as_deref)
 }
 
 /// A page for everyone.
@@ -258,9 +310,13 @@ impl Frame {
 /// As the use case.
 pub async fn public(products: &Products, asked: Asked) -> Result<Response, Refusal> {
     let (listed, frame) = asked.find(products).await?;
-    Ok(v2::public(
-        &frame.around(listed.products.iter().map(|one| V2Product::shown(one).listed(&public_etag(one))).collect()),
-    ))
+    let names = products.sellers.names(listed.products.iter().map(|one| one.owner_id)).await;
+    let mut items = Vec::with_capacity(listed.products.len());
+    for product in &listed.products {
+        let seller = name(&names, product);
+        items.push(V2Product::shown(product, seller).listed(&public_etag(product, seller)));
+    }
+    Ok(v2::public(&frame.around(items)))
 }
 
 /// A page with stock, for those who manage these products: the caller sees to that.
@@ -270,7 +326,11 @@ pub async fn public(products: &Products, asked: Asked) -> Result<Response, Refus
 pub async fn managed(products: &Products, asked: Asked) -> Result<Response, Refusal> {
     let (listed, frame) = asked.find(products).await?;
     let stocked = products.with_stock(listed.products).await?;
-    Ok(v2::private(&frame.around(
-        stocked.iter().map(|one| V2Product::managed(one).listed(&managed_etag(one.product.version))).collect(),
-    )))
+    let names = products.sellers.names(stocked.iter().map(|one| one.product.owner_id)).await;
+    let mut items = Vec::with_capacity(stocked.len());
+    for one in &stocked {
+        let managed = V2Product::managed(one, name(&names, &one.product));
+        items.push(managed.listed(&managed_etag(one.product.version)));
+    }
+    Ok(v2::private(&frame.around(items)))
 }

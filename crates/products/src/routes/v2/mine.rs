@@ -7,14 +7,13 @@ use axum::response::Response;
 use platform::http::caller::V2User;
 use platform::http::v2::Refusal;
 
-use super::V2ProductPage;
 use super::listing::{self, Asked, ListParameters, StatusParameter};
 use crate::routes::Endpoints;
 
 /// The caller's products, drafts too, with their stock
 #[utoipa::path(get, path = "/api/v2/me/products", operation_id = "list_my_products", tag = "products",
     security(("bearer" = [])), params(ListParameters, StatusParameter),
-    responses((status = 200, body = V2ProductPage)))]
+    responses((status = 200, body = listing::V2ProductPage)))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     caller: V2User,

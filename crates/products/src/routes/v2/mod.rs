@@ -10,6 +10,7 @@ pub mod delete_variant;
 pub mod get;
 pub mod get_by_handle;
 pub mod get_variant;
+mod html;
 mod input;
 pub mod list;
 pub mod list_variants;
@@ -22,15 +23,18 @@ pub mod patch;
 pub mod patch_variant;
 pub mod replace;
 pub mod reservations;
+pub mod seller;
 pub mod stock_movements;
 pub mod ways;
+
+use std::borrow::Cow;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::{Error, Money, Timestamp, Uuid};
 use platform::http::caller::V2User;
 use platform::http::conditional::etag;
-use platform::http::v2::{self, Page, Refusal};
+use platform::http::v2::{self, Refusal};
 use platform::idempotency::Answer;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -48,17 +52,18 @@ fn managed_etag(version: i64) -> HeaderValue {
     etag(version, "managed")
 }
 
-/// The validator of what everyone sees of a product or of one of its variants. Sales change what is shown of a version only when a
-/// variant comes into stock or goes out of it.
-fn public_etag(product: &Product) -> HeaderValue {
+/// The validator of what everyone sees of a product, with the name of its seller, or of its variants, without. Sales change what is
+/// shown of a version only when a variant comes into stock or goes out of it.
+fn public_etag(product: &Product, seller: Option<&str>) -> HeaderValue {
     // Over the flags, in the variants' order.
-    let in_stock = kernel::fnv1a(product.variants.iter().map(|variant| u8::from(variant.in_stock)));
-    etag(product.version, &format!("{in_stock:016x}"))
+    let in_stock = product.variants.iter().map(|variant| u8::from(variant.in_stock));
+    let shown = kernel::fnv1a(in_stock.chain(seller.unwrap_or_default().bytes()));
+    etag(product.version, &format!("{shown:016x}"))
 }
 
 /// A product, for those who manage it.
-fn managed(stocked: &Stocked) -> Response {
-    v2::private_with_etag(managed_etag(stocked.product.version), &V2Product::managed(stocked))
+fn managed(stocked: &Stocked, seller: Option<&str>) -> Response {
+    v2::private_with_etag(managed_etag(stocked.product.version), &V2Product::managed(stocked, seller))
 }
 
 /// A variant, for those who manage its product.
@@ -80,10 +85,15 @@ fn created(answer: &Answer) -> Response {
 pub struct V2Product<'a> {
     id: Uuid,
     owner_id: Uuid,
+    seller: Seller<'a>,
     /// Unique per owner.
     handle: &'a str,
     name: &'a str,
+    /// As the seller wrote it. It may be HTML, of which nothing is taken away: show `description_text`, or clean it first.
     description: Option<&'a str>,
+    /// The text of the description, without tags. Characters such as `<` in it are text.
+    #[schema(value_type = Option<String>)]
+    description_text: Option<Cow<'a, str>>,
     category: Option<&'a str>,
     #[schema(value_type = Vec<String>)]
     tags: &'a [String],
@@ -101,6 +111,8 @@ pub struct V2Product<'a> {
     seo_description: Option<&'a str>,
     #[schema(value_type = named::AttributeMap)]
     attributes: &'a Attributes,
+    /// Whether a buyer who asks for too many units learns how many are left.
+    show_available: bool,
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -110,7 +122,13 @@ pub struct V2Product<'a> {
     etag: Option<String>,
 }
 
-pub type V2ProductPage = Page<V2Product<'static>>;
+/// Who sells something.
+#[derive(Serialize, ToSchema)]
+pub struct Seller<'a> {
+    id: Uuid,
+    /// The username. Null while it cannot be found out.
+    name: Option<&'a str>,
+}
 
 /// One thing that can be bought.
 #[derive(Serialize, ToSchema)]
@@ -181,23 +199,25 @@ impl Serialize for Options<'_> {
 
 impl<'a> V2Product<'a> {
     /// As everyone may see it.
-    pub fn shown(product: &'a Product) -> Self {
-        Self::new(product, |_| None)
+    pub fn shown(product: &'a Product, seller: Option<&'a str>) -> Self {
+        Self::new(product, seller, |_| None)
     }
 
     /// As its owner and administrators see it.
-    pub fn managed(stocked: &'a Stocked) -> Self {
-        Self::new(&stocked.product, |position| stocked.stock.get(position).map(V2Stock::from))
+    pub fn managed(stocked: &'a Stocked, seller: Option<&'a str>) -> Self {
+        Self::new(&stocked.product, seller, |position| stocked.stock.get(position).map(V2Stock::from))
     }
 
-    fn new(product: &'a Product, stock: impl Fn(usize) -> Option<V2Stock>) -> Self {
+    fn new(product: &'a Product, seller: Option<&'a str>, stock: impl Fn(usize) -> Option<V2Stock>) -> Self {
         let variant = |(position, variant)| V2Variant::new(product, variant, stock(position));
         V2Product {
             id: product.id,
             owner_id: product.owner_id,
+            seller: Seller { id: product.owner_id, name: seller },
             handle: &product.handle,
             name: &product.name,
             description: product.description.as_deref(),
+            description_text: product.description.as_deref().map(html::text_of),
             category: product.category.as_deref(),
             tags: &product.tags,
             vendor: product.vendor.as_deref(),
@@ -210,6 +230,7 @@ impl<'a> V2Product<'a> {
             seo_title: product.details.seo_title.as_deref(),
             seo_description: product.details.seo_description.as_deref(),
             attributes: &product.details.attributes,
+            show_available: product.details.show_available,
             version: product.version,
             created_at: product.created_at,
             updated_at: product.updated_at,

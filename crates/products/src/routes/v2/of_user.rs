@@ -11,14 +11,13 @@ use platform::http::path::ResourceId;
 use platform::http::v2::Refusal;
 use platform::http::v2::refusal::Problem;
 
-use super::V2ProductPage;
 use super::listing::{self, Asked, ListParameters, StatusParameter};
 use crate::routes::Endpoints;
 
 /// An account's products, drafts too, with their stock, for administrators
 #[utoipa::path(get, path = "/api/v2/users/{id}/products", operation_id = "list_user_products", tag = "users",
     security(("bearer" = [])), params(IdInPath, ListParameters, StatusParameter),
-    responses((status = 200, body = V2ProductPage),
+    responses((status = 200, body = listing::V2ProductPage),
         (status = 403, body = Problem, content_type = "application/problem+json")))]
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,

@@ -30,5 +30,5 @@ pub async fn handle(
     JsonBody { value, .. }: JsonBody<ProductPatch>,
 ) -> Result<Response, Refusal> {
     let patched = endpoints.products.patch(caller(user), id, expected, value.into()).await?;
-    Ok(managed(&patched))
+    Ok(managed(&patched, endpoints.products.sellers.name(patched.product.owner_id).await.as_deref()))
 }

@@ -30,5 +30,5 @@ pub async fn handle(
     JsonBody { value, .. }: JsonBody<ProductReplacement>,
 ) -> Result<Response, Refusal> {
     let replaced = endpoints.products.replace(caller(user), id, expected, value.into()).await?;
-    Ok(managed(&replaced))
+    Ok(managed(&replaced, endpoints.products.sellers.name(replaced.product.owner_id).await.as_deref()))
 }

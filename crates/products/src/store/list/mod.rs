@@ -33,6 +33,8 @@ pub enum Shelf {
     Public(Option<Uuid>),
     /// All that this owner has.
     Own(Uuid),
+    /// Those of all owners that have the list's status, which is not that of active ones: by their time only.
+    Hidden,
 }
 
 /// What a list is sorted by, and then by the id.

@@ -82,6 +82,7 @@ async fn plan(f: &Fixture, sql: &Sql<'_>) -> String {
 fn index_of(query: &ListQuery) -> String {
     let shelf = match query.shelf {
         Shelf::Own(_) => "owner",
+        Shelf::Hidden => "hidden",
         Shelf::Public(Some(_)) => "active_owner",
         Shelf::Public(None) if query.category.is_some() => "active_category",
         Shelf::Public(None) => "active",

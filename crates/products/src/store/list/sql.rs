@@ -23,6 +23,7 @@ pub const SAMPLE: usize = 2_000;
 const PRODUCT: &str = product_columns!();
 /// What the conditions of a list look at.
 const ON_SALE: &str = concat!(" and not ", is_off_sale!("owner_id"));
+const HIDDEN: &str = "status <> 'active' and updated_at >= 0 and ";
 const FILTERED: &str = "status, unlisted, owner_id, category, currency, in_stock";
 /// What the rarer ones look at besides.
 const FILTERED_TOO: &str = ", id, handle, tags, vendor, updated_at";
@@ -64,6 +65,11 @@ enum Few<'q> {
     Handle(&'q str, Uuid),
     Sku(&'q str),
     Barcode(&'q str),
+}
+
+/// The column of a status.
+fn stored(status: Status) -> &'static str {
+    if status == Status::Unlisted { Status::Draft } else { status }.as_str()
 }
 
 /// A statement in the making.
@@ -312,10 +318,13 @@ impl ListQuery {
                 }
             }
         };
-        sql.put(if self.is_public() { "status = 'active' and " } else { "" });
         // As its index has it.
-        let is_of_changes = self.index() == "products_owner_updated";
-        sql.put(if is_of_changes { "updated_at >= 0 and " } else { "" });
+        sql.put(match self.shelf {
+            Shelf::Public(_) => "status = 'active' and ",
+            Shelf::Hidden => HIDDEN,
+            Shelf::Own(_) if self.index() == "products_owner_updated" => "updated_at >= 0 and ",
+            Shelf::Own(_) => "",
+        });
     }
 
     /// The column that the list is sorted by.
@@ -332,6 +341,11 @@ impl ListQuery {
         self.sort.by == By::Price
     }
 
+    /// Whether products in other currencies are left out.
+    pub fn is_of_one_currency(&self) -> bool {
+        self.only_currency || self.price.is_some() || self.is_by_price()
+    }
+
     fn is_public(&self) -> bool {
         matches!(self.shelf, Shelf::Public(_))
     }
@@ -340,6 +354,7 @@ impl ListQuery {
         match self.shelf {
             Shelf::Public(owner) => owner,
             Shelf::Own(owner) => Some(owner),
+            Shelf::Hidden => None,
         }
     }
 
@@ -364,10 +379,12 @@ impl ListQuery {
 
     /// Written out, because only then the indexes of active products are used.
     fn active(&self) -> &'static str {
-        match (self.is_public(), self.conditions().is_empty()) {
-            (true, true) => "status = 'active'",
-            (true, false) => "status = 'active' and ",
-            (false, _) => "",
+        match (self.shelf, self.conditions().is_empty()) {
+            (Shelf::Public(_), true) => "status = 'active'",
+            (Shelf::Public(_), false) => "status = 'active' and ",
+            (Shelf::Own(_), _) => "",
+            // It has the condition of its status.
+            (Shelf::Hidden, _) => HIDDEN,
         }
     }
 
@@ -378,6 +395,7 @@ impl ListQuery {
             return "sqlite_autoindex_products_1";
         }
         let [newest, price, name] = match (self.shelf, &self.category) {
+            (Shelf::Hidden, _) => return "products_hidden_newest",
             (Shelf::Own(_), _) => ["products_owner_newest", "products_owner_price", "products_owner_name"],
             (Shelf::Public(Some(_)), _) => {
                 ["products_active_owner", "products_active_owner_price", "products_active_owner_name"]
@@ -400,6 +418,7 @@ impl ListQuery {
     fn fixed(&self) -> impl Iterator<Item = (&'static str, Param<'_>)> {
         let place = match (self.shelf, &self.category, self.sort.by) {
             (Shelf::Own(owner), ..) => Some(("owner_id", Param::Id(owner))),
+            (Shelf::Hidden, ..) => self.status.map(|status| ("status", Param::Text(stored(status)))),
             // Changes are listed of all sellers and categories at once.
             (Shelf::Public(_), _, By::Updated) => None,
             (Shelf::Public(Some(owner)), ..) => Some(("owner_id", Param::Id(owner))),
@@ -421,14 +440,15 @@ impl ListQuery {
         conditions.extend(self.in_stock.map(|in_stock| Equal("in_stock", Param::Flag(in_stock))));
         // An unlisted product is stored as a draft that has a mark.
         match self.status {
-            Some(status @ (Status::Draft | Status::Unlisted)) => {
-                conditions.push(Equal("status", Param::Text(Status::Draft.as_str())));
-                conditions.push(Equal("unlisted", Param::Flag(status == Status::Unlisted)));
+            Some(status) => {
+                conditions.push(Equal("status", Param::Text(stored(status))));
+                if stored(status) == Status::Draft.as_str() {
+                    conditions.push(Equal("unlisted", Param::Flag(status == Status::Unlisted)));
+                }
             }
-            Some(status) => conditions.push(Equal("status", Param::Text(status.as_str()))),
             None => {}
         }
-        if self.only_currency || self.price.is_some() || self.is_by_price() {
+        if self.is_of_one_currency() {
             conditions.push(Equal("currency", Param::Text(self.currency.as_str())));
         }
         conditions.extend(self.price.map(|(least, most)| Between("price", least, most)));

@@ -81,10 +81,14 @@ async fn fill(f: &Fixture, products: usize) -> Vec<Product> {
 /// Every combination of filters that a list takes, in every order.
 pub fn queries() -> Vec<ListQuery> {
     let mut queries = Vec::new();
-    let shelves = [Shelf::Public(None), Shelf::Public(Some(owner(1))), Shelf::Own(owner(1))];
+    let shelves = [Shelf::Public(None), Shelf::Public(Some(owner(1))), Shelf::Own(owner(1)), Shelf::Hidden];
     let eur = Currency::parse(EUR).unwrap();
     for shelf in shelves {
-        let statuses: &[_] = if matches!(shelf, Shelf::Own(_)) { &[None, Some(Status::Draft)] } else { &[None] };
+        let statuses: &[_] = match shelf {
+            Shelf::Own(_) => &[None, Some(Status::Draft)],
+            Shelf::Hidden => &[Some(Status::Draft), Some(Status::Archived)],
+            Shelf::Public(_) => &[None],
+        };
         for status in statuses {
             for category in [None, Some("Light")] {
                 for in_stock in [None, Some(true), Some(false)] {
@@ -95,7 +99,7 @@ pub fn queries() -> Vec<ListQuery> {
                         (Currency::USD, false, Some((0, i64::MAX))),
                         (eur, true, Some((300, 300))),
                     ] {
-                        for sort in SORTS {
+                        for sort in sorts(shelf) {
                             queries.push(ListQuery {
                                 status: *status,
                                 category: category.map(str::to_owned),
@@ -112,12 +116,18 @@ pub fn queries() -> Vec<ListQuery> {
         }
     }
     for shelf in shelves {
-        for sort in SORTS {
-            let all = ListQuery { sort, ..ListQuery::new(shelf, Currency::USD) };
+        let status = (shelf == Shelf::Hidden).then_some(Status::Draft);
+        for sort in sorts(shelf) {
+            let all = ListQuery { sort, status, ..ListQuery::new(shelf, Currency::USD) };
             queries.extend(narrowed(&all));
         }
     }
     queries
+}
+
+/// The orders that such a list has.
+fn sorts(shelf: Shelf) -> impl Iterator<Item = Sort> {
+    SORTS.into_iter().filter(move |sort| shelf != Shelf::Hidden || sort.by == By::Created)
 }
 
 /// By the rarer filters, alone and together.
@@ -143,6 +153,7 @@ fn fits(query: &ListQuery, product: &Product) -> bool {
     (match query.shelf {
         Shelf::Public(owner) => product.status == Status::Active && owner.is_none_or(|owner| owner == product.owner_id),
         Shelf::Own(owner) => owner == product.owner_id,
+        Shelf::Hidden => true,
     }) && query.category.as_ref().is_none_or(|category| product.category.as_ref() == Some(category))
         && query.in_stock.is_none_or(|in_stock| product.in_stock() == in_stock)
         && query.status.is_none_or(|status| product.status == status)

@@ -173,7 +173,11 @@ impl Store for PostgresStore {
     }
 
     async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::postgres::reservations_of(&self.db, account, before, limit).await
+        stock::postgres::reservations_of(&self.db, stock::RESERVATIONS_OF, account, before, limit).await
+    }
+
+    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
+        stock::postgres::reservations_of(&self.db, stock::HOLDS_OF, seller, before, limit).await
     }
 
     async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {

@@ -147,7 +147,11 @@ impl Store for SqliteStore {
     }
 
     async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::sqlite::reservations_of(&self.0, account, before, limit).await
+        stock::sqlite::reservations_of(&self.0, stock::RESERVATIONS_OF, account, before, limit).await
+    }
+
+    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
+        stock::sqlite::reservations_of(&self.0, stock::HOLDS_OF, seller, before, limit).await
     }
 
     async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {

@@ -9,10 +9,10 @@ mod suite;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use kernel::{Expected, Timestamp, Uuid};
+use kernel::{Expected, Money, Timestamp, Uuid};
 use platform::db::{Effects, StoreError};
 
-pub use self::rows::{Balance, History, read_units};
+pub use self::rows::{Balance, HOLDS_OF, History, RESERVATIONS_OF, read_units};
 use crate::model::{
     Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, Reservation, Shelf, Shortage, Status, Stock,
 };
@@ -104,7 +104,7 @@ pub struct StockWrite {
 }
 
 /// A variant and what decides whether it may be bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sale {
     pub variant_id: Uuid,
     pub owner_id: Uuid,
@@ -114,6 +114,9 @@ pub struct Sale {
     pub status: Status,
     /// Whether its seller is.
     pub is_off_sale: bool,
+    /// The product's.
+    pub name: String,
+    pub price: Money,
 }
 
 impl Sale {

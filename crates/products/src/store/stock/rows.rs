@@ -1,6 +1,6 @@
 //! The SQL of stock that both databases speak, and what its rows mean.
 
-use kernel::{Timestamp, Uuid};
+use kernel::{Currency, Money, Timestamp, Uuid};
 use platform::db::StoreError;
 use platform::db::row::Columns;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ macro_rules! units {
 macro_rules! reservations {
     ($which:literal) => {
         concat!(
-            "select id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, updated_at, beyond, counts_beyond \
+            "select id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, updated_at, beyond, counts_beyond, goods \
              from reservations where ",
             $which
         )
@@ -32,7 +32,7 @@ macro_rules! sales {
         concat!(
             "select variants.id, variants.owner_id, products.status, products.unlisted, ",
             $crate::store::rows::is_off_sale!("variants.owner_id"),
-            ", products.id, products.version",
+            ", products.id, products.version, products.name, products.currency, variants.price",
             " from variants join products on products.id = variants.product_id where variants.id ",
             $which
         )
@@ -51,7 +51,7 @@ macro_rules! insert_reservation {
     ($values:literal) => {
         concat!(
             "insert into reservations (id, account_id, owner_id, state, lines, ttl, expires_at, version, created_at, \
-             updated_at, beyond, counts_beyond) ",
+             updated_at, beyond, counts_beyond, goods) ",
             $values
         )
     };
@@ -74,6 +74,10 @@ pub const RESERVATION: &str = reservations!("id = $1");
 pub const RESERVATIONS_OF: &str = reservations!("account_id = $1 and id < $2 order by id desc limit $3");
 /// The version of a variant's product.
 pub const VERSION: &str = "select id, version from products where id = (select product_id from variants where id = $1)";
+/// Held ones of a seller's goods, as their index has them.
+pub const HOLDS_OF: &str = reservations!(
+    "owner_id = $1 and state = 'held' and expires_at >= 0 and id < $2 order by id desc limit $3"
+);
 pub const SET_LOW_STOCK: &str = "update variants set low_stock = $1 where id = $2";
 /// The newest movements of a variant before a version.
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \
@@ -161,10 +165,11 @@ struct Beyond {
     untracked: i64,
 }
 
-/// A reservation's lines as they are stored: reserved units, and what is beyond them, if anything.
+/// A reservation's lines as they are stored: reserved units, and what is beyond them, if anything; and what they are of.
 pub struct StoredLines {
     pub reserved: String,
     pub beyond: Option<String>,
+    pub goods: Option<String>,
 }
 
 impl StoredLines {
@@ -178,7 +183,11 @@ impl StoredLines {
             untracked: line.untracked,
         });
         let beyond: Vec<Beyond> = beyond.collect();
-        Self { reserved: list(&reserved.collect::<Vec<_>>()), beyond: (!beyond.is_empty()).then(|| list(&beyond)) }
+        Self {
+            reserved: list(&reserved.collect::<Vec<_>>()),
+            beyond: (!beyond.is_empty()).then(|| list(&beyond)),
+            goods: (!reservation.goods.is_empty()).then(|| list(&reservation.goods)),
+        }
     }
 
     fn read(reserved: &str, beyond: Option<&str>) -> Result<Vec<HeldLine>, String> {
@@ -218,6 +227,10 @@ pub fn reservation(row: &impl Columns) -> Result<Reservation, StoreError> {
         version: row.integer(7).map_err(wrong("version"))?,
         created_at: row.integer(8).map(Timestamp).map_err(wrong("created_at"))?,
         updated_at: row.integer(9).map(Timestamp).map_err(wrong("updated_at"))?,
+        goods: match row.optional_text(12).map_err(wrong("goods"))? {
+            Some(goods) => parse(&goods).map_err(wrong("goods"))?,
+            None => Vec::new(),
+        },
     })
 }
 
@@ -237,6 +250,11 @@ pub fn sale(row: &impl Columns) -> Result<Sale, StoreError> {
         is_off_sale: row.boolean(4).map_err(wrong("owner_id"))?,
         product_id: row.uuid(5).map_err(wrong("product_id"))?,
         version: row.integer(6).map_err(wrong("product_id"))?,
+        name: row.text(7).map_err(wrong("product_id"))?,
+        price: Money {
+            currency: row.text(8).and_then(|code| Currency::parse(&code).ok_or(code)).map_err(wrong("product_id"))?,
+            amount: row.integer(9).map_err(wrong("price"))?,
+        },
     })
 }
 

@@ -22,7 +22,7 @@ const CHANGE: &str = "update variants set on_hand = on_hand + $1, reserved = res
     where id = $6 and stock_version = $5 and available + $1 - $2 >= 0 and reserved + $2 >= 0 and backordered + $3 >= 0";
 const INSERT_MOVEMENT: &str = rows::insert_movement!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 const INSERT_RESERVATION: &str =
-    rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    rows::insert_reservation!("values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
 /// Reservations that were ended without what they keep beyond the stock.
 const UNSETTLED: &str = "select id from reservations where counts_beyond = 1 and state <> 'held' order by id limit $1";
 const EXPIRED: &str = rows::expired!("$1");
@@ -94,6 +94,7 @@ fn write_batch(c: &Connection, batch: &Batch) -> Result<(), StoreError> {
             r.updated_at.0,
             lines.beyond,
             r.counts_beyond,
+            lines.goods,
         ])?;
     }
     for r in batch.changed.values() {
@@ -237,14 +238,15 @@ pub async fn held(db: &Arc<Sqlite>, after: (Timestamp, Uuid), limit: i64) -> Res
     all(db, rows::HELD, (expires_at.0, id.into_bytes(), limit), |row| rows::reservation(row)).await
 }
 
+/// Of whom, as `sql` has it: a buyer's ([`rows::RESERVATIONS_OF`]) or a seller's ([`rows::HOLDS_OF`]).
 pub async fn reservations_of(
     db: &Arc<Sqlite>,
-    account: Uuid,
+    sql: &'static str,
+    whose: Uuid,
     before: Uuid,
     limit: i64,
 ) -> Result<Vec<Reservation>, StoreError> {
-    let params = (account.into_bytes(), before.into_bytes(), limit);
-    all(db, rows::RESERVATIONS_OF, params, |row| rows::reservation(row)).await
+    all(db, sql, (whose.into_bytes(), before.into_bytes(), limit), |row| rows::reservation(row)).await
 }
 
 /// What is promised of a variant by its row, and by the lines of held reservations, at one moment.

@@ -24,5 +24,6 @@ pub async fn handle(
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
     let reservation = endpoints.products.reservation(&caller(user), id).await?;
-    Ok(v2::private_json(StatusCode::OK, render(&reservation)))
+    let seller = endpoints.products.sellers.name(reservation.owner_id).await;
+    Ok(v2::private_json(StatusCode::OK, render(&reservation, seller.as_deref())))
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use platform::http::caller::V2User;
-use platform::http::v2::page::{Key, PageParameters};
-use platform::http::v2::{self, Page, Position, Query, Refusal};
+use platform::http::v2::page::PageParameters;
+use platform::http::v2::{Page, Query, Refusal};
 use utoipa::IntoParams;
 
-use super::V2Reservation;
+use super::{V2Reservation, page};
 use crate::model::State as ReservationState;
 use crate::routes::Endpoints;
 
@@ -24,7 +24,7 @@ pub struct ReservationFilter {
     state: Option<ReservationState>,
 }
 
-type V2ReservationPage = Page<V2Reservation<'static>>;
+pub type V2ReservationPage = Page<V2Reservation<'static>>;
 
 /// The caller's reservations, newest first
 ///
@@ -41,8 +41,7 @@ pub async fn handle(
     let scope = format!("{SCOPE} {state:?}");
     let (limit, before) = (query.limit(), query.cursor(&scope, |before| Some(before.id)));
     query.finish()?;
-    let (found, next) = endpoints.products.reservations_of(user.principal.account_id, state, before, limit).await?;
-    let next_cursor = next.map(|id| Position { key: Key::Number(0), id }.to_cursor(&scope));
-    let items = found.iter().map(V2Reservation::from).collect();
-    Ok(v2::private(&Page { items, next_cursor, count: None }))
+    let products = &endpoints.products;
+    let found = products.reservations_of(user.principal.account_id, state, before, limit).await?;
+    Ok(page(products, found, &scope, false).await)
 }

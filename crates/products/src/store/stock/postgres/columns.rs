@@ -22,7 +22,7 @@ const INSERT_MOVEMENTS: &str = rows::insert_movement!(
 );
 const INSERT_RESERVATIONS: &str = rows::insert_reservation!(
     "select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
-     $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::boolean[])"
+     $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::boolean[], $13::text[])"
 );
 const UPDATE_RESERVATIONS: &str = "update reservations set state = given.state, ttl = given.ttl, \
     expires_at = given.expires_at, version = given.version, updated_at = given.updated_at, counts_beyond = given.counts_beyond \
@@ -142,6 +142,7 @@ pub struct Reservations {
     updated_at: Vec<i64>,
     beyond: Vec<Option<String>>,
     counts_beyond: Vec<bool>,
+    goods: Vec<Option<String>>,
 }
 
 impl Reservations {
@@ -155,6 +156,7 @@ impl Reservations {
             columns.states.push(r.state.as_str());
             columns.lines.push(lines.reserved);
             columns.beyond.push(lines.beyond);
+            columns.goods.push(lines.goods);
             columns.counts_beyond.push(r.counts_beyond);
             columns.ttls.push(r.ttl);
             columns.expires_at.push(r.expires_at.0);
@@ -180,6 +182,7 @@ impl Reservations {
                 &self.updated_at as _,
                 &self.beyond as _,
                 &self.counts_beyond as _,
+                &self.goods as _,
             ]
         };
         (!self.ids.is_empty()).then(|| Statement::new(INSERT_RESERVATIONS, columns()))

@@ -226,13 +226,15 @@ pub async fn held(db: &Postgres, after: (Timestamp, Uuid), limit: i64) -> Result
     db.query_slow(rows::HELD, &[&expires_at.0, &id, &limit]).await?.iter().map(rows::reservation).collect()
 }
 
+/// Of whom, as `sql` has it: a buyer's ([`rows::RESERVATIONS_OF`]) or a seller's ([`rows::HOLDS_OF`]).
 pub async fn reservations_of(
     db: &Postgres,
-    account: Uuid,
+    sql: &'static str,
+    whose: Uuid,
     before: Uuid,
     limit: i64,
 ) -> Result<Vec<Reservation>, StoreError> {
-    db.query_slow(rows::RESERVATIONS_OF, &[&account, &before, &limit]).await?.iter().map(rows::reservation).collect()
+    db.query_slow(sql, &[&whose, &before, &limit]).await?.iter().map(rows::reservation).collect()
 }
 
 /// What is promised of a variant by its row, and by the lines of held reservations, at one moment.

@@ -1,0 +1,36 @@
+//! `GET /api/v2/sellers/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use kernel::Error;
+use platform::http::caller::V2Caller;
+use platform::http::conditional::etag;
+use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
+use platform::http::path::ResourceId;
+use platform::http::v2::{self, Refusal};
+
+use super::Seller;
+use crate::routes::Endpoints;
+
+/// Who sells something: accounts with an active product
+#[utoipa::path(get, path = "/api/v2/sellers/{id}", operation_id = "get_seller", tag = "products",
+    security((), ("bearer" = [])), params(IdInPath, IfNoneMatchHeader),
+    responses((status = 200, body = Seller, headers(("ETag" = String, description = "For If-None-Match"))),
+        (status = 304, description = "The client has it")))]
+pub async fn handle(
+    State(endpoints): State<Arc<Endpoints>>,
+    V2Caller(_): V2Caller,
+    ResourceId(id): ResourceId,
+    request: Request,
+) -> Result<Response, Refusal> {
+    // Nobody learns the names of others.
+    if !endpoints.products.sells(id).await? {
+        return Err(Error::NotFound.into());
+    }
+    let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
+    let (parts, _) = request.into_parts();
+    let seller = || Seller { id, name: Some(&account.username) };
+    Ok(v2::public_with_etag(&parts, etag(account.version, "seller"), seller))
+}
