@@ -13,7 +13,7 @@ impl Mails {
         let Ok(files) = std::fs::read_dir(&self.0) else { return Vec::new() };
         let mails = files.flatten().filter(|file| file.path().extension().is_some_and(|extension| extension == "eml"));
         let texts = mails.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-        texts.filter(|text| text.starts_with(&format!("To: {address}\r\n"))).collect()
+        texts.filter(|text| text.contains(&format!("\r\nTo: <{address}>\r\n"))).collect()
     }
 
     /// The tokens of the mails to an address with this in their subject, once there are so many.
@@ -22,7 +22,7 @@ impl Mails {
         let tokens = || {
             let mails = self.to(address).into_iter().filter(|mail| mail.contains(subject));
             let tokens: Vec<String> =
-                mails.filter_map(|mail| Some(mail.split_once("Token: ")?.1.trim().to_owned())).collect();
+                mails.filter_map(|mail| Some(mail.split_once("Token: ")?.1.lines().next()?.trim().to_owned())).collect();
             (tokens.len() >= count).then_some(tokens)
         };
         eventually("the mails were written", tokens)

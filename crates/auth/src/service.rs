@@ -34,7 +34,7 @@ use crate::store::{self, Opening, Store, StoredAccount, USERNAME_KEY_RULE};
 use crate::throttle::Throttle;
 use crate::tokens::{Audience, Claims, Tokens};
 
-pub use mail::{MAILS, Mail};
+pub use mail::{Letterhead, MAILS, Mail};
 pub use profile::Administration;
 use profile::{ATTEMPTS, others_change_it};
 use refusals::Pace;
@@ -57,8 +57,9 @@ pub struct AuthSettings {
     pub hash_queue: usize,
     /// Whether guessing of passwords is slowed down.
     pub throttle: bool,
-    /// Whether somebody sends the mails of [`MAILS`].
+    /// Whether somebody sends the mails of [`MAILS`], and what they have in common.
     pub mails: bool,
+    pub letterhead: Letterhead,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,7 @@ pub struct Auth {
     /// Of mailed permissions.
     pub(crate) mail_throttle: Option<Throttle>,
     sends_mails: bool,
+    letterhead: Letterhead,
     refused_tokens: RefusedTokens,
     /// Of refused log-ins.
     pace: AsyncMutex<Pace>,
@@ -134,6 +136,7 @@ impl Auth {
             throttle: settings.throttle.then(Throttle::default),
             mail_throttle: settings.throttle.then(Throttle::default),
             sends_mails: settings.mails,
+            letterhead: settings.letterhead,
             refused_tokens: RefusedTokens::default(),
             pace: AsyncMutex::default(),
             context,

@@ -22,7 +22,7 @@ pub fn explain(bare: Response, path: &str, request_id: Option<&RequestId>) -> Re
             _ => bare,
         };
     }
-    if is_v2(path) {
+    if !is_v1(path) {
         return refusal.explain(bare, path, request_id);
     }
     let failure = match &*refusal {
@@ -55,19 +55,18 @@ fn sort_methods(mut response: Response) -> Response {
 
 pub async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
-    match is_v2(path) {
-        true => Refusal::from(Error::NotFound).into_response(),
-        false => Failure::route_not_found(path).into_response(),
+    match is_v1(path) {
+        true => Failure::route_not_found(path).into_response(),
+        false => Refusal::from(Error::NotFound).into_response(),
     }
 }
 
 /// The monolith knew no 405: a method without a handler was a route that does not exist.
 pub async fn method_not_allowed(request: Request) -> Response {
-    match request.uri().path() {
-        path if is_v2(path) => Refusal::MethodNotAllowed.into_response(),
-        path if path.starts_with("/api/") || path == "/health" => not_found(request).await,
+    match is_v1(request.uri().path()) {
+        true => not_found(request).await,
         // The header Allow is added where the methods are known.
-        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        false => Refusal::MethodNotAllowed.into_response(),
     }
 }
 
@@ -86,8 +85,9 @@ pub async fn health() -> Response {
     v1::json(StatusCode::OK, Bytes::from_static(br#"{"status":"OK","message":"Server is running"}"#))
 }
 
-fn is_v2(path: &str) -> bool {
-    path.starts_with("/api/v2/") || path == "/api/v2"
+/// Whether a path is answered in the frozen shape of API v1: no other is.
+fn is_v1(path: &str) -> bool {
+    path.starts_with("/api/v1/") || path == "/api/v1" || path == "/health"
 }
 
 /// Words that our paths begin with.

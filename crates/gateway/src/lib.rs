@@ -8,6 +8,7 @@ mod edge;
 mod fallback;
 mod forwarded;
 mod intake;
+mod pages;
 pub mod proxy;
 mod sticky;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub fn router(services: Router, callers: Callers, context: Context, settings: &E
         .route("/openapi/v1.json", get(async || openapi::answer(v1)))
         .route("/openapi/v2.json", get(async || openapi::answer(v2)))
         .merge(api_docs::routes())
+        .merge(pages::routes())
         // Until the web app is here.
         .route("/", get(async || Redirect::temporary("/api-docs")))
         .fallback(fallback::not_found)

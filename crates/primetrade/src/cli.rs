@@ -13,7 +13,7 @@ use platform::jobs::{Filter, State};
 use products::model::{ImportedStock, MAX_STOCK};
 
 use crate::commands::Import;
-use crate::commands::jobs::Replay;
+use crate::commands::jobs::Which;
 use crate::config::{self, SETTINGS, Setting};
 use crate::roles::Roles;
 use crate::serve::Flags;
@@ -38,6 +38,13 @@ pub enum Command {
     KeysRotate { internal: bool },
     /// Create an administrator, whose password is the first line of stdin.
     AdminCreate { username: String, email: String },
+    /// Make the account of this address an administrator, or no longer one.
+    AdminGrant { email: String },
+    AdminRevoke { email: String },
+    /// Print the administrators.
+    AdminList,
+    /// Give the account of this address the password that is the first line of stdin.
+    AdminResetPassword { email: String },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
     ImportCsv(Import),
     /// Say whether an owner may have a SKU twice, or tell of those who do.
@@ -53,7 +60,11 @@ pub enum Command {
     /// Print the jobs that are not done.
     JobsList { filter: Filter, json: bool },
     /// Have parked jobs tried again.
-    JobsReplay(Replay),
+    JobsReplay(Which),
+    /// Delete parked jobs, which are never done then.
+    JobsDiscard(Which),
+    /// Print what there is to set.
+    HelpSettings,
     /// Take the clock for right that leapt.
     ClockConfirm,
     /// Print the OpenAPI document of one API version.
@@ -76,16 +87,21 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if arguments.get(1..).is_some_and(|asked| asked == ["help", "settings"]) {
+        return Ok(Cli { command: Command::HelpSettings, config_file: None, settings: Vec::new() });
+    }
     let matches = root().try_get_matches_from(arguments).map_err(improve)?;
-    Ok(Cli {
-        command: command(&matches)?,
-        config_file: matches.get_one("config").cloned(),
-        settings: SETTINGS
-            .iter()
-            .filter_map(|setting| Some((setting, matches.get_one::<String>(setting.key)?.clone())))
-            .collect(),
-    })
+    let given = |setting: &'static Setting| Some((setting, matches.get_one::<String>(setting.key)?.clone()));
+    let mut settings: Vec<_> = SETTINGS.iter().filter_map(given).collect();
+    // It is the last word of the address, for those who think of no more than that.
+    let port = matches.subcommand().filter(|(name, _)| *name == "serve").and_then(|(_, serve)| serve.get_one::<u16>(PORT));
+    settings.extend(port.and_then(|port| Some((config::find("http.listen")?, port.to_string()))));
+    Ok(Cli { command: command(&matches)?, config_file: matches.get_one("config").cloned(), settings })
 }
+
+/// The flag for the port of `http.listen`.
+const PORT: &str = "port";
 
 fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
     Ok(match path(matches).as_slice() {
@@ -102,6 +118,10 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
         [("admin", _), ("create", create)] => {
             Command::AdminCreate { username: text(create, "username"), email: text(create, "email") }
         }
+        [("admin", _), ("grant", grant)] => Command::AdminGrant { email: text(grant, "email") },
+        [("admin", _), ("revoke", revoke)] => Command::AdminRevoke { email: text(revoke, "email") },
+        [("admin", _), ("list", _)] => Command::AdminList,
+        [("admin", _), ("reset-password", reset)] => Command::AdminResetPassword { email: text(reset, "email") },
         [("import", _), ("csv", csv)] => Command::ImportCsv(Import {
             file: file(csv, "file"),
             owner: text(csv, "owner"),
@@ -127,10 +147,8 @@ fn command(matches: &ArgMatches) -> Result<Command, clap::Error> {
             filter: Filter { queue: list.get_one("queue").cloned(), state: list.get_one("state").copied() },
             json: text(list, "format") == "json",
         },
-        [("jobs", _), ("replay", replay)] => Command::JobsReplay(match replay.get_many("id") {
-            Some(ids) => Replay::Ids(ids.copied().collect()),
-            None => Replay::Parked { queue: replay.get_one("queue").cloned() },
-        }),
+        [("jobs", _), ("replay", replay)] => Command::JobsReplay(which(replay)),
+        [("jobs", _), ("discard", discard)] => Command::JobsDiscard(which(discard)),
         [("clock", _), ("confirm", _)] => Command::ClockConfirm,
         [("openapi", openapi)] => Command::OpenApi(match text(openapi, "version").as_str() {
             "v1" => Version::V1,
@@ -151,6 +169,14 @@ fn path(matches: &ArgMatches) -> Vec<(&str, &ArgMatches)> {
     std::iter::successors(matches.subcommand(), |(_, inner)| inner.subcommand()).collect()
 }
 
+/// Parked jobs.
+fn which(matches: &ArgMatches) -> Which {
+    match matches.get_many("id") {
+        Some(ids) => Which::Ids(ids.copied().collect()),
+        None => Which::Parked { queue: matches.get_one("queue").cloned() },
+    }
+}
+
 /// A required argument, which clap has made sure of.
 fn text(matches: &ArgMatches, id: &str) -> String {
     matches.get_one::<String>(id).cloned().unwrap_or_default()
@@ -161,6 +187,22 @@ fn file(matches: &ArgMatches, id: &str) -> PathBuf {
     matches.get_one(id).cloned().unwrap_or_default()
 }
 
+const SETTINGS_HELP: &str = "Settings: primetrade help settings";
+
+/// Commands by what they are called elsewhere.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("serve", &["start", "run", "server", "up", "dev", "listen"]),
+    ("admin create", &["createsuperuser", "create-admin", "user", "users", "account", "accounts", "adduser"]),
+    ("admin reset-password", &["password", "passwd", "reset-password"]),
+    ("migrate", &["init", "setup", "install", "upgrade", "db"]),
+    ("config print", &["settings", "env", "configuration"]),
+    ("doctor", &["check", "status", "health", "diagnose", "info"]),
+    ("import csv", &["load", "seed", "upload"]),
+    ("openapi", &["swagger", "docs", "schema", "api"]),
+    ("stock verify", &["verify", "audit"]),
+    ("jobs list", &["queue", "queues", "mails", "mail"]),
+];
+
 fn root() -> Clap {
     let config = Arg::new("config")
         .long("config")
@@ -170,12 +212,19 @@ fn root() -> Clap {
         .global(true);
     group("primetrade", "A marketplace backend that needs no other server.")
         .version(env!("CARGO_PKG_VERSION"))
-        .after_help("Settings are also read from PRIMETRADE_… variables and from the settings file.")
+        .after_help(SETTINGS_HELP)
         .arg(config)
         .args(setting_flags())
         .subcommand(serve())
         .subcommand(Clap::new("migrate").about("Bring the databases to the current schema"))
-        .subcommand(group("admin", "Manage administrators").subcommand(admin_create()))
+        .subcommand(
+            group("admin", "Manage administrators")
+                .subcommand(admin_create())
+                .subcommand(Clap::new("grant").about("Make an account an administrator").arg(account()))
+                .subcommand(Clap::new("revoke").about("Make an administrator a user again; never the last one").arg(account()))
+                .subcommand(Clap::new("list").about("Print the administrators"))
+                .subcommand(admin_reset_password()),
+        )
         .subcommand(group("keys", "Manage the keys that sign").subcommand(keys_rotate()))
         .subcommand(group("import", "Bring products in").subcommand(import_csv()))
         .subcommand(group("products", "Look after products").subcommand(unique_sku()))
@@ -183,7 +232,8 @@ fn root() -> Clap {
         .subcommand(
             group("jobs", "Look after work that is done later, such as mails")
                 .subcommand(jobs_list())
-                .subcommand(jobs_replay()),
+                .subcommand(jobs_replay())
+                .subcommand(jobs_discard()),
         )
         .subcommand(backup())
         .subcommand(restore())
@@ -208,6 +258,12 @@ fn serve() -> Clap {
     Clap::new("serve")
         .about("Serve the API until told to stop")
         .arg(role())
+        .arg(
+            option(PORT, "PORT", "Port to serve on, for this machine only; other addresses by the setting http.listen")
+                .value_parser(value_parser!(u16))
+                .conflicts_with("http.listen"),
+        )
+        .after_help(SETTINGS_HELP)
         .arg(switch("demo", "Fill an example shop first and print how to log in; safe to repeat"))
         .arg(switch(
             "allow-demo-accounts",
@@ -240,6 +296,17 @@ fn admin_create() -> Clap {
         .arg(option("username", "U", "Name to show").required(true))
         .arg(option("email", "E", "Address to log in with").required(true))
         // The flag is required so that a password is never expected as an argument, where other users could see it.
+        .arg(switch("password-stdin", "Read the password from the first line of stdin").required(true))
+}
+
+fn account() -> Arg {
+    Arg::new("email").value_name("EMAIL").help("Address of the account").required(true)
+}
+
+fn admin_reset_password() -> Clap {
+    Clap::new("reset-password")
+        .about("Give an account, administrator or not, another password, and end its sessions")
+        .arg(account())
         .arg(switch("password-stdin", "Read the password from the first line of stdin").required(true))
 }
 
@@ -339,12 +406,27 @@ fn jobs_list() -> Clap {
 }
 
 fn jobs_replay() -> Clap {
-    let ids = Arg::new("id").value_name("ID").help("Jobs to try again").num_args(1..).value_parser(|text: &str| {
+    parked(
+        Clap::new("replay")
+            .about("Have parked jobs tried again, as if they were new")
+            .override_usage("primetrade jobs replay <ID>...\n       primetrade jobs replay --parked [--queue <QUEUE>]"),
+    )
+}
+
+fn jobs_discard() -> Clap {
+    parked(
+        Clap::new("discard")
+            .about("Delete parked jobs, which are never done then")
+            .override_usage("primetrade jobs discard <ID>...\n       primetrade jobs discard --parked [--queue <QUEUE>]"),
+    )
+}
+
+/// A command on parked jobs.
+fn parked(command: Clap) -> Clap {
+    let ids = Arg::new("id").value_name("ID").help("Parked jobs").num_args(1..).value_parser(|text: &str| {
         Uuid::try_parse(text).map_err(|_| "expected the id of a job, as jobs list prints it")
     });
-    Clap::new("replay")
-        .about("Have parked jobs tried again, as if they were new")
-        .override_usage("primetrade jobs replay <ID>...\n       primetrade jobs replay --parked [--queue <QUEUE>]")
+    command
         .arg(ids)
         .arg(switch("parked", "All that are parked").required_unless_present("id").conflicts_with("id"))
         .arg(option("queue", "QUEUE", "Only those of this queue").requires("parked"))
@@ -381,8 +463,8 @@ fn setting_flags() -> impl Iterator<Item = Arg> {
             .long(name.as_str())
             .value_name("VALUE")
             .help(format!("{} [default: {default}]", setting.doc))
-            .help_heading("Settings")
-            .hide_short_help(true)
+            // They have a page of their own.
+            .hide(true)
             .global(true)
     })
 }
@@ -390,6 +472,12 @@ fn setting_flags() -> impl Iterator<Item = Arg> {
 /// Takes out of an error what nobody should see, and adds the nearest setting where clap finds nothing similar.
 fn improve(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg).cloned() else {
+        if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
+            && let Some((meant, _)) = ELSEWHERE.iter().find(|(_, words)| words.contains(&word.as_str()))
+        {
+            let tip = StyledStr::from(format!("that is done by primetrade {meant}"));
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        }
         return hide(error, ContextKind::InvalidSubcommand);
     };
     let unknown = error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::SuggestedArg).is_none();
@@ -473,12 +561,27 @@ mod tests {
         let id = Uuid::nil();
         assert_eq!(
             cli(&format!("primetrade jobs replay {id} {id}")).command,
-            Command::JobsReplay(Replay::Ids(vec![id, id]))
+            Command::JobsReplay(Which::Ids(vec![id, id]))
         );
         assert_eq!(
             cli("primetrade jobs replay --parked --queue mails").command,
-            Command::JobsReplay(Replay::Parked { queue: Some("mails".into()) })
+            Command::JobsReplay(Which::Parked { queue: Some("mails".into()) })
         );
+        assert_eq!(
+            cli("primetrade jobs discard --parked").command,
+            Command::JobsDiscard(Which::Parked { queue: None })
+        );
+        let email = || "ada@shop.example".to_owned();
+        assert_eq!(cli("primetrade admin grant ada@shop.example").command, Command::AdminGrant { email: email() });
+        assert_eq!(cli("primetrade admin revoke ada@shop.example").command, Command::AdminRevoke { email: email() });
+        assert_eq!(cli("primetrade admin list").command, Command::AdminList);
+        assert_eq!(
+            cli("primetrade admin reset-password ada@shop.example --password-stdin").command,
+            Command::AdminResetPassword { email: email() }
+        );
+        assert_eq!(cli("primetrade help settings").command, Command::HelpSettings);
+        let port = cli("primetrade serve --port 9000").settings;
+        assert_eq!(port.iter().map(|(setting, value)| (setting.key, value.as_str())).collect::<Vec<_>>(), [("http.listen", "9000")]);
         assert_eq!(
             cli("primetrade backup to --without-keys").command,
             Command::Backup { folder: "to".into(), with_keys: false }
@@ -525,6 +628,10 @@ mod tests {
             "primetrade serve --log-level info --log-level warn",
             "primetrade jobs list --state done",
             "primetrade jobs replay",
+            "primetrade jobs discard",
+            "primetrade admin reset-password ada@shop.example",
+            "primetrade serve --port eighty",
+            "primetrade serve --port 80 --http-listen 127.0.0.1:80",
             "primetrade jobs replay --queue mails",
             "primetrade jobs replay seven",
             "primetrade jobs replay --parked 00000000-0000-0000-0000-000000000000",
@@ -552,6 +659,10 @@ mod tests {
             ("--databse-url", "--database-url"),
             ("--redis-url", "url"),
             ("--zzz", "the nearest setting is --"),
+            ("--host=0.0.0.0", "--http-listen"),
+            ("--db", "--database-url"),
+            ("--verbose", "--log-level"),
+            ("--cors", "--http-cors-origins"),
             ("--dmo", "--demo"),
         ] {
             let (_, text) = refused(&format!("primetrade serve {flag}"));
@@ -580,14 +691,21 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_listed_in_the_long_help_alone() {
-        let (_, short) = refused("primetrade serve -h");
-        let (_, long) = refused("primetrade serve --help");
-        for setting in SETTINGS {
-            let flag = format!("--{} ", setting.flag());
-            assert!(long.contains(&flag) && long.contains(setting.doc), "{flag}: {long}");
-            assert!(!short.contains(&flag), "{flag}: {short}");
+    fn the_help_of_a_command_shows_its_own_flags() {
+        for help in ["primetrade serve -h", "primetrade serve --help", "primetrade help serve"] {
+            let (_, shown) = refused(help);
+            for setting in SETTINGS {
+                assert!(!shown.contains(&format!("--{} ", setting.flag())), "{help}: {shown}");
+            }
+            assert!(shown.contains("--demo") && shown.contains("primetrade help settings"), "{shown}");
         }
-        assert!(long.contains("Settings:") && short.contains("--demo"));
+    }
+
+    #[test]
+    fn commands_are_hinted_at_by_what_is_meant() {
+        for (word, meant) in [("start", "primetrade serve"), ("createsuperuser", "primetrade admin create"), ("sever", "serve")] {
+            let (_, text) = refused(&format!("primetrade {word}"));
+            assert!(text.contains(meant), "{text}");
+        }
     }
 }

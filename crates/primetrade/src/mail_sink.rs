@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::{Auth, Mail};
+use mail_builder::MessageBuilder;
 use platform::files;
 use platform::jobs::{Done, Failed, Record, Work};
 use tokio::sync::Mutex;
@@ -13,13 +14,15 @@ use tokio::sync::Mutex;
 pub struct MailSink {
     auth: Arc<Auth>,
     folder: PathBuf,
+    /// The shop's name, and the address that it writes from.
+    from: (String, String),
     /// One at a time: a folder that hangs takes one thread.
     turn: Arc<Mutex<()>>,
 }
 
 impl MailSink {
-    pub fn new(auth: Arc<Auth>, folder: PathBuf) -> Self {
-        Self { auth, folder, turn: Arc::default() }
+    pub fn new(auth: Arc<Auth>, folder: PathBuf, from: (String, String)) -> Self {
+        Self { auth, folder, from, turn: Arc::default() }
     }
 }
 
@@ -27,10 +30,11 @@ impl MailSink {
 impl Work for MailSink {
     async fn run(&self, job: &Record) -> Result<Done, Failed> {
         if let Some(mail) = self.auth.mail_of(job).await? {
-            let (folder, turn) = (self.folder.clone(), Arc::clone(&self.turn).lock_owned().await);
+            let (folder, from) = (self.folder.clone(), self.from.clone());
+            let turn = Arc::clone(&self.turn).lock_owned().await;
             let written = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                write(&folder, &mail)
+                write(&folder, &from, &mail)
             })
             .await;
             written
@@ -42,9 +46,21 @@ impl Work for MailSink {
 }
 
 /// It holds an address and a token. Written to stay: the job is done after it, and nobody would write the mail again.
-fn write(folder: &Path, Mail { id, to, subject, text }: &Mail) -> std::io::Result<()> {
+fn write(
+    folder: &Path,
+    (shop, from): &(String, String),
+    Mail { id, to, subject, text, time }: &Mail,
+) -> std::io::Result<()> {
     let beside = folder.join(format!("{id}.{}.tmp", std::process::id()));
-    let mail = format!("To: {to}\r\nSubject: {subject}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}");
+    let domain = from.split_once('@').map_or("localhost", |(_, domain)| domain);
+    let mail = MessageBuilder::new()
+        .from((shop.as_str(), from.as_str()))
+        .to(to.as_str())
+        .subject(subject.as_str())
+        .date(time.as_secs())
+        .message_id(format!("{id}@{domain}"))
+        .text_body(text.as_str())
+        .write_to_vec()?;
     let bring = |beside: &Path| std::fs::rename(beside, folder.join(format!("{id}.eml")));
-    files::put_whole(&beside, mail.as_bytes(), bring)
+    files::put_whole(&beside, &mail, bring)
 }

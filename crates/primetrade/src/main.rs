@@ -25,6 +25,8 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::Command;
+use kernel::Role;
+use platform::telemetry::Colours;
 use config::{Loaded, Sources};
 use roles::Roles;
 
@@ -44,10 +46,13 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Writes a line, or several if it is text of ours. Names, values and errors from outside are in it: none of them may command the terminal.
 fn print(mut to: impl Write, text: fmt::Arguments<'_>) {
+    let mut lines = String::new();
     for line in text.to_string().lines() {
-        // A reader that has gone (`| head -1`) is no reason to fail.
-        let _ = writeln!(to, "{}", kernel::text::visible(line));
+        lines.push_str(&kernel::text::visible(line));
+        lines.push('\n');
     }
+    // A reader that has gone (`| head -1`) is no reason to fail. In one write: what others print is not in between.
+    let _ = to.write_all(lines.as_bytes());
 }
 
 fn main() -> ExitCode {
@@ -64,6 +69,10 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    if cli.command == Command::HelpSettings {
+        config::help().lines().for_each(|line| say!("{line}"));
+        return ExitCode::SUCCESS;
+    }
     let loaded = match config::load(&Sources::of_process(cli.config_file, cli.settings)) {
         Ok(loaded) => loaded,
         Err(errors) => return misconfigured(&cli.command, &errors.to_string()),
@@ -79,7 +88,7 @@ fn main() -> ExitCode {
     let log = &loaded.config.log;
     let _flush = platform::telemetry::init(
         &roles.service_name(),
-        log.format.is_pretty(std::io::stderr().is_terminal()),
+        log.format.is_pretty(std::io::stderr().is_terminal()).then(colours),
         // What the doctor finds, it says itself.
         if matches!(cli.command, Command::Doctor { .. }) { tracing::Level::ERROR } else { log.level },
     );
@@ -91,6 +100,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether the log is in colours: on a terminal, unless it has none or its user wants none (https://no-color.org).
+fn colours() -> Colours {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    if std::io::stderr().is_terminal() && !unwanted && !plain { Colours::Shown } else { Colours::None }
 }
 
 /// Says what is wrong with the settings, one line each.
@@ -125,7 +141,11 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::Serve { roles, flags } => serve::run(config, roles, flags).await,
             Command::Migrate => commands::migrate(config).await,
             Command::KeysRotate { internal } => commands::keys_rotate(config, internal),
-            Command::AdminCreate { username, email } => commands::admin_create(config, username, email).await,
+            Command::AdminCreate { username, email } => commands::admin::create(config, username, email).await,
+            Command::AdminGrant { email } => commands::admin::set_role(config, &email, Role::Admin).await,
+            Command::AdminRevoke { email } => commands::admin::set_role(config, &email, Role::User).await,
+            Command::AdminList => commands::admin::list(config).await,
+            Command::AdminResetPassword { email } => commands::admin::reset_password(config, &email).await,
             Command::ImportCsv(import) => commands::import_csv(config, import).await,
             Command::UniqueSku(switch) => commands::skus::unique(config, switch).await,
             Command::StockVerify => commands::stock::verify(config).await,
@@ -134,9 +154,10 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::Restore { folder, into } => commands::backup::restore(config, &folder, into).await,
             Command::JobsList { filter, json } => commands::jobs::list(config, &filter, json).await,
             Command::JobsReplay(which) => commands::jobs::replay(config, which).await,
+            Command::JobsDiscard(which) => commands::jobs::discard(config, which).await,
             Command::ClockConfirm => commands::clock::confirm(config),
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
-            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint => Ok(Outcome::Done),
+            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint | Command::HelpSettings => Ok(Outcome::Done),
         }
     });
     // A thread that hangs in the file system must not keep the process.

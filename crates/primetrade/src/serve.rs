@@ -28,6 +28,8 @@ use crate::{Failure, Outcome, stores};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;
+/// What the listener of clients is called.
+const SERVING: &str = "PrimeTrade is serving";
 /// How long `/metrics` waits for the databases.
 const MEASURE_TIME: Duration = Duration::from_secs(1);
 
@@ -69,12 +71,19 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     }
     // All or none: who reads that it serves may rely on it.
     let mut serving = Vec::new();
+    let mut banner = Vec::new();
     for (words, listener, router, settings) in listeners {
-        say!("{words} on http://{}", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        banner.push(format!("{words} on http://{address}"));
+        if words == SERVING && roles.is_gateway() {
+            banner.push(format!("API page: http://{address}/api-docs"));
+        }
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
+    banner.extend(about(config, roles, demo.as_ref()));
+    // All of it at once, so that no line of the log is in between.
+    crate::print(std::io::stdout(), format_args!("{}", banner.join("\n")));
     tracing::info!(event = "server.started", %roles, version, "serving");
-    tell_operator(config, roles, demo.as_ref());
     let drain_delay = config.http.drain_delay;
     let shutdown = async {
         asked_to_stop.await;
@@ -129,7 +138,7 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
     let bounded =
         |max_connections, protocols| http_server::Settings { max_connections, protocols, lanes: lanes.clone() };
     let (http, connections) = (config.http.listen, config.http.max_connections);
-    let (first, mut resources) = ("PrimeTrade is serving", Vec::new());
+    let (first, mut resources) = (SERVING, Vec::new());
     let public = app.public()?;
     let internal_at = match public {
         Some(_) => config.internal.listen.map(|address| ("Services for other processes", "internal.listen", address)),
@@ -153,23 +162,27 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
 }
 
 /// What the operator is to know at once. `demo`: of the demo shop.
-fn tell_operator(config: &Config, roles: Roles, demo: Option<&commands::LogIns>) {
+fn about(config: &Config, roles: Roles, demo: Option<&commands::LogIns>) -> Vec<String> {
+    let mut lines = vec![format!("Shop: {}", config.shop.name)];
     if !roles.is_all() {
-        say!("Roles: {roles}");
+        lines.push(format!("Roles: {roles}"));
     }
     if roles.has(Role::Auth) || roles.has(Role::Products) {
-        say!("Data: {:?}", config.database.url);
+        lines.push(format!("Data: {:?}", config.database.url));
     }
     if roles.has(Role::Auth) && config.mail.sink.is_none() {
-        say!("No mails are written: name a folder for them with mail.sink");
+        lines.push("No mails are written: name a folder for them with mail.sink".into());
     }
     match demo {
-        Some(log_ins) => log_ins.tell(),
+        Some(log_ins) => lines.extend(log_ins.lines()),
         None if roles.has(Role::Auth) => {
-            say!("To become administrator: primetrade admin create --username NAME --email ADDRESS --password-stdin");
+            let command = "primetrade admin create --username NAME --email ADDRESS --password-stdin";
+            lines.push(format!("To become administrator: {command}"));
         }
         None => {}
     }
+    lines.push("Settings: primetrade help settings, primetrade config print".into());
+    lines
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {

@@ -7,6 +7,14 @@ use futures_util::future::try_join_all;
 use kernel::{Actor, Error, Uuid};
 use platform::jobs::{Desk, Filter, Record};
 
+/// Work that comes again and again, by its queue.
+pub const SWEEP_ANSWERS: &str = "sweep-answers";
+pub const SWEEP_ATTEMPTS: &str = "sweep-attempts";
+pub const SWEEP_SESSIONS: &str = "sweep-sessions";
+
+/// The queues that there are.
+pub const QUEUES: [&str; 5] = [products::ARCHIVE, auth::MAILS, SWEEP_ANSWERS, SWEEP_ATTEMPTS, SWEEP_SESSIONS];
+
 /// The jobs of each service, by its name.
 pub type Desks = Vec<(&'static str, Arc<dyn Desk>)>;
 

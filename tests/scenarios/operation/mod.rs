@@ -11,5 +11,6 @@ mod probes;
 mod rights;
 mod shutdown;
 mod stores;
+mod terminal;
 mod traces;
 mod unread;

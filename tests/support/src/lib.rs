@@ -26,7 +26,7 @@ mod watchdog;
 pub use client::{Client, Response, is_refused, raw, raw_in_parts};
 pub use output::Outcome;
 pub use postgres::free_port;
-pub use process::previous;
+pub use process::{binary, previous};
 pub use server::{Deployment, Running, Server, Topology};
 pub use wait::{PATIENCE, eventually};
 

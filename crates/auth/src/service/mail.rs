@@ -1,11 +1,12 @@
 //! Mails: jobs for whoever sends them. What they say, and to whom, is with the event that asks for them.
 
-use kernel::{Error, Event, Uuid};
+use kernel::{Error, Event, Timestamp, Uuid};
 use platform::db::{Effects, events as log};
 use platform::jobs::{Failed, Job, Record};
 use serde::{Deserialize, Serialize};
 
 use super::Auth;
+use crate::model::Purpose;
 use crate::events::{MAIL_REQUESTED, MailRequest, Personal, Template};
 use crate::tickets::Ticket;
 
@@ -18,8 +19,19 @@ pub struct Mail {
     /// The event that asks for it: the same mail has the same id, however often it is sent.
     pub id: Uuid,
     pub to: String,
-    pub subject: &'static str,
+    pub subject: String,
     pub text: String,
+    /// When it was asked for.
+    pub time: Timestamp,
+}
+
+/// What all mails have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Letterhead {
+    /// The shop's name.
+    pub shop: String,
+    /// Where the pages lie to which links lead, without a slash at the end.
+    pub link_base: String,
 }
 
 /// The payload of a job: it holds no address, which would outlive its account.
@@ -69,19 +81,18 @@ impl Auth {
             tracing::info!(event = "mail.too_late", mail = %id, "what would be mailed is used or over, so nothing is");
             return Ok(None);
         }
-        Ok(Some(self.mail(id, &request, to)?))
+        Ok(Some(self.mail(id, &request, to, job.created_at)?))
     }
 
-    fn mail(&self, id: Uuid, request: &MailRequest, to: Personal) -> Result<Mail, Error> {
+    fn mail(&self, id: Uuid, request: &MailRequest, to: Personal, time: Timestamp) -> Result<Mail, Error> {
         let (subject, words) = match request.template {
             Template::VerifyEmail => (
                 "Please confirm your e-mail address",
-                "Confirm that this address is yours with the token below, within a day: POST /api/v2/email-verifications.",
+                "Confirm within a day that this address is yours:",
             ),
             Template::ResetPassword => (
                 "Choose another password",
-                "Choose another password with the token below, within an hour: POST /api/v2/password-resets/confirm. \
-                 If you did not ask for it, ignore this mail: your password stays.",
+                "Choose another password within an hour. If you did not ask for it, ignore this mail: your password stays.",
             ),
             Template::AlreadyRegistered => (
                 "You have an account",
@@ -103,11 +114,18 @@ impl Auth {
                 "The password of your account was changed. If it was not you, ask for another one at once.",
             ),
         };
+        let Letterhead { shop, link_base } = &self.letterhead;
         let mut text = format!("Hello {},\n\n{words}\n", to.username);
         if let (Some(token), Some(purpose)) = (request.token, request.template.purpose()) {
             let ticket = self.tokens.write_ticket(Ticket::OneTime { token, purpose })?;
-            text.push_str(&format!("\nToken: {ticket}\n"));
+            let page = match purpose {
+                Purpose::VerifyEmail => "confirm-email",
+                Purpose::ResetPassword => "reset-password",
+            };
+            // Behind the # it is sent to no server, and so stands in no log.
+            text.push_str(&format!("\n{link_base}/{page}#token={ticket}\n\nToken: {ticket}\n"));
         }
-        Ok(Mail { id, to: to.email, subject, text })
+        text.push_str(&format!("\n{shop}\n"));
+        Ok(Mail { id, to: to.email, subject: format!("{shop}: {subject}"), text, time })
     }
 }

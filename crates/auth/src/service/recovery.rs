@@ -68,6 +68,30 @@ impl Auth {
         Err(others_change_it())
     }
 
+    /// Gives an account another password, as whoever runs the server says, and ends its sessions.
+    ///
+    /// # Errors
+    /// `Invalid` when the password is weak; `Conflict` when the account is erased; `Unavailable`, `Overloaded`.
+    pub async fn reset_by_operator(&self, account: &Account, new: &str) -> Result<(), Error> {
+        self.check_new_password("password", new, account).await?;
+        let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
+        for _ in 0..ATTEMPTS {
+            let mut after = self.store.account(account.id).await?.ok_or(Error::NotFound)?;
+            self.next_version(&mut after);
+            let effects = self.password_effects(&after, None, &Cause::SYSTEM)?;
+            let change = AccountChange {
+                password_hash: Some(hash.clone()),
+                end_sessions: EndSessions::All,
+                revoke: Some(Purpose::ResetPassword),
+                ..AccountChange::to(after)
+            };
+            if self.write(change, effects).await? {
+                return Ok(());
+            }
+        }
+        Err(others_change_it())
+    }
+
     /// Mails another permission to verify the account's address, or the pending one, in place of earlier ones.
     ///
     /// # Errors

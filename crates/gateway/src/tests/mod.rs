@@ -159,7 +159,8 @@ async fn auth(folder: &Path) -> Arc<Auth> {
         hash_threads: 1,
         hash_queue: 10,
         throttle: false,
-        mails: false,
+        letterhead: auth::Letterhead::default(),
+            mails: false,
     };
     Auth::start(settings, database(folder, "auth", &auth::MIGRATIONS).await, context(), tasks()).unwrap()
 }

@@ -4,6 +4,7 @@
 mod json;
 pub mod metrics;
 mod recurring;
+mod terminal;
 pub mod trace;
 mod writer;
 
@@ -14,14 +15,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use metrics::metrics;
 pub use recurring::Recurring;
+pub use terminal::Colours;
 pub use writer::Flush;
 
-/// Starts logging as this service. Keep the result until the end: dropping it writes out what is buffered.
-pub fn init(service: &str, pretty: bool, level: Level) -> Flush {
+/// Starts logging as this service. Keep the result until the end: dropping it writes out what is buffered. `pretty`: for human eyes, with colours or without.
+pub fn init(service: &str, pretty: Option<Colours>, level: Level) -> Flush {
     let (writer, flush) = writer::start();
     let registry = tracing_subscriber::registry().with(LevelFilter::from_level(level));
-    if pretty {
-        registry.with(tracing_subscriber::fmt::layer().with_target(false).with_ansi(false).with_writer(writer)).init();
+    if let Some(colours) = pretty {
+        let format = terminal::Lines { colours };
+        registry.with(tracing_subscriber::fmt::layer().event_format(format).with_writer(writer.of_visible_lines())).init();
     } else {
         registry
             .with(tracing_subscriber::fmt::layer().event_format(json::Json::new(service)).with_writer(writer))

@@ -36,7 +36,17 @@ impl Shared {
 
 /// Hands out writers into the buffer.
 #[derive(Clone)]
-pub struct Writer(Arc<Shared>);
+pub struct Writer {
+    shared: Arc<Shared>,
+    /// Whether what comes from outside is made visible by whoever makes the lines, which have colours.
+    visible: bool,
+}
+
+impl Writer {
+    pub fn of_visible_lines(self) -> Self {
+        Self { visible: true, ..self }
+    }
+}
 
 /// Writes out what is buffered when dropped.
 pub struct Flush {
@@ -48,7 +58,7 @@ pub fn start() -> (Writer, Flush) {
     let shared = Arc::new(Shared::default());
     let inner = Arc::clone(&shared);
     let thread = std::thread::Builder::new().name("log-writer".into()).spawn(move || write_loop(&inner)).ok();
-    (Writer(Arc::clone(&shared)), Flush { shared, thread })
+    (Writer { shared: Arc::clone(&shared), visible: false }, Flush { shared, thread })
 }
 
 impl Drop for Flush {
@@ -91,18 +101,18 @@ impl<'a> MakeWriter<'a> for Writer {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line(Arc::clone(&self.0))
+        Line(self.clone())
     }
 }
 
-pub struct Line(Arc<Shared>);
+pub struct Line(Writer);
 
 impl Write for Line {
     /// Takes a whole line, as both formats write it. What came from outside is made visible here, for both of them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
-        let text = text::visible(&text);
-        let mut buffer = self.0.lock();
+        let text = if self.0.visible { text } else { text::visible(&text).into_owned().into() };
+        let mut buffer = self.0.shared.lock();
         if buffer.bytes.len() + text.len() >= CAPACITY {
             buffer.dropped += 1;
             metrics().dropped.count(Signal::Logs);
@@ -112,7 +122,7 @@ impl Write for Line {
             buffer.bytes.push(b'\n');
             drop(buffer);
             if was_empty {
-                self.0.filled.notify_one();
+                self.0.shared.filled.notify_one();
             }
         }
         Ok(line.len())

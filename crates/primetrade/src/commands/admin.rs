@@ -1,28 +1,84 @@
-//! `primetrade admin create`: the first administrator, and every further one made on the server's own machine.
+//! `primetrade admin`: who administers the shop, as whoever runs the server says.
 
 use std::io::{BufRead, Read};
 
-use kernel::Error;
+use auth::{Account, AccountFilter, Accounts, Administration, Auth, Cause};
+use kernel::{Error, Expected, Role};
 
 use crate::config::Config;
 use crate::{Failure, Outcome};
 
 /// Longer first lines are no password.
 const MAX_LINE: u64 = 4_096;
+/// Accounts that are read at a time.
+const PAGE: usize = 100;
 
-pub async fn admin_create(config: &Config, username: String, email: String) -> Result<Outcome, Failure> {
+pub async fn create(config: &Config, username: String, email: String) -> Result<Outcome, Failure> {
     let password = read_password()?;
     let app = super::open(config).await?;
     let (auth, _) = app.stores()?;
     let account = auth.create_admin(&username, &email, &password).await.map_err(|error| match error {
         Error::Conflict(_) => {
-            format!("{error}. This makes new accounts only: name another, or have an administrator change the role (PATCH /api/v2/users/ID)")
+            format!("{error}. This makes new accounts only: name another, or make that one an administrator with admin grant {email}")
                 .into()
         }
         other => Failure::from(other),
     })?;
     say!("administrator {} <{}> created in {:?}", account.username, account.email, config.auth_database());
     Ok(Outcome::Done)
+}
+
+/// Makes the account of this address an administrator, or a user again.
+pub async fn set_role(config: &Config, email: &str, role: Role) -> Result<Outcome, Failure> {
+    let app = super::open_existing(config).await?;
+    let (auth, _) = app.stores()?;
+    let account = found(auth, email).await?;
+    let administration = Administration { role: Some(role), active: None };
+    let changed = auth.administer(account.id, &Expected::Any, administration, &Cause::SYSTEM).await?;
+    let what = if role == Role::Admin { "an administrator" } else { "a user" };
+    let was = if account.role == role { " already" } else { "" };
+    say!("{} <{}> is {what}{was}", changed.username, changed.email);
+    Ok(Outcome::Done)
+}
+
+/// Prints the administrators, newest first.
+pub async fn list(config: &Config) -> Result<Outcome, Failure> {
+    let app = super::open_existing(config).await?;
+    let (auth, _) = app.stores()?;
+    let filter = AccountFilter { role: Some(Role::Admin), ..AccountFilter::default() };
+    let (mut after, mut listed) = (None, 0_u64);
+    loop {
+        let (accounts, next) = auth.list(&filter, after, PAGE).await?;
+        for account in accounts {
+            listed += 1;
+            let inactive = if account.active { "" } else { ", deactivated" };
+            say!("{} {} <{}>, since {}{inactive}", account.id, account.username, account.email, account.created_at.to_rfc3339_millis());
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if listed == 0 {
+        say!("there is no administrator yet: primetrade admin create makes one");
+    }
+    Ok(Outcome::Done)
+}
+
+/// Gives an account another password.
+pub async fn reset_password(config: &Config, email: &str) -> Result<Outcome, Failure> {
+    let password = read_password()?;
+    let app = super::open_existing(config).await?;
+    let (auth, _) = app.stores()?;
+    let account = found(auth, email).await?;
+    auth.reset_by_operator(&account, &password).await?;
+    say!("{} <{}> has another password, and no session any more", account.username, account.email);
+    Ok(Outcome::Done)
+}
+
+async fn found(auth: &Auth, email: &str) -> Result<Account, Failure> {
+    let account = auth.by_email(email).await?;
+    account.ok_or_else(|| format!("no account has the address {email}").into())
 }
 
 /// The first line of standard input, without its end.

@@ -83,16 +83,16 @@ impl LogIns {
         Ok(Self { admin: auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await?, sellers })
     }
 
-    pub fn tell(&self) {
-        match (self.admin, self.sellers.is_empty()) {
-            (true, _) => say!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
-            (false, false) => say!("Demo shop: the password of {} was changed; these have {PASSWORD}", ADMIN.1),
-            (false, true) => say!("Demo shop: all passwords were changed"),
-        }
-        for seller in &self.sellers {
-            say!("  seller {:<24} {}", seller.vendor, seller.email);
-        }
-        say!("Everyone knows these passwords: never use this store for a real shop.");
-        say!("Browse it at /api/v2/products, try the API at /api-docs");
+    /// As the operator reads it.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![match (self.admin, self.sellers.is_empty()) {
+            (true, _) => format!("Demo shop: log in as {} (administrator) with password {PASSWORD}", ADMIN.1),
+            (false, false) => format!("Demo shop: the password of {} was changed; these have {PASSWORD}", ADMIN.1),
+            (false, true) => "Demo shop: all passwords were changed".into(),
+        }];
+        lines.extend(self.sellers.iter().map(|seller| format!("  seller {:<24} {}", seller.vendor, seller.email)));
+        lines.push("Everyone knows these passwords: never use this store for a real shop.".into());
+        lines.push("Browse it at /api/v2/products, try the API at /api-docs".into());
+        lines
     }
 }

@@ -1,9 +1,9 @@
-//! `primetrade jobs list` and `primetrade jobs replay`.
+//! `primetrade jobs list`, `replay` and `discard`.
 
 use kernel::{Actor, Error, Uuid};
 use platform::jobs::{Filter, State};
 use users::V2Job;
-use users::jobs::{self, Desks, Found};
+use users::jobs::{self, Desks, Found, QUEUES};
 
 use crate::config::Config;
 use crate::{Failure, Outcome};
@@ -13,6 +13,7 @@ const PAGE: usize = 500;
 
 /// Prints the jobs of all services that fit, newest first, a line each.
 pub async fn list(config: &Config, filter: &Filter, json: bool) -> Result<Outcome, Failure> {
+    known(filter.queue.as_deref())?;
     let app = super::open_existing(config).await?;
     let mut listed = 0_u64;
     each(&app.desks(), filter, |found| {
@@ -30,9 +31,9 @@ pub async fn list(config: &Config, filter: &Filter, json: bool) -> Result<Outcom
     Ok(Outcome::Done)
 }
 
-/// Which jobs are tried again.
+/// Which parked jobs.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Replay {
+pub enum Which {
     Ids(Vec<Uuid>),
     /// All that are parked, of one queue or of all.
     Parked {
@@ -41,21 +42,47 @@ pub enum Replay {
 }
 
 /// Makes parked jobs due now, as if they were new.
-pub async fn replay(config: &Config, which: Replay) -> Result<Outcome, Failure> {
+pub async fn replay(config: &Config, which: Which) -> Result<Outcome, Failure> {
+    let replay = async |desks: &Desks, id| jobs::replay(desks, id, Actor::System, None).await.map(drop);
+    let (replayed, outcome) = each_parked(config, which, "so it is tried in any case", replay).await?;
+    let jobs = if replayed == 1 { "job is" } else { "jobs are" };
+    say!("{replayed} {jobs} due now; a server that runs does them");
+    Ok(outcome)
+}
+
+/// Deletes parked jobs.
+pub async fn discard(config: &Config, which: Which) -> Result<Outcome, Failure> {
+    let discard = async |desks: &Desks, id| jobs::discard(desks, id, Actor::System, None).await;
+    let (discarded, outcome) = each_parked(config, which, "so it is not deleted", discard).await?;
+    let jobs = if discarded == 1 { "job is" } else { "jobs are" };
+    say!("{discarded} {jobs} deleted, and never done");
+    Ok(outcome)
+}
+
+/// Does something to parked jobs; returns to how many. `otherwise`: what it means that a named one is not parked.
+async fn each_parked(
+    config: &Config,
+    which: Which,
+    otherwise: &str,
+    work: impl AsyncFn(&Desks, Uuid) -> Result<(), Error>,
+) -> Result<(u64, Outcome), Failure> {
+    if let Which::Parked { queue } = &which {
+        known(queue.as_deref())?;
+    }
     let app = super::open_existing(config).await?;
     let desks = app.desks();
     let (ids, named) = match which {
-        Replay::Ids(ids) => (ids, true),
-        Replay::Parked { queue } => {
+        Which::Ids(ids) => (ids, true),
+        Which::Parked { queue } => {
             let mut parked = Vec::new();
             each(&desks, &Filter { queue, state: Some(State::Parked) }, |found| parked.push(found.job.id)).await?;
             (parked, false)
         }
     };
-    let (mut replayed, mut refused) = (0_u64, false);
+    let (mut done, mut refused) = (0_u64, false);
     for id in ids {
-        match jobs::replay(&desks, id, Actor::System, None).await {
-            Ok(_) => replayed += 1,
+        match work(&desks, id).await {
+            Ok(()) => done += 1,
             // Whoever was faster has done the same.
             Err(Error::NotFound | Error::Conflict(_)) if !named => {}
             Err(Error::NotFound) => {
@@ -63,15 +90,23 @@ pub async fn replay(config: &Config, which: Replay) -> Result<Outcome, Failure> 
                 refused = true;
             }
             Err(Error::Conflict(_)) => {
-                complain!("{id}: it is not parked, so it is tried in any case");
+                complain!("{id}: it is not parked, {otherwise}");
                 refused = true;
             }
-            Err(error) => return Err(format!("after {replayed} jobs: {error}").into()),
+            Err(error) => return Err(format!("after {done} jobs: {error}").into()),
         }
     }
-    let jobs = if replayed == 1 { "job is" } else { "jobs are" };
-    say!("{replayed} {jobs} due now; a server that runs does them");
-    Ok(if refused { Outcome::Finding } else { Outcome::Done })
+    Ok((done, if refused { Outcome::Finding } else { Outcome::Done }))
+}
+
+/// Refuses a queue that no service has: nothing in it would look as if all were done.
+fn known(queue: Option<&str>) -> Result<(), Failure> {
+    match queue {
+        Some(queue) if !QUEUES.contains(&queue) => {
+            Err(format!("there is no queue {queue:?}: there are {}", QUEUES.join(", ")).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn each(desks: &Desks, filter: &Filter, mut tell: impl FnMut(Found)) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! What the commands do besides serving.
 
-mod admin;
+pub mod admin;
 pub mod backup;
 pub mod clock;
 mod demo;
@@ -11,7 +11,6 @@ mod openapi;
 pub mod skus;
 pub mod stock;
 
-pub use admin::admin_create;
 pub use demo::{LogIns, refuse_demo_accounts, seed_demo};
 pub use import::{Import, import_csv};
 pub use openapi::openapi;

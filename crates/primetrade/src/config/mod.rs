@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod docs;
+mod help;
 mod print;
 mod settings;
 mod source;
@@ -26,7 +27,8 @@ use platform::upstream::{Address, Balance, Protocol};
 
 use crate::roles::Role;
 
-pub use settings::{SETTINGS, Setting, nearest};
+pub use help::help;
+pub use settings::{SETTINGS, Setting, find, nearest};
 pub use source::Sources;
 pub use value::redact;
 
@@ -43,6 +45,7 @@ pub struct Config {
     pub upstreams: Upstreams,
     pub internal: Internal,
     pub mail: Mail,
+    pub shop: Shop,
     pub jobs: Jobs,
     pub log: Log,
     pub telemetry: Telemetry,
@@ -102,6 +105,15 @@ pub struct Auth {
 pub struct Mail {
     /// A folder for development, into which they are written.
     pub sink: Option<PathBuf>,
+    pub from: String,
+    /// None: the pages of this server.
+    pub link_base: Option<String>,
+}
+
+/// What is sold here is sold by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shop {
+    pub name: String,
 }
 
 /// Work that is done some time after the change that asks for it.
@@ -251,12 +263,23 @@ impl Config {
                 balance: Balance::LeastLoaded,
             },
             internal: Internal { listen: None, key_file: PathBuf::new() },
-            mail: Mail { sink: None },
+            mail: Mail { sink: None, from: String::new(), link_base: None },
+            shop: Shop::default(),
             jobs: Jobs { tries: 0, pause: Duration::ZERO },
             log: Log { format: LogFormat::default(), level: tracing::Level::INFO },
             telemetry: Telemetry::default(),
             limits: Limits::default(),
         }
+    }
+
+    /// Where links in mails lead to.
+    pub fn link_base(&self) -> String {
+        let own = || match self.http.listen {
+            // Nobody can go to all networks at once.
+            listen if listen.ip().is_unspecified() => format!("http://localhost:{}", listen.port()),
+            listen => format!("http://{listen}"),
+        };
+        self.mail.link_base.clone().unwrap_or_else(own)
     }
 
     /// Rules between settings, as the setting to blame and what is wrong with it.

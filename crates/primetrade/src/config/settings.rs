@@ -52,9 +52,28 @@ pub fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
 }
 
-/// The setting whose key looks most like this one; a right name in a wrong section, or a section alone, counts too.
+/// What settings are called elsewhere.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("http.listen", &["port", "host", "bind", "address", "addr", "listen", "http", "server"]),
+    ("http.cors_origins", &["cors", "origins", "origin", "allowed"]),
+    ("database.url", &["db", "database", "dsn", "sqlite", "postgres", "postgresql", "data", "dir", "store", "pg"]),
+    ("mail.sink", &["smtp", "email", "mails"]),
+    ("log.level", &["verbose", "debug", "quiet", "loglevel", "v"]),
+    ("log.format", &["color", "colour", "pretty"]),
+    ("shop.name", &["name", "title"]),
+];
+
+/// The setting that is meant by a key: by what it is called elsewhere, else that whose key looks most like it; a right name in a wrong
+/// section, or a section alone, counts too.
 pub fn nearest(key: &str) -> Option<&'static Setting> {
     let last = key.rsplit('.').next().unwrap_or(key);
+    let first = key.split(['.', '_']).next().unwrap_or(key);
+    let known = |word: &str| ELSEWHERE.iter().find(|(_, words)| words.contains(&word));
+    if let Some((meant, _)) = known(key).or_else(|| known(last)).or_else(|| known(first))
+        && SETTINGS.iter().all(|setting| alike(key, setting.key) < 0.8)
+    {
+        return find(meant);
+    }
     let score = |setting: &Setting| {
         let (section, name) = setting.section_and_name();
         let whole = alike(key, setting.key);
@@ -71,6 +90,13 @@ fn alike(a: &str, b: &str) -> f64 {
 
 /// Every setting there is. A section's rows stand together.
 pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "shop.name",
+        default: "PrimeTrade",
+        doc: "Name of the shop, in mails and where the server says what it serves.",
+        secret: false,
+        apply: |config, text| put(&mut config.shop.name, value::line(text)),
+    },
     Setting {
         key: "http.listen",
         default: "127.0.0.1:8080",
@@ -347,6 +373,20 @@ pub const SETTINGS: &[Setting] = &[
         doc: "For development: a folder into which mails are written as files; empty writes none. Set it for every process with auth.",
         secret: false,
         apply: |config, text| put(&mut config.mail.sink, value::optional(text, value::path)),
+    },
+    Setting {
+        key: "mail.from",
+        default: "no-reply@localhost",
+        doc: "Address that mails are from.",
+        secret: false,
+        apply: |config, text| put(&mut config.mail.from, value::mailbox(text)),
+    },
+    Setting {
+        key: "mail.link_base",
+        default: "",
+        doc: "Where links in mails lead to: the address of the shop, such as https://shop.example, with its pages /confirm-email and /reset-password; empty for this server's own pages at http.listen.",
+        secret: false,
+        apply: |config, text| put(&mut config.mail.link_base, value::optional(text, value::link_base)),
     },
     Setting {
         key: "jobs.tries",

@@ -181,7 +181,7 @@ fn bad_values_are_named_with_their_source_all_at_once() {
              found \"30\" (file {path} line 2)"
         ),
         format!(
-            "http.listen: expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, \
+            "http.listen: expected an IP address and a port, such as 127.0.0.1:8080, localhost:8080, 0.0.0.0:8080 (all networks) or [::1]:8080, or a port, \
              found \"nowhere\" (file {path} line 3)"
         ),
         format!(

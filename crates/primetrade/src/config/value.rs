@@ -1,6 +1,6 @@
 //! The notations of values. Errors say what is expected and never repeat the value, which may be secret.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,9 +34,14 @@ const SIZE_UNITS: &[(&[&str], u64)] = &[
     (&["bytes", "B", ""], 1),
 ];
 
-/// An IP address and port.
+/// An IP address and port; `localhost` and a port, or a port alone, for this machine only.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
+    let local = |port: &str| port.parse().ok().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let local = local(text.strip_prefix("localhost:").unwrap_or(text));
+    local.or_else(|| text.parse().ok()).ok_or_else(|| {
+        "expected an IP address and a port, such as 127.0.0.1:8080, localhost:8080, 0.0.0.0:8080 (all networks) or [::1]:8080, or a port"
+            .into()
+    })
 }
 
 /// A whole number.
@@ -115,6 +120,33 @@ pub fn origins(text: &str) -> Result<Vec<String>, String> {
     origins.ok_or_else(|| {
         "expected scheme://host[:port] without a path, such as https://shop.example, or a comma list".into()
     })
+}
+
+/// Words on one line.
+pub fn line(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.chars().count() <= 100 && !text.contains(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 100 characters on one line".into()) }
+}
+
+/// The address of a mailbox, without a name.
+pub fn mailbox(text: &str) -> Result<String, String> {
+    let parts = text.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let clean = text.len() <= 254 && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>()[]:;,\"\\".contains(&byte));
+    match parts {
+        Some((_, domain)) if clean && !domain.contains('@') => Ok(text.to_owned()),
+        _ => Err("expected an address such as shop@shop.example".into()),
+    }
+}
+
+/// Where pages lie, without a slash at its end.
+pub fn link_base(text: &str) -> Result<String, String> {
+    let base = text.trim_end_matches('/');
+    let rest = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
+    let clean = rest.is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>@".contains(&byte))
+    });
+    if clean { Ok(base.to_owned()) } else { Err("expected http:// or https://, a host and perhaps a path, such as https://shop.example".into()) }
 }
 
 /// Networks and single addresses, from a comma list; none from an empty text.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use auth::{Auth, AuthSettings, MAILS};
+use auth::{Auth, AuthSettings, Letterhead, MAILS};
 use axum::Router;
 use platform::files;
+use users::jobs::{SWEEP_ATTEMPTS, SWEEP_SESSIONS};
 
 use super::data::{SWEEP, ServiceData};
 use super::{Deps, Purpose};
@@ -16,6 +17,7 @@ pub struct AuthRole {
     pub service: Arc<Auth>,
     pub data: ServiceData,
     mail_sink: Option<std::path::PathBuf>,
+    from: (String, String),
 }
 
 impl AuthRole {
@@ -32,6 +34,7 @@ impl AuthRole {
             hash_queue: config.auth.hash_queue,
             throttle: config.limits.enabled,
             mails: config.mail.sink.is_some(),
+            letterhead: Letterhead { shop: config.shop.name.clone(), link_base: config.link_base() },
         };
         let had_keys = settings.key_file.as_ref().is_none_or(|file| file.exists());
         let service = Auth::start(settings, data.database.clone(), data.context.clone(), deps.tasks.clone())?;
@@ -41,7 +44,8 @@ impl AuthRole {
                 "there were sessions and no keys: all are over, and mailed links void, by the keys that were made";
             tracing::warn!(event = "keys.made", file = %file.display(), "{message}");
         }
-        Ok(Self { service, data, mail_sink: config.mail.sink.clone() })
+        let from = (config.shop.name.clone(), config.mail.from.clone());
+        Ok(Self { service, data, mail_sink: config.mail.sink.clone(), from })
     }
 
     pub fn start(&self) {
@@ -55,14 +59,14 @@ impl AuthRole {
             let auth = Arc::clone(&auth);
             async move { auth.sweep_attempts(time, rows).await }
         });
-        let runner = self.data.runner().every("sweep-sessions", SWEEP, sessions);
-        let mut runner = runner.every("sweep-attempts", SWEEP, attempts);
+        let runner = self.data.runner().every(SWEEP_SESSIONS, SWEEP, sessions);
+        let mut runner = runner.every(SWEEP_ATTEMPTS, SWEEP, attempts);
         if let Some(folder) = self.mail_sink.clone() {
             if let Err(error) = files::make_folder(&folder) {
                 let folder = folder.display();
                 tracing::warn!(event = "mail.sink.unusable", %folder, %error, "no mail can be written: see mail.sink");
             }
-            runner = runner.queue(self.data.queue(MAILS), MailSink::new(Arc::clone(&self.service), folder));
+            runner = runner.queue(self.data.queue(MAILS), MailSink::new(Arc::clone(&self.service), folder, self.from.clone()));
         }
         self.data.start(runner);
     }

@@ -11,6 +11,7 @@ use platform::Context;
 use platform::db::checkup::{Effort, Schema};
 use platform::db::{Database, Limits, StoreError};
 use platform::jobs::{self, Desk, LocalDesk, Queue, Runner, Workers};
+use users::jobs::SWEEP_ANSWERS;
 
 use super::{Deps, Purpose};
 use crate::Failure;
@@ -86,7 +87,7 @@ impl ServiceData {
             let database = database.clone();
             async move { Ok(database.sweep_idempotency(time, rows).await?) }
         });
-        Runner::new(self.database.clone(), self.context.clone(), self.source).every("sweep-answers", SWEEP, answers)
+        Runner::new(self.database.clone(), self.context.clone(), self.source).every(SWEEP_ANSWERS, SWEEP, answers)
     }
 
     /// Work that deletes what has expired by a time of the database, so many rows at once. Nothing is deleted while the clock of this process

@@ -106,12 +106,8 @@ fn what_fails_is_parked_told_and_replayed(topology: Topology) {
     assert_eq!(periodic["period_seconds"], 60);
     let replay = format!("/api/v2/jobs/{}/replay", text(&periodic["id"]));
     assert_problem(&admin.post(&replay, &json!({})), 409, "conflict");
-    for wrong in ["state=done", "service=mails", "queue=", "queue=mails&queue=mails", "order=newest", "cursor=x"] {
-        let answer = admin.get(&format!("/api/v2/jobs?{wrong}"));
-        match wrong {
-            "queue=" => assert_eq!(answer.expect(200).json()["items"], json!([])),
-            _ => assert_problem(&answer, 422, "validation-failed"),
-        }
+    for wrong in ["state=done", "service=mails", "queue=", "queue=mail", "queue=mails&queue=mails", "order=newest", "cursor=x"] {
+        assert_problem(&admin.get(&format!("/api/v2/jobs?{wrong}")), 422, "validation-failed");
     }
 }
 
@@ -177,6 +173,22 @@ fn commands_list_and_replay(topology: Topology) {
     assert_eq!(count_mails(&folder), 3);
     let nothing = server.run(&["jobs", "list", "--queue", "mails"]).expect_code(0);
     assert!(nothing.stdout.contains("no such jobs"), "{}", nothing.stdout);
+    for command in [&["list"][..], &["replay", "--parked"], &["discard", "--parked"]] {
+        let strange = server.run(&[&["jobs"], command, &["--queue", "mail"]].concat()).expect_code(1);
+        assert!(strange.stderr.contains("no queue \"mail\"") && strange.stderr.contains("mails"), "{}", strange.stderr);
+    }
+    // Deleted, they are never done.
+    std::fs::remove_dir_all(&folder).expect("the folder is there");
+    std::fs::write(&folder, "in the way").expect("a file instead");
+    (0..3).for_each(|_| drop(sign_up(&server.client())));
+    let parked = wait_for(&admin, "state=parked&queue=mails", 3);
+    let none = server.run(&["jobs", "discard", NOBODY]).expect_code(1);
+    assert!(none.stderr.contains("no such job"), "{}", none.stderr);
+    let one = server.run(&["jobs", "discard", &text(&parked[0]["id"])]).expect_code(0);
+    assert!(one.stdout.contains("1 job is deleted"), "{}", one.stdout);
+    let rest = server.run(&["jobs", "discard", "--parked"]).expect_code(0);
+    assert!(rest.stdout.contains("2 jobs are deleted"), "{}", rest.stdout);
+    wait_for(&admin, "queue=mails", 0);
 }
 
 fn no_kill_loses_a_mail(topology: Topology) {

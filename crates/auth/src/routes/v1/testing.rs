@@ -45,6 +45,7 @@ impl App {
             hash_threads: 1,
             hash_queue: 8,
             throttle: true,
+            letterhead: crate::Letterhead::default(),
             mails: false,
         };
         let clock = Arc::new(TestClock(Mutex::new(Timestamp(1_763_860_266_898_123))));

@@ -169,7 +169,8 @@ pub async fn page(store: &dyn Store, mut query: ListQuery) -> Result<Listed, Sto
 fn fitting(found: &[(Product, Key)]) -> usize {
     let mut bytes = 0;
     let fits = found.iter().take_while(|(product, _)| {
-        bytes += product.text_bytes();
+        // Its description is shown twice, as it is and as text.
+        bytes += product.text_bytes() + product.description.as_ref().map_or(0, String::len);
         bytes <= PAGE_BYTES
     });
     fits.count().max(1)

@@ -15,7 +15,6 @@ use super::V2Job;
 use crate::jobs::{self, Found};
 use crate::routes::Endpoints;
 
-const MAX_QUEUE: usize = 64;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -45,10 +44,10 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let mut query = Query::read(query.as_deref(), &["service", "queue", "state", "limit", "cursor"]);
-    let named = |text: &str| (text.len() <= MAX_QUEUE && !text.contains('\0')).then(|| text.to_owned());
     let services: Vec<_> = endpoints.desks.iter().map(|(name, _)| (*name, *name)).collect();
     let service = query.choice("service", &services);
-    let queue = query.parsed("queue", "the name of a queue", named);
+    // Nothing in a queue that is not there would look as if all were done.
+    let queue = query.choice("queue", &jobs::QUEUES.map(|name| (name, name))).map(str::to_owned);
     let state = query.choice("state", &JobState::ALL.map(|state| (state.as_str(), state)));
     let scope = format!("jobs {service:?} {queue:?} {state:?}");
     let (limit, before) = (query.limit(), query.cursor(&scope, Position::time));

@@ -1,0 +1,84 @@
+//! What a person at a terminal sees.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use testkit::{Client, Deployment, Topology, binary, eventually, free_port};
+
+/// A server on a terminal, as `script` makes one.
+struct OnTerminal(Child);
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn on_terminal(folder: &Path, arguments: &str, variables: &[(&str, &str)]) -> OnTerminal {
+    let serve = format!("exec {} serve {arguments} --admin-listen=127.0.0.1:0", binary().display());
+    let mut command = Command::new("script");
+    command.args(["-qefc", &serve, "seen"]).current_dir(folder).env("TERM", "xterm").env("PRIMETRADE_SHOP__NAME", "Ada & Co.");
+    command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null());
+    OnTerminal(command.spawn().expect("script starts"))
+}
+
+fn seen(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("seen")).unwrap_or_default()
+}
+
+#[test]
+fn a_terminal_shows_a_whole_banner_and_short_lines() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    let (folder, port) = (deployment.folder(), free_port());
+    let _server = on_terminal(folder, &format!("--port {port}"), &[]);
+    let text = || seen(folder);
+    eventually("it serves", || text().contains("primetrade help settings").then_some(()));
+    let client = Client::plain(&format!("http://127.0.0.1:{port}"));
+    client.get("/api/v2/products").expect(200);
+    client.get("/api/v2/me").expect(401);
+    let shown = eventually("the requests are shown", || Some(text()).filter(|text| text.contains("/api/v2/me ")));
+    let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    let banner = lines.iter().position(|line| line.starts_with("PrimeTrade is serving on")).expect("a banner");
+    let expected = [
+        format!("PrimeTrade is serving on http://127.0.0.1:{port}"),
+        format!("API page: http://127.0.0.1:{port}/api-docs"),
+    ];
+    assert_eq!(lines[banner..banner + 2], expected, "{shown}");
+    let end = lines.iter().position(|line| line.starts_with("Settings: primetrade help settings")).expect("its end");
+    for line in &lines[banner..=end] {
+        assert!(!line.contains('\u{1b}'), "no line of the log is in it: {shown}");
+    }
+    for words in ["Shop: Ada & Co.", "To become administrator: primetrade admin create"] {
+        assert!(lines[banner..end].iter().any(|line| line.starts_with(words)), "{words}: {shown}");
+    }
+    let request = |path: &str, status: &str| {
+        let line = lines.iter().find(|line| line.contains(path)).copied().unwrap_or_default();
+        assert!(line.contains(&format!("GET {path} \u{1b}[{status}\u{1b}[0m")) && line.contains(" ms"), "{line:?}");
+        assert!(line.chars().count() < 90 && !line.contains("request_id"), "{line:?}");
+    };
+    request("/api/v2/products", "32m200");
+    request("/api/v2/me", "33m401");
+}
+
+#[test]
+fn who_wants_no_colours_gets_none() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    let (folder, port) = (deployment.folder(), free_port());
+    let _server = on_terminal(folder, &format!("--http-listen localhost:{port}"), &[("NO_COLOR", "1")]);
+    eventually("it serves", || seen(folder).contains("primetrade help settings").then_some(()));
+    Client::plain(&format!("http://127.0.0.1:{port}")).get("/api/v2/products").expect(200);
+    let shown = eventually("the request is shown", || Some(seen(folder)).filter(|text| text.contains("GET /api/v2/products 200 ")));
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn settings_have_a_page_of_their_own() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    let page = deployment.run(&["help", "settings"]).expect_code(0).stdout;
+    assert!(page.contains("--http-listen") && page.contains("PRIMETRADE_HTTP__LISTEN"), "{page}");
+    let help = deployment.run(&["serve", "--help"]).expect_code(0).stdout;
+    assert!(help.contains("--port") && help.contains("primetrade help settings") && !help.contains("--http-listen"), "{help}");
+    let hint = deployment.run(&["start"]).expect_code(2).stderr;
+    assert!(hint.contains("primetrade serve"), "{hint}");
+}
