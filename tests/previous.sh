@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The last commit of the release before. This is the only place that names it.
-COMMIT=4232fd0378619b40cbd078183653420e971be8bc
+COMMIT=bc268496960ae37921d0bc78ad359fb0896ab717
 
 TARGET="$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)"
 PLACE="$TARGET/previous"

@@ -21,8 +21,9 @@ impl Mails {
     pub fn tokens(&self, address: &str, subject: &str, count: usize) -> Vec<String> {
         let tokens = || {
             let mails = self.to(address).into_iter().filter(|mail| mail.contains(subject));
-            let tokens: Vec<String> =
-                mails.filter_map(|mail| Some(mail.split_once("Token: ")?.1.lines().next()?.trim().to_owned())).collect();
+            let tokens: Vec<String> = mails
+                .filter_map(|mail| Some(mail.split_once("Token: ")?.1.lines().next()?.trim().to_owned()))
+                .collect();
             (tokens.len() >= count).then_some(tokens)
         };
         eventually("the mails were written", tokens)

@@ -32,7 +32,9 @@ pub use internal::{Remote, follow, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, AccountFilter, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict, is_password};
-pub use service::{Administration, Auth, AuthSettings, Authenticated, Letterhead, LoggedIn, MAILS, Mail, Opened, StartError};
+pub use service::{
+    Administration, Auth, AuthSettings, Authenticated, Letterhead, LoggedIn, MAILS, Mail, Opened, StartError,
+};
 pub use tokens::{Audience, Claims};
 
 /// The schema of the database that auth is started with.

@@ -31,20 +31,34 @@ pub struct Cli {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     /// Serve the API, or some roles of a deployment.
-    Serve { roles: Roles, flags: Flags },
+    Serve {
+        roles: Roles,
+        flags: Flags,
+    },
     /// Bring the databases to the current schema.
     Migrate,
     /// Add a signing key, which is used from now on: for tokens, or for what the processes of a deployment tell each other.
-    KeysRotate { internal: bool },
+    KeysRotate {
+        internal: bool,
+    },
     /// Create an administrator, whose password is the first line of stdin.
-    AdminCreate { username: String, email: String },
+    AdminCreate {
+        username: String,
+        email: String,
+    },
     /// Make the account of this address an administrator, or no longer one.
-    AdminGrant { email: String },
-    AdminRevoke { email: String },
+    AdminGrant {
+        email: String,
+    },
+    AdminRevoke {
+        email: String,
+    },
     /// Print the administrators.
     AdminList,
     /// Give the account of this address the password that is the first line of stdin.
-    AdminResetPassword { email: String },
+    AdminResetPassword {
+        email: String,
+    },
     /// Read a product CSV into the shop of the account `owner`, given by its e-mail address.
     ImportCsv(Import),
     /// Say whether an owner may have a SKU twice, or tell of those who do.
@@ -52,13 +66,24 @@ pub enum Command {
     /// Hold the stock of every variant to its ledger.
     StockVerify,
     /// Copy a store on SQLite into a new folder, with its keys or without.
-    Backup { folder: PathBuf, with_keys: bool },
+    Backup {
+        folder: PathBuf,
+        with_keys: bool,
+    },
     /// Check a backup.
-    BackupVerify { folder: PathBuf },
+    BackupVerify {
+        folder: PathBuf,
+    },
     /// Make a data folder of a backup: that of the settings, or another.
-    Restore { folder: PathBuf, into: Option<PathBuf> },
+    Restore {
+        folder: PathBuf,
+        into: Option<PathBuf>,
+    },
     /// Print the jobs that are not done.
-    JobsList { filter: Filter, json: bool },
+    JobsList {
+        filter: Filter,
+        json: bool,
+    },
     /// Have parked jobs tried again.
     JobsReplay(Which),
     /// Delete parked jobs, which are never done then.
@@ -70,7 +95,10 @@ pub enum Command {
     /// Print the OpenAPI document of one API version.
     OpenApi(Version),
     /// Tell what a process with these roles would find.
-    Doctor { roles: Roles, json: bool },
+    Doctor {
+        roles: Roles,
+        json: bool,
+    },
     /// Check the settings and say nothing but errors.
     ConfigCheck,
     /// Print the settings in force.
@@ -95,7 +123,8 @@ where
     let given = |setting: &'static Setting| Some((setting, matches.get_one::<String>(setting.key)?.clone()));
     let mut settings: Vec<_> = SETTINGS.iter().filter_map(given).collect();
     // It is the last word of the address, for those who think of no more than that.
-    let port = matches.subcommand().filter(|(name, _)| *name == "serve").and_then(|(_, serve)| serve.get_one::<u16>(PORT));
+    let port =
+        matches.subcommand().filter(|(name, _)| *name == "serve").and_then(|(_, serve)| serve.get_one::<u16>(PORT));
     settings.extend(port.and_then(|port| Some((config::find("http.listen")?, port.to_string()))));
     Ok(Cli { command: command(&matches)?, config_file: matches.get_one("config").cloned(), settings })
 }
@@ -221,7 +250,9 @@ fn root() -> Clap {
             group("admin", "Manage administrators")
                 .subcommand(admin_create())
                 .subcommand(Clap::new("grant").about("Make an account an administrator").arg(account()))
-                .subcommand(Clap::new("revoke").about("Make an administrator a user again; never the last one").arg(account()))
+                .subcommand(
+                    Clap::new("revoke").about("Make an administrator a user again; never the last one").arg(account()),
+                )
                 .subcommand(Clap::new("list").about("Print the administrators"))
                 .subcommand(admin_reset_password()),
         )
@@ -415,9 +446,9 @@ fn jobs_replay() -> Clap {
 
 fn jobs_discard() -> Clap {
     parked(
-        Clap::new("discard")
-            .about("Delete parked jobs, which are never done then")
-            .override_usage("primetrade jobs discard <ID>...\n       primetrade jobs discard --parked [--queue <QUEUE>]"),
+        Clap::new("discard").about("Delete parked jobs, which are never done then").override_usage(
+            "primetrade jobs discard <ID>...\n       primetrade jobs discard --parked [--queue <QUEUE>]",
+        ),
     )
 }
 
@@ -581,7 +612,10 @@ mod tests {
         );
         assert_eq!(cli("primetrade help settings").command, Command::HelpSettings);
         let port = cli("primetrade serve --port 9000").settings;
-        assert_eq!(port.iter().map(|(setting, value)| (setting.key, value.as_str())).collect::<Vec<_>>(), [("http.listen", "9000")]);
+        assert_eq!(
+            port.iter().map(|(setting, value)| (setting.key, value.as_str())).collect::<Vec<_>>(),
+            [("http.listen", "9000")]
+        );
         assert_eq!(
             cli("primetrade backup to --without-keys").command,
             Command::Backup { folder: "to".into(), with_keys: false }
@@ -703,7 +737,9 @@ mod tests {
 
     #[test]
     fn commands_are_hinted_at_by_what_is_meant() {
-        for (word, meant) in [("start", "primetrade serve"), ("createsuperuser", "primetrade admin create"), ("sever", "serve")] {
+        for (word, meant) in
+            [("start", "primetrade serve"), ("createsuperuser", "primetrade admin create"), ("sever", "serve")]
+        {
             let (_, text) = refused(&format!("primetrade {word}"));
             assert!(text.contains(meant), "{text}");
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auth::{Auth, Mail};
 use mail_builder::MessageBuilder;
+use mail_builder::headers::content_type::ContentType;
+use mail_builder::mime::MimePart;
 use platform::files;
 use platform::jobs::{Done, Failed, Record, Work};
 use tokio::sync::Mutex;
@@ -53,13 +55,15 @@ fn write(
 ) -> std::io::Result<()> {
     let beside = folder.join(format!("{id}.{}.tmp", std::process::id()));
     let domain = from.split_once('@').map_or("localhost", |(_, domain)| domain);
+    let plain = ContentType::new("text/plain").attribute("charset", "utf-8");
     let mail = MessageBuilder::new()
         .from((shop.as_str(), from.as_str()))
         .to(to.as_str())
         .subject(subject.as_str())
         .date(time.as_secs())
         .message_id(format!("{id}@{domain}"))
-        .text_body(text.as_str())
+        // As it is: people read it in the file.
+        .body(MimePart::new(plain, text.replace('\n', "\r\n")).transfer_encoding("8bit"))
         .write_to_vec()?;
     let bring = |beside: &Path| std::fs::rename(beside, folder.join(format!("{id}.eml")));
     files::put_whole(&beside, &mail, bring)

@@ -25,9 +25,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::Command;
+use config::{Loaded, Sources};
 use kernel::Role;
 use platform::telemetry::Colours;
-use config::{Loaded, Sources};
 use roles::Roles;
 
 #[global_allocator]
@@ -157,7 +157,9 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::JobsDiscard(which) => commands::jobs::discard(config, which).await,
             Command::ClockConfirm => commands::clock::confirm(config),
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
-            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint | Command::HelpSettings => Ok(Outcome::Done),
+            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint | Command::HelpSettings => {
+                Ok(Outcome::Done)
+            }
         }
     });
     // A thread that hangs in the file system must not keep the process.

@@ -75,7 +75,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     for (words, listener, router, settings) in listeners {
         let address = listener.local_addr()?;
         banner.push(format!("{words} on http://{address}"));
-        if words == SERVING && roles.is_gateway() {
+        if words == SERVING && roles.has(Role::Gateway) {
             banner.push(format!("API page: http://{address}/api-docs"));
         }
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));

@@ -6,7 +6,7 @@ use kernel::{Error, Uuid};
 
 use crate::model::{Product, Stock, Stocked};
 use crate::service::Products;
-use crate::store::{self, ListQuery, Shelf, Listed};
+use crate::store::{self, ListQuery, Listed, Shelf};
 
 /// A category of active products.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,9 @@ pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
 pub use off_sale::OffSale;
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
-pub use reservation::{Basket, End, Goods, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl, latest_end};
+pub use reservation::{
+    Basket, End, Goods, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl, latest_end,
+};
 pub use stock::{
     Cause, ChangedStock, Crossing, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units,
     check_threshold,

@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use serde_json::{Value, json};
 use testkit::{Client, PATIENCE, Server, Topology, eventually, on_each};
 
-use crate::people;
+use crate::people::{self, PASSWORD};
+use crate::v1::text;
+use crate::v2;
 
 on_each!(anyone_reads_the_api_page, the_viewer_goes_out_in_gzip_only, the_documents_are_the_committed_ones);
 
@@ -100,7 +102,8 @@ fn an_operation_is_tried_in_a_browser() {
             return field !== null && document.activeElement === field;
         })()",
     );
-    browser.write(&person.token);
+    let tokens = v2::open(&server.client(), &person.email, PASSWORD).expect(201).json();
+    browser.write(&text(&tokens["access_token"]));
     browser.wait_for(
         "(() => {
             const buttons = [...document.querySelectorAll('[role=dialog] button')];

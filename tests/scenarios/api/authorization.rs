@@ -79,8 +79,16 @@ const ROWS: &[(&str, Allowed, &str)] = &[
     ("PATCH /api/v2/variants/{id}", OwnerAndAdmins, r#"{"barcode":"$NEW"}"#),
     ("DELETE /api/v2/variants/{id}", OwnerAndAdmins, ""),
     ("POST /api/v2/variants/{id}/stock-adjustments", OwnerAndAdmins, r#"{"delta":1,"reason":"$NEW"}"#),
-    ("POST /api/v2/batch/prices", OwnerAndAdmins, r#"{"mode":"all","items":[{"variant_id":"$VARIANT","price":{"amount":7}}]}"#),
-    ("POST /api/v2/batch/status", OwnerAndAdmins, r#"{"mode":"all","items":[{"product_id":"$PRODUCT","status":"active"}]}"#),
+    (
+        "POST /api/v2/batch/prices",
+        OwnerAndAdmins,
+        r#"{"mode":"all","items":[{"variant_id":"$VARIANT","price":{"amount":7}}]}"#,
+    ),
+    (
+        "POST /api/v2/batch/status",
+        OwnerAndAdmins,
+        r#"{"mode":"all","items":[{"product_id":"$PRODUCT","status":"active"}]}"#,
+    ),
     (
         "POST /api/v2/batch/stock",
         OwnerAndAdmins,

@@ -17,7 +17,9 @@ on_each!(
 
 fn only_v1_answers_in_the_shape_of_v1(topology: Topology) {
     let server = Server::start(topology);
-    for path in ["/nothing", "/api", "/api/", "/api/nothing", "/api/v3/products", "/api/v11", "/openapi/v3.json", "/api-docs/x"] {
+    for path in
+        ["/nothing", "/api", "/api/", "/api/nothing", "/api/v3/products", "/api/v11", "/openapi/v3.json", "/api-docs/x"]
+    {
         for method in ["GET", "POST", "DELETE"] {
             assert_problem(&server.client().send(method, path, &[], None), 404, "not-found");
         }

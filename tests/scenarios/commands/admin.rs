@@ -19,7 +19,11 @@ fn accounts_become_administrators_and_users_again(topology: Topology) {
     let admins = || server.run(&["admin", "list"]).expect_code(0).stdout;
     assert!(admins().contains("there is no administrator yet"), "{}", admins());
     let granted = server.run(&["admin", "grant", &ada.email.to_uppercase()]).expect_code(0);
-    assert!(granted.stdout.contains(&format!("{} <{}> is an administrator", ada.username, ada.email)), "{}", granted.stdout);
+    assert!(
+        granted.stdout.contains(&format!("{} <{}> is an administrator", ada.username, ada.email)),
+        "{}",
+        granted.stdout
+    );
     let again = server.run(&["admin", "grant", &ada.email]).expect_code(0);
     assert!(again.stdout.contains("already"), "{}", again.stdout);
     // At once, while the server runs.

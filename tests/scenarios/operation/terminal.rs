@@ -18,7 +18,11 @@ impl Drop for OnTerminal {
 fn on_terminal(folder: &Path, arguments: &str, variables: &[(&str, &str)]) -> OnTerminal {
     let serve = format!("exec {} serve {arguments} --admin-listen=127.0.0.1:0", binary().display());
     let mut command = Command::new("script");
-    command.args(["-qefc", &serve, "seen"]).current_dir(folder).env("TERM", "xterm").env("PRIMETRADE_SHOP__NAME", "Ada & Co.");
+    command
+        .args(["-qefc", &serve, "seen"])
+        .current_dir(folder)
+        .env("TERM", "xterm")
+        .env("PRIMETRADE_SHOP__NAME", "Ada & Co.");
     command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null());
     OnTerminal(command.spawn().expect("script starts"))
 }
@@ -68,7 +72,9 @@ fn who_wants_no_colours_gets_none() {
     let _server = on_terminal(folder, &format!("--http-listen localhost:{port}"), &[("NO_COLOR", "1")]);
     eventually("it serves", || seen(folder).contains("primetrade help settings").then_some(()));
     Client::plain(&format!("http://127.0.0.1:{port}")).get("/api/v2/products").expect(200);
-    let shown = eventually("the request is shown", || Some(seen(folder)).filter(|text| text.contains("GET /api/v2/products 200 ")));
+    let shown = eventually("the request is shown", || {
+        Some(seen(folder)).filter(|text| text.contains("GET /api/v2/products 200 "))
+    });
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
 }
 
@@ -78,7 +84,10 @@ fn settings_have_a_page_of_their_own() {
     let page = deployment.run(&["help", "settings"]).expect_code(0).stdout;
     assert!(page.contains("--http-listen") && page.contains("PRIMETRADE_HTTP__LISTEN"), "{page}");
     let help = deployment.run(&["serve", "--help"]).expect_code(0).stdout;
-    assert!(help.contains("--port") && help.contains("primetrade help settings") && !help.contains("--http-listen"), "{help}");
+    assert!(
+        help.contains("--port") && help.contains("primetrade help settings") && !help.contains("--http-listen"),
+        "{help}"
+    );
     let hint = deployment.run(&["start"]).expect_code(2).stderr;
     assert!(hint.contains("primetrade serve"), "{hint}");
 }

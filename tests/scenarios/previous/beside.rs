@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use serde_json::json;
 use testkit::{Client, Server, Topology, eventually};
 
-use super::{Account, Releases, commit, import, on_hand, pot, product, releases, sell, variant};
+use super::{Account, Releases, adjust, commit, hold, import, on_hand, pot, product, releases, sell, variant};
 use crate::selling::{
     RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, stock, usd, variant_path, verified,
 };
@@ -37,17 +37,45 @@ fn both_serve_beside_each_other() {
     let late = Account::log_in(&old, &Account::new(&new).email);
     late.at(&new).delete("/api/v2/sessions/current").expect(204);
     late.at(&old).get("/api/v2/me").expect(401);
-    // It knows of no pending addresses, and leaves them alone.
-    patch(&here, "/api/v2/me", "*", &json!({ "email": "wanted@example.com" })).expect(200);
-    patch(&there, "/api/v2/me", "*", &json!({ "username": "renamed" })).expect(200);
-    let me = here.get("/api/v2/me").expect(200).json();
-    assert_eq!((&me["username"], &me["pending_email"]), (&json!("renamed"), &json!("wanted@example.com")));
+    // It does not know whether buyers learn what is left, and leaves it as it is unless it edits the product.
+    patch(&here, &path(&chair), "*", &json!({ "show_available": true, "status": "active" })).expect(200);
+    let variant_of_chair = &chair["variants"][0];
+    adjust(&there, variant_of_chair, &json!({ "delta": 2, "reason": "found" }));
+    let refused = buyer.at(&new).post(RESERVATIONS, &basket(&[(&id(variant_of_chair), 3)]));
+    assert_eq!(refused.json()["errors"][0]["available"], 2, "{}", refused.text());
+
+    // What either holds the other shows and sells; what it is of is known of those that this one held.
+    let held = [&new, &old].map(|server| hold(&buyer.at(server), variant_of_chair, 1));
+    let lines = held.clone().map(|held| {
+        let path = format!("{RESERVATIONS}/{}", id(&held));
+        assert_eq!(buyer.at(&old).get(&path).expect(200).json()["lines"][0]["quantity"], 1);
+        buyer.at(&new).get(&path).expect(200).json()["lines"][0].clone()
+    });
+    assert_eq!([&lines[0]["name"], &lines[1]["name"]], [&json!("Armchair"), &json!(null)]);
+    let at_hold: Vec<_> = here.get("/api/v2/me/holds").expect(200).json()["items"].as_array().expect("items").clone();
+    assert_eq!(at_hold.len(), 2);
+    held.iter().zip([&old, &new]).for_each(|(held, server)| drop(commit(&buyer.at(server), held)));
+
+    // Prices of many at once are edits like others.
+    let stale = etag(&there.get(&path(&chair)).expect(200));
+    let prices = json!({ "mode": "all", "items": [{ "variant_id": variant_of_chair["id"], "price": usd(7) }] });
+    here.post("/api/v2/batch/prices", &prices).expect(200);
+    v2::assert_problem(&patch(&there, &path(&chair), &stale, &json!({ "name": "Stool" })), 412, "stale-version");
+    assert_eq!(there.get(&path(&chair)).expect(200).json()["price"], usd(7));
 
     // A few units, wanted by many of both.
     let desk = on_sale(&here, UNITS);
     let buyers = [buyer.at(&new), buyer.at(&old)];
     let (next, sold) = (AtomicUsize::new(0), AtomicI64::new(0));
-    each(BUYERS, THREADS, &next, |number| sold_one(&buyers, number, &id(&desk), &sold));
+    each(BUYERS, THREADS, &next, |number| match number % 10 {
+        // One more, in a batch.
+        5 => {
+            let items = json!([{ "variant_id": desk["id"], "delta": 1 }]);
+            here.post("/api/v2/batch/stock", &json!({ "mode": "all", "reason": "found", "items": items })).expect(200);
+            sold.fetch_sub(1, Ordering::Relaxed);
+        }
+        _ => sold_one(&buyers, number, &id(&desk), &sold),
+    });
     let left = UNITS - sold.into_inner();
     assert_eq!(stock(&here, &desk), [left, 0, left]);
     assert!(left >= 0 && there.get(&variant_path(&desk)).expect(200).json()["stock"]["on_hand"] == left);
@@ -63,7 +91,7 @@ fn both_serve_beside_each_other() {
     verified(&new);
 }
 
-/// A catalogue that knows no sellers off sale keeps nobody from going, and hides what they have once it is replaced.
+/// A catalogue of the release before hides what is off sale, and keeps nobody from going.
 #[test]
 fn accounts_go_beside_a_catalogue_of_the_release_before() {
     let Some(before) = testkit::previous() else { return };

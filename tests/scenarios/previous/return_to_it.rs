@@ -1,17 +1,18 @@
 //! The release before comes back to a store that this one has served.
 
 use serde_json::json;
-use testkit::{Client, Server, Topology, on_both};
+use testkit::{Server, Topology, on_both};
 
 use super::{Account, Releases, commit, hold, releases, sell, stop};
-use crate::people::{self, PASSWORD};
-use crate::selling::{PRODUCTS, create, id, on_sale, plain, stock, variant_path, verified};
-use crate::v1;
+use crate::selling::{
+    PRODUCTS, REPLAYED, RESERVATIONS, basket, create, id, on_sale, plain, post_once, stock, variant_path, verified,
+};
+use crate::v1::{NOBODY, text};
 use crate::v2::{self, patch};
 
 on_both!(the_release_before_still_serves_it, the_release_before_serves_a_store_of_this_one);
 
-const ME: &str = "/api/v2/me";
+const BATCH: &str = "/api/v2/batch/stock";
 
 fn the_release_before_still_serves_it(topology: Topology) {
     let Some(releases) = releases(topology) else { return };
@@ -31,49 +32,42 @@ fn the_release_before_serves_a_store_of_this_one(topology: Topology) {
 
 fn serve_in_turn(releases: &Releases, early: &Account) {
     let new = releases.present.clone().start();
-    let admin = Account::log_in(&new, &people::administrator(&new).email);
-    let (young, away) = (Account::new(&new), Account::new(&new));
+    let young = Account::new(&new);
     let (seller, buyer) = (early.at(&new), young.at(&new));
     let lamp = on_sale(&seller, 5);
-    let hidden = variant_path(&on_sale(&away.at(&new), 1));
     let held = hold(&buyer, &lamp, 2);
-    // What is new in the store: an address that is pending, a seller off sale, guesses that are counted, a mark of the store.
-    let away_id = id(&away.at(&new).get(ME).expect(200).json());
-    patch(&seller, ME, "*", &json!({ "email": "wanted@example.com" })).expect(200);
-    set_active(&admin.at(&new), &away_id, false);
-    new.client().get(&hidden).expect(404);
-    v2::open(&new.client(), &early.email, "Wrong-1-guess").expect(401);
+    // What is new in the store: what is held, an answer to a batch, and whether buyers learn what is left.
+    let product = text(&seller.get(&variant_path(&lamp)).expect(200).json()["product_id"]);
+    patch(&seller, &format!("{PRODUCTS}/{product}"), "*", &json!({ "show_available": true })).expect(200);
+    let items = json!([{ "variant_id": lamp["id"], "delta": 1 }, { "variant_id": NOBODY, "delta": 1 }]);
+    let batch = json!({ "mode": "each", "reason": "counted", "items": items });
+    let first = post_once(&seller, BATCH, "batch", &batch).expect(200);
     let store = mark(&new);
     stop(new);
 
     // It knows nothing of that, and leaves it alone.
     let old = releases.before.clone().start();
-    Account::log_in(&old, &early.email);
     let (seller, buyer) = (early.at(&old), young.at(&old));
-    let me = seller.get(ME).expect(200).json();
-    assert_eq!((&me["email"], me.get("pending_email")), (&json!(early.email), None));
-    patch(&seller, ME, "*", &json!({ "username": "of_before" })).expect(200);
+    v2::assert_problem(&seller.post(BATCH, &batch), 404, "not-found");
+    let extended =
+        buyer.post(&format!("{RESERVATIONS}/{}/extend", id(&held)), &json!({ "ttl_seconds": 900 })).expect(200);
+    assert_eq!(extended.json()["lines"][0].get("name"), None);
     sell(&buyer, &lamp, 1);
     create(&seller, &plain("Of before"));
     old.client().get(PRODUCTS).expect(200);
-    v1::log_in(&old.client(), &away.email, PASSWORD).expect(401);
     stop(old);
 
     let new = releases.present.clone().start();
     let (seller, buyer) = (early.at(&new), young.at(&new));
-    let me = seller.get(ME).expect(200).json();
-    assert_eq!((&me["username"], &me["pending_email"]), (&json!("of_before"), &json!("wanted@example.com")));
-    new.client().get(&hidden).expect(404);
-    set_active(&admin.at(&new), &away_id, true);
-    new.client().get(&hidden).expect(200);
-    assert_eq!(commit(&buyer, &held)["state"], "committed");
-    assert_eq!(stock(&seller, &lamp), [2, 0, 2]);
+    let again = post_once(&seller, BATCH, "batch", &batch).expect(200);
+    assert_eq!((again.header(REPLAYED), &again.body), (Some("true"), &first.body));
+    let refused = buyer.post(RESERVATIONS, &basket(&[(&id(&lamp), 4)]));
+    assert_eq!(refused.json()["errors"][0]["available"], 3, "{}", refused.text());
+    let sold = commit(&buyer, &held);
+    assert_eq!((&sold["state"], &sold["lines"]), (&json!("committed"), &held["lines"]));
+    assert_eq!(stock(&seller, &lamp), [3, 0, 3]);
     assert_eq!(mark(&new), store);
     verified(&new);
-}
-
-fn set_active(admin: &Client, account: &str, active: bool) {
-    patch(admin, &format!("/api/v2/users/{account}"), "*", &json!({ "active": active })).expect(200);
 }
 
 /// The store that the databases say they are of.

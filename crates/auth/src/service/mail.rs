@@ -6,8 +6,8 @@ use platform::jobs::{Failed, Job, Record};
 use serde::{Deserialize, Serialize};
 
 use super::Auth;
-use crate::model::Purpose;
 use crate::events::{MAIL_REQUESTED, MailRequest, Personal, Template};
+use crate::model::Purpose;
 use crate::tickets::Ticket;
 
 /// The queue of mails.
@@ -86,10 +86,9 @@ impl Auth {
 
     fn mail(&self, id: Uuid, request: &MailRequest, to: Personal, time: Timestamp) -> Result<Mail, Error> {
         let (subject, words) = match request.template {
-            Template::VerifyEmail => (
-                "Please confirm your e-mail address",
-                "Confirm within a day that this address is yours:",
-            ),
+            Template::VerifyEmail => {
+                ("Please confirm your e-mail address", "Confirm within a day that this address is yours:")
+            }
             Template::ResetPassword => (
                 "Choose another password",
                 "Choose another password within an hour. If you did not ask for it, ignore this mail: your password stays.",

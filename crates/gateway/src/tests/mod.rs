@@ -160,7 +160,7 @@ async fn auth(folder: &Path) -> Arc<Auth> {
         hash_queue: 10,
         throttle: false,
         letterhead: auth::Letterhead::default(),
-            mails: false,
+        mails: false,
     };
     Auth::start(settings, database(folder, "auth", &auth::MIGRATIONS).await, context(), tasks()).unwrap()
 }

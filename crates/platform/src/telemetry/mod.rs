@@ -24,7 +24,9 @@ pub fn init(service: &str, pretty: Option<Colours>, level: Level) -> Flush {
     let registry = tracing_subscriber::registry().with(LevelFilter::from_level(level));
     if let Some(colours) = pretty {
         let format = terminal::Lines { colours };
-        registry.with(tracing_subscriber::fmt::layer().event_format(format).with_writer(writer.of_visible_lines())).init();
+        registry
+            .with(tracing_subscriber::fmt::layer().event_format(format).with_writer(writer.of_visible_lines()))
+            .init();
     } else {
         registry
             .with(tracing_subscriber::fmt::layer().event_format(json::Json::new(service)).with_writer(writer))

@@ -52,7 +52,13 @@ pub async fn list(config: &Config) -> Result<Outcome, Failure> {
         for account in accounts {
             listed += 1;
             let inactive = if account.active { "" } else { ", deactivated" };
-            say!("{} {} <{}>, since {}{inactive}", account.id, account.username, account.email, account.created_at.to_rfc3339_millis());
+            say!(
+                "{} {} <{}>, since {}{inactive}",
+                account.id,
+                account.username,
+                account.email,
+                account.created_at.to_rfc3339_millis()
+            );
         }
         after = next;
         if after.is_none() {

@@ -132,7 +132,8 @@ pub fn line(text: &str) -> Result<String, String> {
 /// The address of a mailbox, without a name.
 pub fn mailbox(text: &str) -> Result<String, String> {
     let parts = text.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    let clean = text.len() <= 254 && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>()[]:;,\"\\".contains(&byte));
+    let clean =
+        text.len() <= 254 && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>()[]:;,\"\\".contains(&byte));
     match parts {
         Some((_, domain)) if clean && !domain.contains('@') => Ok(text.to_owned()),
         _ => Err("expected an address such as shop@shop.example".into()),
@@ -146,7 +147,11 @@ pub fn link_base(text: &str) -> Result<String, String> {
     let clean = rest.is_some_and(|rest| {
         !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>@".contains(&byte))
     });
-    if clean { Ok(base.to_owned()) } else { Err("expected http:// or https://, a host and perhaps a path, such as https://shop.example".into()) }
+    if clean {
+        Ok(base.to_owned())
+    } else {
+        Err("expected http:// or https://, a host and perhaps a path, such as https://shop.example".into())
+    }
 }
 
 /// Networks and single addresses, from a comma list; none from an empty text.

@@ -66,7 +66,8 @@ impl AuthRole {
                 let folder = folder.display();
                 tracing::warn!(event = "mail.sink.unusable", %folder, %error, "no mail can be written: see mail.sink");
             }
-            runner = runner.queue(self.data.queue(MAILS), MailSink::new(Arc::clone(&self.service), folder, self.from.clone()));
+            runner = runner
+                .queue(self.data.queue(MAILS), MailSink::new(Arc::clone(&self.service), folder, self.from.clone()));
         }
         self.data.start(runner);
     }

@@ -96,9 +96,7 @@ impl Products {
         let cause = self.cause(caller, None);
         match self.write_stock(op, cause, caller.request_id.clone(), None, answered).await? {
             Ok(done) => Ok(answer(&outcome(&done.refused), &render)),
-            Err(Refusal::Several(refused)) => {
-                self.answer_without_change(&outcome(&refused), claim, &render).await
-            }
+            Err(Refusal::Several(refused)) => self.answer_without_change(&outcome(&refused), claim, &render).await,
             Err(refusal) => Err(stock::refused(refusal, |_| None)),
         }
     }
@@ -123,9 +121,9 @@ impl Products {
                     id: item.id,
                     product: sales.get(&item.id).map(|sale| sale.product_id),
                     expected: item.expected,
-                    apply: item.change.map(|prices| -> Apply {
-                        Box::new(move |before| prices.apply_to(before, item.id))
-                    }),
+                    apply: item
+                        .change
+                        .map(|prices| -> Apply { Box::new(move |before| prices.apply_to(before, item.id)) }),
                 };
                 this.edit_all(&caller, mode, items.into_iter().map(edit).collect(), claim, render).await
             };
@@ -201,7 +199,8 @@ impl Products {
 
     async fn present(&self, products: &[Uuid]) -> Result<HashMap<Uuid, Present>, Error> {
         let found = self.store.get_all(products).await?;
-        let public: HashSet<Uuid> = found.iter().filter(|found| found.is_public()).map(|found| found.product.id).collect();
+        let public: HashSet<Uuid> =
+            found.iter().filter(|found| found.is_public()).map(|found| found.product.id).collect();
         let stocked = self.with_stock(found.into_iter().map(|found| found.product).collect()).await?;
         let present = |before: Stocked| {
             let id = before.product.id;

@@ -269,7 +269,12 @@ impl Products {
         let cause = Cause { reference: Some(id), ..self.cause(&caller, None) };
         let seller = self.sellers.name(held.owner_id).await;
         let answer = move |changed: &Reservation| {
-            Answer::new(200, render(changed, seller.as_deref()), events::reservation_subject(changed.id), changed.version)
+            Answer::new(
+                200,
+                render(changed, seller.as_deref()),
+                events::reservation_subject(changed.id),
+                changed.version,
+            )
         };
         let answered = {
             let answer = answer.clone();

@@ -81,9 +81,10 @@ impl Products {
         let holders = self.store.sku_holders(product.owner_id, &keys, product.id).await.unwrap_or_default();
         Error::Conflict(match holders.first() {
             Some(SkuHolder { key, handle, variant_id, .. }) => {
-                let sku = product.variants.iter().find_map(|variant| {
-                    variant.sku.as_deref().filter(|sku| text::fold(sku) == *key)
-                });
+                let sku = product
+                    .variants
+                    .iter()
+                    .find_map(|variant| variant.sku.as_deref().filter(|sku| text::fold(sku) == *key));
                 let detail = format!("Another variant of the same owner has this SKU: {key} of {handle}.");
                 let taken = Violation::new(SKU, "taken", detail).with_value(sku.unwrap_or(key));
                 taken.held_by(variant_subject(*variant_id))

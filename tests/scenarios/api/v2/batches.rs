@@ -81,7 +81,10 @@ fn units_of_many_variants_change_in_one_transaction(topology: Topology) {
     assert_eq!([&small, &large, &blue, &plain].map(|variant| stock(&api, variant)[0]), [5, 7, 2, 9]);
     // It is a movement for each, with its reason, and no edit of a product.
     let newest = |variant| movements(&api, variant).swap_remove(0);
-    assert_eq!((newest(&small)["reason"].clone(), newest(&large)["reason"].clone()), (json!("counted"), json!("found")));
+    assert_eq!(
+        (newest(&small)["reason"].clone(), newest(&large)["reason"].clone()),
+        (json!("counted"), json!("found"))
+    );
     let after = api.get(&path(&shirt)).expect(200).json();
     assert_eq!((&after["version"], &after["variants"][2]["in_stock"]), (&json!(1), &json!(true)));
     if topology != Topology::Sqlite {
@@ -154,7 +157,8 @@ fn all_means_that_nothing_is_done(topology: Topology) {
     let public = create(&other, &public);
     let [own, hidden, public] = [&desk, &foreign, &public].map(|product| product["variants"][0].clone());
     let nobody = json!({ "id": NOBODY });
-    for (variant, status, code) in [(&nobody, 404, "not-found"), (&hidden, 404, "not-found"), (&public, 403, "forbidden")]
+    for (variant, status, code) in
+        [(&nobody, 404, "not-found"), (&hidden, 404, "not-found"), (&public, 403, "forbidden")]
     {
         let answer = api.post(STOCK, &batch("all", &[delta(&own, 3), delta(variant, 1)]));
         assert_problem(&answer, status, code);
@@ -184,8 +188,7 @@ fn each_means_that_the_others_are_done(topology: Topology) {
     let hidden = foreign["variants"][0].clone();
     let items = [delta(&small, -2), delta(&hidden, 1), delta(&large, 1), json!({ "variant_id": blue["id"] })];
     let answer = api.post(STOCK, &batch("each", &items)).expect(200);
-    let expected =
-        [refused(409, "conflict"), refused(404, "not-found"), done(), refused(422, "validation-failed")];
+    let expected = [refused(409, "conflict"), refused(404, "not-found"), done(), refused(422, "validation-failed")];
     assert_eq!(outcomes(&answer), expected);
     let results = answer.json()["results"].clone();
     assert_eq!(results[3]["problem"]["errors"][0]["pointer"], "/items/3/delta");
@@ -232,9 +235,7 @@ fn items_may_name_the_version_that_they_are_based_on(topology: Topology) {
         let malformed = api.post(path, &batch_of("each", &[item(ids[0], "1")])).expect(200);
         assert_eq!(malformed.json()["results"][0]["problem"]["errors"][0]["pointer"], "/items/0/if_match");
     }
-    let item = |variant: &Value, price: i64, if_match: &str| {
-        json!({ "variant_id": variant, "price": usd(price), "if_match": if_match })
-    };
+    let item = |variant: &Value, price: i64, if_match: &str| json!({ "variant_id": variant, "price": usd(price), "if_match": if_match });
     let items = [item(&first, 7, "\"1\", \"9\""), item(&second, 7, "\"1-managed\"")];
     let answer = api.post(PRICES, &batch_of("each", &items)).expect(200);
     assert_eq!(outcomes(&answer), [done(), refused(412, "stale-version")]);
@@ -242,7 +243,9 @@ fn items_may_name_the_version_that_they_are_based_on(topology: Topology) {
     // What a list shows is good for it too.
     let listed = api.get("/api/v2/me/products?sort=name").expect(200).json()["items"].clone();
     let items: Vec<Value> = [0, 1]
-        .map(|place| json!({ "product_id": listed[place]["id"], "status": "active", "if_match": listed[place]["etag"] }))
+        .map(
+            |place| json!({ "product_id": listed[place]["id"], "status": "active", "if_match": listed[place]["etag"] }),
+        )
         .into();
     assert_eq!(outcomes(&api.post(STATUS, &batch_of("all", &items)).expect(200)), vec![done(); 2]);
 }
@@ -326,12 +329,13 @@ fn a_batch_holds_five_hundred_items(topology: Topology) {
     let variant = |n: usize| json!({ "options": { "Size": n.to_string() }, "price": usd(100) });
     let variants: Vec<Value> = (0..250).map(variant).collect();
     let [one, other] = ["A", "B"].map(|name| create(&api, &json!({ "name": name, "variants": variants })));
-    let all: Vec<Value> =
-        [&one, &other].into_iter().flat_map(|product| product["variants"].as_array().expect("variants").clone()).collect();
+    let all: Vec<Value> = [&one, &other]
+        .into_iter()
+        .flat_map(|product| product["variants"].as_array().expect("variants").clone())
+        .collect();
     let items: Vec<Value> = all.iter().map(|variant| delta(variant, 3)).collect();
     assert_eq!(outcomes(&api.post(STOCK, &batch("all", &items)).expect(200)), vec![done(); 500]);
-    let items: Vec<Value> =
-        all.iter().map(|variant| json!({ "variant_id": variant["id"], "price": usd(7) })).collect();
+    let items: Vec<Value> = all.iter().map(|variant| json!({ "variant_id": variant["id"], "price": usd(7) })).collect();
     assert_eq!(outcomes(&api.post(PRICES, &batch_of("all", &items)).expect(200)), vec![done(); 500]);
     for product in [&one, &other] {
         let after = api.get(&path(product)).expect(200).json();

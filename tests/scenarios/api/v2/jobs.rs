@@ -106,7 +106,9 @@ fn what_fails_is_parked_told_and_replayed(topology: Topology) {
     assert_eq!(periodic["period_seconds"], 60);
     let replay = format!("/api/v2/jobs/{}/replay", text(&periodic["id"]));
     assert_problem(&admin.post(&replay, &json!({})), 409, "conflict");
-    for wrong in ["state=done", "service=mails", "queue=", "queue=mail", "queue=mails&queue=mails", "order=newest", "cursor=x"] {
+    for wrong in
+        ["state=done", "service=mails", "queue=", "queue=mail", "queue=mails&queue=mails", "order=newest", "cursor=x"]
+    {
         assert_problem(&admin.get(&format!("/api/v2/jobs?{wrong}")), 422, "validation-failed");
     }
 }

@@ -77,7 +77,10 @@ fn bad_bodies_are_told_apart(topology: Topology) {
         ("{}", &[("/email", "required"), ("/password", "required")]),
         (r#"{"email": 1}"#, &[("/email", "type"), ("/password", "required")]),
         (r#"{"email": "a@b.co"}"#, &[("/password", "required")]),
-        (r#"{"role": "admin", "email": 1}"#, &[("/role", "unknown-field"), ("/email", "type"), ("/password", "required")]),
+        (
+            r#"{"role": "admin", "email": 1}"#,
+            &[("/role", "unknown-field"), ("/email", "type"), ("/password", "required")],
+        ),
         (r#"{"email": "a@b.co", "email": "a@b.co", "password": "x"}"#, &[("/email", "duplicate-field")]),
     ] {
         assert_invalid(&post("application/json; charset=utf-8", body.as_bytes()), errors);

@@ -5,7 +5,8 @@ use testkit::{Client, Server, Topology, eventually, on_each};
 
 use crate::people::unique;
 use crate::selling::{
-    PRODUCTS, RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, post_once, seller, tag, usd, variant_path,
+    PRODUCTS, RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, post_once, seller, tag, usd,
+    variant_path,
 };
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_errors, assert_invalid, assert_problem, etag, pages, patch};
@@ -101,7 +102,10 @@ fn lines_say_what_they_are_of(topology: Topology) {
         assert_eq!((&line["price"], &line["seller"]), (&usd(1_000), &product["seller"]));
         line
     };
-    assert_eq!((line(&desk, &first)["quantity"].clone(), line(&lamp, &second)["quantity"].clone()), (json!(2), json!(1)));
+    assert_eq!(
+        (line(&desk, &first)["quantity"].clone(), line(&lamp, &second)["quantity"].clone()),
+        (json!(2), json!(1))
+    );
     // It is what was promised, whatever becomes of the product.
     let change = json!({ "name": "Dear desk", "price": usd(9_000) });
     patch(&ada, &path(&desk), &tag(1), &change).expect(200);
@@ -170,7 +174,8 @@ fn buyers_learn_how_many_are_left_where_the_seller_lets_them(topology: Topology)
 fn administrators_list_all_drafts(topology: Topology) {
     let server = Server::start(topology);
     let (ada, bob, admin) = (seller(&server), seller(&server), administrator(&server));
-    let mut drafts: Vec<String> = (0..5).map(|n| id(&create(if n % 2 == 0 { &ada } else { &bob }, &plain("Desk")))).collect();
+    let mut drafts: Vec<String> =
+        (0..5).map(|n| id(&create(if n % 2 == 0 { &ada } else { &bob }, &plain("Desk")))).collect();
     drafts.reverse();
     let public = active(&ada, "Lamp");
     let mut archived = plain("Old");

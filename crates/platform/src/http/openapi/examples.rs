@@ -70,11 +70,7 @@ fn show<'a>(contents: impl Iterator<Item = &'a mut RefOr<Content>>, example: Opt
 const FOR_ADMINS: [&str; 2] = ["users", "jobs"];
 
 /// `conditional`: nothing of the request can be malformed but its `If-Match`.
-fn v2_example(
-    status: u16,
-    path: &str,
-    (patch, conditional, for_admins): (bool, bool, bool),
-) -> Option<Value> {
+fn v2_example(status: u16, path: &str, (patch, conditional, for_admins): (bool, bool, bool)) -> Option<Value> {
     let request_id = RequestId::sent(&HeaderValue::from_static("0195ea1b-41f7-8e55-8000-5c2f1d0a9b3e"));
     let refusal = match status {
         400 if conditional => IfMatch::malformed().into(),

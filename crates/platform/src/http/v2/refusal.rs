@@ -254,9 +254,7 @@ impl Refusal {
             Error::Invalid(_) => "The request breaks the rules that `errors` lists.",
             Error::Unauthenticated(reason) => match reason {
                 Unauthenticated::Missing => "Send a token: Authorization: Bearer …",
-                Unauthenticated::Malformed | Unauthenticated::Invalid => {
-                    "The token is not one of ours for this API."
-                }
+                Unauthenticated::Malformed | Unauthenticated::Invalid => "The token is not one of ours for this API.",
                 Unauthenticated::Expired => "The token is over; refresh the session or log in again.",
                 Unauthenticated::Ended => "The session has ended; log in again.",
                 Unauthenticated::TooLongAgo => "This needs a log-in of the last ten minutes; log in again.",
@@ -277,9 +275,7 @@ impl Refusal {
             Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",
             Error::Overloaded { .. } => "The server is busy; repeat the request later.",
             Error::RateLimited { .. } => "Try again after the time in Retry-After.",
-            Error::Unavailable(_) => {
-                "Something that is needed for this cannot be reached; repeat the request later."
-            }
+            Error::Unavailable(_) => "Something that is needed for this cannot be reached; repeat the request later.",
             Error::DiskFull(_) => {
                 "The server's disk is full: nothing can be changed until there is room, and reads go on. Repeat the request later."
             }
@@ -291,9 +287,9 @@ impl Refusal {
     /// What is wrong with the input.
     pub(super) fn violations_of(error: &Error) -> &[Violation] {
         match error {
-            Error::Invalid(violations) | Error::InsufficientStock(violations) | Error::ReferenceNotFound(violations) => {
-                violations
-            }
+            Error::Invalid(violations)
+            | Error::InsufficientStock(violations)
+            | Error::ReferenceNotFound(violations) => violations,
             Error::Conflict(violation) if !violation.field.is_empty() => std::slice::from_ref(violation),
             _ => &[],
         }

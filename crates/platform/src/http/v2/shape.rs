@@ -92,7 +92,8 @@ impl Mended {
                 true
             }
             (Some(Value::Object(fields)), None) => fields.shift_remove(&name).is_some(),
-            (Some(Value::Array(items)), Some(value)) => match name.parse().ok().and_then(|at: usize| items.get_mut(at)) {
+            (Some(Value::Array(items)), Some(value)) => match name.parse().ok().and_then(|at: usize| items.get_mut(at))
+            {
                 Some(item) => {
                     *item = value;
                     true

@@ -8,8 +8,31 @@ use html_escape::decode_html_entities;
 const UNSHOWN: [&str; 5] = ["script", "style", "template", "noscript", "iframe"];
 /// Elements that begin and end a line.
 const BLOCKS: [&str; 25] = [
-    "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "figure", "footer", "h1", "h2", "h3", "h4", "h5",
-    "h6", "header", "hr", "li", "ol", "p", "pre", "tr", "ul",
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "br",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "figure",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "tr",
+    "ul",
 ];
 
 /// What a browser would show of it: without tags and comments, entities decoded, runs of white space one space, blocks on lines of their

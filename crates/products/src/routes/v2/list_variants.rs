@@ -34,8 +34,8 @@ pub async fn handle(
             let etag = managed_etag(stocked.product.version);
             v2::private_with_etag(etag, &Page::whole(V2Product::managed(&stocked, None).variants))
         }
-        None => {
-            v2::public_with_etag(&parts, public_etag(&product, None), || Page::whole(V2Product::shown(&product, None).variants))
-        }
+        None => v2::public_with_etag(&parts, public_etag(&product, None), || {
+            Page::whole(V2Product::shown(&product, None).variants)
+        }),
     })
 }

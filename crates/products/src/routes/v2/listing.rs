@@ -43,8 +43,7 @@ const SORTS: &[(&str, Sort)] = &[
 ];
 /// Ids that a list may be narrowed to.
 const IDS: usize = 100;
-static STATUSES: LazyLock<[(&str, Status); 4]> =
-    LazyLock::new(|| Status::ALL.map(|status| (status.as_str(), status)));
+static STATUSES: LazyLock<[(&str, Status); 4]> = LazyLock::new(|| Status::ALL.map(|status| (status.as_str(), status)));
 const COUNTS: &[(&str, Count)] = &[("exact", Count::Exact), ("estimated", Count::Estimated)];
 
 /// What every list of products takes.

@@ -75,9 +75,8 @@ pub const RESERVATIONS_OF: &str = reservations!("account_id = $1 and id < $2 ord
 /// The version of a variant's product.
 pub const VERSION: &str = "select id, version from products where id = (select product_id from variants where id = $1)";
 /// Held ones of a seller's goods, as their index has them.
-pub const HOLDS_OF: &str = reservations!(
-    "owner_id = $1 and state = 'held' and expires_at >= 0 and id < $2 order by id desc limit $3"
-);
+pub const HOLDS_OF: &str =
+    reservations!("owner_id = $1 and state = 'held' and expires_at >= 0 and id < $2 order by id desc limit $3");
 pub const SET_LOW_STOCK: &str = "update variants set low_stock = $1 where id = $2";
 /// The newest movements of a variant before a version.
 pub const HISTORY: &str = "select variant_id, version, kind, on_hand, reserved, on_hand_after, reserved_after, reason, \

@@ -118,7 +118,9 @@ fn adjustments_are_done_together_or_each_by_itself() {
         let history = f.store.history(History { variant: variants[0], before: None, limit: 1 }).await.unwrap();
         assert_eq!(history[0].reason.as_deref(), Some("by -4"));
         let stale = adjust(&[1, 1], version + 1, Mode::All).await.unwrap_err();
-        assert!(matches!(&stale, Refusal::Several(items) if matches!(items[..], [(0, Refusal::Stale), (1, Refusal::Stale)])));
+        assert!(
+            matches!(&stale, Refusal::Several(items) if matches!(items[..], [(0, Refusal::Stale), (1, Refusal::Stale)]))
+        );
         // Those of one group see what the ones before them left.
         let many = (0..20).map(|n| adjust(if n % 2 == 0 { &[-1, -1] } else { &[-1, -100] }, version, Mode::All));
         let ended = futures_util::future::join_all(many).await;

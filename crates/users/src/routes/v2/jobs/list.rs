@@ -15,7 +15,6 @@ use super::V2Job;
 use crate::jobs::{self, Found};
 use crate::routes::Endpoints;
 
-
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described")]
