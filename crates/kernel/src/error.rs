@@ -14,6 +14,13 @@ pub struct Violation {
     pub detail: String,
     /// A stable word for programs.
     pub code: &'static str,
+    /// Of a few.
+    pub more: Option<Box<More>>,
+}
+
+/// What else is told of a broken rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct More {
     /// Of a conflict about what only one may have: what was asked for,
     pub value: Option<String>,
     /// and what has it, as events name it (`products/<id>`), if the caller may know.
@@ -24,17 +31,23 @@ pub struct Violation {
 
 impl Violation {
     pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into(), code, value: None, holder: None, available: None }
+        Self { field: field.into(), detail: detail.into(), code, more: None }
     }
 
     #[must_use]
-    pub fn with_value(self, value: impl Into<String>) -> Self {
-        Self { value: Some(value.into()), ..self }
+    pub fn with_value(mut self, value: impl Into<String>) -> Self {
+        self.more().value = Some(value.into());
+        self
     }
 
     #[must_use]
-    pub fn held_by(self, holder: String) -> Self {
-        Self { holder: Some(holder), ..self }
+    pub fn held_by(mut self, holder: String) -> Self {
+        self.more().holder = Some(holder);
+        self
+    }
+
+    pub fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 }
 

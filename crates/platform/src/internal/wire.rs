@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernel::Violation;
-use kernel::error::{Error, Needed, Unauthenticated};
+use kernel::error::{Error, More, Needed, Unauthenticated};
 use serde::{Deserialize, Serialize};
 
 /// What overload is called that another process told of.
@@ -55,7 +55,8 @@ impl From<Error> for Refused {
             Error::Unauthenticated(reason) => Refused::Unauthenticated { reason },
             Error::Forbidden(needed) => Refused::Forbidden { needed },
             Error::NotFound => Refused::NotFound,
-            Error::Conflict(Violation { field, detail, code, value, holder, .. }) => {
+            Error::Conflict(Violation { field, detail, code, more }) => {
+                let More { value, holder, .. } = more.map(|more| *more).unwrap_or_default();
                 Refused::Conflict { field: field.into_owned(), detail, taken: code == "taken", value, holder }
             }
             Error::Stale => Refused::Stale,
@@ -83,7 +84,9 @@ impl From<Refused> for Error {
             Refused::NotFound => Error::NotFound,
             Refused::Conflict { field, detail, taken, value, holder } => {
                 let code = if taken { "taken" } else { "conflict" };
-                Error::Conflict(Violation { value, holder, ..Violation::new(field, code, detail) })
+                let more =
+                    (value.is_some() || holder.is_some()).then(|| Box::new(More { value, holder, available: None }));
+                Error::Conflict(Violation { more, ..Violation::new(field, code, detail) })
             }
             Refused::Stale => Error::Stale,
             Refused::Overloaded { retry_after_ms } => {

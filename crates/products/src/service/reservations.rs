@@ -105,7 +105,9 @@ impl Products {
             // Without an answer nothing is told.
             let shown = self.shows_available(&variants).await.unwrap_or_default();
             for (violation, (variant, available)) in violations.iter_mut().zip(short) {
-                violation.available = shown.contains(&variant).then_some(available);
+                if shown.contains(&variant) {
+                    violation.more().available = Some(available);
+                }
             }
         }
         error

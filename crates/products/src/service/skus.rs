@@ -113,8 +113,9 @@ pub(super) fn told_by_place<'s>(error: Error, skus: impl Iterator<Item = Option<
     if !broken.is_empty() {
         return Error::Invalid(broken);
     }
+    let value = taken.more.as_ref().and_then(|more| more.value.as_deref());
     // A plain product has its one SKU itself.
-    let place = skus.iter().position(|sku| skus.len() > 1 && sku.is_some() && *sku == taken.value.as_deref());
+    let place = skus.iter().position(|sku| skus.len() > 1 && sku.is_some() && *sku == value);
     Error::Conflict(match place {
         Some(number) => Violation { field: format!("variants/{number}/sku").into(), ..taken },
         None => taken,

@@ -11,7 +11,7 @@ use super::reservations::not_for_sale;
 use super::variants::never_too_large;
 use super::{Caller, Products};
 use crate::events;
-use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, Stock, Units, check_threshold};
+use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, State, Stock, Units, check_threshold};
 use crate::store::{Done, History, Op, Refusal, StockWrite, VariantAdjustment};
 
 impl Products {
@@ -196,13 +196,8 @@ pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -
             Error::conflict("The stock would fall below zero, or below what is reserved.")
         }
         Refusal::Shortage(Shortage::BeyondLimit) => Error::conflict("The stock would rise beyond 2147483647 units."),
-        Refusal::Over(reservation) => {
-            let state = reservation.state.as_str();
-            Error::conflict(match state {
-                "held" => "The time of the reservation is over.".into(),
-                state => format!("The reservation is {state}."),
-            })
-        }
+        Refusal::Over(State::Held) => Error::conflict("The time of the reservation is over."),
+        Refusal::Over(state) => Error::conflict(format!("The reservation is {}.", state.as_str())),
         Refusal::Stale => Error::Stale,
         Refusal::Several(refused_items) => match refused_items.into_iter().next() {
             Some((_, first)) => refused(first, line),

@@ -73,7 +73,7 @@ pub fn results(items: &[Item]) -> Results<'_> {
 /// The status and document of a batch of which nothing was done, because some of its items were refused: as one of them alone
 /// would be, if all are refused alike.
 pub fn refused(items: &[Item], path: &str, request_id: Option<&RequestId>) -> (u16, Bytes) {
-    let mut kinds = items.iter().filter_map(|(_, outcome)| outcome.as_ref().err()).map(|error| Refusal::kind_of(error));
+    let mut kinds = items.iter().filter_map(|(_, outcome)| outcome.as_ref().err()).map(Refusal::kind_of);
     let first = kinds.next();
     let kind = match first {
         Some(first) if kinds.all(|kind| kind.code == first.code) => first,

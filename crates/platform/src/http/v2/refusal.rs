@@ -166,8 +166,10 @@ impl<'a> InputError<'a> {
                 (within, "") => Cow::Borrowed(within),
                 (within, field) => Cow::Owned(format!("{within}/{field}")),
             };
-            let holder = v.holder.as_ref().map(|holder| format!("/api/v2/{holder}"));
-            Self { value: v.value.as_deref(), holder, available: v.available, ..Self::new(&field, &*v.detail, v.code) }
+            let error = Self::new(&field, &*v.detail, v.code);
+            let Some(more) = &v.more else { return error };
+            let holder = more.holder.as_ref().map(|holder| format!("/api/v2/{holder}"));
+            Self { value: more.value.as_deref(), holder, available: more.available, ..error }
         };
         violations.iter().map(error).collect()
     }

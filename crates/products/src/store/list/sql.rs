@@ -439,14 +439,11 @@ impl ListQuery {
         conditions.extend(self.category.as_deref().map(|category| Equal("category", Param::Text(category))));
         conditions.extend(self.in_stock.map(|in_stock| Equal("in_stock", Param::Flag(in_stock))));
         // An unlisted product is stored as a draft that has a mark.
-        match self.status {
-            Some(status) => {
-                conditions.push(Equal("status", Param::Text(stored(status))));
-                if stored(status) == Status::Draft.as_str() {
-                    conditions.push(Equal("unlisted", Param::Flag(status == Status::Unlisted)));
-                }
+        if let Some(status) = self.status {
+            conditions.push(Equal("status", Param::Text(stored(status))));
+            if stored(status) == Status::Draft.as_str() {
+                conditions.push(Equal("unlisted", Param::Flag(status == Status::Unlisted)));
             }
-            None => {}
         }
         if self.is_of_one_currency() {
             conditions.push(Equal("currency", Param::Text(self.currency.as_str())));

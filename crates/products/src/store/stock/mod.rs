@@ -14,7 +14,7 @@ use platform::db::{Effects, StoreError};
 
 pub use self::rows::{Balance, HOLDS_OF, History, RESERVATIONS_OF, read_units};
 use crate::model::{
-    Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, Reservation, Shelf, Shortage, Status, Stock,
+    Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, Reservation, Shelf, Shortage, State, Status, Stock,
 };
 
 /// One operation on stock.
@@ -84,8 +84,8 @@ pub enum Refusal {
     Shortage(Shortage),
     /// There is no such reservation.
     Absent,
-    /// It is not held any more, or its time is over.
-    Over(Reservation),
+    /// It is not held any more but in this state, or its time is over.
+    Over(State),
     /// It would be kept longer than any is.
     TooLong,
     /// The product has another version than the one that was expected.
@@ -196,7 +196,7 @@ impl Present {
                     End::Expire => known.is_expired(*now),
                 };
                 if !may {
-                    return Err(Refusal::Over(known.clone()));
+                    return Err(Refusal::Over(known.state));
                 }
                 *known = known.ended(*end, *now);
                 let changed = self.shelf.end(&known.lines, end.movement());
@@ -205,7 +205,7 @@ impl Present {
             Op::Settle(id) => {
                 let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
                 let Some(end) = known.state.end().filter(|_| known.counts_beyond) else {
-                    return Err(Refusal::Over(known.clone()));
+                    return Err(Refusal::Over(known.state));
                 };
                 known.counts_beyond = false;
                 let beyond: Vec<HeldLine> =
@@ -216,7 +216,7 @@ impl Present {
             Op::Extend { id, ttl, now } => {
                 let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
                 if !known.is_held(*now) {
-                    return Err(Refusal::Over(known.clone()));
+                    return Err(Refusal::Over(known.state));
                 }
                 *known = known.extended(*ttl, *now).ok_or(Refusal::TooLong)?;
                 Ok(Done::new(Some(known.clone()), Vec::new()))

@@ -209,7 +209,7 @@ fn a_reservation_ends_once() {
             let id = f.hold(&[(small, 1)]).await.unwrap();
             assert!(!f.end(id, end).await.unwrap().is_repeated);
             assert!(f.end(id, end).await.unwrap().is_repeated, "once more does nothing");
-            assert!(matches!(f.end(id, other).await.unwrap_err(), Refusal::Over(over) if over.state == end.state()));
+            assert!(matches!(f.end(id, other).await.unwrap_err(), Refusal::Over(over) if over == end.state()));
             assert!(matches!(f.end(id, End::Expire).await.unwrap_err(), Refusal::Over(_)));
             assert_eq!(f.counted(small).await, left);
             assert_eq!(f.store.reservation(id).await.unwrap().unwrap().version, 2);
