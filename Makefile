@@ -10,14 +10,19 @@ EXAMPLES ?= 100
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-run: ## build and serve on http://localhost:8080
-	$(CARGO) run --release --package primetrade -- serve
+run: ## build quickly and serve on http://localhost:8080
+	$(CARGO) run --profile quick --package primetrade -- serve
 
 demo: ## the same, with a shop to look at
-	$(CARGO) run --release --package primetrade -- serve --demo
+	$(CARGO) run --profile quick --package primetrade -- serve --demo
 
-build: ## the optimised binary: target/release/primetrade
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
+build: ## the optimised binary: target/release/primetrade, with its symbols beside it
 	$(CARGO) build --release --package primetrade
+	@if command -v objcopy >/dev/null; then cd "$(RELEASE)" && \
+	objcopy --only-keep-debug primetrade primetrade.debug && \
+	objcopy --strip-all --add-gnu-debuglink=primetrade.debug primetrade primetrade.stripped && mv primetrade.stripped primetrade; \
+	else echo "objcopy is not installed: the binary keeps its symbols (apt-get install binutils)"; fi
 
 test: servers fuzzer lint ## everything: format, lints, unit, store and black-box tests, a generated client, and a short fuzz
 	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes a TypeScript client of the committed OpenAPI document, compiles the journey with it, and walks it against a server.
+"""Makes a TypeScript client of the committed OpenAPI document, compiles the journey with it, and walks it against a server; then runs
+what docs/api.md shows in JavaScript.
 
 usage: tests/client/run.py [--if-installable] [BINARY]
 
@@ -45,6 +46,17 @@ def npm_run(script, *arguments):
     return subprocess.run(["npm", "run", "--silent", script, "--", *arguments], cwd=HERE).returncode == 0
 
 
+def guide_holds(url):
+    """Whether the lines in JavaScript of docs/api.md do what they say."""
+    lines = (ROOT / "docs" / "api.md").read_text().split("```js\n")[1].split("```")[0]
+    imports = "".join(line + "\n" for line in lines.splitlines() if line.startswith("import "))
+    lines = lines.replace(imports, "").replace("http://localhost:8080", url)
+    program = (HERE / "guide.js").read_text()
+    built = HERE / "built" / "guide.js"
+    built.write_text(imports + program.replace("// GUIDE\n", lines))
+    return subprocess.run(["node", built, url], cwd=HERE).returncode == 0
+
+
 def main():
     arguments = [argument for argument in sys.argv[1:] if argument != OPTION]
     binary = Path(arguments[0] if arguments else ROOT / "target" / "debug" / "primetrade").resolve()
@@ -54,7 +66,7 @@ def main():
         sys.exit("the client does not compile")
     with tempfile.TemporaryDirectory(prefix="primetrade-client-") as folder:
         with Server(binary, folder) as server:
-            held = npm_run("journey", server.url)
+            held = npm_run("journey", server.url) and guide_holds(server.url)
         if not held:
             print("\nthe server's last log lines:", *server.told().splitlines()[-10:], sep="\n")
     sys.exit(0 if held else 1)

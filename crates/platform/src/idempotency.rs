@@ -94,6 +94,11 @@ impl Answer {
         Self { whole: true, ..self }
     }
 
+    /// Whether any answer of its size is stored.
+    pub fn is_small(&self) -> bool {
+        self.body.len() <= MAX_BODY
+    }
+
     /// To be stored under a claim.
     pub fn under(self, claim: Claim) -> Answered {
         let Self { status, body, subject, version, whole, .. } = self;

@@ -46,8 +46,11 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Writes a line, or several if it is text of ours. Names, values and errors from outside are in it: none of them may command the terminal.
 fn print(mut to: impl Write, text: fmt::Arguments<'_>) {
-    let mut lines = String::new();
-    for line in text.to_string().lines() {
+    let (text, mut lines) = (text.to_string(), String::new());
+    if text.is_empty() {
+        lines.push('\n');
+    }
+    for line in text.lines() {
         lines.push_str(&kernel::text::visible(line));
         lines.push('\n');
     }

@@ -12,6 +12,8 @@ use quick_cache::sync::Cache;
 const REMEMBERED: usize = 10_000;
 /// How long a name is shown without asking for it again.
 const FRESH: Duration = Duration::from_secs(10);
+/// How long an answer waits for names.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A seller's name; none, if there is no such account.
 pub type Name = Option<Arc<str>>;
@@ -67,12 +69,18 @@ impl Sellers {
     async fn ask(&self, sellers: Vec<Uuid>) -> HashMap<Uuid, Name> {
         let Some(accounts) = &self.accounts else { return HashMap::new() };
         // A page of the catalogue does not fail for the want of a name.
-        let Ok(found) = accounts.by_ids(&sellers).await else {
-            let last = |seller: Uuid| (seller, self.known.get(&seller).and_then(|(name, _)| name));
-            return sellers.into_iter().map(last).collect();
+        let found = tokio::time::timeout(PATIENCE, accounts.by_ids(&sellers)).await;
+        let names: HashMap<Uuid, Name> = match found {
+            Ok(Ok(found)) => {
+                let named = found.into_iter().map(|account| (account.id, Some(account.username.into())));
+                sellers.into_iter().map(|seller| (seller, None)).chain(named).collect()
+            }
+            _ => {
+                let last = |seller: Uuid| (seller, self.known.get(&seller).and_then(|(name, _)| name));
+                sellers.into_iter().map(last).collect()
+            }
         };
-        let mut names: HashMap<Uuid, Name> = sellers.into_iter().map(|seller| (seller, None)).collect();
-        names.extend(found.into_iter().map(|account| (account.id, Some(account.username.into()))));
+        // Also where it is not known now: who asks next does not wait again.
         let now = Instant::now();
         for (seller, name) in &names {
             self.known.insert(*seller, (name.clone(), now));

@@ -3,7 +3,7 @@
 use testkit::{Deployment, Outcome, Server, Topology, eventually, on_both};
 
 use crate::people::{PASSWORD, log_in, register};
-use crate::v1;
+use crate::{v1, v2};
 
 on_both!(
     the_first_administrator_is_made_on_an_empty_store,
@@ -50,12 +50,18 @@ fn an_operator_sets_another_password(topology: Topology) {
     let weak = reset(&ada.email, "password\n").expect_code(1);
     assert!(!weak.stderr.is_empty(), "{}", weak.stderr);
     ada.api.get("/api/v1/auth/me").expect(200);
+    // Somebody with her session would like to have her account.
+    let there = v2::log_in(&server, &ada.email);
+    v2::patch(&there, "/api/v2/me", "*", &serde_json::json!({ "email": "thief@example.com" })).expect(200);
     let new = "another correct horse battery";
     let done = reset(&ada.email, &format!("{new}\n")).expect_code(0);
     assert!(!done.stdout.contains(new) && done.stdout.contains(&ada.email), "{}", done.stdout);
     eventually("her sessions are over", || (ada.api.get("/api/v1/auth/me").status == 401).then_some(()));
     v1::log_in(&server.client(), &ada.email, PASSWORD).expect(401);
     v1::log_in(&server.client(), &ada.email, new).expect(200);
+    let tokens = v2::open(&server.client(), &ada.email, new).expect(201).json();
+    let me = server.client().with_token(&v1::text(&tokens["access_token"])).get("/api/v2/me").expect(200).json();
+    assert_eq!(me["pending_email"], serde_json::Value::Null, "it is not pending any more: {me}");
     reset("nobody@example.com", &format!("{new}\n")).expect_code(1);
 }
 

@@ -57,7 +57,7 @@ fn batches_beside_holds_lose_and_invent_no_unit(topology: Topology) {
             .collect();
         let item = |(variant, delta): &(usize, i64)| json!({ "variant_id": ids[*variant], "delta": delta });
         let items: Vec<Value> = deltas.iter().map(item).collect();
-        let mode = if number % 4 == 0 { "all" } else { "each" };
+        let mode = if number.is_multiple_of(4) { "all" } else { "each" };
         let body = json!({ "mode": mode, "reason": "counted", "items": items });
         let ask = || owner.post_once("/api/v2/batch/stock", &format!("batch-{number}"), &body);
         let answer = match number % 8 {
@@ -91,7 +91,7 @@ fn batches_beside_holds_lose_and_invent_no_unit(topology: Topology) {
             return;
         }
         let path = format!("{RESERVATIONS}/{}", id(&answer.expect(201).json()));
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             buyer.repeat("POST", &format!("{path}/commit")).expect(200);
             count(&lines.iter().map(|(variant, quantity)| (*variant, -quantity)).collect::<Vec<_>>());
         } else {

@@ -76,7 +76,12 @@ impl Auth {
         self.check_new_password("password", new, account).await?;
         let hash = self.hasher.hash(new.to_owned(), self.context.random()?).await?;
         for _ in 0..ATTEMPTS {
-            let mut after = self.store.account(account.id).await?.ok_or(Error::NotFound)?;
+            let before = self.store.account(account.id).await?.ok_or(Error::NotFound)?;
+            if before.is_erased() {
+                return Err(Error::conflict("The account is erased."));
+            }
+            // Whoever chose the pending address may be whom this password is to shut out.
+            let mut after = Account { pending_email: None, ..before };
             self.next_version(&mut after);
             let effects = self.password_effects(&after, None, &Cause::SYSTEM)?;
             let change = AccountChange {

@@ -14,6 +14,8 @@ use crate::scope;
 const LANES: usize = 2;
 /// Writes in one transaction at most.
 const GROUP: usize = 128;
+/// Rows that the writes of one transaction are about, at most.
+const WEIGHT: usize = 1_000;
 /// Writes that wait at most; beyond, writers are refused.
 const QUEUE: usize = 4_096;
 
@@ -25,6 +27,11 @@ pub trait WriteGroup: Send + Sync + 'static {
 
     /// The order in which the writes of a group are made: what two groups may both take, both take in the same order.
     fn key(write: &Self::Write) -> Self::Key;
+
+    /// How much work it is, in rows.
+    fn weight(_: &Self::Write) -> usize {
+        1
+    }
 
     /// Whether a write that failed alone, with this, may succeed when it is prepared anew.
     fn may_succeed_after(error: &StoreError) -> bool;
@@ -82,10 +89,29 @@ async fn run_lane<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiv
         if waiting.lock().await.recv_many(&mut group, GROUP).await == 0 {
             return;
         }
-        let writer = Arc::clone(&writer);
-        // On a task of its own, so that a panic costs one group and not the lane; its replies are then dropped, which tells.
-        let _ = tokio::spawn(async move { run_group(&*writer, group, true).await }).await;
+        for group in split::<G>(group) {
+            let writer = Arc::clone(&writer);
+            // On a task of its own, so that a panic costs one group and not the lane; its replies are then dropped, which tells.
+            let _ = tokio::spawn(async move { run_group(&*writer, group, true).await }).await;
+        }
     }
+}
+
+/// Groups of so little work that the others of a group do not wait long; a write that is more by itself is one alone.
+fn split<G: WriteGroup>(writes: Vec<Waiting<G::Write>>) -> Vec<Vec<Waiting<G::Write>>> {
+    let (mut groups, mut weight) = (vec![Vec::new()], 0);
+    for one in writes {
+        let own = G::weight(&one.0);
+        if weight > 0 && weight + own > WEIGHT {
+            groups.push(Vec::new());
+            weight = 0;
+        }
+        weight += own;
+        if let Some(group) = groups.last_mut() {
+            group.push(one);
+        }
+    }
+    groups
 }
 
 /// `first`: whether these writes have not been tried before.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod examples;
+mod glossary;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -258,6 +259,7 @@ pub fn complete(mut document: OpenApi, version: Version) -> OpenApi {
         }
     }
     answers::close(&mut document);
+    glossary::describe(&mut document);
     document
 }
 

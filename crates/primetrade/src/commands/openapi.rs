@@ -19,7 +19,48 @@ pub fn openapi(version: Version) -> String {
 mod tests {
     use std::path::Path;
 
+    use serde_json::Value;
+
     use super::*;
+
+    /// What of a document says nothing of itself: operations, and what they take, answer and hold.
+    fn undescribed(document: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut check = |what: String, part: &Value, field: &str| {
+            if part[field].as_str().is_none_or(str::is_empty) {
+                found.push(what);
+            }
+        };
+        let members = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        for (path, item) in members(&document["paths"]) {
+            for (method, operation) in members(&item) {
+                check(format!("{method} {path}"), &operation, "summary");
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    check(format!("{method} {path}: {}", parameter["name"]), parameter, "description");
+                }
+                for (status, answer) in members(&operation["responses"]) {
+                    check(format!("{method} {path}: {status}"), &answer, "description");
+                    for (name, header) in members(&answer["headers"]) {
+                        check(format!("{method} {path}: {status} {name}"), &header, "description");
+                    }
+                }
+            }
+        }
+        for (name, schema) in members(&document["components"]["schemas"]) {
+            for (field, property) in members(&schema["properties"]) {
+                check(format!("{name}.{field}"), &property, "description");
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn everything_is_described() {
+        for version in [Version::V1, Version::V2] {
+            let document: Value = serde_json::from_str(&openapi(version)).unwrap();
+            assert_eq!(undescribed(&document), Vec::<String>::new());
+        }
+    }
 
     #[test]
     fn the_committed_documents_are_what_is_served() {

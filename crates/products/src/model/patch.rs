@@ -152,14 +152,26 @@ impl VariantPatch {
     /// `NotFound` without such a variant; `Invalid` with every broken rule; `Conflict` when another variant has these options.
     pub fn apply_to(&self, before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
         let mut after = before.clone();
-        let Product { variants, option_names, currency, .. } = &mut after.product;
-        let variant = variants.iter_mut().find(|variant| variant.id == id).ok_or(Error::NotFound)?;
-        let mut broken = Broken::default();
-        self.clone().apply(&mut broken, variant, option_names, (*currency, *currency));
-        broken.finish()?;
-        let values = variant.option_values.clone();
-        distinct(before.product.variants.iter().filter(|other| other.id != id), &values)?;
+        self.apply_in(&mut after, id)?;
         Ok(after)
+    }
+
+    /// Changes one of a product's variants, or leaves all as they were.
+    ///
+    /// # Errors
+    /// As [`VariantPatch::apply_to`].
+    pub fn apply_in(&self, product: &mut Stocked, id: Uuid) -> Result<(), Error> {
+        let Product { variants, option_names, currency, .. } = &mut product.product;
+        let place = variants.iter().position(|variant| variant.id == id).ok_or(Error::NotFound)?;
+        let mut variant = variants[place].clone();
+        let mut broken = Broken::default();
+        self.clone().apply(&mut broken, &mut variant, option_names, (*currency, *currency));
+        broken.finish()?;
+        if !self.options.is_empty() {
+            distinct(variants.iter().filter(|other| other.id != id), &variant.option_values)?;
+        }
+        variants[place] = variant;
+        Ok(())
     }
 
     /// `was`, `is`: the currency of the present prices, and of those that the product has afterwards.

@@ -10,9 +10,17 @@ use platform::db::Effects;
 use platform::idempotency::{Answer, Answered, Claim, Repeat, claimed};
 
 use super::edit::contended;
+use super::variants::never_too_large;
 use super::{Caller, Products, refused, stock};
 use crate::model::{Adjustment, Mode, Patch, Status, Stocked, VariantPatch};
 use crate::store::{Done, Op, Refusal, Sale, StockEdit, Update, VariantAdjustment};
+
+/// Products that a batch edits in turn with others, at most.
+const IN_TURN: usize = 8;
+/// Products that are read at a time.
+const READ_AT_ONCE: usize = 50;
+/// Text of the products of a batch, which are in memory together.
+const MAX_BATCH_BYTES: usize = 16 << 20;
 
 /// What is wanted of one variant or product; an error, if that breaks the rules by itself.
 #[derive(Debug, Clone)]
@@ -50,7 +58,7 @@ impl Products {
         let this = self.clone();
         let change = async move {
             let write = |claim| this.change_stocks_once(&caller, mode, items, claim, render);
-            this.keys.once(repeat, write, stored_whole).await
+            this.keys.once(repeat, write, never_too_large).await
         };
         self.tasks.run(change).await
     }
@@ -123,11 +131,11 @@ impl Products {
                     expected: item.expected,
                     apply: item
                         .change
-                        .map(|prices| -> Apply { Box::new(move |before| prices.apply_to(before, item.id)) }),
+                        .map(|prices| -> Apply { Box::new(move |product| prices.apply_in(product, item.id)) }),
                 };
                 this.edit_all(&caller, mode, items.into_iter().map(edit).collect(), claim, render).await
             };
-            this.keys.once(repeat, write, stored_whole).await
+            this.keys.once(repeat, write, never_too_large).await
         };
         self.tasks.run(change).await
     }
@@ -150,14 +158,17 @@ impl Products {
             expected: item.expected,
             apply: item.change.map(|status| -> Apply {
                 let patch = Patch { status: Some(status), ..Patch::default() };
-                Box::new(move |before| patch.apply(before))
+                Box::new(move |product| {
+                    *product = patch.apply(product)?;
+                    Ok(())
+                })
             }),
         };
         let edits = items.into_iter().map(edit).collect();
         let this = self.clone();
         let change = async move {
             let write = |claim| this.edit_all(&caller, mode, edits, claim, render);
-            this.keys.once(repeat, write, stored_whole).await
+            this.keys.once(repeat, write, never_too_large).await
         };
         self.tasks.run(change).await
     }
@@ -175,7 +186,9 @@ impl Products {
         products.sort_unstable();
         products.dedup();
         let ids: Vec<Uuid> = edits.iter().map(|edit| edit.id).collect();
-        let mut turn = self.turns.take_all(&products).await;
+        // Many would hold up the edits of everybody: they meet others at the versions.
+        let alone: &[Uuid] = if products.len() <= IN_TURN { &products } else { &[] };
+        let mut turn = self.turns.take_all(alone).await;
         while turn.goes_on().await {
             let mut present = self.present(&products).await?;
             let applied: Vec<_> = edits.iter().map(|edit| edit.apply(&caller.principal, &mut present)).collect();
@@ -198,7 +211,17 @@ impl Products {
     }
 
     async fn present(&self, products: &[Uuid]) -> Result<HashMap<Uuid, Present>, Error> {
-        let found = self.store.get_all(products).await?;
+        let (mut found, mut bytes) = (Vec::with_capacity(products.len()), 0);
+        for some in products.chunks(READ_AT_ONCE) {
+            let some = self.store.get_all(some).await?;
+            bytes += some.iter().map(|found| found.product.text_bytes()).sum::<usize>();
+            if bytes > MAX_BATCH_BYTES {
+                let detail =
+                    format!("the products have more than {} MiB of text: send fewer items", MAX_BATCH_BYTES >> 20);
+                return Err(Error::invalid("items", "length", detail));
+            }
+            found.extend(some);
+        }
         let public: HashSet<Uuid> =
             found.iter().filter(|found| found.is_public()).map(|found| found.product.id).collect();
         let stocked = self.with_stock(found.into_iter().map(|found| found.product).collect()).await?;
@@ -230,8 +253,8 @@ impl Products {
         render: &RenderBatch,
     ) -> Result<Answer, Error> {
         let answer = answer(outcome, render);
-        let is_final = matches!(answer.status, 200 | 404 | 409);
-        if let Some(claim) = claim.filter(|_| is_final) {
+        // Nothing was done: who repeats what has a long answer is answered anew.
+        if let Some(claim) = claim.filter(|_| outcome.is_final() && answer.is_small()) {
             let effects = Effects { answered: Some(answer.clone().under(claim)), ..Effects::default() };
             self.database.write_effects(effects).await.map_err(claimed)?;
         }
@@ -239,7 +262,8 @@ impl Products {
     }
 }
 
-type Apply = Box<dyn Fn(&Stocked) -> Result<Stocked, Error> + Send + Sync>;
+/// Changes a product, or leaves it as it was.
+type Apply = Box<dyn Fn(&mut Stocked) -> Result<(), Error> + Send + Sync>;
 
 /// An item of a batch that edits products.
 struct ProductEdit {
@@ -264,7 +288,7 @@ impl ProductEdit {
         may_manage(caller, present.before.product.owner_id, present.is_public)?;
         let apply = self.apply.as_ref().map_err(Error::clone)?;
         self.expected.check(present.before.product.version)?;
-        present.after = apply(&present.after)?;
+        apply(&mut present.after)?;
         Ok(present.before.product.id)
     }
 }
@@ -285,6 +309,12 @@ impl Outcome {
         let refused = mode == Mode::All && outcomes.iter().any(Result::is_err);
         Self { items: ids.iter().copied().zip(outcomes).collect(), refused }
     }
+
+    /// Whether the same batch would be answered the same again, as that of a single request is: what was done, or refused for good.
+    fn is_final(&self) -> bool {
+        let for_good = |error: &Error| matches!(error, Error::NotFound | Error::Conflict(_));
+        !self.refused || self.items.iter().filter_map(|(_, outcome)| outcome.as_ref().err()).all(for_good)
+    }
 }
 
 fn answer(outcome: &Outcome, render: &RenderBatch) -> Answer {
@@ -303,9 +333,4 @@ fn may_manage(caller: &Principal, owner: Uuid, is_public: bool) -> Result<(), Er
         false if is_public => Err(Error::Forbidden(Needed::Owner)),
         false => Err(Error::NotFound),
     }
-}
-
-/// A batch's answer is stored whatever its size.
-async fn stored_whole(_: platform::idempotency::Stored) -> Result<Bytes, Error> {
-    Err(Error::Internal("the answer to a batch was not stored".into()))
 }

@@ -115,7 +115,7 @@ impl Products {
     }
 }
 
-/// Who creates a product sells it.
+/// Who creates a product sells it. (What is too large to be stored is rendered again with the name that they have then.)
 fn answer(created: &Stocked, caller: &Caller, render: Render) -> Answer {
     let Product { id, version, .. } = created.product;
     Answer::new(201, render(created, Some(&caller.principal.username)), events::subject(id), version)

@@ -72,6 +72,7 @@ impl Products {
         let seller = self.sellers.name(owner).await;
         let answer = move |held: &Reservation| {
             Answer::new(201, render(held, seller.as_deref()), events::reservation_subject(held.id), held.version)
+                .stored_whole()
         };
         let answered = {
             let answer = answer.clone();
@@ -269,7 +270,11 @@ impl Products {
             self.refuse_erased_seller(&held).await?;
         }
         let cause = Cause { reference: Some(id), ..self.cause(&caller, None) };
-        let seller = self.sellers.name(held.owner_id).await;
+        let seller = match outcome {
+            // Nothing is said of it.
+            Reservations::Released => None,
+            _ => self.sellers.name(held.owner_id).await,
+        };
         let answer = move |changed: &Reservation| {
             Answer::new(
                 200,
@@ -277,6 +282,7 @@ impl Products {
                 events::reservation_subject(changed.id),
                 changed.version,
             )
+            .stored_whole()
         };
         let answered = {
             let answer = answer.clone();

@@ -103,7 +103,7 @@ impl Products {
     }
 }
 
-/// A variant and its stock are bounded well below what is stored of an answer.
+/// A variant and its stock are bounded well below what is stored of an answer; reservations and batches are stored whole.
 pub(super) async fn never_too_large(stored: Stored) -> Result<Bytes, Error> {
     Err(Error::Internal(format!("the answer about {} was not stored", stored.subject)))
 }

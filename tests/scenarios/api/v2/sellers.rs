@@ -5,8 +5,8 @@ use testkit::{Client, Server, Topology, eventually, on_each};
 
 use crate::people::unique;
 use crate::selling::{
-    PRODUCTS, RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, post_once, seller, tag, usd,
-    variant_path,
+    PRODUCTS, REPLAYED, RESERVATIONS, administrator, basket, create, id, on_sale, path, plain, post_once, seller, tag,
+    usd, variant_path,
 };
 use crate::v1::{NOBODY, text};
 use crate::v2::{assert_errors, assert_invalid, assert_problem, etag, pages, patch};
@@ -16,6 +16,7 @@ on_each!(
     only_sellers_have_a_public_name,
     another_name_is_another_representation,
     lines_say_what_they_are_of,
+    a_reservation_of_many_lines_is_repeated_whole,
     sellers_see_what_is_held_of_theirs,
     buyers_learn_how_many_are_left_where_the_seller_lets_them,
     administrators_list_all_drafts,
@@ -65,7 +66,8 @@ fn only_sellers_have_a_public_name(topology: Topology) {
     let (ada, public) = (seller(&server), server.client());
     let path = format!("/api/v2/sellers/{}", text(&ada.get("/api/v2/me").json()["id"]));
     create(&ada, &plain("Draft"));
-    for absent in [path.as_str(), &format!("/api/v2/sellers/{NOBODY}"), "/api/v2/sellers/x"] {
+    let strange = format!("{PRODUCTS}/by-handle/{NOBODY}/%ff");
+    for absent in [path.as_str(), &format!("/api/v2/sellers/{NOBODY}"), "/api/v2/sellers/x", &strange] {
         assert_problem(&public.get(absent), 404, "not-found");
     }
     active(&ada, "Desk");
@@ -117,6 +119,28 @@ fn lines_say_what_they_are_of(topology: Topology) {
     assert_eq!(post_once(&bob, RESERVATIONS, "key", &basket(&[(&first, 2), (&second, 1)])).body, held.body);
     let exported = bob.get("/api/v2/me/export").expect(200).json();
     assert_eq!(exported["reservations"][0]["lines"], held.json()["lines"]);
+}
+
+/// Its answer is larger than others that are kept, and nothing else could tell the buyer of it.
+fn a_reservation_of_many_lines_is_repeated_whole(topology: Topology) {
+    let server = Server::start(topology);
+    let (ada, bob) = (seller(&server), seller(&server));
+    let variant = |n: usize| json!({ "options": { "Size": n.to_string() }, "price": usd(100), "stock": 3 });
+    let variants: Vec<Value> = (0..100).map(variant).collect();
+    let shirt = json!({ "name": "ä".repeat(200), "status": "active", "variants": variants });
+    let shirt = create(&ada, &shirt);
+    let ids: Vec<String> = shirt["variants"].as_array().expect("variants").iter().map(id).collect();
+    let lines: Vec<(&str, i64)> = ids.iter().map(|id| (id.as_str(), 1)).collect();
+    let first = post_once(&bob, RESERVATIONS, "hold", &basket(&lines)).expect(201);
+    assert!(first.body.len() > 16 * 1024);
+    let again = post_once(&bob, RESERVATIONS, "hold", &basket(&lines)).expect(201);
+    assert_eq!((again.header(REPLAYED), &again.body), (Some("true"), &first.body));
+    for (end, body) in [("extend", json!({ "ttl_seconds": 900 })), ("commit", json!({}))] {
+        let path = format!("{RESERVATIONS}/{}/{end}", id(&first.json()));
+        let done = post_once(&bob, &path, end, &body).expect(200);
+        let again = post_once(&bob, &path, end, &body).expect(200);
+        assert_eq!((again.header(REPLAYED), &again.body), (Some("true"), &done.body), "{end}");
+    }
 }
 
 fn sellers_see_what_is_held_of_theirs(topology: Topology) {

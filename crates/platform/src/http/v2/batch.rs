@@ -26,7 +26,7 @@ pub struct ItemResult<'a> {
     /// As if the item had been a request by itself: 200 if it is done.
     #[schema(minimum = 200, maximum = 599)]
     status: u16,
-    /// The ETag of its product afterwards, for `If-Match`.
+    /// The ETag of its product, for `If-Match`: after the change; of stock, which makes no version, as it was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "\"4-managed\"")]
     etag: Option<&'a str>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use kernel::{Error, Uuid};
@@ -31,9 +32,10 @@ struct Parameters {
 pub async fn handle(
     State(endpoints): State<Arc<Endpoints>>,
     V2Caller(caller): V2Caller,
-    Path((owner_id, handle)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let Path((owner_id, handle)) = path.map_err(|_| Error::NotFound)?;
     let owner_id = Uuid::try_parse(&owner_id).ok().filter(|_| owner_id.len() == 36).ok_or(Error::NotFound)?;
     let product = endpoints.products.visible_by_handle(caller.as_ref(), owner_id, &handle).await?;
     get::answer(&endpoints, caller, product, request).await

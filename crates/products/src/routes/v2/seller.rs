@@ -32,5 +32,7 @@ pub async fn handle(
     let account = endpoints.accounts.get(id).await?.ok_or(Error::NotFound)?;
     let (parts, _) = request.into_parts();
     let seller = || Seller { id, name: Some(&account.username) };
-    Ok(v2::public_with_etag(&parts, etag(account.version, "seller"), seller))
+    // Of nothing but what is shown.
+    let shown = format!("{:016x}", kernel::fnv1a(account.username.bytes()));
+    Ok(v2::public_with_etag(&parts, etag(1, &shown), seller))
 }

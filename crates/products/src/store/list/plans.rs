@@ -9,6 +9,8 @@ use super::super::suite::{Fixture, on_both};
 use super::sql::{self, Dialect, Param, Sql};
 use super::suite::{owner, queries};
 use super::{By, ListQuery, Shelf};
+use crate::model::Status;
+use crate::store::stock::HOLDS_OF;
 
 /// So many products of so many owners and categories, half of them active.
 async fn fill(f: &Fixture, products: u32, owners: u32, categories: u32) {
@@ -221,6 +223,17 @@ fn counts_and_categories_stay_in_indexes() {
 }
 
 #[test]
+fn what_is_held_of_a_seller_is_a_search() {
+    on_both(async |f| {
+        let params = vec![Param::Id(owner(0)), Param::Id(owner(1)), Param::Number(21)];
+        let held = Sql { dialect: dialect(&f), text: HOLDS_OF.to_owned(), params };
+        let plan = plan(&f, &held).await;
+        assert!(plan.contains("reservations_held_by_owner"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+    });
+}
+
+#[test]
 fn many_are_estimated() {
     on_both(async |f| {
         fill(&f, 20_000, 50, 20).await;
@@ -235,6 +248,9 @@ fn many_are_estimated() {
         assert_eq!(f.store.count(&all).await.unwrap(), 10_000);
         assert_eq!(estimate(&all).await, 10_000);
         assert_eq!(estimate(&one_category).await, 1_000, "few are counted");
+        let drafts = ListQuery { status: Some(Status::Draft), ..ListQuery::new(Shelf::Hidden, Currency::USD) };
+        assert_eq!(f.store.count(&drafts).await.unwrap(), 10_000);
+        assert!((estimate(&drafts).await - 10_000).abs() < 500, "drafts");
         let (exact, estimated) = (f.store.count(&in_stock).await.unwrap(), estimate(&in_stock).await);
         assert!((exact - estimated).abs() < exact / 20, "{estimated} for {exact}");
     });

@@ -240,7 +240,8 @@ impl ListQuery {
         let mut sql = Sql::new(dialect);
         sql.put("select count(*), count(*) filter (where ").put(self.active()).all(self.conditions());
         sql.put(if self.is_public() { ON_SALE } else { "" });
-        sql.put(") from (select ").put(FILTERED).put(if self.filters_rarely() { FILTERED_TOO } else { "" });
+        let looks_further = self.filters_rarely() || self.shelf == Shelf::Hidden;
+        sql.put(") from (select ").put(FILTERED).put(if looks_further { FILTERED_TOO } else { "" });
         sql.put(", price from products order by created_at desc, id desc limit ").rows(SAMPLE).put(") as newest");
         sql
     }

@@ -33,7 +33,7 @@ const TAKEN: &str = "select products.owner_id, products.handle from products \
 const STOCK_OF_MANY: &str =
     "select id, on_hand, reserved, backordered, product_id from variants where product_id = any($1)";
 /// So many keys do not hold up the queries behind them.
-const POINT_IDS: usize = 100;
+pub const POINT_IDS: usize = 100;
 /// A product and its stock are two statements. When an edit came between them, they are read again, this often at most.
 const PAIR_TRIES: usize = 5;
 

@@ -162,6 +162,15 @@ impl Op {
         }
     }
 
+    /// How many rows of stock it is about, as far as it says.
+    pub fn weight(&self) -> usize {
+        match self {
+            Op::Adjust { adjustments, .. } => adjustments.len(),
+            Op::Hold(reservation) => reservation.lines.len(),
+            Op::End { .. } | Op::Settle(_) | Op::Extend { .. } => 1,
+        }
+    }
+
     /// Variants whose products have to be at a version.
     pub fn versioned(&self) -> impl Iterator<Item = Uuid> {
         let adjustments = match self {

@@ -19,6 +19,7 @@ use self::columns::{Nets, Reservations};
 use super::rows::{self, Balance, History};
 use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite};
 use crate::model::{Movement, Reservation, Shelf, Stock, Units, latest_end};
+use crate::store::postgres::POINT_IDS;
 use crate::store::rows as catalogue;
 
 /// The one order in which locks are taken: reservations, variants by id, products.
@@ -62,6 +63,10 @@ impl WriteGroup for StockWrites {
     type Key = ();
 
     fn key(_: &Grouped) {}
+
+    fn weight(one: &Grouped) -> usize {
+        one.write.op.weight()
+    }
 
     fn may_succeed_after(error: &StoreError) -> bool {
         matches!(error, StoreError::Undone(_))
@@ -122,11 +127,12 @@ async fn lock(t: &mut Transaction<'_>, group: &[Grouped]) -> Result<Present, Sto
     };
     let units = known.iter().map(rows::read_units).collect::<Result<Vec<_>, _>>()?;
     let shelf = Shelf::new(units);
-    let versioned = group.iter().flat_map(|one| one.write.op.versioned());
-    let products: Vec<Uuid> = versioned.filter_map(|variant| shelf.product_of(variant)).collect();
-    let versions = match products.is_empty() {
-        true => BTreeMap::new(),
-        false => t.query(LOCK_VERSIONS, &[&products]).await?.iter().map(|row| (row.get(0), row.get(1))).collect(),
+    let is_versioned = group.iter().any(|one| one.write.op.versioned().next().is_some());
+    // All of the group, or those that are locked later to be shown anew would be locked out of their order.
+    let products: Vec<Uuid> = variants.iter().filter_map(|variant| shelf.product_of(*variant)).collect();
+    let versions = match is_versioned {
+        false => BTreeMap::new(),
+        true => t.query(LOCK_VERSIONS, &[&products]).await?.iter().map(|row| (row.get(0), row.get(1))).collect(),
     };
     Ok(Present { shelf, reservations, versions })
 }
@@ -168,7 +174,11 @@ pub async fn find_reservation(db: &Postgres, id: Uuid) -> Result<Option<Reservat
 }
 
 pub async fn sales(db: &Postgres, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
-    db.query(SALES, &[&variants]).await?.iter().map(rows::sale).collect()
+    let rows = match variants.len() {
+        0..=POINT_IDS => db.query(SALES, &[&variants]).await?,
+        _ => db.query_slow(SALES, &[&variants]).await?,
+    };
+    rows.iter().map(rows::sale).collect()
 }
 
 pub async fn expired(db: &Postgres, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
