@@ -170,8 +170,10 @@ fn about(config: &Config, roles: Roles, demo: Option<&commands::LogIns>) -> Vec<
     if roles.has(Role::Auth) || roles.has(Role::Products) {
         lines.push(format!("Data: {:?}", config.database.url));
     }
-    if roles.has(Role::Auth) && config.mail.sink.is_none() {
-        lines.push("No mails are written: name a folder for them with mail.sink".into());
+    match &config.mail.sink {
+        _ if !roles.has(Role::Auth) => {}
+        Some(folder) => lines.push(format!("Mails: files in {}", folder.display())),
+        None => lines.push("No mails are written: name a folder for them with mail.sink".into()),
     }
     match demo {
         Some(log_ins) => lines.extend(log_ins.lines()),

@@ -18,10 +18,10 @@ pub async fn create(config: &Config, username: String, email: String) -> Result<
     let app = super::open(config).await?;
     let (auth, _) = app.stores()?;
     let account = auth.create_admin(&username, &email, &password).await.map_err(|error| match error {
-        Error::Conflict(_) => {
-            format!("{error}. This makes new accounts only: name another, or make that one an administrator with admin grant {email}")
-                .into()
+        Error::Conflict(taken) if taken.field == "email" => {
+            format!("{} Make that account an administrator: primetrade admin grant {email}", taken.detail).into()
         }
+        Error::Conflict(taken) => format!("{} Name another.", taken.detail).into(),
         other => Failure::from(other),
     })?;
     say!("administrator {} <{}> created in {:?}", account.username, account.email, config.auth_database());
@@ -53,7 +53,7 @@ pub async fn list(config: &Config) -> Result<Outcome, Failure> {
             listed += 1;
             let inactive = if account.active { "" } else { ", deactivated" };
             say!(
-                "{} {} <{}>, since {}{inactive}",
+                "{} {} <{}>, account made {}{inactive}",
                 account.id,
                 account.username,
                 account.email,

@@ -90,7 +90,11 @@ impl LogIns {
             (false, false) => format!("Demo shop: the password of {} was changed; these have {PASSWORD}", ADMIN.1),
             (false, true) => "Demo shop: all passwords were changed".into(),
         }];
-        lines.extend(self.sellers.iter().map(|seller| format!("  seller {:<24} {}", seller.vendor, seller.email)));
+        lines.extend(
+            self.sellers
+                .iter()
+                .map(|seller| format!("  seller {:<24} {}, with the same password", seller.vendor, seller.email)),
+        );
         lines.push("Everyone knows these passwords: never use this store for a real shop.".into());
         lines.push("Browse it at /api/v2/products, try the API at /api-docs".into());
         lines

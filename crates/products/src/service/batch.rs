@@ -88,6 +88,7 @@ impl Products {
         let outcome = move |refused: &[(usize, Refusal)]| {
             let mut outcomes = outcomes.clone();
             for (place, refusal) in refused {
+                // The store numbers the adjustments that it was given, each of which has its place.
                 outcomes[places[*place]] = Err(stock::refused(refusal.clone(), |_| None));
             }
             Outcome::new(&ids, outcomes, mode)
