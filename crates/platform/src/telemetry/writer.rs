@@ -1,5 +1,6 @@
 //! A bounded buffer in front of stderr. When nobody reads the logs, lines are dropped and counted, never waited for.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -111,7 +112,8 @@ impl Write for Line {
     /// Takes a whole line, as both formats write it. What came from outside is made visible here, for both of them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
-        let text = if self.0.visible { text } else { text::visible(&text).into_owned().into() };
+        // Most lines are written as they are, without a copy.
+        let text = if self.0.visible { Cow::Borrowed(&*text) } else { text::visible(&text) };
         let mut buffer = self.0.shared.lock();
         if buffer.bytes.len() + text.len() >= CAPACITY {
             buffer.dropped += 1;

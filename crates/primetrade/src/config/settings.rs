@@ -254,7 +254,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "products.currency",
         default: "USD",
-        doc: "ISO 4217 currency of prices that name none.",
+        doc: "ISO 4217 currency of prices of API v1 and of files that name none, and of lists by price of API v2 that name none.",
         secret: false,
         apply: |config, text| put(&mut config.products.currency, value::currency(text)),
     },

@@ -38,13 +38,13 @@ impl Turns {
         Self { stripes: (0..STRIPES).map(|_| Mutex::default()).collect(), context }
     }
 
-    /// Waits for the product's turn. Holds nothing else meanwhile, so that no two can wait for each other; the deadline of the write
-    /// bounds how long.
+    /// Waits for the product's turn. The deadline of the write bounds how long.
     pub async fn take(&self, product: Uuid) -> Turn<'_> {
         self.take_all(&[product]).await
     }
 
-    /// As [`Turns::take`], of several products. Everyone takes the stripes in one order.
+    /// As [`Turns::take`], of several products. Everyone takes the stripes in one order and holds nothing else meanwhile, so that no two
+    /// can wait for each other.
     pub async fn take_all(&self, products: &[Uuid]) -> Turn<'_> {
         // An id ends with random bits.
         let stripes: BTreeSet<usize> = products.iter().map(|product| product.as_u128() as usize % STRIPES).collect();

@@ -142,8 +142,6 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
 
     #[test]
@@ -170,14 +168,12 @@ mod tests {
         }
     }
 
+    /// Of texts so long that whoever reads them once for each of their parts does not come to an end.
     #[test]
     fn nothing_is_read_twice() {
-        let begun = Instant::now();
         for part in ["<", "&", "<a '", "<a href=\"", "<script>", "</", "<!--", "<script></", "&amp;", "<p>"] {
-            let html = part.repeat(crate::model::MAX_DESCRIPTION / part.len());
+            let html = part.repeat(16 * crate::model::MAX_DESCRIPTION / part.len());
             assert!(text_of(&html).len() <= html.len());
         }
-        // Quadratic, it would be minutes.
-        assert!(begun.elapsed() < Duration::from_secs(20));
     }
 }

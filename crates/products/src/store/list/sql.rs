@@ -1,11 +1,14 @@
 //! The statements of lists. Their parameters first appear in the order $1, $2, …
 
-use std::fmt::Write;
+mod statement;
 
 use kernel::Uuid;
 use platform::http::v2::Position;
 use platform::http::v2::page::Key;
 
+pub use self::statement::{Dialect, Param, Sql};
+
+use self::statement::{Condition, Few};
 use super::super::rows::{is_off_sale, product_columns};
 use super::{By, ListQuery, Shelf};
 use crate::model::Status;
@@ -21,141 +24,17 @@ pub const NUMBER: usize = 21;
 pub const SAMPLE: usize = 2_000;
 
 const PRODUCT: &str = product_columns!();
-/// What the conditions of a list look at.
 const ON_SALE: &str = concat!(" and not ", is_off_sale!("owner_id"));
+/// Products of all owners that are not active, as their index has them.
 const HIDDEN: &str = "status <> 'active' and updated_at >= 0 and ";
+/// What the conditions of a list look at.
 const FILTERED: &str = "status, unlisted, owner_id, category, currency, in_stock";
 /// What the rarer ones look at besides.
 const FILTERED_TOO: &str = ", id, handle, tags, vendor, updated_at";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// Its planner knows nothing of the data, and guesses: it is told the index.
-    Sqlite,
-    /// Its planner trusts statistics: where nearly all products are of one owner or category, it takes an index that does not
-    /// have them in front, and so reads the whole table for a small one. So they are no conditions here, but part of the
-    /// order, which only the right index has; and the rows behind the list's end, at most as many as were to be looked at, are
-    /// cut off outside.
-    Postgres,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Param<'q> {
-    Id(Uuid),
-    Number(i64),
-    Text(&'q str),
-    Flag(bool),
-    Ids(&'q [Uuid]),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Condition<'q> {
-    Equal(&'static str, Param<'q>),
-    Between(&'static str, i64, i64),
-    AtLeast(&'static str, i64),
-    Tagged(&'q str),
-    Among(Few<'q>),
-}
-
-/// Products of which there are few, however many there are in all. They are found by themselves, and then sorted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Few<'q> {
-    Ids(&'q [Uuid]),
-    /// Of this owner.
-    Handle(&'q str, Uuid),
-    Sku(&'q str),
-    Barcode(&'q str),
-}
-
 /// The column of a status.
 fn stored(status: Status) -> &'static str {
     if status == Status::Unlisted { Status::Draft } else { status }.as_str()
-}
-
-/// A statement in the making.
-#[derive(Debug)]
-pub struct Sql<'q> {
-    pub dialect: Dialect,
-    pub text: String,
-    pub params: Vec<Param<'q>>,
-}
-
-impl<'q> Sql<'q> {
-    fn new(dialect: Dialect) -> Self {
-        Self { dialect, text: String::new(), params: Vec::new() }
-    }
-
-    fn put(&mut self, text: &str) -> &mut Self {
-        self.text.push_str(text);
-        self
-    }
-
-    /// Writes a new parameter.
-    fn bind(&mut self, param: Param<'q>) -> &mut Self {
-        self.params.push(param);
-        let number = self.params.len();
-        self.number(number)
-    }
-
-    /// Writes a parameter that was bound before.
-    fn number(&mut self, number: usize) -> &mut Self {
-        // Writing to a String does not fail.
-        let _ = write!(self.text, "${number}");
-        self
-    }
-
-    fn rows(&mut self, rows: usize) -> &mut Self {
-        self.bind(Param::Number(i64::try_from(rows).unwrap_or(i64::MAX)))
-    }
-
-    /// Writes that the product is one of these. They are found once, before any product is looked at.
-    fn among(&mut self, few: Few<'q>) -> &mut Self {
-        let is_sqlite = self.dialect == Dialect::Sqlite;
-        self.put(if is_sqlite { "id in (" } else { "id = any(array(" });
-        match few {
-            Few::Ids(ids) if is_sqlite => {
-                self.put("select unhex(value) from json_each(").bind(Param::Ids(ids)).put(")")
-            }
-            Few::Ids(ids) => self.put("select unnest(").bind(Param::Ids(ids)).put("::uuid[])"),
-            Few::Handle(handle, owner) => {
-                self.put("select id from products where owner_id = ").bind(Param::Id(owner));
-                self.put(" and handle = ").bind(Param::Text(handle))
-            }
-            Few::Sku(key) => {
-                self.put("select product_id from variants where sku_key > '' and sku_key = ").bind(Param::Text(key))
-            }
-            Few::Barcode(code) => self.put("select product_id from variants where barcode = ").bind(Param::Text(code)),
-        };
-        self.put(if is_sqlite { ")" } else { "))" })
-    }
-
-    /// Writes conditions that are to hold as well.
-    fn and_all(&mut self, conditions: Vec<Condition<'q>>) -> &mut Self {
-        let and = if conditions.is_empty() { "" } else { " and " };
-        self.put(and).all(conditions)
-    }
-
-    /// Writes the conditions, all of which are to hold.
-    fn all(&mut self, conditions: Vec<Condition<'q>>) -> &mut Self {
-        for (n, condition) in conditions.into_iter().enumerate() {
-            self.put(if n > 0 { " and " } else { "" });
-            match condition {
-                Condition::Equal(column, value) => self.put(column).put(" = ").bind(value),
-                Condition::Between(column, least, most) => {
-                    self.put(column).put(" between ").bind(Param::Number(least)).put(" and ").bind(Param::Number(most))
-                }
-                Condition::AtLeast(column, least) => self.put(column).put(" >= ").bind(Param::Number(least)),
-                Condition::Tagged(tag) => match self.dialect {
-                    Dialect::Sqlite => {
-                        self.put("exists (select 1 from json_each(tags) where value = ").bind(Param::Text(tag)).put(")")
-                    }
-                    Dialect::Postgres => self.put("tags::jsonb ? ").bind(Param::Text(tag)),
-                },
-                Condition::Among(few) => self.among(few),
-            };
-        }
-        self
-    }
 }
 
 /// What bounds a list beyond the rows before it: columns that have one value (with the parameter's number), and where what it is sorted

@@ -45,7 +45,8 @@ struct StockItem {
     /// Why, for the record; that of the batch, if it is absent.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     reason: Option<String>,
-    /// An ETag of the variant's product, as `If-Match`: the item is refused when the product has another version.
+    /// An ETag of the variant's product, as `If-Match`: the item is refused when the product has another version. Versions count edits of
+    /// the product, and no changes of its stock.
     #[schema(example = "\"3-managed\"")]
     if_match: Option<String>,
 }
