@@ -55,9 +55,11 @@ fn sort_methods(mut response: Response) -> Response {
 
 pub async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
-    match is_v1(path) {
-        true => Failure::route_not_found(path).into_response(),
-        false => Refusal::from(Error::NotFound).into_response(),
+    match path {
+        _ if is_v1(path) => Failure::route_not_found(path).into_response(),
+        // The process that asks reads the kind of it.
+        _ if path.starts_with("/internal/") => Refusal::from(Error::NotFound).into_response(),
+        _ => Refusal::UnknownPath.into_response(),
     }
 }
 

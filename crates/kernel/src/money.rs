@@ -86,7 +86,8 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Currency::parse(&code).ok_or_else(|| serde::de::Error::custom("expected an ISO 4217 currency code"))
+        Currency::parse(&code)
+            .ok_or_else(|| serde::de::Error::custom("expected an ISO 4217 currency code in capitals, such as USD"))
     }
 }
 

@@ -123,8 +123,8 @@ where
     let given = |setting: &'static Setting| Some((setting, matches.get_one::<String>(setting.key)?.clone()));
     let mut settings: Vec<_> = SETTINGS.iter().filter_map(given).collect();
     // It is the last word of the address, for those who think of no more than that.
-    let port =
-        matches.subcommand().filter(|(name, _)| *name == "serve").and_then(|(_, serve)| serve.get_one::<u16>(PORT));
+    let listens = matches.subcommand().filter(|(name, _)| ["serve", "doctor"].contains(name));
+    let port = listens.and_then(|(_, command)| command.get_one::<u16>(PORT));
     settings.extend(port.and_then(|port| Some((config::find("http.listen")?, port.to_string()))));
     Ok(Cli { command: command(&matches)?, config_file: matches.get_one("config").cloned(), settings })
 }
@@ -343,6 +343,7 @@ mod tests {
         );
         assert_eq!(cli("primetrade help settings").command, Command::HelpSettings);
         let port = cli("primetrade serve --port 9000").settings;
+        assert_eq!(cli("primetrade doctor --port 9000").settings.len(), 1);
         assert_eq!(
             port.iter().map(|(setting, value)| (setting.key, value.as_str())).collect::<Vec<_>>(),
             [("http.listen", "9000")]

@@ -76,7 +76,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
         let address = listener.local_addr()?;
         banner.push(format!("{words} on http://{address}"));
         if words == SERVING && roles.has(Role::Gateway) {
-            banner.push(format!("API page: http://{address}/api-docs"));
+            banner.push(format!("API page: http://{}/api-docs", reachable(address)));
         }
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
@@ -185,6 +185,11 @@ fn about(config: &Config, roles: Roles, demo: Option<&commands::LogIns>) -> Vec<
     }
     lines.push("Settings: primetrade help settings, primetrade config print".into());
     lines
+}
+
+/// An address that a browser on this machine may open.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {

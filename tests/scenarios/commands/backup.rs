@@ -190,6 +190,7 @@ fn nothing_is_ever_overwritten() {
     for command in [&["restore", &shown(&backup)][..], &["backup", &shown(&backup)]] {
         let refused = deployment.run(command).expect_code(1).stderr;
         assert!(refused.contains("is not empty"), "{command:?}: {refused}");
+        assert_eq!(refused.contains("--into"), command[0] == "restore", "the way on: {refused}");
     }
     assert_eq!(names(&deployment.data_folder()), before);
     deployment.run(&["backup", "verify", &shown(&backup)]).expect_code(0);

@@ -264,6 +264,7 @@ fn skus_may_repeat_and_are_told(topology: Topology) {
     assert!(outcome.stdout.contains("row 2 (c): `K-1` is also a SKU of `"), "{}", outcome.stdout);
     let found = shop.server.run(&["products", "unique-sku"]).expect_code(0);
     assert!(found.stdout.contains("k-1: ") && found.stdout.contains("off"), "{}", found.stdout);
+    assert!(found.stdout.contains(&shop.email), "{}", found.stdout);
     // Clients may say so as well.
     let twins = json!({ "name": "D", "variants": [
         { "options": { "Size": "S" }, "price": usd(1), "sku": "K-1" },
@@ -363,7 +364,7 @@ fn what_swaps_skus_is_told_whole(topology: Topology) {
     assert!(done.stdout.contains("150 updated, 0 unchanged, 0 refused"), "{}", done.stdout);
     let moved = format!("{header}new,New,Title,Default Title,R1,1,1\nr0,R,Title,Default Title,Z,1,1\n");
     let done = shop.import(&moved, &[]).expect_code(0);
-    assert!(done.stdout.contains("1 products created, 1 updated"), "{}", done.stdout);
+    assert!(done.stdout.contains("1 product created, 1 updated"), "{}", done.stdout);
     verified(&shop.server);
 }
 

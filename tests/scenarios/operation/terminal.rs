@@ -1,8 +1,13 @@
 //! What a person at a terminal sees.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::pty::{self, OpenptFlags};
+use rustix::termios::{self, LocalModes};
 use testkit::{Client, Deployment, Topology, binary, eventually, free_port};
 
 /// A server on a terminal, as `script` makes one.
@@ -76,6 +81,45 @@ fn who_wants_no_colours_gets_none() {
         Some(seen(folder)).filter(|text| text.contains("GET /api/v2/products 200 "))
     });
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+/// A password is asked for on a terminal, and not shown there.
+#[test]
+fn a_password_is_typed_unseen() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let person: OwnedFd = pty::openpt(flags).expect("a terminal");
+    pty::grantpt(&person).and_then(|()| pty::unlockpt(&person)).expect("a terminal of ours");
+    let terminal = pty::ioctl_tiocgptpeer(&person, flags).expect("its other end");
+    let end = || terminal.try_clone().expect("another handle");
+    let create = ["admin", "create", "--username", "ada", "--email", "ada@example.com", "--password-stdin"];
+    let mut command = Command::new(binary());
+    command.env("PRIMETRADE_DATABASE__URL", format!("sqlite:{}", deployment.data_folder().display()));
+    command.args(create).current_dir(deployment.folder()).stdin(end()).stdout(end()).stderr(end());
+    let mut child = command.spawn().expect("the binary starts");
+    let is_shown = || termios::tcgetattr(&person).is_ok_and(|modes| modes.local_modes.contains(LocalModes::ECHO));
+    eventually("what is typed is not shown", || (!is_shown()).then_some(()));
+    let (password, mut keyboard) = ("correct horse battery", File::from(person.try_clone().expect("another handle")));
+    keyboard.write_all(format!("{password}\n").as_bytes()).expect("it is typed");
+    assert!(child.wait().expect("it ends").success());
+    assert!(is_shown(), "the terminal is as it was");
+    drop((command, terminal));
+    let mut seen = Vec::new();
+    // The end of a terminal is an error on Linux.
+    let _ = keyboard.read_to_end(&mut seen);
+    let seen = String::from_utf8_lossy(&seen);
+    assert!(seen.starts_with("Password: ") && seen.contains("ada@example.com") && !seen.contains(password), "{seen}");
+    let server = deployment.start();
+    crate::v2::open(&server.client(), "ada@example.com", password).expect(201);
+}
+
+#[test]
+fn the_banner_names_an_address_that_a_browser_opens() {
+    let deployment = Deployment::new(Topology::Sqlite);
+    let (folder, port) = (deployment.folder(), free_port());
+    let _server = on_terminal(folder, &format!("--http-listen 0.0.0.0:{port}"), &[]);
+    let shown = eventually("it serves", || Some(seen(folder)).filter(|text| text.contains("primetrade help settings")));
+    assert!(shown.contains(&format!("API page: http://localhost:{port}/api-docs")), "{shown}");
 }
 
 #[test]

@@ -73,11 +73,7 @@ fn serve() -> Clap {
     Clap::new("serve")
         .about("Serve the API until told to stop")
         .arg(role())
-        .arg(
-            option(PORT, "PORT", "Port to serve on, for this machine only; other addresses by the setting http.listen")
-                .value_parser(value_parser!(u16))
-                .conflicts_with("http.listen"),
-        )
+        .arg(port())
         .after_help(SETTINGS_HELP)
         .arg(switch("demo", "Fill an example shop first and print how to log in; safe to repeat"))
         .arg(switch(
@@ -85,6 +81,12 @@ fn serve() -> Clap {
             "Serve a store of the demo's, although everybody knows its administrator's password",
         ))
         .arg(switch("no-migrate", "Leave the database schema as it is"))
+}
+
+fn port() -> Arg {
+    option(PORT, "PORT", "Port to serve on, for this machine only; other addresses by the setting http.listen")
+        .value_parser(value_parser!(u16))
+        .conflicts_with("http.listen")
 }
 
 fn role() -> Arg {
@@ -102,6 +104,7 @@ fn doctor() -> Clap {
     Clap::new("doctor")
         .about("Tell what a server with these settings finds, what is wrong, and what to do; changes nothing")
         .arg(role())
+        .arg(port())
         .arg(format())
 }
 
@@ -110,8 +113,7 @@ fn admin_create() -> Clap {
         .about("Create an administrator")
         .arg(option("username", "U", "Name to show").required(true))
         .arg(option("email", "E", "Address to log in with").required(true))
-        // The flag is required so that a password is never expected as an argument, where other users could see it.
-        .arg(switch("password-stdin", "Read the password from the first line of stdin").required(true))
+        .arg(password_stdin())
 }
 
 fn account() -> Arg {
@@ -122,7 +124,13 @@ fn admin_reset_password() -> Clap {
     Clap::new("reset-password")
         .about("Give an account, administrator or not, another password, and end its sessions")
         .arg(account())
-        .arg(switch("password-stdin", "Read the password from the first line of stdin").required(true))
+        .arg(password_stdin())
+}
+
+/// It is required, so that a password is never expected as an argument, where other users could see it.
+fn password_stdin() -> Arg {
+    switch("password-stdin", "Read the password from the first line of stdin; a terminal is asked for it")
+        .required(true)
 }
 
 fn keys_rotate() -> Clap {

@@ -1,8 +1,9 @@
 //! `primetrade admin`: who administers the shop, as whoever runs the server says.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, IsTerminal, Read};
 
 use auth::{Account, AccountFilter, Accounts, Administration, Auth, Cause};
+use console::Term;
 use kernel::{Error, Expected, Role};
 
 use crate::config::Config;
@@ -87,8 +88,16 @@ async fn found(auth: &Auth, email: &str) -> Result<Account, Failure> {
     account.ok_or_else(|| format!("no account has the address {email}").into())
 }
 
-/// The first line of standard input, without its end.
+/// The first line of standard input, without its end; a terminal is asked for it, and does not show it.
 fn read_password() -> Result<String, Failure> {
+    let terminal = Term::stderr();
+    if std::io::stdin().is_terminal() && terminal.is_term() {
+        terminal.write_str("Password: ")?;
+        return match terminal.read_secure_line()? {
+            password if password.is_empty() => Err("no password was typed".into()),
+            password => Ok(password),
+        };
+    }
     let mut line = String::new();
     std::io::stdin().lock().take(MAX_LINE).read_line(&mut line)?;
     let password = line.strip_suffix('\n').unwrap_or(&line);

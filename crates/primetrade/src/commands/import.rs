@@ -177,8 +177,9 @@ fn remedy(import: &Import) -> &'static str {
 fn print_summary(summary: &Summary, elapsed: Duration, dry_run: bool) {
     let Summary { created, updated, unchanged, refused, report, .. } = summary;
     let would = if dry_run { "would be " } else { "" };
+    let products = if *created == 1 { "product" } else { "products" };
     say!(
-        "{created} products {would}created, {updated} {would}updated, {unchanged} unchanged, {refused} {would}refused; {} rows \
+        "{created} {products} {would}created, {updated} {would}updated, {unchanged} unchanged, {refused} {would}refused; {} rows \
          in {:.1} s ({:.0} rows/s)",
         report.rows,
         elapsed.as_secs_f64(),

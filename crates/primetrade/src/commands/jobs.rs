@@ -45,8 +45,11 @@ pub enum Which {
 pub async fn replay(config: &Config, which: Which) -> Result<Outcome, Failure> {
     let replay = async |desks: &Desks, id| jobs::replay(desks, id, Actor::System, None).await.map(drop);
     let (replayed, outcome) = each_parked(config, which, "so it is tried in any case", replay).await?;
-    let jobs = if replayed == 1 { "job is" } else { "jobs are" };
-    say!("{replayed} {jobs} due now; a server that runs does them");
+    match replayed {
+        0 => say!("no job was parked"),
+        1 => say!("1 job is due now; a server that runs does it"),
+        _ => say!("{replayed} jobs are due now; a server that runs does them"),
+    }
     Ok(outcome)
 }
 
@@ -54,8 +57,11 @@ pub async fn replay(config: &Config, which: Which) -> Result<Outcome, Failure> {
 pub async fn discard(config: &Config, which: Which) -> Result<Outcome, Failure> {
     let discard = async |desks: &Desks, id| jobs::discard(desks, id, Actor::System, None).await;
     let (discarded, outcome) = each_parked(config, which, "so it is not deleted", discard).await?;
-    let jobs = if discarded == 1 { "job is" } else { "jobs are" };
-    say!("{discarded} {jobs} deleted, and never done");
+    match discarded {
+        0 => say!("no job was parked"),
+        1 => say!("1 job is deleted, and never done"),
+        _ => say!("{discarded} jobs are deleted, and never done"),
+    }
     Ok(outcome)
 }
 

@@ -1,5 +1,9 @@
 //! `primetrade products unique-sku`: whether a seller may have a SKU more than once.
 
+use std::collections::HashMap;
+
+use auth::{Accounts, Auth};
+use kernel::{Error, Uuid};
 use platform::db::DatabaseUrl;
 use products::RepeatedSku;
 
@@ -19,18 +23,18 @@ pub async fn unique(config: &Config, switch: Option<bool>) -> Result<Outcome, Fa
         config.database.url = privileged;
     }
     let app = super::open_existing(&config).await?;
-    let (_, products) = app.stores()?;
+    let (auth, products) = app.stores()?;
     if let Some(unique) = switch
         && !products.set_unique_skus(unique).await?
     {
-        name(&products.repeated_skus(NAMED).await?);
+        name(auth, &products.repeated_skus(NAMED).await?).await?;
         complain!(
             "these SKUs are there more than once: give each a SKU of its own, then say so again; nothing was changed"
         );
         return Ok(Outcome::Finding);
     }
     let repeated = products.repeated_skus(NAMED).await?;
-    name(&repeated);
+    name(auth, &repeated).await?;
     match (products.unique_skus().await?, repeated.is_empty()) {
         (true, _) => say!("on: each seller has a SKU once at most"),
         (false, true) => say!("off: a seller may have a SKU more than once; none does"),
@@ -39,11 +43,16 @@ pub async fn unique(config: &Config, switch: Option<bool>) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
-fn name(repeated: &[RepeatedSku]) {
+async fn name(auth: &Auth, repeated: &[RepeatedSku]) -> Result<(), Error> {
+    let owners: Vec<Uuid> = repeated.iter().map(|repeated| repeated.owner).collect();
+    let owners: HashMap<Uuid, String> =
+        auth.by_ids(&owners).await?.into_iter().map(|account| (account.id, account.email)).collect();
     for RepeatedSku { owner, sku, handles } in repeated {
-        say!("{sku}: {} (seller {owner})", handles.join(", "));
+        let seller = owners.get(owner).cloned().unwrap_or_else(|| owner.to_string());
+        say!("{sku}: {} (seller {seller})", handles.join(", "));
     }
     if i64::try_from(repeated.len()).is_ok_and(|named| named == NAMED) {
         say!("and perhaps more");
     }
+    Ok(())
 }

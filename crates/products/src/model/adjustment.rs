@@ -17,10 +17,19 @@ impl Adjustment {
     ///
     /// # Errors
     /// `Invalid` with every broken rule.
-    pub fn check(delta: Option<i64>, on_hand: Option<i64>, reason: String) -> Result<Self, Error> {
+    pub fn check(delta: Option<i64>, on_hand: Option<i64>, reason: Option<String>) -> Result<Self, Error> {
         let mut broken = Broken::default();
-        let reason = reason.trim().to_owned();
-        broken.text("reason", &reason, 1..=MAX_REASON);
+        let reason = match reason {
+            Some(reason) => {
+                let reason = reason.trim().to_owned();
+                broken.text("reason", &reason, 1..=MAX_REASON);
+                reason
+            }
+            None => {
+                broken.refuse("reason", "required", "say why, for the record");
+                String::new()
+            }
+        };
         let change = match (delta, on_hand) {
             (Some(0), None) => {
                 broken.refuse("delta", "range", "must not be 0, which changes nothing");

@@ -227,8 +227,8 @@ pub enum Shortage {
     Unknown(Vec<Uuid>),
     /// Too few units of these are available: so many.
     Short(Vec<(Uuid, i64)>),
-    /// Less would be left than is reserved.
-    BelowReserved,
+    /// Less would be left than is reserved of what is there.
+    BelowReserved(Stock),
     /// More than a stock can be.
     BeyondLimit,
 }
@@ -291,7 +291,7 @@ impl Shelf {
             StockChange::Adjust(delta) => units.stock.on_hand.saturating_add(delta),
         };
         if on_hand < units.stock.reserved {
-            return Err(Shortage::BelowReserved);
+            return Err(Shortage::BelowReserved(units.stock));
         }
         if on_hand > MAX_STOCK {
             return Err(Shortage::BeyondLimit);

@@ -95,9 +95,17 @@ impl Products {
     }
 
     /// The refusal of a basket. Of which lines there are too few units everyone learns; how many there are, if the seller lets them.
-    async fn too_many(&self, refusal: Refusal, lines: &[Line]) -> Error {
-        let short = match &refusal {
-            Refusal::Shortage(Shortage::Short(short)) => short.clone(),
+    async fn too_many(&self, mut refusal: Refusal, lines: &[Line]) -> Error {
+        // The store knows them in an order of its own.
+        let short = match &mut refusal {
+            Refusal::Shortage(Shortage::Short(short)) => {
+                short.sort_by_key(|(variant, _)| number(lines, *variant));
+                short.clone()
+            }
+            Refusal::Shortage(Shortage::Unknown(variants)) => {
+                variants.sort_by_key(|variant| number(lines, *variant));
+                Vec::new()
+            }
             _ => Vec::new(),
         };
         let mut error = refused(refusal, |variant| place(lines, variant));
@@ -126,7 +134,8 @@ impl Products {
 
     /// The one seller of all lines, whose products are for sale, and what these are.
     async fn seller(&self, lines: &[Line], basket: &Basket) -> Result<(Uuid, Vec<Goods>), Error> {
-        let variants: Vec<Uuid> = basket.lines.iter().map(|line| line.variant_id).collect();
+        let mut variants: Vec<Uuid> = basket.lines.iter().map(|line| line.variant_id).collect();
+        variants.sort_by_key(|variant| number(lines, *variant));
         let sales = self.store.sales(&variants).await?;
         let mut sales: BTreeMap<Uuid, _> = sales.into_iter().map(|sale| (sale.variant_id, sale)).collect();
         let (mut owner, mut goods) = (None, Vec::with_capacity(variants.len()));
@@ -376,6 +385,9 @@ pub(super) fn not_for_sale(line: String) -> Violation {
 
 /// Where the input names a variant first.
 fn place(lines: &[Line], variant: Uuid) -> Option<String> {
-    let number = lines.iter().position(|line| line.variant_id == variant)?;
-    Some(format!("lines/{number}"))
+    number(lines, variant).map(|number| format!("lines/{number}"))
+}
+
+fn number(lines: &[Line], variant: Uuid) -> Option<usize> {
+    lines.iter().position(|line| line.variant_id == variant)
 }

@@ -192,9 +192,9 @@ pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -
             let short = |line| Violation::new(line, "insufficient-stock", "fewer units are available");
             Error::InsufficientStock(lines.map(short).collect())
         }
-        Refusal::Shortage(Shortage::BelowReserved) => {
-            Error::conflict("The stock would fall below zero, or below what is reserved.")
-        }
+        Refusal::Shortage(Shortage::BelowReserved(Stock { on_hand, reserved, .. })) => Error::conflict(format!(
+            "The stock would fall below zero, or below what is reserved: {on_hand} are on hand, {reserved} of them reserved."
+        )),
         Refusal::Shortage(Shortage::BeyondLimit) => Error::conflict("The stock would rise beyond 2147483647 units."),
         Refusal::Over(State::Held) => Error::conflict("The time of the reservation is over."),
         Refusal::Over(state) => Error::conflict(format!("The reservation is {}.", state.as_str())),

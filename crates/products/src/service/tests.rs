@@ -62,7 +62,7 @@ fn what_is_reserved_stays() {
         let deleted = products.delete_variant(caller(), large.variant_id, Expected::Any).await;
         assert!(matches!(deleted, Err(Error::Conflict(_))), "{deleted:?}");
         let on_hand = async |units| {
-            let adjustment = Adjustment::check(None, Some(units), "counted".into()).unwrap();
+            let adjustment = Adjustment::check(None, Some(units), Some("counted".into())).unwrap();
             let render = |stock: &Stock| format!("{} {}", stock.on_hand, stock.available()).into();
             products.change_stock(caller(), small.variant_id, adjustment, None, render).await
         };

@@ -190,6 +190,8 @@ fn commands_list_and_replay(topology: Topology) {
     assert!(one.stdout.contains("1 job is deleted"), "{}", one.stdout);
     let rest = server.run(&["jobs", "discard", "--parked"]).expect_code(0);
     assert!(rest.stdout.contains("2 jobs are deleted"), "{}", rest.stdout);
+    let none = server.run(&["jobs", "replay", "--parked"]).expect_code(0);
+    assert!(none.stdout.contains("no job was parked"), "{}", none.stdout);
     wait_for(&admin, "queue=mails", 0);
 }
 

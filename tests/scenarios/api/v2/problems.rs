@@ -1,5 +1,6 @@
 //! How v2 refuses: RFC 9457.
 
+use serde_json::{Value, json};
 use testkit::{Deployment, Server, Topology, on_each};
 
 use crate::selling::{PRODUCTS, RESERVATIONS, id, on_sale, seller, variant_path};
@@ -13,6 +14,7 @@ on_each!(
     bad_bodies_are_told_apart,
     integers_are_integers_however_they_are_written,
     a_list_is_no_object,
+    the_words_say_what_to_do,
 );
 
 fn what_is_absent_is_not_found(topology: Topology) {
@@ -132,5 +134,30 @@ fn a_list_is_no_object(topology: Topology) {
         let refused = api.post_text(path, &body);
         assert_invalid(&refused, &[(pointer, "type")]);
         assert!(refused.json()["errors"][0]["detail"].as_str().is_some_and(|detail| detail.contains("an object")));
+    }
+}
+
+/// What people read of a refusal names what is expected, and what there is.
+fn the_words_say_what_to_do(topology: Topology) {
+    let server = Server::start(topology);
+    let api = seller(&server);
+    let desk = on_sale(&api, 5);
+    let hold = |lines: Value| api.post(RESERVATIONS, &json!({ "lines": lines, "ttl_seconds": 600 }));
+    hold(json!([{ "variant_id": id(&desk), "quantity": 2 }])).expect(201);
+    let adjustments = format!("{}/stock-adjustments", variant_path(&desk));
+    let batch = |items: Value| api.post("/api/v2/batch/stock", &json!({ "mode": "all", "items": items }));
+    for (answer, words) in [
+        (api.get("/api/v2/nothing"), "no such path"),
+        (api.get("/nothing"), "/api-docs"),
+        (api.send("DELETE", PRODUCTS, &[], None), "the header Allow"),
+        (api.get("/api/v2/products?ids=abc"), "1 to 100 UUIDs"),
+        (api.post(PRODUCTS, &json!({ "name": "Lamp", "price": { "amount": 1, "currency": "usd" } })), "such as USD"),
+        (hold(json!([{ "variant_id": "seven", "quantity": 1 }])), "expected a UUID"),
+        (api.post(&adjustments, &json!({ "on_hand": 1, "reason": "counted" })), "5 are on hand, 2 of them reserved"),
+        (batch(json!([{ "variant_id": id(&desk), "delta": 1 }])), "say why"),
+    ] {
+        let problem = answer.json();
+        let told = format!("{} {}", problem["detail"], problem["errors"]);
+        assert!(told.contains(words), "{words}: {problem}");
     }
 }

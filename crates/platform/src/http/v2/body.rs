@@ -118,7 +118,8 @@ pub(super) fn violation(path: &serde_path_to_error::Path, error: &serde_json::Er
         })
         .collect();
     pointer.extend(missing.map(str::to_owned));
-    Violation::new(pointer.join("/"), code, in_json_words(told))
+    let detail = if told.starts_with("UUID parsing failed") { "expected a UUID".into() } else { in_json_words(told) };
+    Violation::new(pointer.join("/"), code, detail)
 }
 
 /// serde speaks of Rust's types; clients know JSON's.

@@ -37,6 +37,7 @@ pub enum Refusal {
     /// The version that is to be changed has to be named.
     PreconditionRequired,
     MethodNotAllowed,
+    UnknownPath,
     /// A header is not of its form.
     MalformedHeader(MalformedHeader),
 }
@@ -209,6 +210,7 @@ impl Refusal {
                 (S::PRECONDITION_REQUIRED, "precondition-required", "Precondition required")
             }
             Refusal::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Refusal::UnknownPath => return Self::kind_of(&Error::NotFound),
             Refusal::Because(error) => return Self::kind_of(error),
         };
         Kind { status, code, title }
@@ -245,7 +247,8 @@ impl Refusal {
             Refusal::PreconditionRequired => {
                 "Name the version that you change: send If-Match with the ETag of the last answer."
             }
-            Refusal::MethodNotAllowed => "The header Allow lists the methods that exist here.",
+            Refusal::MethodNotAllowed => "This path has no such method; the header Allow lists those that it has.",
+            Refusal::UnknownPath => "There is no such path; /api-docs shows those that there are.",
             Refusal::Because(error) => return Self::detail_of(error),
         };
         words.to_owned()
@@ -271,7 +274,7 @@ impl Refusal {
             Error::Conflict(violation) => return violation.detail.clone(),
             Error::InsufficientStock(_) => "Fewer units are available than the lines in `errors` ask for.",
             Error::Stale => {
-                "If-Match has no ETag of the present version: it was changed since you read it. Read it again, and repeat your change."
+                "The ETag that you sent is not that of the present version: it was changed since you read it. Read it again, and repeat your change."
             }
             Error::IdempotencyInFlight => "A request with this Idempotency-Key is in progress; repeat it later.",
             Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",

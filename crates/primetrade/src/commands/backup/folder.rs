@@ -15,11 +15,13 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// `other`: how the user names another place.
+    ///
     /// # Errors
     /// When there is something in the place already, or the folder cannot be made.
-    pub fn beside(name: &Path) -> Result<Self, Failure> {
+    pub fn beside(name: &Path, other: &str) -> Result<Self, Failure> {
         let name = std::path::absolute(name)?;
-        require_vacant(&name)?;
+        require_vacant(&name, other)?;
         let (Some(parent), Some(last)) = (name.parent(), name.file_name()) else {
             return Err(format!("{} cannot be a folder for this", name.display()).into());
         };
@@ -56,11 +58,13 @@ impl Drop for Staged {
     }
 }
 
-fn require_vacant(name: &Path) -> Result<(), Failure> {
+fn require_vacant(name: &Path, other: &str) -> Result<(), Failure> {
     let shown = name.display();
     match fs::read_dir(name).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(format!("{shown} is not empty, and nothing is ever overwritten: name a new folder").into()),
+        Ok(false) => {
+            Err(format!("{shown} is not empty, and nothing is ever overwritten: name a new folder{other}").into())
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(format!("{shown}: {error}").into()),
     }

@@ -73,7 +73,7 @@ fn sources(config: &Config) -> Option<Vec<Source>> {
 /// Copies all, and says so.
 fn copy(sources: &[Source], keys: Option<&Path>, name: &Path, max_log: u64) -> Result<String, Failure> {
     let started = Instant::now();
-    let staged = Staged::beside(name)?;
+    let staged = Staged::beside(name, "")?;
     require_room(sources, staged.path())?;
     let files: Vec<PathBuf> = sources.iter().map(|source| source.file.clone()).collect();
     let snapshots = backup::snapshot(&files)?;

@@ -40,7 +40,7 @@ pub async fn restore(config: &Config, from: &Path, into: Option<PathBuf>) -> Res
 
 /// Copies what is whole; or says what is damaged.
 fn copy(from: &Path, into: &Path) -> Result<Result<Manifest, Vec<String>>, Failure> {
-    let staged = Staged::beside(into)?;
+    let staged = Staged::beside(into, " with --into")?;
     let (manifest, faults) = look(from)?;
     if !faults.is_empty() {
         return Ok(Err(faults));

@@ -29,21 +29,23 @@ pub fn check(config: &Config, roles: Roles) -> Check {
                 (None, Err(refusal)) => findings.push(refusal.clone().into()),
             }
         }
-        findings.extend(stores::folders(&config, roles).iter().filter_map(|folder| shared(folder)));
+        findings.extend(stores::folders(&config, roles).iter().filter_map(|folder| attended(folder)));
         findings
     })
 }
 
-/// Whether several servers work on a folder.
-fn shared(folder: &Path) -> Option<Finding> {
-    let servers = servers::present(folder);
-    (servers.len() > 1).then(|| {
-        Finding::warning(
-            "database.url",
-            format!("{} servers work on {}: {}", servers.len(), folder.display(), servers.join(", ")),
+/// The servers that work on a folder, whatever they listen on.
+fn attended(folder: &Path) -> Option<Finding> {
+    let (check, servers, folder) = ("database.url", servers::present(folder), folder.display());
+    match servers.as_slice() {
+        [] => None,
+        [one] => Some(Finding::ok(check, format!("a server works on {folder}: {one}"))),
+        several => Some(Finding::warning(
+            check,
+            format!("{} servers work on {folder}: {}", several.len(), several.join(", ")),
             "Stop all but one: SQLite wants one process with all roles.",
-        )
-    })
+        )),
+    }
 }
 
 impl From<Refusal> for Finding {

@@ -302,7 +302,7 @@ impl<'f> World<'f> {
 
     async fn adjust(&self, size: usize, by: i64) -> bool {
         let Some(variant) = self.variant(size).await else { return false };
-        let adjustment = Adjustment::check(Some(by), None, "counted".into()).unwrap();
+        let adjustment = Adjustment::check(Some(by), None, Some("counted".into())).unwrap();
         let render = |stock: &Stock| stock.on_hand.to_string().into();
         self.products.change_stock(caller(), variant, adjustment, None, render).await.is_ok()
     }

@@ -53,7 +53,7 @@ pub async fn handle(
     JsonBody { value, raw }: JsonBody<StockAdjustment>,
 ) -> Result<Response, Refusal> {
     let products = &endpoints.products;
-    let adjustment = Adjustment::check(value.delta, value.on_hand, value.reason)?;
+    let adjustment = Adjustment::check(value.delta, value.on_hand, Some(value.reason))?;
     let path = format!("/api/v2/variants/{id}/stock-adjustments");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
     let answer = products.change_stock(caller(user), id, adjustment, repeat, render).await?;

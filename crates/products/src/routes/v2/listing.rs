@@ -224,7 +224,7 @@ impl Asked {
         let text = |query: &mut Query, name| query.parsed(name, "at most 255 characters", fits);
         let [handle, sku, barcode, tag, vendor] =
             ["handle", "sku", "barcode", "tag", "vendor"].map(|name| text(&mut query, name));
-        let ids = query.parsed("ids", &format!("at most {IDS} ids with commas between them"), ids);
+        let ids = query.parsed("ids", &format!("1 to {IDS} UUIDs with commas between them"), ids);
         let updated_since =
             query.parsed("updated_since", "a time of RFC 3339 such as 2026-01-31T12:00:00Z", Timestamp::parse);
         let sort = query.choice("sort", SORTS).unwrap_or(list.sort);

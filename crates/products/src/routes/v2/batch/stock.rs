@@ -66,7 +66,7 @@ pub async fn handle(
 ) -> Result<Response, Refusal> {
     let StockBatch { mode, reason, items: listed } = value;
     let items = items(listed, "variant_id", |listed: StockItem| {
-        let reason = listed.reason.or_else(|| reason.clone()).unwrap_or_default();
+        let reason = listed.reason.or_else(|| reason.clone());
         let adjustment = Adjustment::check(listed.delta, listed.on_hand, reason);
         item(listed.variant_id, listed.if_match.as_deref(), adjustment)
     })?;
