@@ -88,8 +88,10 @@ pub enum Command {
     JobsReplay(Which),
     /// Delete parked jobs, which are never done then.
     JobsDiscard(Which),
-    /// Print what there is to set.
-    HelpSettings,
+    /// Print what there is to set, or that of a section.
+    HelpSettings {
+        section: Option<String>,
+    },
     /// Take the clock for right that leapt.
     ClockConfirm,
     /// Print the OpenAPI document of one API version.
@@ -116,8 +118,13 @@ where
     T: Into<OsString> + Clone,
 {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    if arguments.get(1..).is_some_and(|asked| asked == ["help", "settings"]) {
-        return Ok(Cli { command: Command::HelpSettings, config_file: None, settings: Vec::new() });
+    if let Some([help, settings, section @ ..]) = arguments.get(1..)
+        && help == "help"
+        && settings == "settings"
+        && section.len() < 2
+    {
+        let section = section.first().map(|section| section.to_string_lossy().into_owned());
+        return Ok(Cli { command: Command::HelpSettings { section }, config_file: None, settings: Vec::new() });
     }
     let matches = root().try_get_matches_from(arguments).map_err(improve)?;
     let given = |setting: &'static Setting| Some((setting, matches.get_one::<String>(setting.key)?.clone()));
@@ -239,10 +246,11 @@ fn improve(mut error: clap::Error) -> clap::Error {
         return hide(error, ContextKind::InvalidSubcommand);
     };
     let unknown = error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::SuggestedArg).is_none();
-    if let Some(flag) = argument.strip_prefix("--").filter(|_| unknown)
-        && let Some(near) = config::nearest(&flag.replace('-', "."))
-    {
-        let tip = StyledStr::from(format!("the nearest setting is --{}", near.flag()));
+    if let Some(flag) = argument.strip_prefix("--").filter(|_| unknown) {
+        let tip = StyledStr::from(match config::nearest(&flag.replace('-', ".")) {
+            Some(near) => format!("the nearest setting is --{}", near.flag()),
+            None => "primetrade help settings lists the settings".to_owned(),
+        });
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
     hide(hide(error, ContextKind::InvalidArg), ContextKind::InvalidValue)
@@ -341,7 +349,11 @@ mod tests {
             cli("primetrade admin reset-password ada@shop.example --password-stdin").command,
             Command::AdminResetPassword { email: email() }
         );
-        assert_eq!(cli("primetrade help settings").command, Command::HelpSettings);
+        assert_eq!(cli("primetrade help settings").command, Command::HelpSettings { section: None });
+        assert_eq!(
+            cli("primetrade help settings http").command,
+            Command::HelpSettings { section: Some("http".into()) }
+        );
         let port = cli("primetrade serve --port 9000").settings;
         assert_eq!(cli("primetrade doctor --port 9000").settings.len(), 1);
         assert_eq!(
@@ -424,7 +436,7 @@ mod tests {
             ("--http-lisen=x", "--http-listen"),
             ("--databse-url", "--database-url"),
             ("--redis-url", "url"),
-            ("--zzz", "the nearest setting is --"),
+            ("--zzz", "primetrade help settings"),
             ("--host=0.0.0.0", "--http-listen"),
             ("--db", "--database-url"),
             ("--verbose", "--log-level"),

@@ -72,8 +72,12 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    if cli.command == Command::HelpSettings {
-        config::help().lines().for_each(|line| say!("{line}"));
+    if let Command::HelpSettings { section } = &cli.command {
+        let Some(page) = config::help(section.as_deref()) else {
+            complain!("there is no such section of settings; primetrade help settings has them all");
+            return ExitCode::from(2);
+        };
+        page.lines().for_each(|line| say!("{line}"));
         return ExitCode::SUCCESS;
     }
     let loaded = match config::load(&Sources::of_process(cli.config_file, cli.settings)) {
@@ -160,7 +164,7 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
             Command::JobsDiscard(which) => commands::jobs::discard(config, which).await,
             Command::ClockConfirm => commands::clock::confirm(config),
             Command::Doctor { roles, json } => Ok(commands::doctor::run(config, roles, json).await),
-            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint | Command::HelpSettings => {
+            Command::OpenApi(_) | Command::ConfigCheck | Command::ConfigPrint | Command::HelpSettings { .. } => {
                 Ok(Outcome::Done)
             }
         }

@@ -52,7 +52,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
         trace::start(trace::Service { name: service.into(), version }, collector, config.telemetry.sample_ratio);
     }
     let app = Arc::new(App::create(config, roles, Purpose::Serve { migrate: !flags.no_migrate }).await?);
-    let _attendances = attend(config, roles);
+    let (_attendances, warnings) = attend(config, roles);
     let demo = if flags.demo { Some(commands::seed_demo(&app).await?) } else { None };
     if demo.is_none() && !flags.allow_demo_accounts {
         commands::refuse_demo_accounts(&app).await?;
@@ -81,6 +81,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
     banner.extend(about(config, roles, demo.as_ref()));
+    banner.extend(warnings);
     // All of it at once, so that no line of the log is in between.
     crate::print(std::io::stdout(), format_args!("{}", banner.join("\n")));
     tracing::info!(event = "server.started", %roles, version, "serving");
@@ -103,15 +104,16 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     Ok(Outcome::Done)
 }
 
-/// Says to other servers that this one works on the SQLite folders of its roles, and to the operator if others do.
-fn attend(config: &Config, roles: Roles) -> Vec<Attendance> {
-    let name = platform::process_name();
+/// Says to other servers that this one works on the SQLite folders of its roles, and returns what the operator is to know if others do.
+fn attend(config: &Config, roles: Roles) -> (Vec<Attendance>, Vec<String>) {
+    let (name, mut warnings) = (platform::process_name(), Vec::new());
     let attended = stores::folders(config, roles).into_iter().map(|folder| {
         let (attendance, others) = servers::attend(&folder, &name)?;
         if !others.is_empty() {
             let (folder, others) = (folder.display(), others.join(", "));
             let message = "another server works on this folder: stop one of them, SQLite wants one process";
             tracing::warn!(event = "store.shared", %folder, server = name, others, "{message}");
+            warnings.push(format!("Warning: {others} serves {folder} too. Stop one of them: SQLite wants one process"));
         }
         Ok(attendance)
     });
@@ -120,7 +122,7 @@ fn attend(config: &Config, roles: Roles) -> Vec<Attendance> {
         let unknown = |error| tracing::info!(event = "store.unattended", %error, "other servers cannot be known");
         attended.map_err(unknown).ok()
     });
-    known.collect()
+    (known.collect(), warnings)
 }
 
 /// Something that is served.
@@ -194,7 +196,8 @@ fn reachable(address: SocketAddr) -> String {
 
 fn bind(address: SocketAddr, setting: &str) -> Result<tokio::net::TcpListener, Failure> {
     http_server::bind(address).map_err(|error| {
-        format!("cannot listen on {address}: {error}; choose another address with the setting {setting}").into()
+        let port = if setting == "http.listen" { ", or --port" } else { "" };
+        format!("cannot listen on {address}: {error}; choose another address with the setting {setting}{port}").into()
     })
 }
 

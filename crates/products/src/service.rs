@@ -36,7 +36,7 @@ pub use self::verify::Difference;
 use crate::events;
 use crate::model::{Product, Stocked};
 use crate::sellers::Sellers;
-use crate::store::{self, OPTIONS_RULE, PageQuery, RESERVED_RULE, Store};
+use crate::store::{self, Found, OPTIONS_RULE, PageQuery, RESERVED_RULE, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -103,9 +103,7 @@ impl Products {
     /// # Errors
     /// `NotFound` also when it is invisible to the caller; `Unavailable`.
     pub async fn visible(&self, caller: Option<&Principal>, id: Uuid) -> Result<Product, Error> {
-        let found = self.store.get(id).await?.ok_or(Error::NotFound)?;
-        let managed = caller.is_some_and(|caller| caller.may_manage(found.product.owner_id));
-        if found.is_public() || managed { Ok(found.product) } else { Err(Error::NotFound) }
+        visible(caller, self.store.get(id).await?)
     }
 
     /// As [`Products::visible`], by its seller and handle.
@@ -119,9 +117,8 @@ impl Products {
         handle: &str,
     ) -> Result<Product, Error> {
         // No text column holds a NUL.
-        let found = if handle.contains('\0') { None } else { self.store.by_handle(owner, handle).await? };
-        let found = found.ok_or(Error::NotFound)?;
-        self.visible(caller, found.product.id).await
+        let found = if handle.contains('\0') { None } else { self.store.get_by_handle(owner, handle).await? };
+        visible(caller, found)
     }
 
     /// A page by number with the units on hand of each product, and the total.
@@ -173,6 +170,13 @@ impl Caller {
     fn actor(&self) -> Actor {
         Actor::Account(self.principal.account_id)
     }
+}
+
+/// The product, if it is there and the caller may see it.
+fn visible(caller: Option<&Principal>, found: Option<Found>) -> Result<Product, Error> {
+    let found = found.ok_or(Error::NotFound)?;
+    let is_managed = || caller.is_some_and(|caller| caller.may_manage(found.product.owner_id));
+    if found.is_public() || is_managed() { Ok(found.product) } else { Err(Error::NotFound) }
 }
 
 /// What a store's refusal means to a seller.

@@ -283,6 +283,12 @@ fn servers_that_share_a_folder_are_named() {
     let second = deployment.clone().start();
     let warning = eventually("it is logged", || shared(&second).pop());
     assert!(warning.contains(&names(&first)) && warning.contains(&names(&second)), "{warning}");
+    let banner = eventually("the banner says it", || {
+        Some(second.stdout())
+            .filter(|banner| banner.contains("Warning: "))
+            .filter(|banner| banner.contains("Settings: "))
+    });
+    assert!(banner.contains(&names(&first)), "{banner}");
     let doctor = deployment.run(&["doctor"]).stdout;
     let line = doctor.lines().find(|line| line.starts_with("warning  database.url: 2 servers work on"));
     let line = line.unwrap_or_else(|| panic!("{doctor}"));

@@ -103,8 +103,9 @@ impl Gateway {
         let envoy = envoy(folder.path());
         let callers = Callers::Here(auth(folder.path()).await);
         let passed = Proxy::new(upstream, envoy, callers.clone(), Sticky::Clients).with_tunnels(tunnels);
-        let router =
-            crate::router(proxy::routes(&products::described(), &[], Arc::new(passed)), callers, context, &edge);
+        let described = products::described;
+        let passed = proxy::routes(&described(), &[], Arc::new(passed));
+        let router = crate::router(passed, described, callers, context, &edge);
         let (socket, stop, served) = listen(router, Protocols::Http1);
         Self { socket, seen, stop, served, _folder: folder }
     }

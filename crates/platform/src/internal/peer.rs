@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use kernel::Error;
 use kernel::json::Object;
@@ -67,31 +68,7 @@ impl Peer {
         repeatable: bool,
         patience: Duration,
     ) -> Result<T, Error> {
-        let deadline = Instant::now() + patience;
-        let scope = scope::current();
-        let deadline = scope.as_ref().and_then(|scope| scope.deadline).map_or(deadline, |at| at.min(deadline));
-        let speaker = Speaker::Service(self.from.to_owned());
-        let unsigned = || Error::Internal("a call between services could not be signed".into());
-        let statement = self.envoy.sign(speaker, &method, target).ok_or_else(unsigned)?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header(STATEMENT, statement)
-            .header(TIMEOUT, millis_until(deadline))
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(id) = scope.as_ref().and_then(|scope| scope.request_id()) {
-            request = request.header(REQUEST_ID, id.clone().into_header());
-        }
-        let request = request.body(body).map_err(|error| Error::Internal(error.to_string()))?;
-        let call = Call { request, deadline, repeatable, affinity: None };
-        let answer = self.upstream.call(call).await?;
-        if let Some(changed) = answer.headers().get(CHANGED).and_then(|changed| changed.to_str().ok()) {
-            scope::changed(changed.split(' '));
-        }
-        let (status, body) = (answer.status(), Limited::new(answer.into_body(), ANSWER).collect());
-        let silent = |why: String| Error::Unavailable(format!("{} broke off its answer: {why}", self.upstream.name()));
-        let whole = tokio::time::timeout_at(deadline, body).await.map_err(|_| silent("out of time".into()))?;
-        let whole = whole.map_err(|error| silent(error.to_string()))?.to_bytes();
+        let (status, whole) = self.exchange(method, target, body, repeatable, patience).await?;
         let strange = |error| Error::Internal(format!("{} answered {status} strangely: {error}", self.upstream.name()));
         match status {
             StatusCode::OK => kernel::json::from_slice(&whole).map_err(strange),
@@ -102,6 +79,45 @@ impl Peer {
                 Err(error) => Err(strange(error)),
             },
         }
+    }
+
+    /// Asks, and waits for the whole answer. Boxed, so that callers do not have the HTTP client compiled into them.
+    fn exchange<'a>(
+        &'a self,
+        method: Method,
+        target: &'a str,
+        body: Bytes,
+        repeatable: bool,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<(StatusCode, Bytes), Error>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + patience;
+            let scope = scope::current();
+            let deadline = scope.as_ref().and_then(|scope| scope.deadline).map_or(deadline, |at| at.min(deadline));
+            let speaker = Speaker::Service(self.from.to_owned());
+            let unsigned = || Error::Internal("a call between services could not be signed".into());
+            let statement = self.envoy.sign(speaker, &method, target).ok_or_else(unsigned)?;
+            let mut request = Request::builder()
+                .method(method)
+                .uri(target)
+                .header(STATEMENT, statement)
+                .header(TIMEOUT, millis_until(deadline))
+                .header(header::CONTENT_TYPE, "application/json");
+            if let Some(id) = scope.as_ref().and_then(|scope| scope.request_id()) {
+                request = request.header(REQUEST_ID, id.clone().into_header());
+            }
+            let request = request.body(body).map_err(|error| Error::Internal(error.to_string()))?;
+            let call = Call { request, deadline, repeatable, affinity: None };
+            let answer = self.upstream.call(call).await?;
+            if let Some(changed) = answer.headers().get(CHANGED).and_then(|changed| changed.to_str().ok()) {
+                scope::changed(changed.split(' '));
+            }
+            let (status, body) = (answer.status(), Limited::new(answer.into_body(), ANSWER).collect());
+            let silent =
+                |why: String| Error::Unavailable(format!("{} broke off its answer: {why}", self.upstream.name()));
+            let whole = tokio::time::timeout_at(deadline, body).await.map_err(|_| silent("out of time".into()))?;
+            Ok((status, whole.map_err(|error| silent(error.to_string()))?.to_bytes()))
+        })
     }
 }
 

@@ -102,7 +102,7 @@ impl LocalDesk {
         };
         let changed = self.database.change_parked_job(id, change, told).await?;
         if let Some(Record { queue, .. }) = &changed {
-            tracing::info!(event = kind, job = %id, queue, actor = actor.as_text(), "a parked job was taken up");
+            tracing::info!(event = kind, job = %id, queue, actor = actor.as_text(), "a parked job was decided on");
         }
         Ok(changed)
     }

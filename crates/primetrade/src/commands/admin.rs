@@ -35,7 +35,11 @@ pub async fn set_role(config: &Config, email: &str, role: Role) -> Result<Outcom
     let (auth, _) = app.stores()?;
     let account = found(auth, email).await?;
     let administration = Administration { role: Some(role), active: None };
-    let changed = auth.administer(account.id, &Expected::Any, administration, &Cause::SYSTEM).await?;
+    let changed = auth.administer(account.id, &Expected::Any, administration, &Cause::SYSTEM).await;
+    let changed = changed.map_err(|error| match error {
+        Error::Conflict(last) => format!("{} Make another one first: primetrade admin grant EMAIL", last.detail).into(),
+        other => Failure::from(other),
+    })?;
     let what = if role == Role::Admin { "an administrator" } else { "a user" };
     let was = if account.role == role { " already" } else { "" };
     say!("{} <{}> is {what}{was}", changed.username, changed.email);

@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
-use super::SETTINGS;
+use super::{SETTINGS, Setting};
 
-/// What there is to set, for a terminal.
-pub fn help() -> String {
+/// What there is to set, for a terminal: all, or a section; None where there is no such section.
+pub fn help(wanted: Option<&str>) -> Option<String> {
     let mut page = String::from(
         "Settings are read from primetrade.toml (or --config FILE), then from variables, then from flags; the last one counts.\n\
          primetrade config print shows those in force, and where each is from; docs/settings.md says the same as this page.\n",
     );
     let mut section = "";
-    for setting in SETTINGS {
+    let is_wanted = |setting: &&Setting| wanted.is_none_or(|wanted| setting.section_and_name().0 == wanted);
+    for setting in SETTINGS.iter().filter(is_wanted) {
         if setting.section_and_name().0 != section {
             section = setting.section_and_name().0;
             let _ = write!(page, "\n{section}\n");
@@ -23,7 +24,7 @@ pub fn help() -> String {
             let _ = writeln!(page, "      {line}");
         }
     }
-    page
+    (!section.is_empty()).then_some(page)
 }
 
 /// Lines of whole words, of so many characters at most where words allow it.
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_on_the_page() {
-        let page = help();
+        let page = help(None).unwrap();
         for setting in SETTINGS {
             assert!(page.contains(&format!("--{} ", setting.flag())) && page.contains(&setting.variable()), "{page}");
         }

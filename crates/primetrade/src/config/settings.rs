@@ -63,6 +63,9 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("shop.name", &["name", "title"]),
 ];
 
+/// What is less alike is not meant.
+const LIKE: f64 = 0.4;
+
 /// The setting that is meant by a key: by what it is called elsewhere, else that whose key looks most like it; a right name in a wrong
 /// section, or a section alone, counts too.
 pub fn nearest(key: &str) -> Option<&'static Setting> {
@@ -80,7 +83,7 @@ pub fn nearest(key: &str) -> Option<&'static Setting> {
         // The small share of `whole` decides between sections that hold the same name.
         whole.max(0.7 * alike(last, name).max(alike(key, section)) + 0.1 * whole)
     };
-    SETTINGS.iter().max_by(|a, b| score(a).total_cmp(&score(b)))
+    SETTINGS.iter().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|near| score(near) >= LIKE)
 }
 
 /// From 0, nothing in common, to 1, equal.

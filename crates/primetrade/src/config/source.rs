@@ -181,8 +181,11 @@ impl Reading {
     }
 
     fn unknown(&mut self, name: &str, place: &str, near: Option<String>) {
-        let near = near.unwrap_or_default();
-        self.errors.push(format!("unknown setting {name} ({place}); the nearest known name is {near}"));
+        let hint = match near {
+            Some(near) => format!("the nearest known name is {near}"),
+            None => "primetrade help settings lists those that there are".to_owned(),
+        };
+        self.errors.push(format!("unknown setting {name} ({place}); {hint}"));
     }
 }
 

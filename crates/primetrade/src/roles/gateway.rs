@@ -13,7 +13,7 @@ use platform::db::StoreError;
 use platform::http::openapi::Api;
 
 use super::{Deps, Role};
-use crate::Failure;
+use crate::{Failure, app};
 
 pub struct GatewayRole {
     callers: Callers,
@@ -60,6 +60,6 @@ impl GatewayRole {
 
     /// The public's listener: `services` are the endpoints of all of them.
     pub fn router(&self, services: Router) -> Router {
-        gateway::router(services, self.callers.clone(), self.context.clone(), &self.edge)
+        gateway::router(services, app::described, self.callers.clone(), self.context.clone(), &self.edge)
     }
 }

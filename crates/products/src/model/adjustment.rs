@@ -26,7 +26,7 @@ impl Adjustment {
                 reason
             }
             None => {
-                broken.refuse("reason", "required", "say why, for the record");
+                broken.refuse("reason", "required", "say why, for the record: here, or once for all");
                 String::new()
             }
         };

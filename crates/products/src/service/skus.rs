@@ -67,7 +67,7 @@ impl Products {
     async fn taken_handle(&self, product: &Product) -> Error {
         let detail = "Another product of the same owner has this handle.";
         let taken = Violation::new("handle", "taken", detail).with_value(&*product.handle);
-        let holder = self.store.by_handle(product.owner_id, &product.handle).await.ok().flatten();
+        let holder = self.store.get_by_handle(product.owner_id, &product.handle).await.ok().flatten();
         Error::Conflict(match holder {
             Some(holder) => taken.held_by(subject(holder.product.id)),
             None => taken,

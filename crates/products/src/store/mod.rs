@@ -281,6 +281,9 @@ pub trait Store: Send + Sync {
     /// One row: what everyone may see of a product.
     async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError>;
 
+    /// As [`Store::get`].
+    async fn get_by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Found>, StoreError>;
+
     /// Those of these products that are there, in no order.
     async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError>;
 

@@ -33,6 +33,14 @@ macro_rules! is_off_sale {
 /// For everyone: a product, and whether its seller is off sale.
 pub const FIND: &str =
     concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = $1");
+/// As [`FIND`], by its seller and handle.
+pub const FIND_BY_HANDLE: &str = concat!(
+    "select ",
+    product_columns!(),
+    ", ",
+    is_off_sale!("owner_id"),
+    " from products where owner_id = $1 and handle = $2"
+);
 /// As [`FIND`], of several, on PostgreSQL.
 pub const FIND_ALL: &str =
     concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = any($1)");

@@ -148,6 +148,9 @@ fn what_is_inserted_is_read_back_whole() {
         assert_eq!(f.store.get_stocked(id).await.unwrap(), Some(desk.clone()));
         assert_eq!(f.store.by_handle(f.owner, "desk").await.unwrap(), Some(desk.clone()));
         assert_eq!(f.store.by_handle(Uuid::from_u128(2), "desk").await.unwrap(), None);
+        let found = f.store.get_by_handle(f.owner, "desk").await.unwrap();
+        assert_eq!(found.map(|found| found.product), Some(desk.product.clone()));
+        assert!(f.store.get_by_handle(Uuid::from_u128(2), "desk").await.unwrap().is_none());
         assert_eq!(f.found(Uuid::nil()).await, None);
         assert_eq!(f.store.get_stocked(Uuid::nil()).await.unwrap(), None);
         let mut stock = f.store.stock_of(&[Uuid::nil(), id]).await.unwrap();
@@ -511,9 +514,11 @@ fn a_row_that_does_not_fit_is_named() {
 fn a_look_up_by_handle_is_planned_for_a_large_table_from_the_start() {
     on_both(async |f| {
         let Database::Postgres(db) = &f.database else { return };
-        let explain = format!("explain {}", super::rows::BY_HANDLE.replace("$1", "$1::uuid").replace("$2", "$2::text"));
-        let plan = db.query_slow(&explain, &[&f.owner, &"desk"]).await.unwrap();
-        let plan: String = plan.iter().map(|row| row.get::<_, String>(0)).collect();
-        assert!(plan.contains(HANDLE_RULE), "{plan}");
+        for statement in [super::rows::BY_HANDLE, super::rows::FIND_BY_HANDLE] {
+            let explain = format!("explain {}", statement.replace("$1", "$1::uuid").replace("$2", "$2::text"));
+            let plan = db.query_slow(&explain, &[&f.owner, &"desk"]).await.unwrap();
+            let plan: String = plan.iter().map(|row| row.get::<_, String>(0)).collect();
+            assert!(plan.contains(HANDLE_RULE), "{plan}");
+        }
     });
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use futures_util::future::BoxFuture;
 use kernel::{SystemClock, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant as Deadline;
@@ -49,6 +50,9 @@ const SET_LOCK_TIMEOUT: &str = "set local lock_timeout = '1s'";
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// What asks the server. Boxed: the body of an async function is compiled anew in every crate that awaits it, and the whole driver with it.
+pub type Boxed<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// One service's schema.
 pub struct Postgres {
@@ -141,40 +145,42 @@ impl Postgres {
     ///
     /// # Errors
     /// `Unavailable` when the server cannot be reached; `Statement`.
-    pub async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let started = Instant::now();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
-        let shared = &self.shared[turn];
-        let query = async {
-            let result = shared.query(self, sql, params).await;
-            match result {
-                // The connection was lost under the query. A read can safely be asked again, once, on a new one.
-                Err(error) if connection_lost(&error) => shared.query(self, sql, params).await,
-                result => result,
+    pub fn query<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
+            let shared = &self.shared[turn];
+            let query = async {
+                let result = shared.query(self, sql, params).await;
+                match result {
+                    // The connection was lost under the query. A read can safely be asked again, once, on a new one.
+                    Err(error) if connection_lost(&error) => shared.query(self, sql, params).await,
+                    result => result,
+                }
+            };
+            let result = self.liveness.answered(self.read_deadline(), query).await;
+            scope::record(started, &self.operations.read);
+            if let Err(StoreError::Unavailable(_)) = result {
+                shared.forget();
             }
-        };
-        let result = self.liveness.answered(self.read_deadline(), query).await;
-        scope::record(started, &self.operations.read);
-        if let Err(StoreError::Unavailable(_)) = result {
-            shared.forget();
-        }
-        result
+            result
+        })
     }
 
     /// As [`Postgres::query`], for at most one row.
     ///
     /// # Errors
     /// As [`Postgres::query`].
-    pub async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
-        Ok(self.query(sql, params).await?.into_iter().next())
+    pub fn query_opt<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Option<Row>> {
+        Box::pin(async move { Ok(self.query(sql, params).await?.into_iter().next()) })
     }
 
     /// A connection of its own, for what takes long.
     ///
     /// # Errors
     /// `Unavailable`; `Overloaded` when none came free in time.
-    pub async fn connection(&self) -> Result<Pooled, StoreError> {
-        self.connection_before(self.write_deadline()).await
+    pub fn connection(&self) -> Boxed<'_, Pooled> {
+        Box::pin(async move { self.connection_before(self.write_deadline()).await })
     }
 
     async fn connection_before(&self, deadline: Deadline) -> Result<Pooled, StoreError> {
@@ -222,45 +228,53 @@ impl Postgres {
     ///
     /// # Errors
     /// As [`Postgres::connection`]; `Statement`.
-    pub async fn query_slow(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let query = async |connection: &Pooled| {
-            let statement = connection.prepare_cached(sql).await?;
-            connection.query(&statement, params).await
-        };
-        self.alone(self.read_deadline(), &self.operations.scan, query).await
+    pub fn query_slow<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let query = async |connection: &Pooled| {
+                let statement = connection.prepare_cached(sql).await?;
+                connection.query(&statement, params).await
+            };
+            self.alone(self.read_deadline(), &self.operations.scan, query).await
+        })
     }
 
     /// As [`Postgres::query_slow`], planned anew by the statistics of the moment: for reads that take longer than a plan.
     ///
     /// # Errors
     /// As [`Postgres::query_slow`].
-    pub async fn query_once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let query = async |connection: &Pooled| connection.query(sql, params).await;
-        self.alone(self.read_deadline(), &self.operations.scan, query).await
+    pub fn query_once<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let query = async |connection: &Pooled| connection.query(sql, params).await;
+            self.alone(self.read_deadline(), &self.operations.scan, query).await
+        })
     }
 
     /// A write that is one statement, and so a transaction by itself, of which nobody is told; returns its rows.
     ///
     /// # Errors
     /// As [`Postgres::connection`]; `Statement`.
-    pub async fn write(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let write = async |connection: &Pooled| {
-            let statement = connection.prepare_cached(sql).await?;
-            connection.query(&statement, params).await
-        };
-        self.alone(self.write_deadline(), &self.operations.write, write).await
+    pub fn write<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let write = async |connection: &Pooled| {
+                let statement = connection.prepare_cached(sql).await?;
+                connection.query(&statement, params).await
+            };
+            self.alone(self.write_deadline(), &self.operations.write, write).await
+        })
     }
 
     /// As [`Postgres::write`], for how many rows it affected.
     ///
     /// # Errors
     /// As [`Postgres::write`].
-    pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
-        let execute = async |connection: &Pooled| {
-            let statement = connection.prepare_cached(sql).await?;
-            connection.execute(&statement, params).await
-        };
-        self.alone(self.write_deadline(), &self.operations.write, execute).await
+    pub fn execute<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, u64> {
+        Box::pin(async move {
+            let execute = async |connection: &Pooled| {
+                let statement = connection.prepare_cached(sql).await?;
+                connection.execute(&statement, params).await
+            };
+            self.alone(self.write_deadline(), &self.operations.write, execute).await
+        })
     }
 
     /// Runs what needs a connection of its own, and no transaction.
@@ -281,10 +295,12 @@ impl Postgres {
     ///
     /// # Errors
     /// As [`Postgres::connection`].
-    pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
-        let deadline = self.write_deadline();
-        let connection = self.connection_before(deadline).await?;
-        Ok(Transaction::new(connection, self, deadline))
+    pub fn begin(&self) -> Boxed<'_, Transaction<'_>> {
+        Box::pin(async move {
+            let deadline = self.write_deadline();
+            let connection = self.connection_before(deadline).await?;
+            Ok(Transaction::new(connection, self, deadline))
+        })
     }
 
     pub(super) async fn migrate(

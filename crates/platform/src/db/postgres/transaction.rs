@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use futures_util::future::{join, join_all, join3};
+use futures_util::future::{BoxFuture, join, join_all, join3};
 use tokio::time::Instant as Deadline;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{Params, Pooled, Postgres};
+use super::{Boxed, Params, Pooled, Postgres};
 use crate::db::StoreError;
 use crate::db::error::describe;
 use crate::scope;
@@ -93,30 +93,34 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// As the statement; the transaction is then only good for [`Transaction::rollback`].
-    pub async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let begun = self.ask();
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let query = async {
-            let statement = connection.prepare_cached(sql).await?;
-            run_in(connection, begun, connection.query(&statement, params)).await
-        };
-        let rows = self.answered(&self.postgres.operations.write, query).await;
-        self.hear(rows)
+    pub fn query<'s>(&'s mut self, sql: &'s str, params: Params<'s>) -> Boxed<'s, Vec<Row>> {
+        Box::pin(async move {
+            let begun = self.ask();
+            let connection = self.connection.as_ref().ok_or_else(closed)?;
+            let query = async {
+                let statement = connection.prepare_cached(sql).await?;
+                run_in(connection, begun, connection.query(&statement, params)).await
+            };
+            let rows = self.answered(&self.postgres.operations.write, query).await;
+            self.hear(rows)
+        })
     }
 
     /// Runs one statement and returns how many rows it affected.
     ///
     /// # Errors
     /// As [`Transaction::query`].
-    pub async fn execute(&mut self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
-        let begun = self.ask();
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let execute = async {
-            let statement = connection.prepare_cached(sql).await?;
-            run_in(connection, begun, connection.execute(&statement, params)).await
-        };
-        let affected = self.answered(&self.postgres.operations.write, execute).await;
-        self.hear(affected)
+    pub fn execute<'s>(&'s mut self, sql: &'s str, params: Params<'s>) -> Boxed<'s, u64> {
+        Box::pin(async move {
+            let begun = self.ask();
+            let connection = self.connection.as_ref().ok_or_else(closed)?;
+            let execute = async {
+                let statement = connection.prepare_cached(sql).await?;
+                run_in(connection, begun, connection.execute(&statement, params)).await
+            };
+            let affected = self.answered(&self.postgres.operations.write, execute).await;
+            self.hear(affected)
+        })
     }
 
     /// Runs the statements in one round trip.
@@ -124,16 +128,18 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// The first that failed, or `Conflict` for one that did not affect the rows that it must. The transaction is then only
     /// good for [`Transaction::rollback`].
-    pub async fn execute_all(&mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
-        let begun = self.ask();
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let execute_all = async {
-            let prepared = prepare_all(connection, statements).await?;
-            let all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
-            run_in(connection, begun, all.map(Ok)).await
-        };
-        let executed = self.answered(&self.postgres.operations.write, execute_all).await;
-        check_all(statements, self.hear(executed)?)
+    pub fn execute_all<'s>(&'s mut self, statements: &'s [Statement<'s>]) -> Boxed<'s, ()> {
+        Box::pin(async move {
+            let begun = self.ask();
+            let connection = self.connection.as_ref().ok_or_else(closed)?;
+            let execute_all = async {
+                let prepared = prepare_all(connection, statements).await?;
+                let all = join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params)));
+                run_in(connection, begun, all.map(Ok)).await
+            };
+            let executed = self.answered(&self.postgres.operations.write, execute_all).await;
+            check_all(statements, self.hear(executed)?)
+        })
     }
 
     /// Notes that an answer is owed, and returns whether the transaction has begun already.
@@ -165,33 +171,38 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Transaction::execute_all`]; nothing was written then. `Unavailable` when the server did not confirm the commit: the
     /// outcome is then unknown to this process.
-    pub async fn commit_all(mut self, statements: &[Statement<'_>]) -> Result<(), StoreError> {
-        if statements.iter().any(|statement| statement.affecting.is_some()) {
-            let executed = self.execute_all(statements).await;
-            return self.end(executed).await;
-        }
-        self.ask();
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
-        let commit_all = async {
-            let prepared = prepare_all(connection, statements).await?;
-            // As above. After a failed statement the server turns COMMIT into ROLLBACK.
-            let all = join3(
-                connection.batch_execute("begin"),
-                join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params))),
-                connection.batch_execute("commit"),
-            );
-            Ok(all.await)
-        };
-        let (begun, executed, committed) = self.answered(&self.postgres.operations.commit, commit_all).await?;
-        begun?;
-        if let Err(error) = committed {
-            return Err(StoreError::Unavailable(describe(&error)));
-        }
-        // Whatever the statements did, the transaction is over.
-        (self.begun, self.owes) = (false, false);
-        check_all(statements, executed)?;
-        self.postgres.committed.send_replace(());
-        Ok(())
+    pub fn commit_all<'s>(mut self, statements: &'s [Statement<'s>]) -> Boxed<'s, ()>
+    where
+        'a: 's,
+    {
+        Box::pin(async move {
+            if statements.iter().any(|statement| statement.affecting.is_some()) {
+                let executed = self.execute_all(statements).await;
+                return self.end(executed).await;
+            }
+            self.ask();
+            let connection = self.connection.as_ref().ok_or_else(closed)?;
+            let commit_all = async {
+                let prepared = prepare_all(connection, statements).await?;
+                // As above. After a failed statement the server turns COMMIT into ROLLBACK.
+                let all = join3(
+                    connection.batch_execute("begin"),
+                    join_all(prepared.iter().map(|(prepared, params)| connection.execute(prepared, params))),
+                    connection.batch_execute("commit"),
+                );
+                Ok(all.await)
+            };
+            let (begun, executed, committed) = self.answered(&self.postgres.operations.commit, commit_all).await?;
+            begun?;
+            if let Err(error) = committed {
+                return Err(StoreError::Unavailable(describe(&error)));
+            }
+            // Whatever the statements did, the transaction is over.
+            (self.begun, self.owes) = (false, false);
+            check_all(statements, executed)?;
+            self.postgres.committed.send_replace(());
+            Ok(())
+        })
     }
 
     /// Commits what succeeded; undoes what did not.
@@ -210,11 +221,13 @@ impl<'a> Transaction<'a> {
 
     /// # Errors
     /// `Unavailable` when the server did not confirm: the outcome is then unknown to this process.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let committed = &self.postgres.committed;
-        self.commit_unheard().await?;
-        committed.send_replace(());
-        Ok(())
+    pub fn commit(self) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let committed = &self.postgres.committed;
+            self.commit_unheard().await?;
+            committed.send_replace(());
+            Ok(())
+        })
     }
 
     /// As [`Transaction::commit`], of what nobody listens for.
@@ -229,12 +242,15 @@ impl<'a> Transaction<'a> {
     }
 
     /// Undoes everything and gives the connection back.
-    pub async fn rollback(mut self) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| self.begun)
-            && self.answered(&self.postgres.operations.write, connection.batch_execute("rollback")).await.is_ok()
-        {
-            self.begun = false;
-        }
+    pub fn rollback(self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let mut this = self;
+            if let Some(connection) = this.connection.as_ref().filter(|_| this.begun)
+                && this.answered(&this.postgres.operations.write, connection.batch_execute("rollback")).await.is_ok()
+            {
+                this.begun = false;
+            }
+        })
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Results<'a> {
 pub struct ItemResult<'a> {
     /// Of the variant or product that the item names.
     id: Uuid,
-    /// As if the item had been a request by itself: 200 if it is done.
+    /// 200 if it is done, else as a request for it alone would be refused; 424 (`not-done`) of one that nothing speaks against.
     #[schema(minimum = 200, maximum = 599)]
     status: u16,
     /// The ETag of its product, for `If-Match`: after the change; of stock, which makes no version, as it was found.

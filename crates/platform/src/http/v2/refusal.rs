@@ -259,7 +259,8 @@ impl Refusal {
             Error::Invalid(_) => "The request breaks the rules that `errors` lists.",
             Error::Unauthenticated(reason) => match reason {
                 Unauthenticated::Missing => "Send a token: Authorization: Bearer …",
-                Unauthenticated::Malformed | Unauthenticated::Invalid => "The token is not one of ours for this API.",
+                Unauthenticated::Malformed => "The header is no token: send Authorization: Bearer …",
+                Unauthenticated::Invalid => "The token is not one of ours for this API.",
                 Unauthenticated::Expired => "The token is over; refresh the session or log in again.",
                 Unauthenticated::Ended => "The session has ended; log in again.",
                 Unauthenticated::TooLongAgo => "This needs a log-in of the last ten minutes; log in again.",
@@ -277,7 +278,9 @@ impl Refusal {
                 "The ETag that you sent is not that of the present version: it was changed since you read it. Read it again, and repeat your change."
             }
             Error::IdempotencyInFlight => "A request with this Idempotency-Key is in progress; repeat it later.",
-            Error::IdempotencyKeyReused => "This Idempotency-Key was used with another request.",
+            Error::IdempotencyKeyReused => {
+                "This Idempotency-Key was used with another request: take a new one for this."
+            }
             Error::Overloaded { .. } => "The server is busy; repeat the request later.",
             Error::RateLimited { .. } => "Try again after the time in Retry-After.",
             Error::Unavailable(_) => "Something that is needed for this cannot be reached; repeat the request later.",

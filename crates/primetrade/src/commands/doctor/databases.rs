@@ -84,7 +84,13 @@ fn schema(place: &Place, check: &str, found: &Checkup) -> Option<Finding> {
     let at = &found.place;
     Some(match &found.schema {
         Schema::Current(version) => Finding::ok(check, format!("{at}, schema {version}, which is current")),
-        Schema::Empty => Finding::ok(check, format!("{at}, empty: the first `primetrade serve` makes the schema")),
+        Schema::Empty => Finding::ok(
+            check,
+            format!(
+                "{at}, empty: the first `primetrade serve` makes the schema (if a shop should be here, correct {})",
+                place.setting
+            ),
+        ),
         Schema::Pending(missing) => Finding::warning(
             check,
             format!("{at}, lacks the migrations {}", missing.join(", ")),

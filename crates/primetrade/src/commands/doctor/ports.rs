@@ -113,7 +113,9 @@ async fn listener(setting: &'static str, address: SocketAddr, path: &str, own: O
         }
         (Some(_), _) => {
             let found = format!("{address} is taken by another PrimeTrade, whose admin.listen is another");
-            Finding::failed(setting, found, advice(setting))
+            let advice =
+                format!("{} If it is the server that these settings are of, say its --admin-listen.", advice(setting));
+            Finding::failed(setting, found, advice)
         }
         (None, Own::Runs) => {
             let advice = "It hangs, or was started with other settings.";

@@ -225,8 +225,11 @@ impl Asked {
         let [handle, sku, barcode, tag, vendor] =
             ["handle", "sku", "barcode", "tag", "vendor"].map(|name| text(&mut query, name));
         let ids = query.parsed("ids", &format!("1 to {IDS} UUIDs with commas between them"), ids);
-        let updated_since =
-            query.parsed("updated_since", "a time of RFC 3339 such as 2026-01-31T12:00:00Z", Timestamp::parse);
+        let updated_since = query.parsed(
+            "updated_since",
+            "a time of RFC 3339 such as 2026-01-31T12:00:00Z (in an address a + is a space: write %2B)",
+            Timestamp::parse,
+        );
         let sort = query.choice("sort", SORTS).unwrap_or(list.sort);
         if list.shelf == Shelf::Hidden && sort.by != By::Created {
             query.refuse("sort", "value", "products of all sellers that are not active are sorted by created_at only");

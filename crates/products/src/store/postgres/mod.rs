@@ -102,6 +102,10 @@ impl Store for PostgresStore {
         self.db.query_opt(rows::FIND, &[&id]).await?.as_ref().map(rows::found).transpose()
     }
 
+    async fn get_by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Found>, StoreError> {
+        self.db.query_opt(rows::FIND_BY_HANDLE, &[&owner, &handle]).await?.as_ref().map(rows::found).transpose()
+    }
+
     async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError> {
         let rows = match ids.len() {
             0..=POINT_IDS => self.db.query(rows::FIND_ALL, &[&ids]).await?,

@@ -11,7 +11,7 @@ use platform::db::sqlite::Sqlite;
 use platform::db::{Effects, StoreError};
 use platform::jobs::Job;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Params, ToSql, params, params_from_iter};
 
 pub use self::skus::ALLOW_REPEATED_SKUS;
 use super::changes::{self, Known, VariantRow};
@@ -72,13 +72,19 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<Found>, StoreError> {
-        self.0.read_point(|c| find(c, id))
+        self.0.read_point(|c| find(c, rows::FIND, [id.as_bytes()]))
+    }
+
+    async fn get_by_handle(&self, owner: Uuid, handle: &str) -> Result<Option<Found>, StoreError> {
+        self.0.read_point(|c| find(c, rows::FIND_BY_HANDLE, params![owner.as_bytes(), handle]))
     }
 
     async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError> {
         let ids = ids.to_vec();
         // Without a network between, a query a product is as fast as one for all.
-        let read = move |c: &Connection| ids.into_iter().filter_map(|id| find(c, id).transpose()).collect();
+        let read = move |c: &Connection| {
+            ids.into_iter().filter_map(|id| find(c, rows::FIND, [id.as_bytes()]).transpose()).collect()
+        };
         self.0.read(read).await
     }
 
@@ -313,9 +319,9 @@ fn many(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<
     found.map(|row| row?).collect()
 }
 
-fn find(c: &Connection, id: Uuid) -> Result<Option<Found>, StoreError> {
-    let mut statement = c.prepare_cached(rows::FIND)?;
-    statement.query_row([id.as_bytes()], |row| Ok(rows::found(row))).optional()?.transpose()
+fn find(c: &Connection, statement: &str, which: impl Params) -> Result<Option<Found>, StoreError> {
+    let mut statement = c.prepare_cached(statement)?;
+    statement.query_row(which, |row| Ok(rows::found(row))).optional()?.transpose()
 }
 
 fn stocked(c: &Connection, product: Product) -> Result<Stocked, StoreError> {
