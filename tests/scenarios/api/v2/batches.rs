@@ -263,7 +263,7 @@ fn items_follow_the_rules(topology: Topology) {
     let both = json!({ "variant_id": desk["id"], "delta": 1, "on_hand": 1 });
     assert_invalid(&api.post(STOCK, &batch("all", &[both])), &[("/items/0/on_hand", "exclusive")]);
     let unsaid = batch_of("all", &[delta(&desk, 0)]);
-    assert_invalid(&api.post(STOCK, &unsaid), &[("/items/0/reason", "length"), ("/items/0/delta", "range")]);
+    assert_invalid(&api.post(STOCK, &unsaid), &[("/items/0/reason", "required"), ("/items/0/delta", "range")]);
     let unpriced = batch_of("all", &[json!({ "variant_id": desk["id"] })]);
     assert_invalid(&api.post(PRICES, &unpriced), &[("/items/0/price", "required")]);
     let strange = batch_of("all", &[json!({ "variant_id": desk["id"], "price": usd(1), "sku": "x" })]);
