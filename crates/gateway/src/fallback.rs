@@ -55,12 +55,12 @@ fn sort_methods(mut response: Response) -> Response {
 
 pub async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
-    match path {
-        _ if is_v1(path) => Failure::route_not_found(path).into_response(),
-        // The process that asks reads the kind of it.
-        _ if path.starts_with("/internal/") => Refusal::from(Error::NotFound).into_response(),
-        _ => Refusal::UnknownPath.into_response(),
+    if is_v1(path) {
+        return Failure::route_not_found(path).into_response();
     }
+    // A process that asks reads the kind of it.
+    let is_internal = path.starts_with("/internal/");
+    if is_internal { Refusal::from(Error::NotFound) } else { Refusal::UnknownPath }.into_response()
 }
 
 /// The monolith knew no 405: a method without a handler was a route that does not exist.

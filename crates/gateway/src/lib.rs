@@ -22,10 +22,13 @@ use axum::Router;
 use axum::http::HeaderValue;
 use axum::response::Redirect;
 use axum::routing::get;
+use bytes::Bytes;
 use edge::{Door, Edge};
 use ipnet::IpNet;
+use kernel::Error;
 use platform::Context;
 use platform::http::openapi::{self, Api, Documents};
+use platform::http::v2::Refusal;
 use platform::internal::Envoy;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -56,7 +59,7 @@ fn own() -> Api {
     Api { v1: OpenApiRouter::new().routes(routes!(fallback::health)), v2: OpenApiRouter::new() }
 }
 
-/// The public router: the services' endpoints, which are here or passed on, behind the edge. `described`: all of them, and those here.
+/// The public router: the services' endpoints, which are here or passed on, behind the edge. `described` describes all that it has.
 pub fn router(
     services: Router,
     described: fn() -> Api,
@@ -64,13 +67,19 @@ pub fn router(
     context: Context,
     settings: &EdgeSettings,
 ) -> Router {
-    // Derived when somebody asks: in the binary they would be half as large as all else that is no code.
+    // Derived when somebody asks, aside, for it takes long: in the binary they would be a fifth of all that is no code.
     let documents = Arc::new(LazyLock::new(move || Documents::of(described())));
-    let (v1, v2) = (Arc::clone(&documents), documents);
+    let document = |take: fn(&Documents) -> Bytes| {
+        let documents = Arc::clone(&documents);
+        get(async move || {
+            let derived = tokio::task::spawn_blocking(move || take(&documents)).await;
+            derived.map(openapi::answer).map_err(|error| Refusal::from(Error::Internal(error.to_string())))
+        })
+    };
     services
         .merge(Router::from(own()))
-        .route("/openapi/v1.json", get(async move || openapi::answer(v1.v1.clone())))
-        .route("/openapi/v2.json", get(async move || openapi::answer(v2.v2.clone())))
+        .route("/openapi/v1.json", document(|documents| documents.v1.clone()))
+        .route("/openapi/v2.json", document(|documents| documents.v2.clone()))
         .merge(api_docs::routes())
         .merge(pages::routes())
         // Until the web app is here.

@@ -354,12 +354,11 @@ mod tests {
             cli("primetrade help settings http").command,
             Command::HelpSettings { section: Some("http".into()) }
         );
-        let port = cli("primetrade serve --port 9000").settings;
-        assert_eq!(cli("primetrade doctor --port 9000").settings.len(), 1);
-        assert_eq!(
-            port.iter().map(|(setting, value)| (setting.key, value.as_str())).collect::<Vec<_>>(),
-            [("http.listen", "9000")]
-        );
+        for line in ["primetrade serve --port 9000", "primetrade doctor --port 9000"] {
+            let settings = cli(line).settings;
+            let given: Vec<_> = settings.iter().map(|(setting, value)| (setting.key, value.as_str())).collect();
+            assert_eq!(given, [("http.listen", "9000")], "{line}");
+        }
         assert_eq!(
             cli("primetrade backup to --without-keys").command,
             Command::Backup { folder: "to".into(), with_keys: false }

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     };
     if let Command::HelpSettings { section } = &cli.command {
         let Some(page) = config::help(section.as_deref()) else {
-            complain!("there is no such section of settings; primetrade help settings has them all");
+            complain!("there is no such section of settings; there are {}", config::sections().join(", "));
             return ExitCode::from(2);
         };
         page.lines().for_each(|line| say!("{line}"));

@@ -113,7 +113,9 @@ fn attend(config: &Config, roles: Roles) -> (Vec<Attendance>, Vec<String>) {
             let (folder, others) = (folder.display(), others.join(", "));
             let message = "another server works on this folder: stop one of them, SQLite wants one process";
             tracing::warn!(event = "store.shared", %folder, server = name, others, "{message}");
-            warnings.push(format!("Warning: {others} serves {folder} too. Stop one of them: SQLite wants one process"));
+            warnings.push(format!(
+                "Warning: {folder} is served by {others} too. Stop one of them: SQLite wants one process"
+            ));
         }
         Ok(attendance)
     });

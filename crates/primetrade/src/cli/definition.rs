@@ -129,7 +129,7 @@ fn admin_reset_password() -> Clap {
 
 /// It is required, so that a password is never expected as an argument, where other users could see it.
 fn password_stdin() -> Arg {
-    switch("password-stdin", "Read the password from the first line of stdin; a terminal is asked for it")
+    switch("password-stdin", "Read the password from the first line of stdin; on a terminal it is asked for, unseen")
         .required(true)
 }
 

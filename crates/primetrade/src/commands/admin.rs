@@ -78,10 +78,10 @@ pub async fn list(config: &Config) -> Result<Outcome, Failure> {
 
 /// Gives an account another password.
 pub async fn reset_password(config: &Config, email: &str) -> Result<Outcome, Failure> {
-    let password = read_password()?;
     let app = super::open_existing(config).await?;
     let (auth, _) = app.stores()?;
     let account = found(auth, email).await?;
+    let password = read_password()?;
     auth.reset_by_operator(&account, &password).await?;
     say!("{} <{}> has another password, and no session any more", account.username, account.email);
     Ok(Outcome::Done)
@@ -92,15 +92,10 @@ async fn found(auth: &Auth, email: &str) -> Result<Account, Failure> {
     account.ok_or_else(|| format!("no account has the address {email}").into())
 }
 
-/// The first line of standard input, without its end; a terminal is asked for it, and does not show it.
+/// The first line of standard input, without its end; on a terminal it is asked for, twice, and not shown.
 fn read_password() -> Result<String, Failure> {
-    let terminal = Term::stderr();
-    if std::io::stdin().is_terminal() && terminal.is_term() {
-        terminal.write_str("Password: ")?;
-        return match terminal.read_secure_line()? {
-            password if password.is_empty() => Err("no password was typed".into()),
-            password => Ok(password),
-        };
+    if std::io::stdin().is_terminal() {
+        return type_password();
     }
     let mut line = String::new();
     std::io::stdin().lock().take(MAX_LINE).read_line(&mut line)?;
@@ -109,5 +104,27 @@ fn read_password() -> Result<String, Failure> {
     match password.is_empty() {
         true => Err("standard input held no password; pipe one line into the command".into()),
         false => Ok(password.to_owned()),
+    }
+}
+
+fn type_password() -> Result<String, Failure> {
+    let terminal = Term::stderr();
+    if !terminal.is_term() {
+        return Err(
+            "standard error is no terminal, so nobody could be asked for a password; pipe a line into the command"
+                .into(),
+        );
+    }
+    let ask = |words: &str| {
+        terminal.write_str(words)?;
+        terminal.read_secure_line()
+    };
+    let password = ask("Password: ")?;
+    if password.is_empty() {
+        return Err("no password was typed".into());
+    }
+    match ask("The same again: ")? == password {
+        true => Ok(password),
+        false => Err("that was another password; nothing was changed".into()),
     }
 }

@@ -46,7 +46,7 @@ pub async fn replay(config: &Config, which: Which) -> Result<Outcome, Failure> {
     let replay = async |desks: &Desks, id| jobs::replay(desks, id, Actor::System, None).await.map(drop);
     let (replayed, outcome) = each_parked(config, which, "so it is tried in any case", replay).await?;
     match replayed {
-        0 => say!("no job was parked"),
+        0 => say!("no such job was parked"),
         1 => say!("1 job is due now; a server that runs does it"),
         _ => say!("{replayed} jobs are due now; a server that runs does them"),
     }
@@ -58,7 +58,7 @@ pub async fn discard(config: &Config, which: Which) -> Result<Outcome, Failure> 
     let discard = async |desks: &Desks, id| jobs::discard(desks, id, Actor::System, None).await;
     let (discarded, outcome) = each_parked(config, which, "so it is not deleted", discard).await?;
     match discarded {
-        0 => say!("no job was parked"),
+        0 => say!("no such job was parked"),
         1 => say!("1 job is deleted, and never done"),
         _ => say!("{discarded} jobs are deleted, and never done"),
     }

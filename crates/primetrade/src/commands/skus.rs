@@ -45,11 +45,11 @@ pub async fn unique(config: &Config, switch: Option<bool>) -> Result<Outcome, Fa
 
 async fn name(auth: &Auth, repeated: &[RepeatedSku]) -> Result<(), Error> {
     let owners: Vec<Uuid> = repeated.iter().map(|repeated| repeated.owner).collect();
-    let owners: HashMap<Uuid, String> =
-        auth.by_ids(&owners).await?.into_iter().map(|account| (account.id, account.email)).collect();
+    let sellers = auth.by_ids(&owners).await?.into_iter();
+    let emails: HashMap<Uuid, String> = sellers.map(|account| (account.id, account.email)).collect();
     for RepeatedSku { owner, sku, handles } in repeated {
-        let seller = owners.get(owner).cloned().unwrap_or_else(|| owner.to_string());
-        say!("{sku}: {} (seller {seller})", handles.join(", "));
+        let seller = emails.get(owner).map_or("erased", String::as_str);
+        say!("{sku}: {} (seller {owner}, {seller})", handles.join(", "));
     }
     if i64::try_from(repeated.len()).is_ok_and(|named| named == NAMED) {
         say!("and perhaps more");

@@ -27,6 +27,13 @@ pub fn help(wanted: Option<&str>) -> Option<String> {
     (!section.is_empty()).then_some(page)
 }
 
+/// Of settings.
+pub fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section_and_name().0).collect();
+    sections.dedup();
+    sections
+}
+
 /// Lines of whole words, of so many characters at most where words allow it.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -53,6 +60,15 @@ mod tests {
 
     #[test]
     fn every_setting_is_on_the_page() {
+        assert_eq!(help(Some("htp")), None);
+        for section in sections() {
+            let page = help(Some(section)).unwrap();
+            let is_there = |setting: &Setting| page.contains(&format!("--{} ", setting.flag()));
+            assert!(
+                SETTINGS.iter().all(|setting| is_there(setting) == (setting.section_and_name().0 == section)),
+                "{page}"
+            );
+        }
         let page = help(None).unwrap();
         for setting in SETTINGS {
             assert!(page.contains(&format!("--{} ", setting.flag())) && page.contains(&setting.variable()), "{page}");

@@ -27,7 +27,7 @@ use platform::upstream::{Address, Balance, Protocol};
 
 use crate::roles::Role;
 
-pub use help::help;
+pub use help::{help, sections};
 pub use settings::{SETTINGS, Setting, find, nearest};
 pub use source::Sources;
 pub use value::redact;

@@ -96,18 +96,16 @@ impl Products {
 
     /// The refusal of a basket. Of which lines there are too few units everyone learns; how many there are, if the seller lets them.
     async fn too_many(&self, mut refusal: Refusal, lines: &[Line]) -> Error {
+        let mut short = Vec::new();
         // The store knows them in an order of its own.
-        let short = match &mut refusal {
-            Refusal::Shortage(Shortage::Short(short)) => {
-                short.sort_by_key(|(variant, _)| number(lines, *variant));
-                short.clone()
+        match &mut refusal {
+            Refusal::Shortage(Shortage::Short(lacking)) => {
+                lacking.sort_by_key(|(variant, _)| number(lines, *variant));
+                short.clone_from(lacking);
             }
-            Refusal::Shortage(Shortage::Unknown(variants)) => {
-                variants.sort_by_key(|variant| number(lines, *variant));
-                Vec::new()
-            }
-            _ => Vec::new(),
-        };
+            Refusal::Shortage(Shortage::Unknown(variants)) => variants.sort_by_key(|variant| number(lines, *variant)),
+            _ => {}
+        }
         let mut error = refused(refusal, |variant| place(lines, variant));
         if let Error::InsufficientStock(violations) = &mut error {
             let variants: Vec<Uuid> = short.iter().map(|(variant, _)| *variant).collect();

@@ -191,7 +191,7 @@ fn commands_list_and_replay(topology: Topology) {
     let rest = server.run(&["jobs", "discard", "--parked"]).expect_code(0);
     assert!(rest.stdout.contains("2 jobs are deleted"), "{}", rest.stdout);
     let none = server.run(&["jobs", "replay", "--parked"]).expect_code(0);
-    assert!(none.stdout.contains("no job was parked"), "{}", none.stdout);
+    assert!(none.stdout.contains("no such job was parked"), "{}", none.stdout);
     wait_for(&admin, "queue=mails", 0);
 }
 

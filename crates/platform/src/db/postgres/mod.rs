@@ -171,8 +171,8 @@ impl Postgres {
     ///
     /// # Errors
     /// As [`Postgres::query`].
-    pub fn query_opt<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Option<Row>> {
-        Box::pin(async move { Ok(self.query(sql, params).await?.into_iter().next()) })
+    pub async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
     }
 
     /// A connection of its own, for what takes long.

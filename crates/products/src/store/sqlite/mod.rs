@@ -308,12 +308,12 @@ fn insert_variant(c: &Connection, row: &VariantRow<'_>) -> Result<(), StoreError
     Ok(())
 }
 
-fn one(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<Product>, StoreError> {
+fn one(c: &Connection, sql: &str, params: impl Params) -> Result<Option<Product>, StoreError> {
     let found = c.prepare_cached(sql)?.query_row(params, |row| Ok(rows::product(row))).optional()?;
     found.transpose()
 }
 
-fn many(c: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Product>, StoreError> {
+fn many(c: &Connection, sql: &str, params: impl Params) -> Result<Vec<Product>, StoreError> {
     let mut statement = c.prepare_cached(sql)?;
     let found = statement.query_map(params, |row| Ok(rows::product(row)))?;
     found.map(|row| row?).collect()
