@@ -280,6 +280,7 @@ fn servers_that_share_a_folder_are_named() {
     assert!(shared(&first).is_empty(), "the killed one left its place");
     let doctor = deployment.run(&["doctor"]).stdout;
     assert!(doctor.contains("a server works on") && doctor.contains(&names(&first)), "{doctor}");
+    assert!(!doctor.contains("servers work on"), "{doctor}");
     let second = deployment.clone().start();
     let warning = eventually("it is logged", || shared(&second).pop());
     assert!(warning.contains(&names(&first)) && warning.contains(&names(&second)), "{warning}");
