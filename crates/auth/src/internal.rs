@@ -9,9 +9,9 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Timestamp, Uuid};
+use mesh::feed::Follower;
+use mesh::{Answer, Asked, OfService, Peer, Routine};
 use platform::clock::StoreClock;
-use platform::feed::Follower;
-use platform::internal::{Answer, Asked, OfService, Peer, Routine};
 use serde::{Deserialize, Serialize};
 
 use crate::events::Cause;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use auth::{Audience, Auth, Authenticated};
 use kernel::{Error, Principal, Timestamp};
+use mesh::feed::Follower;
 use platform::Context;
-use platform::feed::{Follower, Moment};
+use platform::feed::Moment;
 use sha2::{Digest, Sha256};
 
 /// Tokens that are remembered.

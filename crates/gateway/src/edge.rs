@@ -16,27 +16,25 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use kernel::Error;
 use kernel::error::{Needed, Unauthenticated};
-use platform::Context;
+use mesh::{Doubt, Envoy, Speaker};
 use platform::http::answers::Answers;
 use platform::http::caller::Caller;
 use platform::http::server::{self, HeadTooLarge};
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, Https, REQUEST_ID, RequestId, bearer, host};
-use platform::internal::{self, Doubt, Envoy, Speaker};
+use platform::http::{ClientAddress, Https, bearer, host};
 use platform::scope::{self, Scope};
 use platform::telemetry::metrics::{self, Active, metrics};
 use platform::telemetry::trace::{self, Sender, TraceContext};
+use platform::{Context, REQUEST_ID, RequestId};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
 
-use crate::EdgeSettings;
 use crate::callers::Callers;
-use crate::client;
 use crate::cors::{self, Page};
-use crate::fallback;
 use crate::intake::{Intake, part};
+use crate::{EdgeSettings, client, fallback};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
@@ -136,7 +134,7 @@ impl Parts {
     fn sender(&self, request: &mut Request) -> Sender {
         let Door::Internal(envoy) = &self.door else { return client::locate(request, &self.proxies) };
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let statement = request.headers().get(internal::STATEMENT);
+        let statement = request.headers().get(mesh::STATEMENT);
         let word = statement.map(|statement| envoy.verify(statement, request.method(), target));
         let is_ours = matches!(word, Some(Ok(_)));
         request.extensions_mut().insert(Vouched(word));
@@ -147,7 +145,7 @@ impl Parts {
     fn deadline(&self, request: &Request) -> Instant {
         let left = match &self.door {
             Door::Public(_) => None,
-            Door::Internal(_) => request.headers().get(internal::TIMEOUT),
+            Door::Internal(_) => request.headers().get(mesh::TIMEOUT),
         };
         let left = left.and_then(|left| left.to_str().ok()?.parse().ok()).map(Duration::from_millis);
         Instant::now() + left.map_or(self.bounds.timeout, |left| left.min(self.bounds.timeout))
@@ -271,7 +269,7 @@ impl Observed {
         let (route, took) = (metrics::route(self.route.as_ref()), self.started.elapsed());
         metrics().http.record(&self.method, route, answer.status(), took);
         // What our own processes ask all the time is not worth a line and a span each.
-        if answer.extensions().get::<internal::Routine>().is_some() {
+        if answer.extensions().get::<mesh::Routine>().is_some() {
             return;
         }
         trace::record_request(self.scope.trace(), &self.method, route, answer.status(), took);
@@ -303,7 +301,7 @@ impl Observed {
             Door::Internal(_) if changed.is_empty() => {}
             Door::Internal(_) => {
                 if let Ok(changed) = HeaderValue::from_str(&changed.join(" ")) {
-                    headers.insert(internal::CHANGED, changed);
+                    headers.insert(mesh::CHANGED, changed);
                 }
             }
         }
@@ -424,7 +422,7 @@ async fn check_token(door: &Door, request: &mut Request) {
 mod tests {
     use axum::body::Body;
     use axum::http::StatusCode;
-    use platform::internal::Outside;
+    use mesh::Outside;
     use tower::{ServiceExt, service_fn};
 
     use super::*;
@@ -441,7 +439,7 @@ mod tests {
             Ok(())
         });
         let service = Edge::new(context, Door::Internal(envoy), settings).layer(routes);
-        let request = Request::get(path).header(header::HOST, "x").header(internal::STATEMENT, statement);
+        let request = Request::get(path).header(header::HOST, "x").header(mesh::STATEMENT, statement);
         let request = request.body(Body::empty()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(service.oneshot(request)).unwrap().status()

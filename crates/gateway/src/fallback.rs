@@ -5,10 +5,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kernel::Error;
-use platform::http::RequestId;
+use mesh::Answer;
+use platform::RequestId;
 use platform::http::v1::{self, Failure};
 use platform::http::v2::refusal::{self, Refusal};
-use platform::internal::Answer;
 use utoipa::ToSchema;
 
 /// Puts a refusal into the words of the API version that was asked.

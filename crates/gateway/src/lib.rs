@@ -26,10 +26,10 @@ use bytes::Bytes;
 use edge::{Door, Edge};
 use ipnet::IpNet;
 use kernel::Error;
+use mesh::Envoy;
 use platform::Context;
 use platform::http::openapi::{self, Api, Documents};
 use platform::http::v2::Refusal;
-use platform::internal::Envoy;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -20,15 +20,15 @@ use futures_util::future::{Either, ready};
 use hyper::body::Frame;
 use hyper::upgrade::OnUpgrade;
 use kernel::Error;
+use mesh::upstream::{Call, Upstream};
+use mesh::{Envoy, Outside, Speaker};
 use platform::http::body::Arrived;
 use platform::http::caller::Caller;
 use platform::http::openapi::Api;
 use platform::http::server::Stopping;
 use platform::http::v2::Refusal;
-use platform::http::{ClientAddress, Https, REQUEST_ID, RequestId};
-use platform::internal::{self, Envoy, Outside, Speaker};
-use platform::scope;
-use platform::upstream::{Call, Upstream};
+use platform::http::{ClientAddress, Https};
+use platform::{REQUEST_ID, RequestId, scope};
 use tokio::time::Instant;
 use tower::service_fn;
 
@@ -230,8 +230,8 @@ impl Proxy {
         }
         let statement = self.envoy.sign(Speaker::Gateway(outside), &parts.method, target.as_str());
         let unsigned = || Error::Internal("a request could not be vouched for".into());
-        headers.insert(internal::STATEMENT, statement.ok_or_else(unsigned)?);
-        headers.insert(internal::TIMEOUT, internal::peer::millis_until(deadline));
+        headers.insert(mesh::STATEMENT, statement.ok_or_else(unsigned)?);
+        headers.insert(mesh::TIMEOUT, mesh::peer::millis_until(deadline));
         let mut request = axum::http::Request::new(body);
         *request.method_mut() = parts.method;
         let mut there = uri::Parts::default();
@@ -244,7 +244,7 @@ impl Proxy {
 
     /// The answer as it goes back.
     fn back(&self, mut answer: Response<Body>, switch: Option<Switch>, is_head: bool) -> Result<Response<Body>, Error> {
-        if let Some(changed) = answer.headers().get(internal::CHANGED).and_then(|changed| changed.to_str().ok()) {
+        if let Some(changed) = answer.headers().get(mesh::CHANGED).and_then(|changed| changed.to_str().ok()) {
             self.callers.forget(changed.split(' '));
         }
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -285,7 +285,7 @@ impl HttpBody for Withheld {
 
 /// Takes out what ends here, on the way there and back, and what else is named.
 fn strip(headers: &mut HeaderMap, more: &[&str]) {
-    let ends = |name: &str| HOP_BY_HOP.contains(&name) || internal::OURS.iter().any(|ours| ours == name);
+    let ends = |name: &str| HOP_BY_HOP.contains(&name) || mesh::OURS.iter().any(|ours| ours == name);
     // Most clients name nothing, or what is taken out in any case.
     let named = connection(headers).filter(|name| *name != "close" && !HOP_BY_HOP.contains(name));
     let named: Vec<HeaderName> = named.filter_map(|name| name.parse().ok()).collect();

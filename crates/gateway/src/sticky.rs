@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use axum::http::Method;
 use kernel::fnv1a;
+use mesh::Outside;
+use mesh::upstream::Affinity;
 use platform::http::caller::Caller;
-use platform::internal::Outside;
-use platform::upstream::Affinity;
 
 /// What a service remembers in its processes, and of whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

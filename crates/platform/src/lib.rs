@@ -6,18 +6,18 @@ pub mod feed;
 pub mod files;
 pub mod http;
 pub mod idempotency;
-pub mod internal;
 pub mod jobs;
 pub mod keys;
 pub mod look;
 pub mod scope;
 pub mod tasks;
 pub mod telemetry;
-pub mod upstream;
 
 mod context;
+mod request_id;
 
 pub use context::Context;
+pub use request_id::{REQUEST_ID, RequestId};
 
 /// What this process is called in databases and lock files: whoever reads it finds the process.
 pub fn process_name() -> String {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::http::RequestId;
+use crate::RequestId;
 use crate::telemetry::metrics::Operation;
 use crate::telemetry::trace::{self, TraceContext};
 

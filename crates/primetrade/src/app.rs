@@ -5,20 +5,20 @@ use std::sync::Arc;
 use auth::{Accounts, Auth};
 use axum::Router;
 use futures_util::future::join_all;
+use mesh::Envoy;
+use mesh::jobs::RemoteDesk;
 use platform::db::{Database, StoreError};
 use platform::http::openapi::Api;
-use platform::internal::Envoy;
-use platform::jobs::{Desk, RemoteDesk};
+use platform::jobs::Desk;
 use platform::telemetry::{Recurring, metrics};
 use products::{Catalogue, Products};
 
-use crate::Failure;
 use crate::config::Config;
 use crate::roles::{
     About, AuthRole, Deps, GatewayRole, NotificationsRole, ProductsRole, Purpose, Role, Roles, ServiceData, UsersRole,
     ready,
 };
-use crate::stores;
+use crate::{Failure, stores};
 
 /// What describes every endpoint. Nothing is opened for it.
 pub fn described() -> Api {

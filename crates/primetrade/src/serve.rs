@@ -10,21 +10,21 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
+use mesh::STATEMENT;
 use platform::db::StoreError;
 use platform::db::sqlite::servers::{self, Attendance};
 use platform::http::lanes::Lanes;
-use platform::http::server::{self as http_server, Protocols};
-use platform::internal::STATEMENT;
+use platform::http::server as http_server;
+use platform::http::server::Protocols;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use platform::telemetry::{Recurring, trace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::{self, App};
-use crate::commands;
 use crate::config::Config;
 use crate::roles::{Purpose, Role, Roles};
-use crate::{Failure, Outcome, stores};
+use crate::{Failure, Outcome, commands, stores};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;

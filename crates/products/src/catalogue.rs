@@ -7,8 +7,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use kernel::{Error, Timestamp, Uuid};
+use mesh::{Answer, Asked, Peer};
 use platform::http::v2::{self, Position};
-use platform::internal::{Answer, Asked, Peer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

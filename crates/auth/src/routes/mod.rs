@@ -9,8 +9,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use platform::RequestId;
 use platform::http::openapi::Api;
-use platform::http::{ClientAddress, Https, RequestId};
+use platform::http::{ClientAddress, Https};
 use utoipa_axum::routes;
 
 use crate::{Auth, UsedBy};

@@ -3,7 +3,7 @@
 use auth::{AccountFilter, Accounts, Administration, Audience, Cause, Registration, UsedBy};
 use kernel::error::Unauthenticated;
 use kernel::{Actor, Currency, Error, Expected, Money, Principal, Role, Uuid};
-use platform::internal::Peer;
+use mesh::Peer;
 use products::model::Content;
 use products::{Caller, Catalogue, Products};
 

@@ -1,7 +1,7 @@
 //! The door between processes.
 
 use axum::http::{HeaderValue, Method};
-use platform::internal::Speaker;
+use mesh::Speaker;
 
 use super::*;
 

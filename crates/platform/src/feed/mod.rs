@@ -4,13 +4,11 @@
 //! A [`Source`] stands beside each database, a [`Follower`] in each process that remembers; between them is one long-polled call.
 //! What matters most is when a follower cannot know: then nothing that it remembers counts.
 
-mod follower;
 mod source;
 mod tags;
 #[cfg(test)]
 mod tests;
 
-pub use follower::Follower;
 pub use source::Source;
 pub use tags::{Moment, Tags};
 

@@ -6,8 +6,9 @@ use kernel::error::{Needed, Unauthenticated};
 use kernel::{Error, Principal};
 use serde::{Deserialize, Serialize};
 
+use super::v1;
 use super::v2::Refusal;
-use super::{RequestId, v1};
+use crate::RequestId;
 
 /// The verdict of the token check.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -23,47 +23,10 @@ pub mod v2;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use kernel::Uuid;
+use axum::http::HeaderMap;
 
+use crate::RequestId;
 use crate::telemetry::Recurring;
-
-/// The header of [`RequestId`].
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The request's id, given by the edge: in the reply, the log line, and the events of the request. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct RequestId(HeaderValue);
-
-impl RequestId {
-    pub fn new(id: Uuid) -> Self {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let text: &str = id.hyphenated().encode_lower(&mut text);
-        // A UUID has no character that a header may not have.
-        Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown")))
-    }
-
-    /// The client's own, if it is harmless in logs and headers.
-    pub fn sent(id: &HeaderValue) -> Option<Self> {
-        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-        let bytes = id.as_bytes();
-        ((1..=64).contains(&bytes.len()) && bytes.iter().all(harmless)).then(|| Self(id.clone()))
-    }
-
-    pub fn of(parts: &Parts) -> Option<&str> {
-        parts.extensions.get::<RequestId>().map(RequestId::as_str)
-    }
-
-    pub fn as_str(&self) -> &str {
-        // Visible ASCII by construction.
-        self.0.to_str().unwrap_or("unknown")
-    }
-
-    pub fn into_header(self) -> HeaderValue {
-        self.0
-    }
-}
 
 /// Where a request's connection comes from.
 #[derive(Debug, Clone, Copy)]
@@ -85,8 +48,7 @@ pub struct Https;
 /// seconds more, by the request's id, so that those who are told together do not come back together.
 pub(crate) fn seconds(retry_after: Duration, request_id: Option<&RequestId>) -> u64 {
     let seconds = u64::try_from(retry_after.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1);
-    let spread =
-        request_id.map_or(0, |id| id.0.as_bytes().iter().fold(0, |sum, byte| sum * 31 % 8_191 + u64::from(*byte)));
+    let spread = request_id.map_or(0, |id| id.as_str().bytes().fold(0, |sum, byte| sum * 31 % 8_191 + u64::from(byte)));
     seconds.saturating_add(spread % (seconds / 10 + 4))
 }
 

@@ -8,7 +8,6 @@
 //! administrator has it replayed.
 
 mod desk;
-mod remote;
 mod runner;
 #[cfg(test)]
 mod tests;
@@ -22,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use desk::{Desk, Filter, LocalDesk};
-pub use remote::{RemoteDesk, routes};
 pub use runner::{Runner, Workers};
 
 use crate::{Context, scope};

@@ -13,15 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{Done, Failed, Lease, MAX_PAUSE, Priority, Queue, Record, Work, subject};
-use crate::Context;
 use crate::context::random_u64;
 use crate::db::jobs::Left;
 use crate::db::{Database, StoreError};
-use crate::http::RequestId;
 use crate::scope::{self, Scope};
 use crate::telemetry::Recurring;
 use crate::telemetry::metrics::{JobSeries, Ran, metrics};
 use crate::telemetry::trace::{self, TraceContext};
+use crate::{Context, RequestId};
 
 /// How long a job is held without a word of its worker. Those of a worker that died wait so long.
 const LEASE: Duration = Duration::from_secs(30);

@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use auth::KeyRing;
 use kernel::SystemClock;
+use mesh::Envoy;
 use platform::Context;
-use platform::internal::Envoy;
 
 use crate::app::App;
 use crate::config::Config;

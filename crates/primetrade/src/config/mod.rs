@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use kernel::Currency;
+use mesh::upstream::{Address, Balance, Protocol};
 use platform::db::DatabaseUrl;
 use platform::telemetry::trace::{Endpoint, SampleRatio};
-use platform::upstream::{Address, Balance, Protocol};
 
 use crate::roles::Role;
 

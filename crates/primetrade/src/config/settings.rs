@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use platform::upstream::{Balance, Protocol};
+use mesh::upstream::{Balance, Protocol};
 
 use super::value::{self, KIB, MIB};
 use super::{Config, LogFormat};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use kernel::Currency;
+use mesh::upstream::{Address, AddressError};
 use platform::db::DatabaseUrl;
 use platform::telemetry::trace::SampleRatio;
-use platform::upstream::{Address, AddressError};
 
 pub const KIB: usize = 1024;
 pub const MIB: usize = 1024 * KIB;

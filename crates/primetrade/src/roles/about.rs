@@ -2,8 +2,8 @@
 
 use axum::Router;
 use axum::routing::get;
+use mesh::{Answer, OfService};
 use platform::db::{Database, StoreError};
-use platform::internal::{Answer, OfService};
 use serde::{Deserialize, Serialize};
 
 use super::Roles;

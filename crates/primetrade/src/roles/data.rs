@@ -10,7 +10,7 @@ use kernel::{Error, Timestamp};
 use platform::Context;
 use platform::db::checkup::{Effort, Schema};
 use platform::db::{Database, Limits, StoreError};
-use platform::jobs::{self, Desk, LocalDesk, Queue, Runner, Workers};
+use platform::jobs::{Desk, LocalDesk, Queue, Runner, Workers};
 use users::jobs::SWEEP_ANSWERS;
 
 use super::{Deps, Purpose};
@@ -155,6 +155,6 @@ impl ServiceData {
 
     /// What other processes ask of it.
     pub fn internal(&self) -> Router {
-        jobs::routes(self.service(), self.desk())
+        mesh::jobs::routes(self.service(), self.desk())
     }
 }

@@ -49,7 +49,7 @@ impl GatewayRole {
 
     /// The endpoints of a service that runs elsewhere.
     pub fn pass(&self, deps: &Deps, role: Role, described: &Api) -> Result<Router, Failure> {
-        let platform::internal::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
+        let mesh::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
         let (sticky, harmless) = match role {
             Role::Auth => (Sticky::Changes, auth::HARMLESS),
             Role::Products => (Sticky::V1Sessions, [].as_slice()),

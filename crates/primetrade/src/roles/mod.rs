@@ -23,11 +23,11 @@ pub use self::users::UsersRole;
 use std::sync::Arc;
 
 use ::gateway::EdgeSettings;
+use mesh::upstream::{self, Balance, Upstream};
+use mesh::{Envoy, Peer};
 use platform::Context;
 use platform::clock::ProcessClock;
-use platform::internal::{Envoy, Peer};
 use platform::tasks::WriteTasks;
-use platform::upstream::{self, Balance, Upstream};
 
 use crate::Failure;
 use crate::config::Config;

@@ -10,7 +10,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, RefOr};
 
 use super::{Version, takes_header};
-use crate::http::RequestId;
+use crate::RequestId;
 use crate::http::body::BodyError;
 use crate::http::conditional::IfMatch;
 use crate::http::v1::Failure;

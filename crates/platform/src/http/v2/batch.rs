@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Refusal;
 use super::refusal::{InputError, Kind, Problem};
-use crate::http::RequestId;
+use crate::RequestId;
 
 /// What became of the items of a batch, in their order.
 #[derive(Serialize, ToSchema)]

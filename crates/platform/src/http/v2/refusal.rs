@@ -17,8 +17,9 @@ use utoipa::ToSchema;
 
 use super::batch::ItemResult;
 use super::pointer;
+use crate::RequestId;
 use crate::http::header::MalformedHeader;
-use crate::http::{RequestId, log_full_disk, seconds};
+use crate::http::{log_full_disk, seconds};
 use crate::telemetry::metrics;
 
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

@@ -10,7 +10,8 @@ use kernel::{Error, Principal, Timestamp};
 
 use super::Refusal;
 use super::refusal::PROBLEM_JSON;
-use crate::http::{RequestId, idempotency};
+use crate::RequestId;
+use crate::http::idempotency;
 use crate::idempotency::{Answer, Repeat};
 
 /// What of a request matters when it is repeated, beside its body.

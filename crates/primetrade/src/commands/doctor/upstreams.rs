@@ -8,10 +8,10 @@ use axum::body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use kernel::Timestamp;
+use mesh::upstream::{self, Address, Call, Upstream};
+use mesh::{Doubt, Envoy, STATEMENT, Speaker};
 use platform::Context;
-use platform::internal::{Doubt, Envoy, STATEMENT, Speaker};
 use platform::keys::{KeyRing, Seed};
-use platform::upstream::{self, Address, Call, Upstream};
 use tokio::time::Instant;
 
 use super::{Check, Finding};

@@ -11,7 +11,7 @@ pub mod update;
 use auth::Account;
 use axum::http::request::Parts;
 use kernel::{Principal, Uuid};
-use platform::http::RequestId;
+use platform::RequestId;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -31,9 +31,6 @@ use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
 
-use crate::internal::Envoy;
-use crate::telemetry::metrics;
-use crate::telemetry::trace::Outgoing;
 use attempt::{Failure, Template, Why, attempt};
 use balance::{Choice, Tried};
 use body::{Answered, Counted, InFlight, Places};
@@ -41,6 +38,10 @@ use breaker::Breaker;
 use budget::Budget;
 use health::Pace;
 use instance::{Health, Instance, Target};
+use platform::telemetry::metrics;
+use platform::telemetry::trace::Outgoing;
+
+use crate::Envoy;
 
 /// Attempts that one call makes at most.
 const ATTEMPTS: usize = 3;

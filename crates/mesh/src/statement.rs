@@ -10,13 +10,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use kernel::{Error, Timestamp, json};
+use platform::Context;
+use platform::http::body::{Arrived, BodyError};
+use platform::http::caller::Caller;
+use platform::keys::{FromSeed, KeyError, KeyRing, LiveRing, Seed};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-
-use crate::Context;
-use crate::http::body::{Arrived, BodyError};
-use crate::http::caller::Caller;
-use crate::keys::{FromSeed, KeyError, KeyRing, LiveRing, Seed};
 
 /// How long a statement is good. It is made for one request, which arrives at once.
 const LIFETIME: Duration = Duration::from_secs(30);

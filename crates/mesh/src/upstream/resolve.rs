@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::health::Pace;
+use super::health::{self, Pace};
 use super::instance::{Instance, Target};
-use super::{Instances, Shared, health};
+use super::{Instances, Shared};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// While there are none.

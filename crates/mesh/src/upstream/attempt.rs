@@ -10,14 +10,14 @@ use axum::http::{HeaderMap, Method, Request, Response, Uri, header};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy;
+use platform::telemetry::metrics::Outcome;
 use tokio::time::{Instant, Sleep};
 
 use super::Protocol;
 use super::body::{Answered, InFlight};
 use super::connections::Broken;
 use super::instance::{Health, Instance, Target};
-use crate::internal::Doubt;
-use crate::telemetry::metrics::Outcome;
+use crate::Doubt;
 
 /// Calls given up sooner say nothing of the instance: their callers had little time left.
 const PATIENCE: Duration = Duration::from_millis(250);

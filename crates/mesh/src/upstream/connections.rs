@@ -17,10 +17,9 @@ use http_body_util::Full;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use platform::http::lanes;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-
-use crate::http::lanes;
 
 /// The connections that wait to be used, the one that was used last at the end.
 pub struct Connections {

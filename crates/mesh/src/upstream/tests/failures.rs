@@ -1,7 +1,8 @@
 //! What is tried again, and what is not.
 
+use platform::Context;
+
 use super::*;
-use crate::Context;
 
 fn count_refused(name: &str) -> f64 {
     series(&format!(r#"primetrade_retry_budget_exhausted_total{{dependency="{name}"}}"#)).unwrap()

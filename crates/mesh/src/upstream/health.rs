@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::attempt::{Failure, Why};
 use super::breaker::Breaker;
 use super::instance::{Health, Instance};
-use crate::internal::{Doubt, STATEMENT, Speaker};
+use crate::{Doubt, STATEMENT, Speaker};
 
 const PATH: &str = "/internal/health";
 /// Looks under way at a time: the next need not wait until one that hangs has failed.

@@ -11,15 +11,14 @@ use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use kernel::Error;
 use kernel::json::Object;
+use platform::http::v2::Refusal;
+use platform::{REQUEST_ID, scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::wire::Refused;
 use super::{CHANGED, Envoy, STATEMENT, Speaker, TIMEOUT};
-use crate::http::REQUEST_ID;
-use crate::http::v2::Refusal;
-use crate::scope;
 use crate::upstream::{Call, Upstream};
 
 /// How long a call may take that no request waits for.

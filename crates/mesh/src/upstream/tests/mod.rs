@@ -5,7 +5,6 @@ mod balancing;
 mod failures;
 mod health;
 
-use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU16};
 
@@ -14,7 +13,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::*;
-use crate::internal::Doubt;
+use crate::Doubt;
 
 const MS: Duration = Duration::from_millis(1);
 /// For tests that wait until something is found hung.
@@ -54,7 +53,7 @@ impl Server {
     }
 
     async fn listen(socket: SocketAddr, protocol: Protocol) -> Self {
-        let listener = crate::http::server::bind(socket).unwrap();
+        let listener = platform::http::server::bind(socket).unwrap();
         let socket = listener.local_addr().unwrap();
         let script = Arc::new(Script {
             health: AtomicU16::new(200),

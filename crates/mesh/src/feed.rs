@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use platform::clock::StoreClock;
+use platform::feed::{Changes, Tags};
+use platform::telemetry::Recurring;
 use tokio::time::Instant;
 
-use super::{Changes, Tags};
-use crate::clock::StoreClock;
-use crate::internal::Peer;
-use crate::telemetry::Recurring;
+use crate::Peer;
 
 /// How long one question waits for a change, and for its answer. What is asked of a process that hangs is soon asked of another.
 const WAIT: Duration = Duration::from_millis(200);
@@ -86,3 +86,6 @@ impl Follower {
         i64::try_from(at.saturating_duration_since(self.started).as_micros()).unwrap_or(i64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use kernel::{Actor, Error, Uuid};
+use platform::jobs::{Desk, Filter, Record};
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, Filter, Record};
-use crate::internal::{Answer, Asked, Peer};
+use crate::{Answer, Asked, Peer};
 
 #[derive(Serialize, Deserialize)]
 struct List {

@@ -1,8 +1,11 @@
 //! How the processes of one deployment speak with each other: each call carries a statement, signed with the key that they share,
 //! of who calls and for whom. What comes without one is from outside, and refused.
 
+pub mod feed;
+pub mod jobs;
 pub mod peer;
 mod statement;
+pub mod upstream;
 mod wire;
 
 pub use peer::{Answer, Peer};
@@ -13,9 +16,8 @@ use axum::http::HeaderName;
 use axum::http::request::Parts;
 use kernel::error::Needed;
 use kernel::{Error, json};
+use platform::http::body;
 use serde::de::DeserializeOwned;
-
-use crate::http::body;
 
 /// What the processes tell each other in headers. The gateway takes them out of what comes from outside, and of what goes there.
 /// An answer has it too, if the statement was not believed: with the reason, see [`Doubt`].

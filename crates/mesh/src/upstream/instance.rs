@@ -1,13 +1,12 @@
 //! One process of a service: whether it may be asked, what it has to do, and the connections to it.
 
 use std::future::{Ready, ready};
-use std::io;
-use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{io, iter};
 
 use axum::http::{Response, Uri};
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kernel::fnv1a;
+use platform::telemetry::metrics::Server;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::Service;
@@ -27,8 +27,7 @@ use super::budget::nanos;
 use super::connections::Connections;
 use super::load::Load;
 use super::{Address, Protocol};
-use crate::internal::Envoy;
-use crate::telemetry::metrics::Server;
+use crate::Envoy;
 
 const CONNECT: Duration = Duration::from_millis(500);
 /// Shorter than the patience of our servers with a connection that waits, so that they do not close one just as it is used.
