@@ -152,11 +152,11 @@ pub trait Accounts: Send + Sync {
 pub const HARMLESS: &[&str] = &["/api/v1/auth/login", "/api/v2/sessions", "/api/v2/sessions/refresh"];
 
 /// Auth's endpoints.
-pub fn api(auth: Arc<Auth>) -> platform::http::openapi::Api {
+pub fn api(auth: Arc<Auth>) -> api::openapi::Api {
     routes::api().with_state(auth)
 }
 
 /// What describes them.
-pub fn described() -> platform::http::openapi::Api {
+pub fn described() -> api::openapi::Api {
     routes::api().described()
 }

@@ -1,5 +1,7 @@
 //! Answers that belong to no service.
 
+use api::v1::{self, Failure};
+use api::v2::refusal::{self, Refusal};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,8 +9,6 @@ use bytes::Bytes;
 use kernel::Error;
 use mesh::Answer;
 use platform::RequestId;
-use platform::http::v1::{self, Failure};
-use platform::http::v2::refusal::{self, Refusal};
 use utoipa::ToSchema;
 
 /// Puts a refusal into the words of the API version that was asked.

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use api::body::{self, Arrived, BodyError};
 use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::Error;
-use platform::http::body::{self, Arrived, BodyError};
 use platform::http::server;
 use tokio::sync::{Semaphore, SemaphorePermit};
 

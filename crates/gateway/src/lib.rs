@@ -18,6 +18,8 @@ mod tunnel;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use api::openapi::{self, Api, Documents};
+use api::v2::Refusal;
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::response::Redirect;
@@ -28,8 +30,6 @@ use ipnet::IpNet;
 use kernel::Error;
 use mesh::Envoy;
 use platform::Context;
-use platform::http::openapi::{self, Api, Documents};
-use platform::http::v2::Refusal;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use api::caller::Caller;
 use axum::http::Method;
 use kernel::fnv1a;
 use mesh::Outside;
 use mesh::upstream::Affinity;
-use platform::http::caller::Caller;
 
 /// What a service remembers in its processes, and of whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,12 +11,12 @@ mod wire;
 pub use peer::{Answer, Peer};
 pub use statement::{Doubt, Envoy, Outside, Speaker};
 
+use api::body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderName;
 use axum::http::request::Parts;
 use kernel::error::Needed;
 use kernel::{Error, json};
-use platform::http::body;
 use serde::de::DeserializeOwned;
 
 /// What the processes tell each other in headers. The gateway takes them out of what comes from outside, and of what goes there.

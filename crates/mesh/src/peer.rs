@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::v2::Refusal;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +12,6 @@ use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
 use kernel::Error;
 use kernel::json::Object;
-use platform::http::v2::Refusal;
 use platform::{REQUEST_ID, scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use api::body::{Arrived, BodyError};
+use api::caller::Caller;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -11,8 +13,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use kernel::{Error, Timestamp, json};
 use platform::Context;
-use platform::http::body::{Arrived, BodyError};
-use platform::http::caller::Caller;
 use platform::keys::{FromSeed, KeyError, KeyRing, LiveRing, Seed};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::openapi::Api;
 use auth::{Accounts, Auth};
 use axum::Router;
 use futures_util::future::join_all;
 use mesh::Envoy;
 use mesh::jobs::RemoteDesk;
 use platform::db::{Database, StoreError};
-use platform::http::openapi::Api;
 use platform::jobs::Desk;
 use platform::telemetry::{Recurring, metrics};
 use products::{Catalogue, Products};

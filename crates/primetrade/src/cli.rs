@@ -5,10 +5,10 @@ mod definition;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use api::openapi::Version;
 use clap::ArgMatches;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use platform::http::openapi::Version;
 use platform::jobs::Filter;
 
 use self::definition::{PORT, root};

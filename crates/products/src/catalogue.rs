@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::v2::{self, Position};
 use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use kernel::{Error, Timestamp, Uuid};
 use mesh::{Answer, Asked, Peer};
-use platform::http::v2::{self, Position};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -6,11 +6,11 @@ pub mod v2;
 
 use std::sync::Arc;
 
+use api::openapi::Api;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use platform::RequestId;
-use platform::http::openapi::Api;
 use platform::http::{ClientAddress, Https};
 use utoipa_axum::routes;
 

@@ -1,6 +1,6 @@
 //! `primetrade openapi`: what the endpoints say of themselves.
 
-use platform::http::openapi::{Documents, Version};
+use api::openapi::{Documents, Version};
 
 use crate::app;
 

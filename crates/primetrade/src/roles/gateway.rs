@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::openapi::Api;
 use auth::Auth;
 use axum::Router;
 use gateway::proxy::{self, Proxy, Sticky};
@@ -10,7 +11,6 @@ use kernel::SystemClock;
 use platform::Context;
 use platform::clock::StoreClock;
 use platform::db::StoreError;
-use platform::http::openapi::Api;
 
 use super::{Deps, Role};
 use crate::{Failure, app};

@@ -5,10 +5,10 @@ pub mod v2;
 
 use std::sync::Arc;
 
+use api::openapi::Api;
+use api::v1::V1Routes;
 use auth::{Account, Accounts};
 use kernel::{Error, Uuid};
-use platform::http::openapi::Api;
-use platform::http::v1::V1Routes;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

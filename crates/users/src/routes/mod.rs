@@ -7,10 +7,10 @@ pub use v2::jobs::V2Job;
 
 use std::sync::Arc;
 
+use api::openapi::Api;
+use api::v1::V1Routes;
 use auth::Accounts;
 use platform::Context;
-use platform::http::openapi::Api;
-use platform::http::v1::V1Routes;
 use platform::tasks::WriteTasks;
 use products::Catalogue;
 use utoipa_axum::router::OpenApiRouter;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use api::v1::{Failure, FailureBody, Fields, Success};
 use axum::extract::State;
-use platform::http::v1::{Failure, FailureBody, Fields, Success};
 use utoipa::ToSchema;
 
 use super::{UserAndToken, text, validation_failure};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use api::caller;
+use api::v1::{Failure, Success};
 use axum::extract::State;
 use kernel::Error;
 use kernel::error::Unauthenticated;
-use platform::http::caller;
-use platform::http::v1::{Failure, Success};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,7 +39,6 @@ mod tests {
     use kernel::{Expected, Role, Uuid};
 
     use super::super::testing::App;
-
     use crate::{Accounts, Administration, Audience, Cause};
 
     #[tokio::test]

@@ -10,15 +10,15 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 
-use platform::http::v1::{Failure, FieldError, V1Routes};
+use api::v1::{Failure, FieldError, V1Routes};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use user::V1User;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{Auth, Rule};
-use user::V1User;
 
 pub(super) fn router() -> OpenApiRouter<Arc<Auth>> {
     OpenApiRouter::new()

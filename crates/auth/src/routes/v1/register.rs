@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use api::v1::{Failure, FailureBody, Fields, Success, Words, json};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::Actor;
-use platform::http::v1::{Failure, FailureBody, Fields, Success, Words, json};
 use utoipa::ToSchema;
 
 use super::{UserAndToken, text, validation_failure};

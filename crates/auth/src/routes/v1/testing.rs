@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api::caller::Caller;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use kernel::{Clock, Error, Timestamp};
 use platform::Context;
 use platform::db::{Database, DatabaseUrl, Limits};
-use platform::http::caller::Caller;
 use platform::tasks::WriteTasks;
 use serde_json::Value;
 use tower::ServiceExt;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use api::v2::refusal::Problem;
+use api::v2::{self, JsonBody, Refusal};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

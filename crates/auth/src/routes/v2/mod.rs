@@ -8,9 +8,9 @@ mod sessions;
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::Page;
 use kernel::{Role, Timestamp, Uuid};
-use platform::http::caller::V2User;
-use platform::http::v2::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

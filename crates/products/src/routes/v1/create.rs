@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use api::caller::V1User;
+use api::idempotency;
+use api::openapi::IdempotencyKeyHeader;
+use api::v1::{self, Failure, Fields, Success};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use kernel::{Currency, Money};
-use platform::http::caller::V1User;
-use platform::http::idempotency;
-use platform::http::openapi::IdempotencyKeyHeader;
-use platform::http::v1::{self, Failure, Fields, Success};
 use platform::idempotency::Repeat;
 
 use super::fields::{NewProductBody, Sent};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V1User;
+use api::openapi::IdInPath;
+use api::path::PathId;
+use api::v1::{Done, Failure, FailureBody, Success, Words};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use kernel::Expected;
-use platform::http::caller::V1User;
-use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
-use platform::http::v1::{Done, Failure, FailureBody, Success, Words};
 
 use super::caller;
 use crate::routes::Endpoints;

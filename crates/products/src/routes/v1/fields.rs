@@ -1,8 +1,8 @@
 //! v1's rules for a product's fields, in the contract's order and words.
 
+use api::v1::{Failure, FieldError};
 use kernel::money::DecimalError;
 use kernel::{Currency, Money, Violation, parse_whole};
-use platform::http::v1::{Failure, FieldError};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 

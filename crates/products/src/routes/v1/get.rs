@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V1User;
+use api::openapi::IdInPath;
+use api::path::PathId;
+use api::v1::{Failure, FailureBody, Success, Words};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
-use platform::http::caller::V1User;
-use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
-use platform::http::v1::{Failure, FailureBody, Success, Words};
 
 use super::{Owner, ProductData, V1Product};
 use crate::routes::Endpoints;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V1User;
+use api::query::{first, pairs};
+use api::v1::page::{self, PageParameters, Pagination};
+use api::v1::{Failure, Success};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use kernel::text;
-use platform::http::caller::V1User;
-use platform::http::query::{first, pairs};
-use platform::http::v1::{Failure, Success};
-use platform::http::v1_page::{self, PageParameters, Pagination};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -43,7 +43,7 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let query = pairs(query.as_deref());
-    let page = v1_page::parse(&query).map_err(Failure::validation)?;
+    let page = page::parse(&query).map_err(Failure::validation)?;
     // A form's empty field is no filter.
     let filter = |name| first(&query, name).filter(|value| !value.is_empty());
     let (products, total) = endpoints

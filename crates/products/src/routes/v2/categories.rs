@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Caller;
+use api::v2::page::Key;
+use api::v2::{self, Page, Position, Query, Refusal};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Uuid;
-use platform::http::caller::V2Caller;
-use platform::http::v2::page::Key;
-use platform::http::v2::{self, Page, Position, Query, Refusal};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 

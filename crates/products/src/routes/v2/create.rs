@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdempotencyKeyHeader, InConflict};
+use api::v2::{self, JsonBody, Refusal, Repeatable};
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdempotencyKeyHeader, InConflict};
-use platform::http::v2::{self, JsonBody, Refusal, Repeatable};
 
 use super::input::NewProduct;
 use super::{V2Product, caller, created};

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
+use api::path::ResourceId;
+use api::v2::{self, JsonBody, Refusal, Repeatable};
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use kernel::Uuid;
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
-use platform::http::path::ResourceId;
-use platform::http::v2::{self, JsonBody, Refusal, Repeatable};
 
 use super::input::NewVariant;
 use super::{V2Variant, caller, created};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Caller;
+use api::openapi::IfNoneMatchHeader;
+use api::v2::Refusal;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use kernel::{Error, Uuid};
-use platform::http::caller::V2Caller;
-use platform::http::openapi::IfNoneMatchHeader;
-use platform::http::v2::Refusal;
 use utoipa::IntoParams;
 
 use super::{V2Product, get};

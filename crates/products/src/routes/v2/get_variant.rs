@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Caller;
+use api::openapi::{IdInPath, IfNoneMatchHeader};
+use api::path::ResourceId;
+use api::v2::{self, Refusal};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use kernel::Error;
-use platform::http::caller::V2Caller;
-use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
-use platform::http::path::ResourceId;
-use platform::http::v2::{self, Refusal};
 
 use super::{V2Variant, managed_variant, public_etag};
 use crate::routes::Endpoints;

@@ -1,7 +1,7 @@
 //! What clients of API v2 send of products. The rules beyond the form are the model's.
 
+use api::v2::{self, Object};
 use kernel::{Currency, Money, Uuid};
-use platform::http::v2::{self, Object};
 use serde::Deserialize;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{ObjectBuilder, RefOr, Type};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Caller;
+use api::openapi::NotTheirs;
+use api::v2::Refusal;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Error;
 use kernel::error::{Needed, Unauthenticated};
-use platform::http::caller::V2Caller;
-use platform::http::openapi::NotTheirs;
-use platform::http::v2::Refusal;
 
 use super::listing::{self, Asked, HiddenParameter, ListParameters, OwnerParameter};
 use crate::routes::Endpoints;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Caller;
+use api::openapi::{IdInPath, IfNoneMatchHeader};
+use api::path::ResourceId;
+use api::v2::{self, Page, Refusal};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use platform::http::caller::V2Caller;
-use platform::http::openapi::{IdInPath, IfNoneMatchHeader};
-use platform::http::path::ResourceId;
-use platform::http::v2::{self, Page, Refusal};
 
 use super::{V2Product, V2Variant, managed_etag, public_etag};
 use crate::routes::Endpoints;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use api::v2::page::Key;
+use api::v2::{self, Position, Query, Refusal};
 use axum::response::Response;
 use kernel::{Currency, Error, Timestamp, Uuid, text};
-use platform::http::v2::page::Key;
-use platform::http::v2::{self, Position, Query, Refusal};
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdInPath, NotTheirs};
+use api::path::ResourceId;
+use api::v2::{self, JsonBody, Refusal};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::Uuid;
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdInPath, NotTheirs};
-use platform::http::path::ResourceId;
-use platform::http::v2::{self, JsonBody, Refusal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::Refusal;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::v2::Refusal;
 
 use super::listing::{self, Asked, ListParameters, StatusParameter};
 use crate::routes::Endpoints;

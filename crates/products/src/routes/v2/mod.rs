@@ -29,12 +29,12 @@ pub mod ways;
 
 use std::borrow::Cow;
 
+use api::caller::V2User;
+use api::conditional::etag;
+use api::v2::{self, Refusal};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::{Error, Money, Timestamp, Uuid};
-use platform::http::caller::V2User;
-use platform::http::conditional::etag;
-use platform::http::v2::{self, Refusal};
 use platform::idempotency::Answer;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};

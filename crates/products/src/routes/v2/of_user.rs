@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Admin;
+use api::openapi::IdInPath;
+use api::path::ResourceId;
+use api::v2::Refusal;
+use api::v2::refusal::Problem;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Error;
-use platform::http::caller::V2Admin;
-use platform::http::openapi::IdInPath;
-use platform::http::path::ResourceId;
-use platform::http::v2::Refusal;
-use platform::http::v2::refusal::Problem;
 
 use super::listing::{self, Asked, ListParameters, StatusParameter};
 use crate::routes::Endpoints;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::conditional::IfMatch;
+use api::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
+use api::path::ResourceId;
+use api::v2::{JsonBody, Refusal};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::conditional::IfMatch;
-use platform::http::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
-use platform::http::path::ResourceId;
-use platform::http::v2::{JsonBody, Refusal};
 
 use super::input::VariantChange;
 use super::{V2Variant, caller, managed_variant};

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdInPath, NotTheirs};
+use api::path::ResourceId;
+use api::v2::page::{Key, PageParameters};
+use api::v2::{self, Page, Position, Query, Refusal};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::{Timestamp, Uuid};
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdInPath, NotTheirs};
-use platform::http::path::ResourceId;
-use platform::http::v2::page::{Key, PageParameters};
-use platform::http::v2::{self, Page, Position, Query, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,6 +1,6 @@
 //! Requests that say something in one of two ways.
 
-use platform::http::openapi;
+use api::openapi;
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 

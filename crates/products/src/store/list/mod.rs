@@ -9,11 +9,11 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use api::v2::Position;
+use api::v2::page::Key;
 use kernel::{Currency, Timestamp, Uuid};
 use platform::db::StoreError;
 use platform::db::row::Columns;
-use platform::http::v2::Position;
-use platform::http::v2::page::Key;
 
 use self::sql::{HIT, SORT_KEY};
 use super::{Store, rows};

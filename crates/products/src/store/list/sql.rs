@@ -2,9 +2,9 @@
 
 mod statement;
 
+use api::v2::Position;
+use api::v2::page::Key;
 use kernel::Uuid;
-use platform::http::v2::Position;
-use platform::http::v2::page::Key;
 
 pub use self::statement::{Dialect, Param, Sql};
 

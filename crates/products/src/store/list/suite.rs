@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use api::v2::page::Key;
 use futures_util::future::join_all;
 use kernel::{Currency, Timestamp, Uuid, text};
-use platform::http::v2::page::Key;
 
 use super::super::suite::{Fixture, on_both};
 use super::{By, ListQuery, SCAN, Shelf, Sort, page};

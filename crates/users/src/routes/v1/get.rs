@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use api::caller::V1Admin;
+use api::openapi::IdInPath;
+use api::path::PathId;
+use api::v1::{Failure, FailureBody, Success, Words};
 use auth::routes::v1::user::V1User;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
-use platform::http::caller::V1Admin;
-use platform::http::openapi::IdInPath;
-use platform::http::path::PathId;
-use platform::http::v1::{Failure, FailureBody, Success, Words};
 use products::ProductSummary;
 use serde::Serialize;
 use utoipa::ToSchema;

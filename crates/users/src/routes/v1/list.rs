@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V1Admin;
+use api::query::pairs;
+use api::v1::page::{self, PageParameters, Pagination};
+use api::v1::{Failure, FailureBody, Success};
 use auth::routes::v1::user::V1User;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use platform::http::caller::V1Admin;
-use platform::http::query::pairs;
-use platform::http::v1::{Failure, FailureBody, Success};
-use platform::http::v1_page::{self, PageParameters, Pagination};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,7 +30,7 @@ pub async fn handle(
     V1Admin(_): V1Admin,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let page = v1_page::parse(&pairs(query.as_deref())).map_err(Failure::validation)?;
+    let page = page::parse(&pairs(query.as_deref())).map_err(Failure::validation)?;
     let (accounts, total) = endpoints.accounts.page(page.offset().unsigned_abs(), page.limit.unsigned_abs()).await?;
     let users = accounts.into_iter().map(V1User::from).collect();
     Ok(Success::data(Data { users, pagination: page.of(total.cast_signed()) }).into_response())

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Admin;
+use api::v2::page::PageParameters;
+use api::v2::refusal::Problem;
+use api::v2::{self, Page, Position, Query, Refusal};
 use auth::routes::v2::{V2Account, V2AccountPage};
 use auth::{AccountFilter, Place};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Role;
-use platform::http::caller::V2Admin;
-use platform::http::v2::page::PageParameters;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, Page, Position, Query, Refusal};
 use utoipa::IntoParams;
 
 use crate::routes::Endpoints;

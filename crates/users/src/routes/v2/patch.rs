@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Admin;
+use api::conditional::IfMatch;
+use api::openapi::{IdInPath, IfMatchHeader};
+use api::path::ResourceId;
+use api::v2::refusal::Problem;
+use api::v2::{self, JsonBody, Refusal, sent};
 use auth::routes::v2::{V2Account, etag};
 use auth::{Administration, Cause};
 use axum::extract::State;
 use axum::response::Response;
 use kernel::{Error, Role};
-use platform::http::caller::V2Admin;
-use platform::http::conditional::IfMatch;
-use platform::http::openapi::{IdInPath, IfMatchHeader};
-use platform::http::path::ResourceId;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, JsonBody, Refusal, sent};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
 use kernel::Error;
 use kernel::error::Unauthenticated;
-use platform::http::caller::V2User;
-use platform::http::v2::{self, Refusal};
 
 use super::super::V2Account;
 use super::etag;

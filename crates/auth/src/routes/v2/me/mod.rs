@@ -5,8 +5,8 @@ pub mod get;
 pub mod password;
 pub mod patch;
 
+use api::conditional;
 use axum::http::HeaderValue;
-use platform::http::conditional;
 
 use crate::Account;
 

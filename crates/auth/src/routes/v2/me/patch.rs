@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::conditional::IfMatch;
+use api::openapi::IfMatchHeader;
+use api::v2::refusal::Problem;
+use api::v2::{self, JsonBody, Refusal, sent};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::conditional::IfMatch;
-use platform::http::openapi::IfMatchHeader;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, JsonBody, Refusal, sent};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use api::v2::refusal::Problem;
+use api::v2::{self, JsonBody, Refusal};
 use axum::extract::State;
 use axum::response::Response;
 use kernel::{Actor, Error};
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

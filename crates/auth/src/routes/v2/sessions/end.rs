@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::IdInPath;
+use api::path::ResourceId;
+use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::openapi::IdInPath;
-use platform::http::path::ResourceId;
-use platform::http::v2::{self, Refusal};
 
 use super::super::cause;
 use crate::Auth;

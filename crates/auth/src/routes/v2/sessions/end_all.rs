@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::v2::{self, Refusal};
 
 use super::super::cause;
 use crate::Auth;

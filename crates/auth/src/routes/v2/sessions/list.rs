@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::refusal::Problem;
+use api::v2::{self, Page, Query, Refusal};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, Page, Query, Refusal};
 
 use super::{V2Session, V2SessionPage};
 use crate::Auth;

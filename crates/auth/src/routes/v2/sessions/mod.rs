@@ -7,10 +7,10 @@ pub mod list;
 pub mod open;
 pub mod refresh;
 
+use api::v2::{self, Page};
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Timestamp, Uuid};
-use platform::http::v2::{self, Page};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use api::v2::refusal::Problem;
+use api::v2::{JsonBody, Refusal};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{JsonBody, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -7,11 +7,11 @@ pub mod stock;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use api::conditional::IfMatch;
+use api::v2::{self, Refusal, Repeatable, batch};
 use axum::http::StatusCode;
 use axum::response::Response;
 use kernel::{Error, Expected, Uuid, Violation};
-use platform::http::conditional::IfMatch;
-use platform::http::v2::{self, Refusal, Repeatable, batch};
 use platform::idempotency::Answer;
 
 use super::{caller, managed_etag};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdempotencyKeyHeader, RefusedBatch};
+use api::v2::batch::Results;
+use api::v2::{JsonBody, Refusal, Repeatable};
 use axum::extract::State;
 use axum::response::Response;
 use kernel::Uuid;
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdempotencyKeyHeader, RefusedBatch};
-use platform::http::v2::batch::Results;
-use platform::http::v2::{JsonBody, Refusal, Repeatable};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict};
+use api::path::ResourceId;
+use api::v2::{self, OptionalJsonBody, Refusal, Repeatable};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdInPath, IdempotencyKeyHeader, InConflict};
-use platform::http::path::ResourceId;
-use platform::http::v2::{self, OptionalJsonBody, Refusal, Repeatable};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::openapi::{IdempotencyKeyHeader, InConflict};
+use api::v2::refusal::Problem;
+use api::v2::{self, JsonBody, Refusal, Repeatable};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::openapi::{IdempotencyKeyHeader, InConflict};
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, JsonBody, Refusal, Repeatable};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::page::PageParameters;
+use api::v2::{Query, Refusal};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use platform::http::caller::V2User;
-use platform::http::v2::page::PageParameters;
-use platform::http::v2::{Query, Refusal};
 
 use super::list::V2ReservationPage;
 use super::page;

@@ -8,12 +8,12 @@ pub mod holds;
 pub mod list;
 pub mod release;
 
+use api::v2::page::Key;
+use api::v2::{self, Page, Position};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use kernel::{Money, Timestamp, Uuid};
-use platform::http::v2::page::Key;
-use platform::http::v2::{self, Page, Position};
 use platform::idempotency::Answer;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Admin;
+use api::openapi::IdInPath;
+use api::path::ResourceId;
+use api::v2::refusal::Problem;
+use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
-use platform::http::caller::V2Admin;
-use platform::http::openapi::IdInPath;
-use platform::http::path::ResourceId;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, Refusal};
 
 use super::V2Job;
 use crate::jobs;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Admin;
+use api::v2::page::PageParameters;
+use api::v2::refusal::Problem;
+use api::v2::{self, Page, Position, Query, Refusal};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use platform::http::caller::V2Admin;
-use platform::http::v2::page::PageParameters;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, Page, Position, Query, Refusal};
 use platform::jobs::{Filter, State as JobState};
 use utoipa::IntoParams;
 

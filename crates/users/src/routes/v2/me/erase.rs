@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::conditional::IfMatch;
+use api::openapi::{IfMatchHeader, InConflict};
+use api::v2::{self, Refusal};
 use auth::Cause;
 use axum::extract::State;
 use axum::response::Response;
 use kernel::Error;
-use platform::http::caller::V2User;
-use platform::http::conditional::IfMatch;
-use platform::http::openapi::{IfMatchHeader, InConflict};
-use platform::http::v2::{self, Refusal};
 
 use crate::routes::Endpoints;
 use crate::{erasure, off_sale};

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use api::caller::V2User;
+use api::v2::{self, Refusal};
 use auth::routes::v2::{V2Account, V2Session};
 use axum::body::Body;
 use axum::extract::State;
@@ -12,8 +14,6 @@ use futures_util::stream::{self, Stream};
 use futures_util::{StreamExt, TryStreamExt};
 use kernel::error::Unauthenticated;
 use kernel::{Error, Uuid};
-use platform::http::caller::V2User;
-use platform::http::v2::{self, Refusal};
 use products::Exported;
 use products::routes::v2::V2Product;
 use products::routes::v2::reservations::V2Reservation;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use api::caller::V2Admin;
+use api::openapi::IdInPath;
+use api::path::ResourceId;
+use api::v2::refusal::Problem;
+use api::v2::{self, Page, Query, Refusal};
 use auth::routes::v2::{V2Session, V2SessionPage};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Error;
-use platform::http::caller::V2Admin;
-use platform::http::openapi::IdInPath;
-use platform::http::path::ResourceId;
-use platform::http::v2::refusal::Problem;
-use platform::http::v2::{self, Page, Query, Refusal};
 
 use crate::routes::Endpoints;
 

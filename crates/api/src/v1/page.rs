@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::first;
-use super::v1::FieldError;
+use crate::query::first;
+use crate::v1::FieldError;
 
 const PAGE: &str = "Page must be a positive integer";
 const LIMIT: &str = "Limit must be between 1 and 100";

@@ -12,15 +12,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kernel::error::{Needed, Unauthenticated};
 use kernel::{Error, Violation};
+use platform::RequestId;
+use platform::telemetry::metrics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::batch::ItemResult;
 use super::pointer;
-use crate::RequestId;
-use crate::http::header::MalformedHeader;
-use crate::http::{log_full_disk, seconds};
-use crate::telemetry::metrics;
+use crate::header::MalformedHeader;
+use crate::{log_full_disk, seconds};
 
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 

@@ -2,11 +2,11 @@
 
 use axum::http::HeaderMap;
 use kernel::{Error, Principal, Timestamp};
+use platform::idempotency::Claim;
 
 use super::header::MalformedHeader;
 use super::v1::Failure;
 use super::v2::Refusal;
-use crate::idempotency::Claim;
 
 pub const HEADER: &str = "idempotency-key";
 /// Says that an answer is a stored one.

@@ -19,10 +19,9 @@ use futures_util::task::AtomicWaker;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use kernel::Error;
+use platform::http::network;
+use platform::telemetry::metrics::metrics;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use super::network;
-use crate::telemetry::metrics::metrics;
 
 /// Answers of at most so many bytes are bounded by the number of connections.
 const SMALL: usize = 16 * KIB;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 
 use super::{Refusal, numbers, pointer, shape};
-use crate::http::body::{self, Arrived, BodyError};
+use crate::body::{self, Arrived, BodyError};
 
 const JSON: &str = "application/json";
 /// RFC 7396.

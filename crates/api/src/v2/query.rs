@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use kernel::{Error, Uuid, Violation};
 
 use super::{Position, pointer};
-use crate::http::query::pairs;
+use crate::query::pairs;
 
 /// More than any list knows; each is compared with those before it, and told when it is wrong.
 const MAX_PARAMETERS: usize = 50;

@@ -1,5 +1,7 @@
 //! API v1's envelope, frozen: `{"success": …}`, and the translation of errors into it.
 
+pub mod page;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kernel::Error;
 use kernel::error::Unauthenticated;
+use platform::telemetry::metrics;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,7 +17,6 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::body::{self, BodyError};
 use super::{log_full_disk, seconds};
-use crate::telemetry::metrics;
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
 pub trait V1Routes<S> {

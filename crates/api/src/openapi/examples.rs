@@ -5,19 +5,19 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use kernel::Error;
 use kernel::error::{Needed, Unauthenticated};
+use platform::RequestId;
 use serde_json::{Map, Value};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, RefOr};
 
 use super::{Version, takes_header};
-use crate::RequestId;
-use crate::http::body::BodyError;
-use crate::http::conditional::IfMatch;
-use crate::http::v1::Failure;
-use crate::http::v2::Refusal;
-use crate::http::v2::body::MERGE_PATCH;
+use crate::body::BodyError;
+use crate::conditional::IfMatch;
+use crate::v1::Failure;
+use crate::v2::Refusal;
+use crate::v2::body::MERGE_PATCH;
 
-/// What a real server was sent and answered, by operation and `request` or status. The scenario `api::examples` writes it, and
+/// What a real server was sent and answered, by operation and `request` or status. The scenario `crate::examples` writes it, and
 /// fails when a server answers something else.
 pub struct Examples {
     version: Version,
@@ -27,8 +27,8 @@ pub struct Examples {
 impl Examples {
     pub fn of(version: Version) -> Self {
         let told = match version {
-            Version::V1 => include_str!("../../../../../docs/openapi/examples-v1.json"),
-            Version::V2 => include_str!("../../../../../docs/openapi/examples-v2.json"),
+            Version::V1 => include_str!("../../../../docs/openapi/examples-v1.json"),
+            Version::V2 => include_str!("../../../../docs/openapi/examples-v2.json"),
         };
         // Without examples the same scenario fails.
         Self { version, told: serde_json::from_str(told).unwrap_or_default() }

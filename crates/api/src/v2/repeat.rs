@@ -7,12 +7,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use kernel::{Error, Principal, Timestamp};
+use platform::RequestId;
+use platform::idempotency::{Answer, Repeat};
 
 use super::Refusal;
 use super::refusal::PROBLEM_JSON;
-use crate::RequestId;
-use crate::http::idempotency;
-use crate::idempotency::{Answer, Repeat};
+use crate::idempotency;
 
 /// What of a request matters when it is repeated, beside its body.
 pub struct Repeatable {

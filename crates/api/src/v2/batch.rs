@@ -3,12 +3,12 @@
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use kernel::{Error, Uuid};
+use platform::RequestId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Refusal;
 use super::refusal::{InputError, Kind, Problem};
-use crate::RequestId;
 
 /// What became of the items of a batch, in their order.
 #[derive(Serialize, ToSchema)]

@@ -4,11 +4,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use kernel::error::{Needed, Unauthenticated};
 use kernel::{Error, Principal};
+use platform::RequestId;
 use serde::{Deserialize, Serialize};
 
 use super::v1;
 use super::v2::Refusal;
-use crate::RequestId;
 
 /// The verdict of the token check.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use platform::telemetry::metrics::Endpoints;
 use serde_json::Value;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -23,7 +24,6 @@ use uuid::Uuid;
 
 use super::v1::FailureBody;
 use super::v2::refusal::Problem;
-use crate::telemetry::metrics::Endpoints;
 
 /// The `{id}` of a path.
 #[derive(IntoParams)]
