@@ -1,8 +1,8 @@
 //! The `Idempotency-Key` header.
 
 use axum::http::HeaderMap;
+use effects::idempotency::Claim;
 use kernel::{Error, Principal, Timestamp};
-use platform::idempotency::Claim;
 
 use super::header::MalformedHeader;
 use super::v1::Failure;

@@ -11,8 +11,8 @@ use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Timestamp, Uuid};
 use mesh::feed::Follower;
 use mesh::{Answer, Asked, OfService, Peer, Routine};
-use platform::clock::StoreClock;
 use serde::{Deserialize, Serialize};
+use storage::clock::StoreClock;
 
 use crate::events::Cause;
 use crate::model::{Account, AccountFilter, Session};

@@ -15,15 +15,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use effects::Effects;
+use effects::log::Source;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Event, Principal, Role, Timestamp, Uuid};
 use platform::Context;
-use platform::db::{Database, Effects, StoreError};
-use platform::feed::Source;
 use platform::http::network;
 use platform::keys::KeyError;
 use platform::tasks::WriteTasks;
 use serde::{Deserialize, Serialize};
+use storage::{Database, StoreError};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use crate::events::{self, Cause};

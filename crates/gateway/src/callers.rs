@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use auth::{Audience, Auth, Authenticated};
+use effects::log::Moment;
 use kernel::{Error, Principal, Timestamp};
 use mesh::feed::Follower;
 use platform::Context;
-use platform::feed::Moment;
 use sha2::{Digest, Sha256};
 
 /// Tokens that are remembered.

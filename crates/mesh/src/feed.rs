@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use platform::clock::StoreClock;
-use platform::feed::{Changes, Tags};
+use effects::log::{Changes, Tags};
 use platform::telemetry::Recurring;
+use storage::clock::StoreClock;
 use tokio::time::Instant;
 
 use crate::Peer;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
+use effects::jobs::{Desk, Filter, Record};
 use kernel::{Actor, Error, Uuid};
-use platform::jobs::{Desk, Filter, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::{Answer, Asked, Peer};

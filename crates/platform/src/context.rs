@@ -60,7 +60,7 @@ impl Context {
 }
 
 /// Random bits for ids, which are no secrets. A system call for each would cost as much as all the rest of an id.
-pub(crate) fn random_u64() -> Result<u64, Error> {
+pub fn random_u64() -> Result<u64, Error> {
     thread_local! {
         static DRAWN: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
     }

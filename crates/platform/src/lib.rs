@@ -1,12 +1,7 @@
 //! The outside world, one module each: databases, HTTP, services in other processes, idempotency, logs. Services build on it and never reach around it.
 
-pub mod clock;
-pub mod db;
-pub mod feed;
 pub mod files;
 pub mod http;
-pub mod idempotency;
-pub mod jobs;
 pub mod keys;
 pub mod look;
 pub mod scope;
@@ -16,7 +11,7 @@ pub mod telemetry;
 mod context;
 mod request_id;
 
-pub use context::Context;
+pub use context::{Context, random_u64};
 pub use request_id::{REQUEST_ID, RequestId};
 
 /// What this process is called in databases and lock files: whoever reads it finds the process.

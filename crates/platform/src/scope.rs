@@ -99,7 +99,7 @@ pub fn traceparent() -> Option<String> {
 }
 
 /// Asks the current request, if there is one.
-pub(crate) fn ask<T>(question: impl FnOnce(&Arc<Scope>) -> T) -> Option<T> {
+pub fn ask<T>(question: impl FnOnce(&Arc<Scope>) -> T) -> Option<T> {
     CURRENT.try_with(|current| current.as_ref().map(question)).ok().flatten()
 }
 
@@ -113,7 +113,7 @@ pub fn changed<'a>(subjects: impl Iterator<Item = &'a str>) {
 }
 
 /// Counts one query that began at `started`, for its request and among its kind.
-pub(crate) fn record(started: Instant, operation: &Operation) {
+pub fn record(started: Instant, operation: &Operation) {
     let took = started.elapsed();
     operation.observe(took);
     ask(|scope| {
@@ -124,7 +124,7 @@ pub(crate) fn record(started: Instant, operation: &Operation) {
 }
 
 /// Counts as a query of the request what others do for it.
-pub(crate) fn record_wait(took: Duration) {
+pub fn record_wait(took: Duration) {
     ask(|scope| {
         if scope.count(took) {
             trace::record_shared_write(&scope.trace, took);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use api::openapi::Api;
 use auth::{Accounts, Auth};
 use axum::Router;
+use effects::jobs::Desk;
 use futures_util::future::join_all;
 use mesh::Envoy;
 use mesh::jobs::RemoteDesk;
-use platform::db::{Database, StoreError};
-use platform::jobs::Desk;
 use platform::telemetry::{Recurring, metrics};
 use products::{Catalogue, Products};
+use storage::{Database, StoreError};
 
 use crate::config::Config;
 use crate::roles::{
@@ -190,8 +190,9 @@ impl App {
     async fn measure_all(&self) -> Result<(), Failure> {
         let (mut waiting, mut oldest) = (0, None);
         for data in self.data() {
+            data.database.measure();
             data.measure().await?;
-            let (events, since) = data.database.measure().await?;
+            let (events, since) = effects::log::sequencer::waiting(&data.database).await?;
             waiting += events;
             oldest = oldest.into_iter().chain(since).min();
         }

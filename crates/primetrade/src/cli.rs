@@ -9,7 +9,7 @@ use api::openapi::Version;
 use clap::ArgMatches;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use platform::jobs::Filter;
+use effects::jobs::Filter;
 
 use self::definition::{PORT, root};
 use crate::commands::Import;
@@ -271,8 +271,8 @@ fn hide(mut error: clap::Error, part: ContextKind) -> clap::Error {
 
 #[cfg(test)]
 mod tests {
+    use effects::jobs::State;
     use kernel::{Currency, Uuid};
-    use platform::jobs::State;
     use products::model::ImportedStock;
 
     use super::*;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::{Auth, Mail};
+use effects::jobs::{Done, Failed, Record, Work};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::mime::MimePart;
 use platform::files;
-use platform::jobs::{Done, Failed, Record, Work};
 use tokio::sync::Mutex;
 
 /// Writes each mail as `<id>.eml`. One that was written before a crash is written again, as the same file.

@@ -11,13 +11,13 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
 use mesh::STATEMENT;
-use platform::db::StoreError;
-use platform::db::sqlite::servers::{self, Attendance};
 use platform::http::lanes::Lanes;
 use platform::http::server as http_server;
 use platform::http::server::Protocols;
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use platform::telemetry::{Recurring, trace};
+use storage::StoreError;
+use storage::sqlite::servers::{self, Attendance};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kernel::{Error, Uuid};
 use platform::Context;
-use platform::db::checkup::{self, Checkup, Effort, Kind, Schema};
-use platform::db::migrate::Migrations;
-use platform::db::store::{self, Belonging, Mark};
-use platform::db::{DatabaseUrl, StoreError};
+use storage::checkup::{self, Checkup, Effort, Kind, Schema};
+use storage::migrate::Migrations;
+use storage::store::{self, Belonging, Mark};
+use storage::{DatabaseUrl, StoreError};
 
 use crate::Failure;
 use crate::config::Config;

@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use auth::Accounts;
 use bytes::Bytes;
+use effects::idempotency::{Keys, claimed};
 use kernel::error::{Error, Needed};
 use kernel::{Actor, Currency, Principal, Uuid};
 use platform::Context;
-use platform::db::{Database, StoreError};
-use platform::idempotency::{Keys, claimed};
 use platform::tasks::WriteTasks;
+use storage::{Database, StoreError};
 use tokio::sync::Semaphore;
 
 pub use self::archive::{ARCHIVE, Archive};

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use effects::jobs::{Desk, Filter, Record};
 use futures_util::future::try_join_all;
 use kernel::{Actor, Error, Uuid};
-use platform::jobs::{Desk, Filter, Record};
 
 /// Work that comes again and again, by its queue.
 pub const SWEEP_ANSWERS: &str = "sweep-answers";

@@ -6,9 +6,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use effects::idempotency::{Answer, Repeat};
 use kernel::{Error, Principal, Timestamp};
 use platform::RequestId;
-use platform::idempotency::{Answer, Repeat};
 
 use super::Refusal;
 use super::refusal::PROBLEM_JSON;

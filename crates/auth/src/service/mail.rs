@@ -1,8 +1,9 @@
 //! Mails: jobs for whoever sends them. What they say, and to whom, is with the event that asks for them.
 
+use effects::Effects;
+use effects::jobs::{Failed, Job, Record};
+use effects::log::events as log;
 use kernel::{Error, Event, Timestamp, Uuid};
-use platform::db::{Effects, events as log};
-use platform::jobs::{Failed, Job, Record};
 use serde::{Deserialize, Serialize};
 
 use super::Auth;

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use effects::Effects;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Principal, Role, Uuid, Violation};
-use platform::db::{Effects, StoreError};
 use platform::telemetry::metrics;
 use serde::{Deserialize, Serialize};
+use storage::StoreError;
 
 use super::recovery::not_good;
 use super::throttling::Outcome;

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use effects::Effects;
 use kernel::{Error, Uuid};
-use platform::db::Effects;
 
 use super::Auth;
 use super::profile::{ATTEMPTS, others_change_it};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use effects::Effects;
 use kernel::error::Unauthenticated;
 use kernel::{Actor, Error, Timestamp, Uuid};
-use platform::db::Effects;
 use platform::telemetry::metrics;
 
 use super::{ATTEMPTS, Auth, others_change_it, outcomes};

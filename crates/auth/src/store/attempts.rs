@@ -1,9 +1,9 @@
 //! Failed log-ins of an account from anywhere, counted by all processes together, in both databases.
 
 use kernel::Timestamp;
-use platform::db::StoreError;
-use platform::db::postgres::Postgres;
 use rusqlite::{Connection, OptionalExtension, params};
+use storage::StoreError;
+use storage::postgres::Postgres;
 
 use crate::throttle::{ANYWHERE_WINDOW, PER_ACCOUNT_ANYWHERE};
 

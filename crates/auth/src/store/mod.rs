@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use effects::Effects;
 use kernel::{Role, Timestamp, Uuid};
-use platform::db::row::Columns;
-use platform::db::{Database, Effects, StoreError};
+use storage::row::Columns;
+use storage::{Database, StoreError};
 
 use crate::model::{Account, AccountKind, OneTimeToken, Purpose, Session, UsedBy};
 use crate::tokens::Audience;

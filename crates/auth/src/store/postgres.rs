@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use effects::Effects;
 use kernel::{Timestamp, Uuid};
-use platform::db::postgres::{Params, Postgres, Transaction};
-use platform::db::{Effects, StoreError};
+use storage::StoreError;
+use storage::postgres::{Params, Postgres, Transaction};
 
 use super::{
     AccountChange, AccountQuery, CountedAttempt, LAST_ADMIN_RULE, MAX_IDS, MAX_NETWORKS, Opening, Refresh, Refreshed,

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use effects::Effects;
 use kernel::{Timestamp, Uuid};
-use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
+use storage::StoreError;
+use storage::sqlite::Sqlite;
 
 use super::{
     AccountChange, AccountQuery, CountedAttempt, MAX_IDS, MAX_NETWORKS, Opening, Refresh, Refreshed, Store,

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use effects::Effects;
 use kernel::{Role, Timestamp, Uuid};
-use platform::db::{Database, DatabaseUrl, Effects, Limits};
+use storage::{Database, DatabaseUrl, Limits};
 
 use super::{
     AccountChange, AccountQuery, CountedAttempt, EndSessions, LAST_ADMIN_RULE, MAX_NETWORKS, Opening, Refresh,
@@ -364,7 +365,7 @@ async fn nothing_personal_is_left_of_the_erased(database: &Database, store: &dyn
         )
         .await
         .unwrap();
-    let personal = async |event: &kernel::Event| platform::db::events::personal_of(database, event.id).await.unwrap();
+    let personal = async |event: &kernel::Event| effects::log::events::personal_of(database, event.id).await.unwrap();
     assert!(personal(&registered).await.is_some() && personal(&opened).await.is_some());
     assert_eq!(store.last_log_in(id(70), HOME).await.unwrap(), Some(Timestamp(1)));
     let after = eve.account.erased(Timestamp(80));
@@ -444,7 +445,7 @@ async fn events_are_appended_with_their_change(database: &Database, store: &dyn 
     let create = |event| store.create_account(account.clone(), None, None, Effects::event(event));
     create(kept.clone()).await.unwrap();
     create(lost.clone()).await.unwrap_err();
-    let at = platform::db::events::at_version(database, &kept.subject, 1).await.unwrap();
+    let at = effects::log::events::at_version(database, &kept.subject, 1).await.unwrap();
     assert_eq!(at, Some(kept.bytes));
 
     let opened = |n| events::session_opened(&context, &session(n, 4), &Cause::SYSTEM).unwrap();
@@ -458,7 +459,7 @@ async fn events_are_appended_with_their_change(database: &Database, store: &dyn 
     assert!(ended(80, 5).await.unwrap());
     assert!(!ended(81, 5).await.unwrap());
     let at = async |subject: &str, version| {
-        platform::db::events::at_version(database, subject, version).await.unwrap().is_some()
+        effects::log::events::at_version(database, subject, version).await.unwrap().is_some()
     };
     assert!(at(&kept.subject, 1).await && at(&kept.subject, 2).await);
     assert!(!at(&lost.subject, 1).await && !at(&lost.subject, 2).await);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use platform::db::migrate::Migrations;
-use platform::db::{Database, DatabaseUrl, Effects, StoreError};
+use effects::Effects;
+use storage::migrate::Migrations;
+use storage::{Database, DatabaseUrl, StoreError};
 
 use super::suite::{LIMITS, account_now, stored};
 use super::{AccountChange, EndSessions, Store, StoredAccount, USERNAME_KEY_RULE, open, postgres, sql, sqlite};

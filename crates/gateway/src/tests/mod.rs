@@ -18,9 +18,9 @@ use futures_util::future::BoxFuture;
 use mesh::Envoy;
 use mesh::upstream::{self, Balance, Protocol, Upstream};
 use platform::Context;
-use platform::db::{Database, DatabaseUrl, Limits};
 use platform::http::server::{self, Protocols};
 use platform::tasks::WriteTasks;
+use storage::{Database, DatabaseUrl, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -143,7 +143,7 @@ fn tasks() -> WriteTasks {
     WriteTasks::new(100, PATIENCE)
 }
 
-async fn database(folder: &Path, service: &'static str, migrations: &platform::db::migrate::Migrations) -> Database {
+async fn database(folder: &Path, service: &'static str, migrations: &storage::migrate::Migrations) -> Database {
     let limits = Limits { pool_size: 2, shared_connections: 1, ..Limits::DEFAULT };
     let database = Database::open(&DatabaseUrl::Sqlite(folder.join("data")), service, limits).await.unwrap();
     database.migrate(migrations).await.unwrap();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Arg, ArgAction, Command as Clap, value_parser};
+use effects::jobs::State;
 use kernel::{Currency, Uuid};
-use platform::jobs::State;
 use products::model::{ImportedStock, MAX_STOCK};
 
 use crate::config::{SETTINGS, Setting};

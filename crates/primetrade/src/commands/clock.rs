@@ -1,7 +1,7 @@
 //! `primetrade clock confirm`: somebody has looked at the clock that leapt, and it is right.
 
-use platform::db::DatabaseUrl;
-use platform::db::sqlite::LeapNote;
+use storage::DatabaseUrl;
+use storage::sqlite::LeapNote;
 
 use crate::config::Config;
 use crate::stores::Place;

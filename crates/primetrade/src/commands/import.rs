@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use auth::Accounts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernel::Currency;
-use platform::db::DatabaseUrl;
 use platform::files;
 use products::import::report::ReportWriter;
 use products::import::run::{self, Summary, Watch};
 use products::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
 use products::model::ImportedStock;
+use storage::DatabaseUrl;
 
 use super::{IN_ITS_FOLDER, absolute};
 use crate::config::Config;

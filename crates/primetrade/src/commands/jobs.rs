@@ -1,7 +1,7 @@
 //! `primetrade jobs list`, `replay` and `discard`.
 
+use effects::jobs::{Filter, State};
 use kernel::{Actor, Error, Uuid};
-use platform::jobs::{Filter, State};
 use users::V2Job;
 use users::jobs::{self, Desks, Found, QUEUES};
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use auth::{Accounts, Auth};
 use kernel::{Error, Uuid};
-use platform::db::DatabaseUrl;
 use products::RepeatedSku;
+use storage::DatabaseUrl;
 
 use crate::config::Config;
 use crate::{Failure, Outcome};

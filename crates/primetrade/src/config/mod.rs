@@ -22,8 +22,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use mesh::upstream::{Address, Balance, Protocol};
-use platform::db::DatabaseUrl;
 use platform::telemetry::trace::{Endpoint, SampleRatio};
+use storage::DatabaseUrl;
 
 use crate::roles::Role;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use mesh::upstream::{Address, AddressError};
-use platform::db::DatabaseUrl;
 use platform::telemetry::trace::SampleRatio;
+use storage::DatabaseUrl;
 
 pub const KIB: usize = 1024;
 pub const MIB: usize = 1024 * KIB;

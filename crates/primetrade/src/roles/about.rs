@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::routing::get;
 use mesh::{Answer, OfService};
-use platform::db::{Database, StoreError};
 use serde::{Deserialize, Serialize};
+use storage::{Database, StoreError};
 
 use super::Roles;
 

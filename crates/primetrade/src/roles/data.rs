@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use effects::jobs::{Desk, LocalDesk, Queue, Runner, Workers};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kernel::{Error, Timestamp};
 use platform::Context;
-use platform::db::checkup::{Effort, Schema};
-use platform::db::{Database, Limits, StoreError};
-use platform::jobs::{Desk, LocalDesk, Queue, Runner, Workers};
+use storage::checkup::{Effort, Schema};
+use storage::{Database, Limits, StoreError};
 use users::jobs::SWEEP_ANSWERS;
 
 use super::{Deps, Purpose};
@@ -85,7 +85,7 @@ impl ServiceData {
         let database = self.database.clone();
         let answers = self.sweep(move |time, rows| {
             let database = database.clone();
-            async move { Ok(database.sweep_idempotency(time, rows).await?) }
+            async move { Ok(effects::idempotency::records::sweep(&database, time, rows).await?) }
         });
         Runner::new(self.database.clone(), self.context.clone(), self.source).every(SWEEP_ANSWERS, SWEEP, answers)
     }
@@ -120,7 +120,7 @@ impl ServiceData {
     /// Begins what is done beside requests: events get their positions, and jobs are done.
     pub fn start(&self, runner: Runner) {
         if let Database::Postgres(postgres) = &self.database {
-            tokio::spawn(platform::db::sequencer::run(Arc::clone(postgres)));
+            tokio::spawn(effects::log::sequencer::run(Arc::clone(postgres)));
         }
         self.workers.get_or_init(|| runner.start());
     }

@@ -9,8 +9,8 @@ use gateway::proxy::{self, Proxy, Sticky};
 use gateway::{Callers, EdgeSettings, Remembered};
 use kernel::SystemClock;
 use platform::Context;
-use platform::clock::StoreClock;
-use platform::db::StoreError;
+use storage::StoreError;
+use storage::clock::StoreClock;
 
 use super::{Deps, Role};
 use crate::{Failure, app};

@@ -26,8 +26,8 @@ use ::gateway::EdgeSettings;
 use mesh::upstream::{self, Balance, Upstream};
 use mesh::{Envoy, Peer};
 use platform::Context;
-use platform::clock::ProcessClock;
 use platform::tasks::WriteTasks;
+use storage::clock::ProcessClock;
 
 use crate::Failure;
 use crate::config::Config;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use platform::db::DatabaseUrl;
+use storage::DatabaseUrl;
 
 use crate::config::Config;
 

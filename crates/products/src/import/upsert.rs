@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use effects::Effects;
 use kernel::{Actor, Error, Uuid, text};
-use platform::db::{Effects, StoreError};
+use storage::StoreError;
 
 use super::dialect::Field;
 use super::merge::{MergeError, Merged, Present, held_back, merge};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use effects::jobs::{Done, Failed, Job, Record, Work};
 use kernel::{Actor, Error, Timestamp, Uuid};
-use platform::jobs::{Done, Failed, Job, Record, Work};
 use serde::{Deserialize, Serialize};
 
 use super::Products;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use effects::Effects;
+use effects::idempotency::{Answer, Answered, Claim, Repeat, claimed};
 use kernel::error::Needed;
 use kernel::{Error, Expected, Principal, Uuid};
-use platform::db::Effects;
-use platform::idempotency::{Answer, Answered, Claim, Repeat, claimed};
 
 use super::edit::contended;
 use super::variants::never_too_large;
@@ -257,7 +257,7 @@ impl Products {
         // Nothing was done: who repeats what has a long answer is answered anew.
         if let Some(claim) = claim.filter(|_| outcome.is_final() && answer.is_small()) {
             let effects = Effects { answered: Some(answer.clone().under(claim)), ..Effects::default() };
-            self.database.write_effects(effects).await.map_err(claimed)?;
+            effects.write(&self.database).await.map_err(claimed)?;
         }
         Ok(answer)
     }

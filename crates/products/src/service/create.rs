@@ -1,9 +1,11 @@
 //! New products.
 
 use bytes::Bytes;
+use effects::Effects;
+use effects::idempotency::{Answer, Claim, Repeat, Stored};
+use effects::log::events as log;
 use kernel::{Error, Principal};
-use platform::db::{Effects, StoreError, events as log};
-use platform::idempotency::{Answer, Claim, Repeat, Stored};
+use storage::StoreError;
 
 use super::edit::fits;
 use super::skus::told_by_place;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use effects::idempotency::Answered;
+use effects::{Effects, EffectsOf};
 use kernel::{Error, Expected, Uuid};
-use platform::db::{Effects, EffectsOf, StoreError};
-use platform::idempotency::Answered;
+use storage::StoreError;
 
 use super::skus::told_by_place;
 use super::{Caller, Products};

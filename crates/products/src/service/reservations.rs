@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use effects::idempotency::{Answer, Claim, Repeat};
 use kernel::{Actor, Error, Uuid, Violation};
-use platform::idempotency::{Answer, Claim, Repeat};
 use platform::look::Look;
 use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{Reservations, metrics};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use kernel::{Error, Uuid, Violation, text};
-use platform::db::StoreError;
+use storage::StoreError;
 
 use super::Products;
 use crate::events::{subject, variant_subject};

@@ -1,11 +1,12 @@
 //! Units on hand, and what their ledger tells.
 
 use bytes::Bytes;
+use effects::Effects;
+use effects::idempotency::{Answer, Answered, Claim, Repeat};
 use kernel::{Error, Event, Expected, Uuid, Violation};
-use platform::db::{Effects, StoreError};
-use platform::idempotency::{Answer, Answered, Claim, Repeat};
 use platform::scope;
 use platform::telemetry::metrics::metrics;
+use storage::StoreError;
 
 use super::reservations::not_for_sale;
 use super::variants::never_too_large;

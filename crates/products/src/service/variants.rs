@@ -1,8 +1,8 @@
 //! Single variants of products. They have no version of their own: a change of one is an edit of its product.
 
 use bytes::Bytes;
+use effects::idempotency::{Answer, Claim, Repeat, Stored};
 use kernel::{Error, Expected, Principal, Uuid};
-use platform::idempotency::{Answer, Claim, Repeat, Stored};
 
 use super::edit::Edited;
 use super::{Caller, Products};

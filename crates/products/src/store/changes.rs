@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use kernel::{Uuid, text};
-use platform::db::StoreError;
-use platform::db::row::Columns;
+use storage::StoreError;
+use storage::row::Columns;
 
 use super::rows::{list, none_promised};
 use super::stock::read_units;

@@ -13,13 +13,12 @@ pub(crate) mod suite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use effects::jobs::Job;
+use effects::{COMMON_POSTGRES, COMMON_SQLITE, Effects, EffectsOf, JOBS_POSTGRES, JOBS_SQLITE};
 use kernel::{Timestamp, Uuid};
-use platform::db::migrate::{
-    AddedSql, Addition, COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, Migration, Migrations,
-};
-use platform::db::store::STORE;
-use platform::db::{Database, Effects, EffectsOf, StoreError};
-use platform::jobs::Job;
+use storage::migrate::{AddedSql, Addition, Migration, Migrations};
+use storage::store::STORE;
+use storage::{Database, StoreError};
 
 pub use self::list::{By, ListQuery, Listed, Looked, Shelf, Sort, page};
 pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite, VariantAdjustment};

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use effects::Effects;
+use effects::jobs::Job;
 use kernel::{Timestamp, Uuid};
-use platform::db::postgres::Postgres;
-use platform::db::row::Columns;
-use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError};
-use platform::jobs::Job;
 use rusqlite::{Connection, OptionalExtension, params};
+use storage::StoreError;
+use storage::postgres::Postgres;
+use storage::row::Columns;
+use storage::sqlite::Sqlite;
 
 use crate::model::OffSale;
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use kernel::{Currency, Timestamp, Uuid, text};
-use platform::db::StoreError;
-use platform::db::row::Columns;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use storage::StoreError;
+use storage::row::Columns;
 
 use super::Found;
 use super::changes::Known;

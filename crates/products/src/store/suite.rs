@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use effects::Effects;
+use effects::idempotency::{Answer, Claim};
+use effects::log::events as log;
 use kernel::{Actor, Currency, SystemClock, Timestamp, Uuid};
 use platform::Context;
-use platform::db::migrate::Migrations;
-use platform::db::{Database, DatabaseUrl, Effects, Limits, StoreError, events as log};
-use platform::idempotency::{Answer, Claim};
+use storage::migrate::Migrations;
+use storage::{Database, DatabaseUrl, Limits, StoreError};
 
 use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, StockEdit, Store, Update, open};
 use crate::events;
@@ -487,13 +489,13 @@ fn a_key_is_claimed_once_with_its_effect() {
         let mut effects = f.effects(events::CREATED, &second);
         effects.answered = Some(answered(&second));
         let refused = f.insert_with(&second, effects).await.unwrap_err();
-        assert!(refused.is_conflict_on(platform::db::idempotency::CONFLICT), "{refused}");
+        assert!(refused.is_conflict_on(effects::idempotency::records::CONFLICT), "{refused}");
         assert_eq!(f.found(second.product.id).await, None);
-        let stored = f.database.answered(&claim).await.unwrap().unwrap();
+        let stored = effects::idempotency::records::find(&f.database, &claim).await.unwrap().unwrap();
         assert_eq!((stored.status, stored.body.as_deref()), (201, Some(&b"answer"[..])));
         let expired = claim.expires_at().after(std::time::Duration::from_secs(1));
-        assert_eq!(f.database.sweep_idempotency(expired, 10).await.unwrap(), 1);
-        assert!(f.database.answered(&claim).await.unwrap().is_none());
+        assert_eq!(effects::idempotency::records::sweep(&f.database, expired, 10).await.unwrap(), 1);
+        assert!(effects::idempotency::records::find(&f.database, &claim).await.unwrap().is_none());
     });
 }
 

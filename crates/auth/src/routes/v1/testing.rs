@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use kernel::{Clock, Error, Timestamp};
 use platform::Context;
-use platform::db::{Database, DatabaseUrl, Limits};
 use platform::tasks::WriteTasks;
 use serde_json::Value;
+use storage::{Database, DatabaseUrl, Limits};
 use tower::ServiceExt;
 
 use crate::{Audience, Auth, AuthSettings};

@@ -1,7 +1,7 @@
 //! A change of an account, with what happens to its sessions and permissions.
 
-use platform::db::StoreError;
 use rusqlite::{Connection, params};
+use storage::StoreError;
 
 use super::refuse_excepted;
 use crate::events;

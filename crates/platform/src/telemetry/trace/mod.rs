@@ -21,7 +21,7 @@ pub use export::flush;
 pub use outgoing::Outgoing;
 pub use span::record_request;
 
-pub(crate) use span::{record_job, record_operation, record_shared_write};
+pub use span::{record_job, record_operation, record_shared_write};
 
 use export::Tracer;
 

@@ -86,7 +86,7 @@ fn request(trace: &TraceContext, method: &Method, route: &str, status: StatusCod
 }
 
 /// Records an operation of a database as a part of `trace`.
-pub(crate) fn record_operation(trace: &TraceContext, operation: &Operation, took: Duration) {
+pub fn record_operation(trace: &TraceContext, operation: &Operation, took: Duration) {
     let Some(tracer) = tracer().filter(|_| trace.sampled) else { return };
     let Operation { system, namespace, name, .. } = *operation;
     let span = Span::new(&trace.child(), Kind::Client, format!("{name} {namespace}"), took);
@@ -94,13 +94,13 @@ pub(crate) fn record_operation(trace: &TraceContext, operation: &Operation, took
 }
 
 /// Records as a part of `trace` what others do for it too.
-pub(crate) fn record_shared_write(trace: &TraceContext, took: Duration) {
+pub fn record_shared_write(trace: &TraceContext, took: Duration) {
     let Some(tracer) = tracer().filter(|_| trace.sampled) else { return };
     tracer.record(Span::new(&trace.child(), Kind::Internal, "write in a group", took));
 }
 
 /// Records an attempt at a job.
-pub(crate) fn record_job(trace: &TraceContext, queue: &'static str, succeeded: bool, took: Duration) {
+pub fn record_job(trace: &TraceContext, queue: &'static str, succeeded: bool, took: Duration) {
     let Some(tracer) = tracer().filter(|_| trace.sampled) else { return };
     let span = Span::new(trace, Kind::Consumer, format!("job {queue}"), took);
     tracer.record(if succeeded { span } else { span.failed(NO_ANSWER) });

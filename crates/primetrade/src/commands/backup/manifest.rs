@@ -7,9 +7,9 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use kernel::{Timestamp, Uuid, json};
-use platform::db::sqlite::backup::Contents;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use storage::sqlite::backup::Contents;
 
 use super::folder;
 use crate::Failure;

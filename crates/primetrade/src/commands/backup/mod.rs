@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::{Clock, SystemClock};
-use platform::db::sqlite::backup::{self, Progress};
 use platform::files;
+use storage::sqlite::backup::{self, Progress};
 
 use self::folder::Staged;
 use self::manifest::{Database, Entry, KEYS, Manifest};
@@ -217,7 +217,7 @@ fn on_postgresql(config: &Config) -> String {
 
 #[cfg(test)]
 mod tests {
-    use platform::db::{Database, DatabaseUrl, Limits};
+    use storage::{Database, DatabaseUrl, Limits};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use platform::db::DatabaseUrl;
+use storage::DatabaseUrl;
 
 use super::folder::{self, Staged};
 use super::manifest::{Entry, KEYS, Manifest};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kernel::Uuid;
-use platform::db::sqlite::backup;
+use storage::sqlite::backup;
 
 use super::manifest::{Database, Entry, Manifest};
 use crate::{Failure, Outcome};

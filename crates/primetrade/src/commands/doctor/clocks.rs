@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use platform::clock::{self, AGREEMENT, TOLERANCE};
-use platform::db::sqlite::LeapNote;
+use storage::clock::{self, AGREEMENT, TOLERANCE};
+use storage::sqlite::LeapNote;
 
 use super::Finding;
 

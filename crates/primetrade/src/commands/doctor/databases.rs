@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use platform::db::DatabaseUrl;
-use platform::db::checkup::{self, Account, Checkup, Effort, Integrity, Kind, Schema};
-use platform::db::sqlite::servers;
+use storage::DatabaseUrl;
+use storage::checkup::{self, Account, Checkup, Effort, Integrity, Kind, Schema};
+use storage::sqlite::servers;
 
 use super::super::demo;
 use super::{Check, Finding, clocks};

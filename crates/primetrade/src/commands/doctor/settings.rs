@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use platform::db::DatabaseUrl;
+use storage::DatabaseUrl;
 
 use super::{Check, Finding};
 use crate::config::Config;

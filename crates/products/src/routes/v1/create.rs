@@ -10,8 +10,8 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use effects::idempotency::Repeat;
 use kernel::{Currency, Money};
-use platform::idempotency::Repeat;
 
 use super::fields::{NewProductBody, Sent};
 use super::{ProductData, V1Product, caller};

@@ -12,8 +12,8 @@ mod suite;
 use api::v2::Position;
 use api::v2::page::Key;
 use kernel::{Currency, Timestamp, Uuid};
-use platform::db::StoreError;
-use platform::db::row::Columns;
+use storage::StoreError;
+use storage::row::Columns;
 
 use self::sql::{HIT, SORT_KEY};
 use super::{Store, rows};

@@ -1,8 +1,8 @@
 //! How both databases go about lists, whatever they know of the data: by the index that is meant for it, without a sort.
 
 use kernel::Currency;
-use platform::db::{Database, StoreError};
 use rusqlite::params_from_iter;
+use storage::{Database, StoreError};
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::suite::{Fixture, on_both};

@@ -1,8 +1,8 @@
 //! Lists on PostgreSQL.
 
-use platform::db::StoreError;
-use platform::db::postgres::Postgres;
-use platform::db::row::Columns;
+use storage::StoreError;
+use storage::postgres::Postgres;
+use storage::row::Columns;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 

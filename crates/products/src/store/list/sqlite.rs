@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use platform::db::StoreError;
-use platform::db::sqlite::Sqlite;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params, params_from_iter};
+use storage::StoreError;
+use storage::sqlite::Sqlite;
 
 use super::sql::{self, Dialect, Param, SAMPLE, Sql};
 use super::{ListQuery, Looked, POINT_ROWS, fits};

@@ -1,7 +1,7 @@
 //! Rows of many products by column: one statement a table inserts them, however many they are.
 
 use kernel::Uuid;
-use platform::db::postgres::Statement;
+use storage::postgres::Statement;
 use tokio_postgres::types::ToSql;
 
 use crate::model::Product;

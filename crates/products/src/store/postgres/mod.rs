@@ -8,12 +8,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use effects::jobs::Job;
+use effects::{EffectColumns, Effects};
 use kernel::{Timestamp, Uuid};
-use platform::db::group::{Groups, WriteGroup};
-use platform::db::postgres::{Params, Postgres};
-use platform::db::row::Columns;
-use platform::db::{EffectColumns, Effects, StoreError};
-use platform::jobs::Job;
+use storage::StoreError;
+use storage::group::{Groups, WriteGroup};
+use storage::postgres::{Params, Postgres};
+use storage::row::Columns;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -21,11 +22,9 @@ use self::columns::{ProductColumns, VariantColumns};
 pub use self::skus::ALLOW_REPEATED_SKUS;
 use super::changes::{self, Known, Ledgers, VariantRow};
 use super::list::{self, ListQuery, Looked};
-use super::off_sale;
-use super::rows;
 use super::stock::postgres::{Grouped, Movements, StockWrites};
 use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
-use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
+use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update, off_sale, rows};
 use crate::model::{Cause, Movement, OffSale, Product, Reservation, Stock, Stocked, Units};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \

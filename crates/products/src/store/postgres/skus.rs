@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use kernel::Uuid;
-use platform::db::StoreError;
-use platform::db::postgres::Postgres;
+use storage::StoreError;
+use storage::postgres::Postgres;
 use tokio_postgres::Row;
 
 use crate::store::SkuHolder;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use kernel::Uuid;
-use platform::db::StoreError;
-use platform::db::postgres::{Params, Statement, Transaction};
+use storage::StoreError;
+use storage::postgres::{Params, Statement, Transaction};
 use tokio_postgres::Row;
 
 use super::columns::VariantColumns;

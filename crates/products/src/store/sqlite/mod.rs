@@ -6,21 +6,21 @@ mod update;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use effects::Effects;
+use effects::jobs::Job;
 use kernel::{Timestamp, Uuid};
-use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError};
-use platform::jobs::Job;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, ToSql, params, params_from_iter};
+use storage::StoreError;
+use storage::sqlite::Sqlite;
 
 pub use self::skus::ALLOW_REPEATED_SKUS;
 use super::changes::{self, Known, VariantRow};
 use super::list::{self, ListQuery, Looked};
-use super::off_sale;
 use super::rows::{self, ProductRow};
 use super::stock::sqlite::write_movements;
 use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
-use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
+use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update, off_sale};
 use crate::model::{Cause, Movement, OffSale, Product, Reservation, Stock, Stocked, Units};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(

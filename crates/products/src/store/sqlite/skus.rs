@@ -1,8 +1,8 @@
 //! SKUs that an owner has more than once.
 
 use kernel::Uuid;
-use platform::db::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use storage::StoreError;
 
 use crate::store::SkuHolder;
 

@@ -9,8 +9,9 @@ mod suite;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use effects::Effects;
 use kernel::{Expected, Money, Timestamp, Uuid};
-use platform::db::{Effects, StoreError};
+use storage::StoreError;
 
 pub use self::rows::{Balance, HOLDS_OF, History, RESERVATIONS_OF, read_units};
 use crate::model::{

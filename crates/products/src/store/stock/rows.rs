@@ -1,9 +1,9 @@
 //! The SQL of stock that both databases speak, and what its rows mean.
 
 use kernel::{Currency, Money, Timestamp, Uuid};
-use platform::db::StoreError;
-use platform::db::row::Columns;
 use serde::{Deserialize, Serialize};
+use storage::StoreError;
+use storage::row::Columns;
 
 use super::Sale;
 use crate::model::{HeldLine, Inventory, Line, Movement, MovementKind, Reservation, State, Stock, Units};

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use effects::Effects;
 use kernel::{Timestamp, Uuid};
-use platform::db::sqlite::Sqlite;
-use platform::db::{Effects, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use storage::StoreError;
+use storage::sqlite::Sqlite;
 
 use super::rows::{self, Balance, History};
 use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite};
 use crate::model::{Movement, Reservation, Shelf, Stock, Units, latest_end};
-use crate::store::RESERVED_RULE;
-use crate::store::rows as catalogue;
+use crate::store::{RESERVED_RULE, rows as catalogue};
 
 const UNITS: &str = rows::units!("id = $1");
 const SALE: &str = rows::sales!("= $1");

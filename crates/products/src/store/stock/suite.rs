@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use effects::Effects;
+use effects::log::events as log;
 use kernel::{Timestamp, Uuid};
-use platform::db::{Effects, events as log};
 
 use super::*;
 use crate::events;

@@ -11,8 +11,8 @@ use api::conditional::IfMatch;
 use api::v2::{self, Refusal, Repeatable, batch};
 use axum::http::StatusCode;
 use axum::response::Response;
+use effects::idempotency::Answer;
 use kernel::{Error, Expected, Uuid, Violation};
-use platform::idempotency::Answer;
 
 use super::{caller, managed_etag};
 use crate::model::MAX_ITEMS;

@@ -13,8 +13,8 @@ use api::v2::{self, Page, Position};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
+use effects::idempotency::Answer;
 use kernel::{Money, Timestamp, Uuid};
-use platform::idempotency::Answer;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,10 +1,9 @@
 //! What operations on stock write, by column: one statement a table, however many they are.
 
 use kernel::Uuid;
-use platform::db::postgres::Statement;
+use storage::postgres::Statement;
 
-use super::super::Batch;
-use super::super::rows;
+use super::super::{Batch, rows};
 use crate::model::{Movement, Reservation};
 use crate::store::RESERVED_RULE;
 

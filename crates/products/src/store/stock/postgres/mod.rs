@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use effects::{EffectColumns, Effects};
 use kernel::{Timestamp, Uuid};
-use platform::db::group::WriteGroup;
-use platform::db::postgres::{Postgres, Statement, Transaction};
-use platform::db::{EffectColumns, Effects, StoreError};
+use storage::StoreError;
+use storage::group::WriteGroup;
+use storage::postgres::{Postgres, Statement, Transaction};
 use tokio_postgres::Row;
 
 pub use self::columns::Movements;
@@ -30,7 +31,7 @@ const LOCK_VERSIONS: &str = "select id, version from products where id = any($1)
 const LOCK_SHOWN: &str = "select id, variants from products where id = any($1) order by id for update";
 const SALES: &str = rows::sales!("= any($1)");
 /// By the clock of the database, where ours is ahead: whoever is early takes away what a buyer was promised.
-const EXPIRED: &str = rows::expired!(concat!("least($1, ", platform::postgres_now!(), ")"));
+const EXPIRED: &str = rows::expired!(concat!("least($1, ", storage::postgres_now!(), ")"));
 /// Reservations that were ended without what they keep beyond the stock.
 const UNSETTLED: &str = "select id from reservations where counts_beyond and state <> 'held' order by id limit $1";
 const SHOW: &str = "update products set variants = given.variants, in_stock = given.in_stock \

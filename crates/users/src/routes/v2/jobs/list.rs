@@ -8,7 +8,7 @@ use api::v2::refusal::Problem;
 use api::v2::{self, Page, Position, Query, Refusal};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use platform::jobs::{Filter, State as JobState};
+use effects::jobs::{Filter, State as JobState};
 use utoipa::IntoParams;
 
 use super::V2Job;

@@ -5,8 +5,8 @@ pub mod get;
 pub mod list;
 pub mod replay;
 
+use effects::jobs::{Priority, State};
 use kernel::{Timestamp, Uuid};
-use platform::jobs::{Priority, State};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

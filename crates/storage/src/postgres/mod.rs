@@ -1,0 +1,419 @@
+//! PostgreSQL: point reads pipelined over a few shared connections that reconnect by themselves; transactions from a pool.
+
+pub(super) mod checkup;
+mod liveness;
+mod pooled;
+mod shared;
+mod store;
+mod transaction;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use futures_util::future::BoxFuture;
+use kernel::{SystemClock, Timestamp};
+use tokio::sync::watch;
+use tokio::time::Instant as Deadline;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+
+use self::liveness::Liveness;
+pub use self::pooled::Pooled;
+use self::shared::{Shared, connection_lost};
+pub(super) use self::store::enrol;
+pub use self::transaction::{Statement, Transaction};
+use platform::scope;
+use platform::telemetry::Recurring;
+use platform::telemetry::metrics::{self, Operation, metrics};
+
+use super::error::describe;
+use super::migrate::{self, Addition, Migration};
+use super::{Limits, StoreError};
+use crate::clock::StoreClock;
+
+/// How long a connection attempt may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may be silent before the system asks whether the server is still there.
+const SILENCE: Duration = Duration::from_secs(5);
+/// The server gives up on a transaction that idles: its process was stopped, or vanished, and others wait for what it locked. Plans are
+/// made once and follow indexes: one that was made while a table was small, or unknown to the statistics, must still be right when it
+/// is large; sorting within an index that has half of the order looks as cheap then. Compiling a plan takes longer than any of ours runs.
+const OPTIONS: &str = "-c idle_in_transaction_session_timeout=3s -c plan_cache_mode=force_generic_plan \
+    -c enable_seqscan=off -c enable_incremental_sort=off -c jit=off";
+/// The advisory lock that PrimeTrade takes for migrations ("PTMG", then zeros).
+const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
+/// How long a migration waits for a table at a time, and how long the others then go on.
+const SET_LOCK_TIMEOUT: &str = "set local lock_timeout = '1s'";
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
+
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// What asks the server. Boxed: the body of an async function is compiled anew in every crate that awaits it, and the whole driver with it.
+pub type Boxed<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// One service's schema.
+pub struct Postgres {
+    service: &'static str,
+    config: tokio_postgres::Config,
+    shared: Vec<Shared>,
+    turn: AtomicUsize,
+    pool: Pool,
+    limits: Limits,
+    liveness: Arc<Liveness>,
+    pub(super) clock: Arc<StoreClock>,
+    /// Those of its schema when it was first asked whether it may use them.
+    tables: OnceLock<HashSet<String>>,
+    measured: Arc<metrics::Pool>,
+    operations: Operations,
+    /// Told after each commit that may have appended events; the sequencer and the change feed listen.
+    committed: watch::Sender<()>,
+}
+
+/// How long they take. Those of a transaction are `write`, whatever they do.
+struct Operations {
+    read: Operation,
+    scan: Operation,
+    write: Operation,
+    commit: Operation,
+}
+
+impl Postgres {
+    /// Connects once, so that a wrong URL shows at start.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn open(url: &str, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
+        let given = config.get_options().unwrap_or_default();
+        // What we do not wait for any more, the server need not go on with.
+        let statement_time = limits.read_timeout.max(limits.write_timeout).as_millis();
+        let options = format!("{OPTIONS} -c statement_timeout={statement_time} {given} -c search_path={service}");
+        config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
+        // A host that vanished says no word of it.
+        config.keepalives_idle(SILENCE).keepalives_interval(SILENCE).tcp_user_timeout(2 * SILENCE);
+        let manager =
+            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let liveness = Liveness::new(service, config.clone());
+        let watched = Arc::clone(&liveness);
+        let pool = Pool::builder(manager)
+            .max_size(limits.pool_size)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(CONNECT_TIME))
+            .pre_recycle(Hook::sync_fn(move |_, connection| match watched.outlived(connection.age()) {
+                true => Err(HookError::message("it is from before the server fell silent")),
+                false => Ok(()),
+            }))
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let shared = (0..limits.shared_connections.max(1)).map(|_| Shared::default()).collect();
+        let databases = &metrics().databases;
+        let operation = |name| databases.operation("postgresql", service, name);
+        let postgres = Self {
+            service,
+            config,
+            shared,
+            turn: AtomicUsize::new(0),
+            pool,
+            limits,
+            liveness,
+            clock: Arc::new(StoreClock::start(service, Arc::new(SystemClock))),
+            tables: OnceLock::new(),
+            measured: databases.pool(service),
+            operations: Operations {
+                read: operation("read"),
+                scan: operation("scan"),
+                write: operation("write"),
+                commit: operation("commit"),
+            },
+            committed: watch::Sender::new(()),
+        };
+        match postgres.read_clock().await {
+            Ok(()) => Ok(postgres),
+            Err(StoreError::Unavailable(why)) => {
+                Err(StoreError::Unavailable(format!("{}: {why}", place(&postgres.config))))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes after each commit that may have appended events.
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
+    }
+
+    /// A read, pipelined with others. Reads that may be slow belong on [`Postgres::connection`]: they would hold up the rest.
+    /// Statements stay prepared: values belong into `params`, so that there are few texts.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached; `Statement`.
+    pub fn query<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.shared.len();
+            let shared = &self.shared[turn];
+            let query = async {
+                let result = shared.query(self, sql, params).await;
+                match result {
+                    // The connection was lost under the query. A read can safely be asked again, once, on a new one.
+                    Err(error) if connection_lost(&error) => shared.query(self, sql, params).await,
+                    result => result,
+                }
+            };
+            let result = self.liveness.answered(self.read_deadline(), query).await;
+            scope::record(started, &self.operations.read);
+            if let Err(StoreError::Unavailable(_)) = result {
+                shared.forget();
+            }
+            result
+        })
+    }
+
+    /// As [`Postgres::query`], for at most one row.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// A connection of its own, for what takes long.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Overloaded` when none came free in time.
+    pub fn connection(&self) -> Boxed<'_, Pooled> {
+        Box::pin(async move { self.connection_before(self.write_deadline()).await })
+    }
+
+    async fn connection_before(&self, deadline: Deadline) -> Result<Pooled, StoreError> {
+        self.liveness.check()?;
+        let waiting = self.measured.waiting();
+        let got = tokio::time::timeout_at(deadline, self.pool.get()).await;
+        drop(waiting);
+        let object = got.map_err(|_| StoreError::Overloaded("database connections"))?.map_err(|error| match error {
+            PoolError::Backend(error) => StoreError::from(error),
+            other => StoreError::Unavailable(other.to_string()),
+        })?;
+        Ok(Pooled::new(object, self.measured.used()))
+    }
+
+    fn read_deadline(&self) -> Deadline {
+        Deadline::now() + self.limits.read_timeout
+    }
+
+    fn write_deadline(&self) -> Deadline {
+        Deadline::now() + self.limits.write_timeout
+    }
+
+    pub fn write_timeout(&self) -> Duration {
+        self.limits.write_timeout
+    }
+
+    /// Reads the server's clock.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub async fn read_clock(&self) -> Result<(), StoreError> {
+        let asked = Instant::now();
+        if let Some(row) = self.query_opt(concat!("select ", crate::postgres_now!()), &[]).await? {
+            self.clock.read(asked, Timestamp(row.get(0)));
+        }
+        Ok(())
+    }
+
+    /// Tells the metrics what only a look shows.
+    pub fn measure(&self) {
+        self.measured.idle.set(i64::try_from(self.pool.status().available).unwrap_or(i64::MAX));
+    }
+
+    /// A slow read on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Postgres::connection`]; `Statement`.
+    pub fn query_slow<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let query = async |connection: &Pooled| {
+                let statement = connection.prepare_cached(sql).await?;
+                connection.query(&statement, params).await
+            };
+            self.alone(self.read_deadline(), &self.operations.scan, query).await
+        })
+    }
+
+    /// As [`Postgres::query_slow`], planned anew by the statistics of the moment: for reads that take longer than a plan.
+    ///
+    /// # Errors
+    /// As [`Postgres::query_slow`].
+    pub fn query_once<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let query = async |connection: &Pooled| connection.query(sql, params).await;
+            self.alone(self.read_deadline(), &self.operations.scan, query).await
+        })
+    }
+
+    /// A write that is one statement, and so a transaction by itself, of which nobody is told; returns its rows.
+    ///
+    /// # Errors
+    /// As [`Postgres::connection`]; `Statement`.
+    pub fn write<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let write = async |connection: &Pooled| {
+                let statement = connection.prepare_cached(sql).await?;
+                connection.query(&statement, params).await
+            };
+            self.alone(self.write_deadline(), &self.operations.write, write).await
+        })
+    }
+
+    /// As [`Postgres::write`], for how many rows it affected.
+    ///
+    /// # Errors
+    /// As [`Postgres::write`].
+    pub fn execute<'a>(&'a self, sql: &'a str, params: Params<'a>) -> Boxed<'a, u64> {
+        Box::pin(async move {
+            let execute = async |connection: &Pooled| {
+                let statement = connection.prepare_cached(sql).await?;
+                connection.execute(&statement, params).await
+            };
+            self.alone(self.write_deadline(), &self.operations.write, execute).await
+        })
+    }
+
+    /// Runs what needs a connection of its own, and no transaction.
+    async fn alone<T>(
+        &self,
+        deadline: Deadline,
+        operation: &Operation,
+        run: impl AsyncFnOnce(&Pooled) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection_before(deadline).await?;
+        let started = Instant::now();
+        let result = self.liveness.answered(deadline, run(&connection)).await;
+        scope::record(started, operation);
+        connection.give_back(result)
+    }
+
+    /// Starts a transaction. Its BEGIN travels with the first statement.
+    ///
+    /// # Errors
+    /// As [`Postgres::connection`].
+    pub fn begin(&self) -> Boxed<'_, Transaction<'_>> {
+        Box::pin(async move {
+            let deadline = self.write_deadline();
+            let connection = self.connection_before(deadline).await?;
+            Ok(Transaction::new(connection, self, deadline))
+        })
+    }
+
+    pub(super) async fn migrate(
+        &self,
+        steps: &'static [Migration],
+        additions: &'static [Addition],
+    ) -> Result<(), StoreError> {
+        let waiting = Recurring::new();
+        loop {
+            match self.try_migrate(steps, additions).await {
+                Err(StoreError::Undone(why)) => {
+                    if waiting.failed().is_some() {
+                        tracing::warn!(event = "migration.waits", service = self.service, %why, "others use what is to be changed");
+                    }
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                migrated => return migrated,
+            }
+        }
+    }
+
+    /// # Errors
+    /// `Undone` when a table was in use for too long; `Unavailable`, `Migration`.
+    async fn try_migrate(&self, steps: &'static [Migration], additions: &'static [Addition]) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        // A step may have to rewrite a large table.
+        transaction.batch_execute("set local statement_timeout = 0").await?;
+        // Two processes that start together take turns; the second finds nothing to do.
+        transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+        // Whoever waits for a table has all wait who come later, so that a long report would hold up every request.
+        transaction.batch_execute(SET_LOCK_TIMEOUT).await?;
+        let service = self.service;
+        transaction.batch_execute(&format!("create schema if not exists {service}")).await?;
+        transaction
+            .batch_execute("create table if not exists schema_version (version bigint primary key, name text not null)")
+            .await?;
+        let before: i64 =
+            transaction.query_one("select coalesce(max(version), 0) from schema_version", &[]).await?.get(0);
+        let run = async |step: &str, sql| {
+            let ran = transaction.batch_execute(sql).await;
+            ran.map_err(|error| match error.code() {
+                Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED) => {
+                    StoreError::Undone(format!("{step}: {error}"))
+                }
+                _ => migrate::failed(service, step, StoreError::from(error)),
+            })
+        };
+        for step in migrate::pending(steps, before, service)? {
+            run(&format!("{} ({})", step.version, step.name), step.sql).await?;
+            transaction.execute("insert into schema_version values ($1, $2)", &[&step.version, &step.name]).await?;
+        }
+        if !additions.is_empty() {
+            transaction.batch_execute(migrate::CREATE_ADDITIONS).await?;
+            let rows = transaction.query(migrate::ADDITIONS, &[]).await?;
+            let applied = rows.iter().map(|row| row.get(0)).collect();
+            for addition in migrate::missing(additions, &applied) {
+                for sql in addition.postgres.statements(before == 0) {
+                    run(addition.name, sql).await?;
+                }
+                transaction.execute(migrate::RECORD_ADDITION, &[&addition.name]).await?;
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Runs statements that change the schema, all of them or none, however long they take.
+    ///
+    /// # Errors
+    /// As a statement; `Unavailable`.
+    pub async fn change_schema(&self, sql: &'static str) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        transaction.batch_execute("set local statement_timeout = 0").await?;
+        transaction.batch_execute(sql).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn require_current(
+        &self,
+        steps: &'static [Migration],
+        additions: &'static [Addition],
+    ) -> Result<(), StoreError> {
+        let there = self
+            .query("select to_regclass('schema_version') is not null, to_regclass('schema_additions') is not null", &[])
+            .await?;
+        let is_there = |table| there.first().is_some_and(|row| row.get::<_, bool>(table));
+        let version = match is_there(0) {
+            true => self.query("select coalesce(max(version), 0) from schema_version", &[]).await?[0].get(0),
+            false => 0,
+        };
+        let names = match is_there(1) {
+            true => self.query(migrate::ADDITIONS, &[]).await?.iter().map(|row| row.get(0)).collect(),
+            false => HashSet::new(),
+        };
+        migrate::refuse_pending(steps, additions, (version, &names), self.service)
+    }
+}
+
+/// Where a connection goes, without its password.
+fn place(config: &tokio_postgres::Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
+        Some(tokio_postgres::config::Host::Unix(folder)) => folder.display().to_string(),
+        None => "localhost".to_owned(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let (user, database) = (config.get_user().unwrap_or("?"), config.get_dbname().or(config.get_user()).unwrap_or("?"));
+    format!("PostgreSQL at {host}:{port}, database {database}, user {user}")
+}
