@@ -19,7 +19,7 @@ use futures_util::task::AtomicWaker;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use kernel::Error;
-use platform::http::network;
+use platform::client::network;
 use platform::telemetry::metrics::metrics;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 

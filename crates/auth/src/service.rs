@@ -20,7 +20,7 @@ use effects::log::Source;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Event, Principal, Role, Timestamp, Uuid};
 use platform::Context;
-use platform::http::network;
+use platform::client::network;
 use platform::keys::KeyError;
 use platform::tasks::WriteTasks;
 use serde::{Deserialize, Serialize};

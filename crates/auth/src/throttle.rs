@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use kernel::{Error, Timestamp, Uuid};
-use platform::http::network;
+use platform::client::network;
 
 /// A window starts with the first failure.
 const WINDOW: Duration = Duration::from_secs(10 * 60);

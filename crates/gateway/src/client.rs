@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
-use platform::http::{ClientAddress, Https};
+use platform::client::{ClientAddress, Https};
 use platform::telemetry::trace::Sender;
 
 use crate::forwarded;

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::Error;
-use platform::http::server;
+use net::server;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::edge::refuse;

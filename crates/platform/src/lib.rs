@@ -1,7 +1,7 @@
 //! The outside world, one module each: databases, HTTP, services in other processes, idempotency, logs. Services build on it and never reach around it.
 
+pub mod client;
 pub mod files;
-pub mod http;
 pub mod keys;
 pub mod look;
 pub mod scope;

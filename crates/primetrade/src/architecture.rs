@@ -1,40 +1,57 @@
 //! Holds the crates to the direction of ARCHITECTURE.md.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-/// Each crate may depend on those before it in its list.
-const ALLOWED: &[(&str, &[&str])] = &[
+/// What each crate depends on of ours, no more and no less: those before it in this list.
+const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("platform", &["kernel"]),
-    ("auth", &["kernel", "platform"]),
-    ("products", &["kernel", "platform", "auth"]),
-    ("users", &["kernel", "platform", "auth", "products"]),
-    ("gateway", &["kernel", "platform", "auth", "products", "users"]),
-    ("primetrade", &["kernel", "platform", "auth", "products", "users", "gateway"]),
+    ("framing", &[]),
+    ("net", &["kernel", "platform", "framing"]),
+    ("storage", &["kernel", "platform"]),
+    ("effects", &["kernel", "platform", "storage"]),
+    ("api", &["kernel", "platform", "effects"]),
+    ("mesh", &["kernel", "platform", "net", "storage", "effects", "api"]),
+    ("auth", &["kernel", "platform", "storage", "effects", "api", "mesh"]),
+    ("products", &["kernel", "platform", "storage", "effects", "api", "mesh", "auth"]),
+    ("users", &["kernel", "platform", "effects", "api", "mesh", "auth", "products"]),
+    ("gateway", &["kernel", "platform", "net", "effects", "api", "mesh", "auth"]),
+    (
+        "primetrade",
+        &["kernel", "platform", "net", "storage", "effects", "api", "mesh", "auth", "products", "users", "gateway"],
+    ),
 ];
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
 
 #[test]
 fn dependencies_point_one_way() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let found: Vec<String> =
-        std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    for name in &found {
-        let allowed = ALLOWED.iter().find(|(known, _)| known == name);
-        let (_, allowed) = allowed.unwrap_or_else(|| panic!("crate {name} has no place in the direction yet"));
+    let crates = crates();
+    let mut found: Vec<String> =
+        std::fs::read_dir(&crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    found.sort();
+    let mut known: Vec<&str> = DEPENDENCIES.iter().map(|(name, _)| *name).collect();
+    for (place, (name, stated)) in DEPENDENCIES.iter().enumerate() {
         let manifest = std::fs::read_to_string(crates.join(name).join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
-        for dependency in manifest["dependencies"].as_table().unwrap().keys() {
-            let ours = found.contains(dependency);
-            assert!(!ours || allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
-        }
+        let named = manifest["dependencies"].as_table().unwrap().keys().map(String::as_str);
+        let ours: BTreeSet<&str> = named.filter(|name| known.contains(name)).collect();
+        assert_eq!(ours, stated.iter().copied().collect(), "{name} depends on others of ours than it states here");
+        let later = ours.iter().find(|ours| !known[..place].contains(ours));
+        assert_eq!(later, None, "{name} must not depend on what comes after it");
     }
+    known.sort_unstable();
+    assert_eq!(found, known, "each crate has its place in the direction");
 }
 
 /// A service's store is its own: no other crate names it.
 #[test]
 fn stores_stay_inside_their_service() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for (name, _) in ALLOWED {
+    let crates = crates();
+    for (name, _) in DEPENDENCIES {
         let library = std::fs::read_to_string(crates.join(name).join("src/lib.rs")).unwrap_or_default();
         assert!(!library.contains("pub mod store"), "{name} shows its store to others");
     }
@@ -43,11 +60,11 @@ fn stores_stay_inside_their_service() {
 /// Where JSON is read as serde has it, which takes a list for a struct.
 const READ_BY_SERDE: &[(&str, &str)] = &[
     ("kernel/src/json.rs", "is the other way"),
-    ("platform/src/http/v1.rs", "a map of values; v1 takes a list, and finds no fields in it"),
-    ("platform/src/http/v2/body.rs", "by `kernel::json::Objects`, with the path to what is wrong"),
-    ("platform/src/http/openapi/examples.rs", "a file of ours, compiled in"),
+    ("api/src/v1.rs", "a map of values; v1 takes a list, and finds no fields in it"),
+    ("api/src/v2/body.rs", "by `kernel::json::Objects`, with the path to what is wrong"),
+    ("api/src/openapi/examples.rs", "a file of ours, compiled in"),
     ("platform/src/telemetry/trace/otlp.rs", "values, of which a few are looked for"),
-    ("platform/src/jobs/mod.rs", "from our own database"),
+    ("effects/src/jobs/mod.rs", "from our own database"),
     ("auth/src/service/mail.rs", "from our own database"),
     ("products/src/events.rs", "from our own database"),
     ("products/src/store/rows.rs", "from our own database"),
@@ -57,13 +74,13 @@ const READ_BY_SERDE: &[(&str, &str)] = &[
 /// What comes from outside is read by `kernel::json`, in which a struct is an object.
 #[test]
 fn json_from_outside_is_read_by_our_own_rule() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let crates = crates();
     let mut found = Vec::new();
-    let mut folders = vec![crates.to_owned()];
+    let mut folders = vec![crates.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.strip_prefix(crates).unwrap().to_str().unwrap().to_owned();
+            let name = path.strip_prefix(&crates).unwrap().to_str().unwrap().to_owned();
             let only_tests = ["/tests", "tests.rs", "suite.rs", "testing.rs", "architecture.rs"];
             if path.is_dir() {
                 folders.extend((!name.ends_with("/tests")).then_some(path));

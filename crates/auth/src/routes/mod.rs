@@ -11,7 +11,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use platform::RequestId;
-use platform::http::{ClientAddress, Https};
+use platform::client::{ClientAddress, Https};
 use utoipa_axum::routes;
 
 use crate::{Auth, UsedBy};

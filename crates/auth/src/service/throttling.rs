@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Error, Timestamp, Uuid};
-use platform::http::network;
+use platform::client::network;
 use platform::telemetry::metrics;
 use sha2::{Digest, Sha256};
 

@@ -10,8 +10,8 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use effects::log::Changes;
 use kernel::{Error, SystemClock};
+use net::server;
 use platform::Context;
-use platform::http::server;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

@@ -17,7 +17,7 @@ use http_body_util::Full;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use platform::http::lanes;
+use net::lanes;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 

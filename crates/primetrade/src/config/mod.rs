@@ -22,7 +22,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use mesh::upstream::{Address, Balance, Protocol};
-use platform::telemetry::trace::{Endpoint, SampleRatio};
+use net::collector::Endpoint;
+use platform::telemetry::trace::SampleRatio;
 use storage::DatabaseUrl;
 
 use crate::roles::Role;

@@ -53,7 +53,7 @@ impl Server {
     }
 
     async fn listen(socket: SocketAddr, protocol: Protocol) -> Self {
-        let listener = platform::http::server::bind(socket).unwrap();
+        let listener = net::server::bind(socket).unwrap();
         let socket = listener.local_addr().unwrap();
         let script = Arc::new(Script {
             health: AtomicU16::new(200),

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
+use async_trait::async_trait;
+use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::collector::{Endpoint, Refused};
 use super::span::Span;
 use super::{SampleRatio, Service, otlp, tracer};
-use crate::telemetry::metrics::{Outcome, Server};
-use crate::telemetry::metrics::{Signal, metrics};
+use crate::telemetry::metrics::{Outcome, Server, Signal, metrics};
 
 /// Spans that wait at most: about a megabyte.
 const QUEUE: usize = 4_096;
@@ -24,6 +23,27 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the end of the process waits for what is still here.
 const LAST: Duration = Duration::from_secs(2);
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It may be taken later.
+    #[error("{0}")]
+    ForNow(String),
+    #[error("the collector answered {0}")]
+    ForEver(StatusCode),
+}
+
+/// Takes batches of spans.
+#[async_trait]
+pub trait Collector: Send + Sync + 'static {
+    /// Host and port.
+    fn authority(&self) -> &str;
+
+    /// Delivers a batch, and returns the answer's status, if there is one, and body. Each has a connection of its own: there is
+    /// about one a second.
+    async fn post(&self, body: Bytes) -> (Option<StatusCode>, Result<Bytes, Refused>);
+}
 
 pub(super) enum Message {
     Span(Span),
@@ -38,10 +58,15 @@ pub(super) struct Tracer {
 }
 
 impl Tracer {
-    pub fn start(service: Service, collector: Endpoint, ratio: SampleRatio) -> Self {
+    pub fn start(service: Service, collector: impl Collector, ratio: SampleRatio) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(run(
-            Worker { service, series: metrics().clients.server(collector.authority()), collector, failing: false },
+            Worker {
+                service,
+                series: metrics().clients.server(collector.authority()),
+                collector: Box::new(collector),
+                failing: false,
+            },
             waiting,
         ));
         Self { queue, ratio }
@@ -78,7 +103,7 @@ fn dropped(spans: u64) {
 
 struct Worker {
     service: Service,
-    collector: Endpoint,
+    collector: Box<dyn Collector>,
     series: Server,
     /// Whether the last batch was dropped, so that this is logged once.
     failing: bool,
@@ -167,39 +192,38 @@ impl Worker {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use axum::Router;
-    use axum::http::StatusCode;
-    use axum::routing::post;
-    use tokio::sync::watch;
-
     use super::super::TraceContext;
     use super::super::span::test_span;
     use super::*;
-    use crate::http::server;
 
     /// A collector that answers so, one after the other, and keeps the bodies that it got.
-    async fn collector(answers: &'static [StatusCode]) -> (Endpoint, Arc<Mutex<Vec<Bytes>>>) {
-        let listener = server::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let got = Arc::<Mutex<Vec<Bytes>>>::default();
-        let keep = Arc::clone(&got);
-        let take = async move |body: Bytes| {
-            let mut got = keep.lock().unwrap();
+    struct Scripted {
+        answers: &'static [StatusCode],
+        got: Arc<Mutex<Vec<Bytes>>>,
+    }
+
+    #[async_trait]
+    impl Collector for Scripted {
+        fn authority(&self) -> &str {
+            "collector:4318"
+        }
+
+        async fn post(&self, body: Bytes) -> (Option<StatusCode>, Result<Bytes, Refused>) {
+            let mut got = self.got.lock().unwrap();
             got.push(body);
-            answers.get(got.len() - 1).copied().unwrap_or(StatusCode::OK)
-        };
-        let (stop, stopping) = watch::channel(false);
-        let router = Router::new().route("/v1/traces", post(take));
-        tokio::spawn(async move {
-            let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1, lanes: None };
-            server::serve(listener, router, settings, stopping).await;
-            drop(stop);
-        });
-        (endpoint, got)
+            let status = self.answers.get(got.len() - 1).copied().unwrap_or(StatusCode::OK);
+            let answer = match status {
+                StatusCode::OK => Ok(Bytes::new()),
+                StatusCode::SERVICE_UNAVAILABLE => Err(Refused::ForNow("busy".into())),
+                status => Err(Refused::ForEver(status)),
+            };
+            (Some(status), answer)
+        }
     }
 
     async fn deliver(answers: &'static [StatusCode], spans: usize) -> Vec<Bytes> {
-        let (collector, got) = collector(answers).await;
+        let got = Arc::<Mutex<Vec<Bytes>>>::default();
+        let collector = Scripted { answers, got: Arc::clone(&got) };
         let service = Service { name: "test".into(), version: "1" };
         let tracer = Tracer::start(service, collector, SampleRatio::default());
         (0..spans).for_each(|_| tracer.record(test_span(&TraceContext::root())));

@@ -6,7 +6,6 @@
 //! Written by hand: OpenTelemetry's own crates would add a dozen others, hold spans in maps, export from a thread that blocks,
 //! and do not tell how many spans they dropped. What we need of them is one documented JSON object.
 
-mod collector;
 mod context;
 mod export;
 mod otlp;
@@ -15,13 +14,10 @@ mod span;
 
 use std::sync::{Arc, OnceLock};
 
-pub use collector::Endpoint;
 pub use context::{Sender, SpanId, TraceContext, TraceId};
-pub use export::flush;
+pub use export::{Collector, Refused, flush};
 pub use outgoing::Outgoing;
-pub use span::record_request;
-
-pub use span::{record_job, record_operation, record_shared_write};
+pub use span::{record_job, record_operation, record_request, record_shared_write};
 
 use export::Tracer;
 
@@ -59,7 +55,7 @@ fn tracer() -> Option<&'static Tracer> {
 }
 
 /// Starts recording for a collector, on the current runtime. Only the first call counts.
-pub fn start(service: Service, collector: Endpoint, ratio: SampleRatio) {
+pub fn start(service: Service, collector: impl Collector, ratio: SampleRatio) {
     TRACER.get_or_init(|| Tracer::start(service, collector, ratio));
 }
 

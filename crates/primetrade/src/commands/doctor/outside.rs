@@ -1,6 +1,7 @@
 //! What is neither ours nor a database.
 
 use platform::files;
+use platform::telemetry::trace::Collector;
 
 use super::{Check, Finding};
 use crate::config::Config;

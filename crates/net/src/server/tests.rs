@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicUsize;
 use axum::body::Body;
 use axum::routing::get;
 use bytes::Bytes;
+use framing::made_up::{self, Dice};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2 as client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,8 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
-use crate::http::framing::made_up::{self, Dice};
-use crate::http::lanes;
+use crate::lanes;
 
 /// Time passes at once where nobody has anything else to do.
 fn paused<F: Future>(test: F) -> F::Output {

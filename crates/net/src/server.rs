@@ -16,11 +16,11 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use platform::client::ClientAddress;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service as _;
 
-use super::ClientAddress;
 use super::activity::{self, Activity, HEAD, PATIENCE, STALL, Watched};
 use super::date;
 use super::lanes::Lanes;

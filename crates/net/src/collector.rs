@@ -1,13 +1,15 @@
-//! The collector: where it is, and how it is told.
+//! The collector of traces: where it is, and how it gets a batch.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::http::{Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use platform::telemetry::trace::{Collector, Refused};
 use tokio::net::TcpStream;
 
 /// How long the collector may take for one batch.
@@ -46,16 +48,6 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Why a batch was not taken.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
-    /// It may be taken later.
-    #[error("{0}")]
-    ForNow(String),
-    #[error("the collector answered {0}")]
-    ForEver(StatusCode),
-}
-
 /// A batch without spans.
 const NOTHING: &[u8] = br#"{"resourceSpans":[]}"#;
 
@@ -66,21 +58,6 @@ impl Endpoint {
     /// Why not.
     pub async fn check(&self) -> Result<(), String> {
         self.post(Bytes::from_static(NOTHING)).await.1.map(drop).map_err(|refused| refused.to_string())
-    }
-
-    /// Host and port.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// Delivers a batch, and returns the answer's status, if there is one, and body. Each has a connection of its own: there is
-    /// about one a second.
-    pub(super) async fn post(&self, body: Bytes) -> (Option<StatusCode>, Result<Bytes, Refused>) {
-        match tokio::time::timeout(TIME, self.exchange(body)).await {
-            Ok(Ok((status, body))) => (Some(status), taken(status, body)),
-            Ok(Err(error)) => (None, Err(Refused::ForNow(error.to_string()))),
-            Err(_) => (None, Err(Refused::ForNow("the collector does not answer".into()))),
-        }
     }
 
     async fn exchange(&self, body: Bytes) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
@@ -100,6 +77,21 @@ impl Endpoint {
         // The connection moves the bytes, and may end as soon as the answer is there.
         let (_, answered) = tokio::join!(connection, exchange);
         answered
+    }
+}
+
+#[async_trait]
+impl Collector for Endpoint {
+    fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    async fn post(&self, body: Bytes) -> (Option<StatusCode>, Result<Bytes, Refused>) {
+        match tokio::time::timeout(TIME, self.exchange(body)).await {
+            Ok(Ok((status, body))) => (Some(status), taken(status, body)),
+            Ok(Err(error)) => (None, Err(Refused::ForNow(error.to_string()))),
+            Err(_) => (None, Err(Refused::ForNow("the collector does not answer".into()))),
+        }
     }
 }
 

@@ -307,7 +307,7 @@ fn sized(byte: u8, digits: u8, size: u64) -> Result<At, Doubt> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "made-up"))]
 pub mod made_up;
 #[cfg(test)]
 mod tests;

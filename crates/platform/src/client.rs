@@ -1,11 +1,4 @@
-//! The listener, and what is known of a connection.
-
-mod activity;
-mod date;
-mod framing;
-pub mod lanes;
-mod preface;
-pub mod server;
+//! What is known of the client of a request, from the listener on.
 
 use std::net::IpAddr;
 

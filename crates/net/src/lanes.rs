@@ -4,10 +4,9 @@
 
 use std::cell::Cell;
 use std::future::pending;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::thread;
+use std::{io, thread};
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
