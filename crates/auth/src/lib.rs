@@ -23,8 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use effects::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE};
 use kernel::{Error, Expected, Timestamp, Uuid};
+use storage::belonging::STORE;
 use storage::migrate::{Addition, Migration, Migrations};
-use storage::store::STORE;
 
 pub use events::{Cause, session_subject, subject as account_subject};
 pub use internal::{Remote, follow, routes as internal_routes};

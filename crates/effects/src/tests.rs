@@ -187,7 +187,7 @@ fn start_sequencers(database: &Database) -> Vec<tokio::task::JoinHandle<()>> {
 
 async fn wait_for_events(database: &Database, count: i64) -> Vec<events::Logged> {
     for _ in 0..500 {
-        let log = events::after(&database, 0, 1_000_000).await.unwrap();
+        let log = events::after(database, 0, 1_000_000).await.unwrap();
         if log.len() as i64 >= count {
             return log;
         }

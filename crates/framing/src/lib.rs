@@ -82,11 +82,14 @@ const SIZE: At = At::Size { digits: 0, size: 0 };
 /// The bytes do not frame a message without doubt.
 struct Doubt;
 
-impl Framing {
-    pub fn new() -> Self {
+impl Default for Framing {
+    /// Before the first byte of a connection.
+    fn default() -> Self {
         Self { at: At::Start, name: Name::default(), head: Head::default(), extras: EXTRAS }
     }
+}
 
+impl Framing {
     /// Whether no byte of an unfinished request has arrived.
     pub fn is_between(&self) -> bool {
         matches!(self.at, At::Start | At::StartLf)

@@ -52,7 +52,7 @@ pub fn request(dice: &mut Dice) -> (String, usize) {
             ));
             let size = 1 + dice.below(9);
             for chunk in body.as_bytes().chunks(size) {
-                let chunk = std::str::from_utf8(chunk).unwrap();
+                let chunk = String::from_utf8_lossy(chunk);
                 behind.push_str(&format!("{:x}{}\r\n{chunk}\r\n", chunk.len(), dice.one_of(&["", ";a", " ;b=\"c\""])));
             }
             behind.push_str(dice.one_of(&[

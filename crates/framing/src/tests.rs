@@ -5,7 +5,7 @@ use super::*;
 
 /// Whether these parts are refused, and if not, whether they end between two requests.
 fn outcome<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<bool, usize> {
-    let mut framing = Framing::new();
+    let mut framing = Framing::default();
     let mut before = 0;
     for part in parts {
         framing.scan(part).map_err(|at| before + at)?;
@@ -226,7 +226,7 @@ fn the_first_doubtful_byte_is_in_its_own_request() {
 
 #[test]
 fn what_has_arrived_is_known() {
-    let mut framing = Framing::new();
+    let mut framing = Framing::default();
     for (part, in_head, between) in [
         ("\r\n", false, true),
         ("GE", true, false),
@@ -273,7 +273,7 @@ fn what_an_ordinary_request_costs() {
         Accept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nConnection: keep-alive\r\n\
         If-None-Match: \"12-34567890\"\r\nCache-Control: max-age=0\r\n\r\n";
     let rounds = 1_000_000;
-    let mut framing = Framing::new();
+    let mut framing = Framing::default();
     let began = Instant::now();
     for _ in 0..rounds {
         assert_eq!(framing.scan(std::hint::black_box(request)), Ok(()));

@@ -166,7 +166,7 @@ enum Parting {
 impl<S> Watched<S> {
     /// A stream of HTTP/1.
     pub fn http1(stream: S, activity: &Arc<Activity>, heads: &Arc<Semaphore>, place: OwnedSemaphorePermit) -> Self {
-        Self { framing: Some(Framing::new()), ..Self::http2(stream, activity, heads, place) }
+        Self { framing: Some(Framing::default()), ..Self::http2(stream, activity, heads, place) }
     }
 
     /// A stream of HTTP/2, which has frames and bounds of its own: there whatever comes is a sign of life.

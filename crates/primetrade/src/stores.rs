@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kernel::{Error, Uuid};
 use platform::Context;
-use storage::checkup::{self, Checkup, Effort, Kind, Schema};
+use storage::belonging::{Belonging, Mark};
+use storage::checkup::{Checkup, Effort, Kind, Schema};
 use storage::migrate::Migrations;
-use storage::store::{self, Belonging, Mark};
-use storage::{DatabaseUrl, StoreError};
+use storage::{DatabaseUrl, StoreError, inspect};
 
 use crate::Failure;
 use crate::config::Config;
@@ -83,7 +83,7 @@ impl Place {
     /// # Errors
     /// When it cannot be reached or read.
     pub async fn look(&self, effort: Effort) -> Result<Checkup, Refusal> {
-        let found = checkup::look(&self.url, self.service, self.migrations, effort).await;
+        let found = inspect::checkup(&self.url, self.service, self.migrations, effort).await;
         found.map_err(|error| {
             let advice = match &self.url {
                 DatabaseUrl::Sqlite(_) => format!(
@@ -125,7 +125,7 @@ impl Place {
     /// Whether anybody is logged in, by what auth's database says. What cannot be read is told of elsewhere.
     pub async fn has_sessions(&self) -> bool {
         const ANY: &str = "select 'one' from sessions limit 1";
-        checkup::text(&self.url, self.service, ANY).await.is_ok_and(|any| any.is_some())
+        inspect::text(&self.url, self.service, ANY).await.is_ok_and(|any| any.is_some())
     }
 
     fn refusal(&self, found: String, advice: String) -> Refusal {
@@ -318,7 +318,7 @@ pub async fn enrol_later(config: Config, roles: Roles, context: Context) {
 }
 
 async fn enrol_in(place: &Place, id: Uuid, services: &[&'static str]) -> Result<Uuid, StoreError> {
-    store::enrol(place.privileged.as_ref().unwrap_or(&place.url), place.service, id, services).await
+    inspect::enrol(place.privileged.as_ref().unwrap_or(&place.url), place.service, id, services).await
 }
 
 fn random_id(context: &Context) -> Result<Uuid, Error> {

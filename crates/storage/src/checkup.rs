@@ -3,9 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::migrate::{self, Addition, Migration, Migrations};
-use super::store::Belonging;
-use super::{DatabaseUrl, StoreError, postgres, sqlite};
+use super::belonging::Belonging;
+use super::migrate::{self, Addition, Migration};
 
 /// What was found.
 #[derive(Debug)]
@@ -102,43 +101,4 @@ impl Schema {
 pub(super) struct Steps<'a> {
     pub numbered: &'a [Migration],
     pub additions: &'a [Addition],
-}
-
-/// The first text that a statement reads from a service's tables, which have to be there.
-///
-/// # Errors
-/// As [`look`].
-pub async fn text(url: &DatabaseUrl, service: &'static str, sql: &'static str) -> Result<Option<String>, StoreError> {
-    match url {
-        DatabaseUrl::Sqlite(folder) => {
-            let file = folder.join(format!("{service}.db"));
-            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::text(&file, sql)).await;
-            looked.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
-        }
-        DatabaseUrl::Postgres(url) => postgres::checkup::text(url, service, sql).await,
-    }
-}
-
-/// Looks at the file or schema of a service.
-///
-/// # Errors
-/// `Unavailable` when it cannot be reached or read.
-pub async fn look(
-    url: &DatabaseUrl,
-    service: &'static str,
-    migrations: &Migrations,
-    effort: Effort,
-) -> Result<Checkup, StoreError> {
-    match url {
-        DatabaseUrl::Sqlite(folder) => {
-            let file = folder.join(format!("{service}.db"));
-            let steps = Steps { numbered: migrations.sqlite, additions: migrations.additions };
-            let looked = tokio::task::spawn_blocking(move || sqlite::checkup::look(&file, &steps, effort)).await;
-            looked.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
-        }
-        DatabaseUrl::Postgres(url) => {
-            let steps = Steps { numbered: migrations.postgres, additions: migrations.additions };
-            postgres::checkup::look(url, service, steps).await
-        }
-    }
 }

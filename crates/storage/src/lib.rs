@@ -1,15 +1,16 @@
 //! Databases, chosen by URL at run time. Each service opens its own; stores are written twice, in thin modules that share their
 //! SQL text where both dialects speak it, and pass one suite.
 
+pub mod belonging;
 pub mod checkup;
 pub mod clock;
 mod error;
 pub mod group;
+pub mod inspect;
 pub mod migrate;
 pub mod postgres;
 pub mod row;
 pub mod sqlite;
-pub mod store;
 
 mod url;
 

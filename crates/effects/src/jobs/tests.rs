@@ -92,7 +92,7 @@ async fn made(database: &Database) -> Vec<i64> {
 }
 
 async fn all(database: &Database) -> Vec<Record> {
-    Table(&database).list(Filter::default(), Uuid::max(), 100_000).await.unwrap()
+    Table(database).list(Filter::default(), Uuid::max(), 100_000).await.unwrap()
 }
 
 /// Waits until `fits`, and fails with what is there instead after a minute.

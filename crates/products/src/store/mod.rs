@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use effects::jobs::Job;
 use effects::{COMMON_POSTGRES, COMMON_SQLITE, Effects, EffectsOf, JOBS_POSTGRES, JOBS_SQLITE};
 use kernel::{Timestamp, Uuid};
+use storage::belonging::STORE;
 use storage::migrate::{AddedSql, Addition, Migration, Migrations};
-use storage::store::STORE;
 use storage::{Database, StoreError};
 
 pub use self::list::{By, ListQuery, Listed, Looked, Shelf, Sort, page};

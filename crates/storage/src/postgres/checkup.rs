@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use kernel::{Clock, SystemClock, Timestamp};
 use tokio_postgres::{Client, NoTls, Row};
 
-use super::{Postgres, describe, place, store};
+use super::{Postgres, belonging, describe, place};
+use crate::belonging::Belonging;
 use crate::checkup::{Account, Checkup, Kind, Schema, Steps};
-use crate::store::Belonging;
 use crate::{StoreError, clock, migrate};
 
 const TIME: Duration = Duration::from_secs(3);
@@ -93,7 +93,7 @@ async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place
         false => HashSet::new(),
     };
     let store = match may_read("store") && may_read("store_services") {
-        true => store::belonging(client, service).await?,
+        true => belonging::belonging(client, service).await?,
         false if is_hidden("store") || is_hidden("store_services") => Belonging::Hidden,
         false => Belonging::Unmarked,
     };

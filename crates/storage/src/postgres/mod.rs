@@ -1,10 +1,10 @@
 //! PostgreSQL: point reads pipelined over a few shared connections that reconnect by themselves; transactions from a pool.
 
+mod belonging;
 pub(super) mod checkup;
 mod liveness;
 mod pooled;
 mod shared;
-mod store;
 mod transaction;
 
 use std::collections::HashSet;
@@ -21,10 +21,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
+pub(super) use self::belonging::enrol;
 use self::liveness::Liveness;
 pub use self::pooled::Pooled;
 use self::shared::{Shared, connection_lost};
-pub(super) use self::store::enrol;
 pub use self::transaction::{Statement, Transaction};
 use platform::scope;
 use platform::telemetry::Recurring;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::checkup::{self, Facts};
 use super::{LOCK_TIME, connect};
 use crate::StoreError;
-use crate::store::Belonging;
+use crate::belonging::Belonging;
 
 /// Pages that are copied at a time: a megabyte.
 const STEP_PAGES: i32 = 256;

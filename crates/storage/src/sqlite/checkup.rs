@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use platform::files;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{applied_additions, connect, has_table, schema_version, store};
+use super::{applied_additions, belonging, connect, has_table, schema_version};
 use crate::StoreError;
+use crate::belonging::Belonging;
 use crate::checkup::{Checkup, Effort, Integrity, Kind, Schema, Steps};
-use crate::store::Belonging;
 
 /// How long the file is read at most: the log of a server that writes cannot start over meanwhile.
 const READ_TIME: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ pub(super) fn facts(connection: &Connection) -> Result<Facts, StoreError> {
     Ok(Facts {
         applied: schema_version(connection)?,
         additions: applied_additions(connection)?,
-        store: store::belonging(connection)?,
+        store: belonging::belonging(connection)?,
         written,
     })
 }
@@ -146,7 +146,7 @@ fn uri(file: &Path, way: &str) -> String {
 mod tests {
     use super::*;
     use crate::migrate::{Addition, Migration, Migrations};
-    use crate::{Database, DatabaseUrl, Limits, checkup};
+    use crate::{Database, DatabaseUrl, Limits, inspect};
 
     const FIRST: Migration = Migration { version: 1, name: "some", sql: "create table some (id integer)" };
     const MIGRATIONS: Migrations = Migrations { sqlite: &[FIRST], postgres: &[], additions: &[] };
@@ -174,7 +174,7 @@ mod tests {
         let url = DatabaseUrl::Sqlite(folder.path().join("a b?#%"));
         let DatabaseUrl::Sqlite(data) = &url else { unreachable!() };
         let schema = async |migrations| {
-            checkup::look(&url, "shop", migrations, Effort::Thorough).await.map(|found| found.schema)
+            inspect::checkup(&url, "shop", migrations, Effort::Thorough).await.map(|found| found.schema)
         };
         assert_eq!(schema(&MIGRATIONS).await.unwrap(), Schema::Empty);
         assert!(!data.exists(), "not made");
@@ -194,7 +194,7 @@ mod tests {
         let cut = DatabaseUrl::Sqlite(copy.clone());
         let before = files(&copy);
         assert_eq!(
-            checkup::look(&cut, "shop", &MIGRATIONS, Effort::Thorough).await.unwrap().schema,
+            inspect::checkup(&cut, "shop", &MIGRATIONS, Effort::Thorough).await.unwrap().schema,
             Schema::Current(1)
         );
         assert_eq!(files(&copy), before, "after a power cut");
@@ -213,7 +213,7 @@ mod tests {
         let url = DatabaseUrl::Sqlite(folder.path().to_owned());
         std::fs::write(folder.path().join("shop.db"), vec![7; 8192]).unwrap();
         for effort in [Effort::Quick, Effort::Thorough] {
-            let error = checkup::look(&url, "shop", &MIGRATIONS, effort).await.unwrap_err().to_string();
+            let error = inspect::checkup(&url, "shop", &MIGRATIONS, effort).await.unwrap_err().to_string();
             assert!(error.contains("shop.db") && error.contains("not a database"), "{error}");
         }
     }

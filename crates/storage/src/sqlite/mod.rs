@@ -1,12 +1,12 @@
 //! SQLite: readers beside one writer thread that commits in groups. An acknowledged write survives a power cut.
 
 pub mod backup;
+mod belonging;
 pub(super) mod checkup;
 mod identity;
 mod leap;
 mod readers;
 pub mod servers;
-mod store;
 mod writer;
 
 use std::collections::HashSet;
@@ -20,10 +20,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
 
+pub(super) use self::belonging::enrol;
 use self::identity::Identity;
 pub use self::leap::LeapNote;
 use self::readers::Readers;
-pub(super) use self::store::enrol;
 use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{Operation, Pool, metrics};
 use platform::{files, scope};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use storage::DatabaseUrl;
-use storage::checkup::{self, Account, Checkup, Effort, Integrity, Kind, Schema};
+use storage::checkup::{Account, Checkup, Effort, Integrity, Kind, Schema};
 use storage::sqlite::servers;
+use storage::{DatabaseUrl, inspect};
 
 use super::super::demo;
 use super::{Check, Finding, clocks};
@@ -130,7 +130,7 @@ fn file(check: &str, free: Option<u64>, integrity: Option<&Integrity>) -> Vec<Fi
 
 /// `serve` refuses such a store without a flag.
 async fn demo_accounts(place: &Place) -> Option<Finding> {
-    let hash = checkup::text(&place.url, place.service, demo::ADMIN_HASH).await.ok()??;
+    let hash = inspect::text(&place.url, place.service, demo::ADMIN_HASH).await.ok()??;
     let known = tokio::task::spawn_blocking(move || auth::is_password(demo::PASSWORD, &hash)).await;
     known.is_ok_and(|known| known).then(|| {
         Finding::failed(
@@ -173,7 +173,7 @@ async fn privileges(place: &Place, check: &str, account: &Account) -> Option<Fin
 /// The account of migrations.
 async fn migrator(place: &Place, url: &DatabaseUrl) -> Finding {
     let check = "database.migrate_url";
-    match checkup::look(url, place.service, place.migrations, Effort::Quick).await {
+    match inspect::checkup(url, place.service, place.migrations, Effort::Quick).await {
         Ok(Checkup { place: at, kind: Kind::Postgres(account), .. }) if account.superuser || account.may_migrate => {
             Finding::ok(check, format!("{at}, may change the schema {}", place.service))
         }

@@ -5,9 +5,9 @@ use tokio_postgres::Client;
 
 use super::checkup::{connect, in_time};
 use crate::StoreError;
-use crate::store::{ADD_SERVICE, Belonging, ID, Mark, SERVICES, SET_ID};
+use crate::belonging::{ADD_SERVICE, Belonging, ID, Mark, SERVICES, SET_ID};
 
-/// See [`crate::store::enrol`].
+/// See [`crate::inspect::enrol`].
 pub async fn enrol(url: &str, service: &str, id: Uuid, services: &[&str]) -> Result<Uuid, StoreError> {
     in_time(async {
         let (mut client, _) = connect(url).await?;

@@ -7,9 +7,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{connect, has_table};
 use crate::StoreError;
-use crate::store::{ADD_SERVICE, Belonging, ID, Mark, SERVICES, SET_ID};
+use crate::belonging::{ADD_SERVICE, Belonging, ID, Mark, SERVICES, SET_ID};
 
-/// See [`crate::store::enrol`]. Blocks.
+/// See [`crate::inspect::enrol`]. Blocks.
 pub fn enrol(folder: &Path, service: &str, id: Uuid, services: &[&str]) -> Result<Uuid, StoreError> {
     let mut connection = connect(&folder.join(format!("{service}.db")), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

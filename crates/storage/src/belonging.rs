@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use kernel::Uuid;
 
 use super::migrate::Addition;
-use super::{DatabaseUrl, StoreError, postgres, sqlite};
 
 /// The tables, which every service's database has.
 pub const STORE: Addition =
-    Addition::new("store", include_str!("store.sqlite.sql"), include_str!("store.postgres.sql"));
+    Addition::new("store", include_str!("belonging.sqlite.sql"), include_str!("belonging.postgres.sql"));
 
 pub(super) const ID: &str = "select id from store";
 pub(super) const SERVICES: &str = "select service from store_services";
@@ -41,26 +40,5 @@ impl Belonging {
             Belonging::Marked(mark) => Some(mark),
             Belonging::Unmarked | Belonging::Hidden => None,
         }
-    }
-}
-
-/// Marks a service's database, which is migrated, as one of the store, and adds services to those that the store has. Returns the id
-/// that it has then: another if it was marked before.
-///
-/// # Errors
-/// `Unavailable`, `Statement`.
-pub async fn enrol(
-    url: &DatabaseUrl,
-    service: &'static str,
-    id: Uuid,
-    services: &[&'static str],
-) -> Result<Uuid, StoreError> {
-    match url {
-        DatabaseUrl::Sqlite(folder) => {
-            let (folder, services) = (folder.clone(), services.to_vec());
-            let enrolled = tokio::task::spawn_blocking(move || sqlite::enrol(&folder, service, id, &services)).await;
-            enrolled.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())))
-        }
-        DatabaseUrl::Postgres(url) => postgres::enrol(url, service, id, services).await,
     }
 }
