@@ -9,6 +9,7 @@ pub mod hash;
 pub mod id;
 pub mod json;
 pub mod money;
+pub mod product;
 pub mod text;
 pub mod time;
 pub mod version;

@@ -13,9 +13,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("effects", &["kernel", "platform", "storage"]),
     ("api", &["kernel", "platform", "effects"]),
     ("mesh", &["kernel", "platform", "net", "storage", "effects", "api"]),
+    ("formats", &["kernel"]),
     ("auth", &["kernel", "platform", "storage", "effects", "api", "mesh"]),
-    ("products", &["kernel", "platform", "storage", "effects", "api", "mesh", "auth"]),
-    ("users", &["kernel", "platform", "effects", "api", "mesh", "auth", "products"]),
+    ("products", &["kernel", "platform", "storage", "effects", "api", "mesh", "formats", "auth"]),
+    ("users", &["kernel", "platform", "effects", "api", "auth", "products"]),
     ("gateway", &["kernel", "platform", "net", "effects", "api", "mesh", "auth"]),
     (
         "primetrade",

@@ -3,7 +3,7 @@
 mod catalogue;
 pub mod demo;
 mod events;
-pub mod import;
+pub mod imports;
 mod lists;
 pub mod model;
 pub mod routes;

@@ -14,14 +14,14 @@ mod reservation;
 mod rules;
 mod stock;
 
+use kernel::product::MAX_PRODUCT_BYTES;
 use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use adjustment::Adjustment;
 pub use batch::{MAX_ITEMS, Mode};
-pub use broken::is_web_address;
-pub use details::{Attributes, Grams, Inventory, ProductDetails, VariantDetails};
+pub use details::{Attributes, Inventory, ProductDetails, VariantDetails};
 pub use edit::{Edit, description_fits};
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
 pub use off_sale::OffSale;
@@ -41,36 +41,6 @@ pub fn highest_price(currency: Currency) -> i64 {
 }
 /// The highest stock of a variant.
 pub const MAX_STOCK: i64 = i32::MAX as i64;
-/// Characters of a name. API v1 takes fewer.
-pub const MAX_NAME: usize = 255;
-pub const MAX_CATEGORY: usize = 255;
-pub const MAX_CATEGORY_PATH: usize = 1_000;
-pub const MAX_HANDLE: usize = 255;
-/// Characters of a SKU or barcode. It is part of an index, whose entries PostgreSQL bounds.
-pub const MAX_CODE: usize = 255;
-/// Bytes of all option values of a variant as they are stored, for the same reason.
-pub const MAX_OPTION_BYTES: usize = 1_500;
-/// Characters of an option's name or value.
-pub const MAX_OPTION: usize = 255;
-pub const MAX_OPTIONS: usize = 3;
-pub const MAX_VARIANTS: usize = 2_048;
-/// Bytes.
-pub const MAX_DESCRIPTION: usize = 64 << 10;
-pub const MAX_SEO_TITLE: usize = 255;
-pub const MAX_SEO_DESCRIPTION: usize = 5_000;
-pub const MAX_VENDOR: usize = 255;
-pub const MAX_TAGS: usize = 250;
-pub const MAX_TAG: usize = 255;
-pub const MAX_IMAGES: usize = 250;
-pub const MAX_VARIANT_IMAGES: usize = 10;
-pub const MAX_URL: usize = 2_048;
-pub const MAX_ALT: usize = 512;
-pub const MAX_ATTRIBUTES: usize = 250;
-pub const MAX_ATTRIBUTE_NAME: usize = 255;
-/// Bytes of a product as API v2 shows it: what can be stored can be sent back, within the usual limit of a body.
-pub const MAX_PRODUCT_BYTES: usize = 1_000_000;
-/// Bytes of all attributes of a product.
-pub const MAX_ATTRIBUTE_BYTES: usize = 256 << 10;
 pub const MAX_REASON: usize = 200;
 
 /// Who sees a product: `active` everyone; `unlisted` everyone who has its address, but no list; `draft` and `archived` its owner and

@@ -1,13 +1,13 @@
 //! `serve --demo`: a shop to look at. Safe to run twice: what exists is left alone.
 
+use auth::{Accounts, Auth};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kernel::{Currency, Error, Role};
 use products::demo;
-use products::import::Options;
+use products::imports::Options;
 
 use crate::Failure;
 use crate::app::App;
-use auth::{Accounts, Auth};
 
 pub const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
 pub const PASSWORD: &str = "Demo-Shop-2026";

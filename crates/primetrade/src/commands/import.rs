@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use auth::Accounts;
+use formats::report::ReportWriter;
+use formats::{ProductRows, RefusedProduct};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernel::Currency;
 use platform::files;
-use products::import::report::ReportWriter;
-use products::import::run::{self, Summary, Watch};
-use products::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
+use products::imports::run::{self, Summary, Watch};
+use products::imports::{Note, NoteKind, Options};
 use products::model::ImportedStock;
 use storage::DatabaseUrl;
 

@@ -7,9 +7,8 @@
 //!
 //! Everything follows from that file and the order of its lines, so that seeding twice gives the same SKUs.
 
+use formats::{Given, ImportedProduct, ImportedStatus, ImportedVariant};
 use kernel::{Currency, Money, text};
-
-use crate::import::{Given, ImportedProduct, ImportedStatus, ImportedVariant};
 
 const CATALOGUE: &str = include_str!("catalogue.tsv");
 /// The first product of each seller has the number after this one.

@@ -2,9 +2,10 @@
 
 use std::ops::RangeInclusive;
 
+use kernel::product::{MAX_ALT, MAX_URL, is_web_address};
 use kernel::{Currency, Error, Money, Violation};
 
-use super::{Image, MAX_ALT, MAX_URL, highest_price};
+use super::{Image, highest_price};
 
 /// More of them tell nobody more.
 const MAX_TOLD: usize = 50;
@@ -76,30 +77,5 @@ impl Broken {
     /// `Invalid` when anything is.
     pub fn finish(self) -> Result<(), Error> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
-    }
-}
-
-/// `^https?://[^\s/?#]+([/?#]\S*)?$`, without control characters.
-pub fn is_web_address(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        let visible = !rest.chars().any(|c| c.is_whitespace() || c.is_control());
-        visible && !rest.is_empty() && !rest.starts_with(['/', '?', '#'])
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_web_address;
-
-    #[test]
-    fn addresses_of_the_web() {
-        for good in ["https://a", "http://example.com/a b".replace(' ', "%20").as_str(), "https://größe.example/ü?x#y"]
-        {
-            assert!(is_web_address(good), "{good}");
-        }
-        for bad in ["", "a", "https://", "https:///a", "ftp://a", "javascript://a", "HTTPS://a", "https://a b", "//a"] {
-            assert!(!is_web_address(bad), "{bad}");
-        }
     }
 }

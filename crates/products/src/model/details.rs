@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::str::FromStr;
 
-use kernel::money::{DecimalError, parse_fixed};
+use kernel::product::Grams;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -79,60 +78,6 @@ impl VariantDetails {
     }
 }
 
-/// A weight, in whole micrograms: as many decimals of a gram as scales of shops have, and more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Grams(i64);
-
-impl Grams {
-    pub const DECIMALS: u32 = 6;
-    const UNIT: i64 = 10_i64.pow(Self::DECIMALS);
-    /// A thousand tonnes.
-    pub const MAX: Self = Self(1_000_000_000 * Self::UNIT);
-
-    pub fn is_zero(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Reads a decimal; what is beyond a microgram is rounded half up. Also tells whether nothing was.
-    ///
-    /// # Errors
-    /// Not a decimal number; below zero; more than [`Grams::MAX`].
-    pub fn parse(text: &str) -> Result<(Self, bool), DecimalError> {
-        let (micrograms, exact) = parse_fixed(text, Self::DECIMALS)?;
-        if micrograms > Self::MAX.0 { Err(DecimalError::TooLarge) } else { Ok((Self(micrograms), exact)) }
-    }
-}
-
-impl fmt::Display for Grams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (grams, rest) = (self.0 / Self::UNIT, self.0 % Self::UNIT);
-        if rest == 0 {
-            return write!(f, "{grams}");
-        }
-        let decimals = format!("{rest:06}");
-        write!(f, "{grams}.{}", decimals.trim_end_matches('0'))
-    }
-}
-
-impl Serialize for Grams {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let number = serde_json::Number::from_str(&self.to_string()).map_err(serde::ser::Error::custom)?;
-        number.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Grams {
-    /// A number with at most six decimals: what is kept must be what was sent.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = serde_json::Number::deserialize(deserializer)?;
-        match Self::parse(&number.to_string()) {
-            Ok((grams, true)) => Ok(grams),
-            Ok((_, false)) => Err(D::Error::custom("expected grams with at most 6 decimals")),
-            Err(error) => Err(D::Error::custom(format!("{error}: expected grams from 0 to {}", Self::MAX))),
-        }
-    }
-}
-
 /// Named values, in the order in which they came; no name is there twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes(Vec<(String, String)>);
@@ -202,28 +147,6 @@ impl<'de> Deserialize<'de> for Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn weights_are_kept_to_a_microgram() {
-        for (text, shown) in [
-            ("0", "0"),
-            ("200.0", "200"),
-            ("453.59237", "453.59237"),
-            ("226.79618500000002", "226.796185"),
-            ("0.0000004", "0"),
-            ("1e3", "1000"),
-        ] {
-            let (grams, _) = Grams::parse(text).unwrap();
-            assert_eq!(grams.to_string(), shown, "{text}");
-            let json = serde_json::to_string(&grams).unwrap();
-            assert_eq!(json, shown);
-            assert_eq!(serde_json::from_str::<Grams>(&json).unwrap(), grams);
-        }
-        assert!(Grams::parse("-1").is_err() && Grams::parse("1000000000.1").is_err() && Grams::parse("1 kg").is_err());
-        for refused in ["0.0000001", "-1", "\"1\"", "1000000001", "null"] {
-            assert!(serde_json::from_str::<Grams>(refused).is_err(), "{refused}");
-        }
-    }
 
     #[test]
     fn attributes_keep_their_order() {

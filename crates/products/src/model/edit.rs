@@ -1,8 +1,9 @@
 //! v1's edit of a product, and v1's rules for its fields. They are frozen; the catalogue's own may grow beside them.
 
+use kernel::product::MAX_DESCRIPTION;
 use kernel::{Currency, Error, Money, Violation};
 
-use super::{MAX_DESCRIPTION, Product, Stocked, highest_price};
+use super::{Product, Stocked, highest_price};
 
 const MAX_NAME: usize = 200;
 const MAX_CATEGORY: usize = 100;

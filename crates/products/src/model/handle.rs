@@ -2,9 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use kernel::product::MAX_HANDLE;
 use kernel::{Uuid, text};
-
-use super::MAX_HANDLE;
 
 /// The numbers that tell the first products of one name apart.
 const NUMBERS: RangeInclusive<u32> = 2..=9;

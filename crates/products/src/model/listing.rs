@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use kernel::product::{Grams, MAX_VARIANTS};
 use kernel::{Currency, Error, Money, Uuid};
 
 use super::broken::Broken;
 use super::rules::{
     Texts, check_codes, check_images, check_names, check_options, check_tags, check_variant_images, way,
 };
-use super::{Grams, Image, Inventory, MAX_STOCK, MAX_VARIANTS, Product, ProductDetails, Status, Variant};
+use super::{Image, Inventory, MAX_STOCK, Product, ProductDetails, Status, Variant};
 
 /// As sent. Either it is plain, with a price of its own, or it has variants.
 #[derive(Debug, Clone, Default)]

@@ -3,14 +3,12 @@
 //! They are merge patches (RFC 7396): lists are replaced, objects (a price, options) are merged with the present ones, and what is
 //! there afterwards has to hold the rules.
 
+use kernel::product::{Grams, MAX_ATTRIBUTES, MAX_VARIANTS};
 use kernel::{Currency, Error, Money, Uuid, Violation};
 
 use super::broken::Broken;
 use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
-use super::{
-    Attributes, Grams, Image, Inventory, ListedVariant, MAX_ATTRIBUTES, MAX_VARIANTS, Product, Status, Stock, Stocked,
-    Variant,
-};
+use super::{Attributes, Image, Inventory, ListedVariant, Product, Status, Stock, Stocked, Variant};
 use crate::events::variant_subject;
 use crate::model::listing::check_variant;
 

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
+use kernel::product::{
+    MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES, MAX_CATEGORY, MAX_CATEGORY_PATH, MAX_CODE,
+    MAX_DESCRIPTION, MAX_HANDLE, MAX_IMAGES, MAX_NAME, MAX_OPTION, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SEO_DESCRIPTION,
+    MAX_SEO_TITLE, MAX_TAG, MAX_TAGS, MAX_VARIANT_IMAGES, MAX_VENDOR,
+};
 use kernel::text;
 
 use super::broken::Broken;
 use super::edit::description_fits;
-use super::{
-    Image, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES, MAX_CATEGORY, MAX_CATEGORY_PATH, MAX_CODE,
-    MAX_DESCRIPTION, MAX_HANDLE, MAX_IMAGES, MAX_NAME, MAX_OPTION, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SEO_DESCRIPTION,
-    MAX_SEO_TITLE, MAX_TAG, MAX_TAGS, MAX_VARIANT_IMAGES, MAX_VENDOR, Product, ProductDetails,
-};
+use super::{Image, Product, ProductDetails};
 
 /// The values of a variant in the order of the product's option names.
 pub fn check_options(

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn nothing_is_read_twice() {
         for part in ["<", "&", "<a '", "<a href=\"", "<script>", "</", "<!--", "<script></", "&amp;", "<p>"] {
-            let html = part.repeat(16 * crate::model::MAX_DESCRIPTION / part.len());
+            let html = part.repeat(16 * kernel::product::MAX_DESCRIPTION / part.len());
             assert!(text_of(&html).len() <= html.len());
         }
     }

@@ -1,6 +1,7 @@
 //! What clients of API v2 send of products. The rules beyond the form are the model's.
 
 use api::v2::{self, Object};
+use kernel::product::{Grams, MAX_TAG};
 use kernel::{Currency, Money, Uuid};
 use serde::Deserialize;
 use utoipa::openapi::schema::Schema;
@@ -9,8 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::named::{AttributeMap, AttributesPatch, Options, OptionsPatch};
 use crate::model::{
-    Grams, Image, Inventory, ListedVariant, Listing, MAX_TAG, Offer, Patch, PricePatch, ProductDetails, Status,
-    VariantPatch,
+    Image, Inventory, ListedVariant, Listing, Offer, Patch, PricePatch, ProductDetails, Status, VariantPatch,
 };
 
 /// What to change of a price. Where there is none yet, both.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use api::v2::page::Key;
 use api::v2::{self, Position, Query, Refusal};
 use axum::response::Response;
+use kernel::product::MAX_CATEGORY;
 use kernel::{Currency, Error, Timestamp, Uuid, text};
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -14,7 +15,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::{V2Product, managed_etag, public_etag};
 use crate::lists::Count;
-use crate::model::{MAX_CATEGORY, Product, Status};
+use crate::model::{Product, Status};
 use crate::sellers::Name;
 use crate::service::Products;
 use crate::store::{By, ListQuery, Listed, Shelf, Sort};

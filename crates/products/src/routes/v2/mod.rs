@@ -35,12 +35,13 @@ use api::v2::{self, Refusal};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use effects::idempotency::Answer;
+use kernel::product::Grams;
 use kernel::{Error, Money, Timestamp, Uuid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use utoipa::ToSchema;
 
-use crate::model::{Attributes, Grams, Image, Inventory, Product, Status, Stock, Stocked, Variant};
+use crate::model::{Attributes, Image, Inventory, Product, Status, Stock, Stocked, Variant};
 use crate::service::Caller;
 
 fn caller(user: V2User) -> Caller {

@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use kernel::{Currency, Error, Timestamp, Uuid};
 
 pub use self::variant::held_back;
-use super::dialect::Field;
+use formats::dialect::Field;
+use formats::{Given, ImportedProduct, ImportedStatus, ImportedVariant, RowError};
+
 use super::notes::{Note, NoteKind, Options};
-use super::{Given, ImportedProduct, ImportedStatus, ImportedVariant, RowError};
 use crate::model::{Image, ImportedStock, Product, Status, Stock, Stocked, Variant};
 use crate::store::{Quantities, StockEdit};
 
@@ -196,7 +197,7 @@ impl<'a> Work<'a> {
             Given::Absent => {}
             Given::Empty => product.images.clear(),
             Given::Value(images) => {
-                let image = |image: &super::ImportedImage| Image { url: image.url.clone(), alt: image.alt.clone() };
+                let image = |image: &formats::ImportedImage| Image { url: image.url.clone(), alt: image.alt.clone() };
                 product.images = images.iter().map(image).collect();
             }
         }

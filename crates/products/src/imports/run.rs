@@ -4,18 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::Read;
 
+use formats::dialect::Field;
+use formats::values::excerpt;
+use formats::{FileError, ImportError, ImportedProduct, ProductRows, RefusedProduct, Report, RowError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use kernel::{Error, Uuid, text};
 
-use super::dialect::Field;
 use super::exchange::GivenUp;
 use super::upsert::{Importer, UpsertError};
-use super::values::excerpt;
-use super::{
-    FileError, ImportError, ImportedProduct, Note, NoteKind, Options, Outcome, ProductRows, RefusedProduct, Report,
-    RowError, Upserted,
-};
+use super::{Note, NoteKind, Options, Outcome, Upserted};
 use crate::service::Products;
 
 /// Products being written at once: what is written together writes each page that they share once.

@@ -1,38 +1,27 @@
-//! Import of product files: bytes in, products and refusals out ([`ProductRows`]), and from there into the catalogue ([`run`]).
+//! Product files of shops: bytes in, products and refusals out ([`ProductRows`]).
 //!
 //! [`ProductRows`] reads one product at a time, in bounded memory whatever the file holds. A [`dialect`] knows how a shop's export
 //! is written. What has no place here is counted in the [`Report`] or refused with a [`RowError`]; nothing is dropped silently.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
+use kernel::product::Grams;
 use serde::Serialize;
 
-use crate::model::Grams;
-
-mod dialect;
-mod digest;
-mod exchange;
+pub mod dialect;
 mod group;
-mod merge;
-mod notes;
 mod reader;
 mod records;
 pub mod report;
 mod rows;
-pub mod run;
 mod shopify;
-mod skus;
 mod unmapped;
-mod upsert;
-mod values;
+pub mod values;
 
 #[cfg(test)]
 mod tests;
 
-pub use notes::{Note, NoteKind, Options, Outcome};
 pub use reader::ProductRows;
-pub use upsert::Upserted;
 
 /// What a file has in a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -1,10 +1,10 @@
 //! What a file makes of a variant and its stock.
 
+use formats::dialect::Field;
+use formats::{Given, ImportedVariant};
 use kernel::{Error, Uuid};
 
-use super::super::dialect::Field;
 use super::super::notes::NoteKind;
-use super::super::{Given, ImportedVariant};
 use super::{Made, MergeError, Pair, Work};
 use crate::model::{Image, ImportedStock, Inventory, MAX_STOCK, Stock, Variant};
 

@@ -3,11 +3,10 @@
 //! Shopify renamed the columns in 2024 and still reads the old names; both, and mixtures, are accepted here without regard to
 //! case. Source: https://help.shopify.com/en/manual/products/import-export/using-csv
 
-use super::ImportedStatus;
 use super::dialect::{Column, Columns, Dialect, Field, Place};
 use super::records::{Defect, Record};
-use super::report;
 use super::values::Words;
+use super::{ImportedStatus, report};
 
 pub struct Shopify;
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use formats::ImportedVariant;
+use formats::dialect::Field;
+use formats::values::excerpt;
 use kernel::{Uuid, text};
 
-use super::super::ImportedVariant;
-use super::super::dialect::Field;
 use super::super::notes::NoteKind;
-use super::super::values::excerpt;
 use super::{Made, Pair, Work};
 use crate::model::{Stock, Variant};
 

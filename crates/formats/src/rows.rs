@@ -1,5 +1,6 @@
 //! What one row says of its product: the product itself, a variant, an image.
 
+use kernel::product::{MAX_IMAGES, MAX_VARIANTS};
 use kernel::text;
 
 use super::dialect::{Field, OPTIONS};
@@ -7,7 +8,6 @@ use super::group::{Group, Row};
 use super::unmapped::{Unmapped, Why};
 use super::values::{self, Cell, excerpt};
 use super::{Given, ImportedImage, ImportedStatus, ImportedVariant};
-use crate::model::{MAX_IMAGES, MAX_VARIANTS};
 
 /// Most bytes kept of one product.
 const MAX_TEXT: usize = 16 << 20;

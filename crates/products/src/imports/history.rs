@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use formats::{ProductRows, RefusedProduct};
 use kernel::{Currency, Expected, Uuid};
 
-use crate::import::run::{self, Watch};
-use crate::import::{Note, NoteKind, Options, ProductRows, RefusedProduct};
+use crate::imports::run::{self, Watch};
+use crate::imports::{Note, NoteKind, Options};
 use crate::model::{Adjustment, End, ImportedStock, Inventory, Line, Patch, Reservation, Stock, Stocked, VariantPatch};
 use crate::service::Products;
 use crate::service::tests::{caller, process};

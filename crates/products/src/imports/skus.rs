@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use formats::dialect::Field;
+use formats::values::excerpt;
+use formats::{ImportedProduct, RowError};
 use kernel::text;
 
-use super::dialect::Field;
 use super::upsert::{Importer, Planned, UpsertError};
-use super::values::excerpt;
-use super::{ImportedProduct, Note, NoteKind, RowError};
+use super::{Note, NoteKind};
 use crate::store::SkuHolder;
 
 impl Importer<'_> {

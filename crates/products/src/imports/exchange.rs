@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use formats::dialect::Field;
+use formats::{ImportedProduct, RowError};
 use kernel::{Error, Uuid, text};
 
-use super::dialect::Field;
+use super::Note;
 use super::upsert::{Importer, Planned, TRIES, UpsertError, Upserted};
-use super::{ImportedProduct, Note, RowError};
 use crate::store::SkuHolder;
 
 /// SKUs, folded, that products of the file give up.

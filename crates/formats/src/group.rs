@@ -6,10 +6,9 @@ use kernel::Currency;
 
 use super::dialect::{Columns, Field, Place};
 use super::records::{Defect, MAX_COLUMNS, MAX_FIELD, MAX_RECORD, Record};
-use super::report;
 use super::unmapped::Unmapped;
 use super::values::{Cell, Refusal, excerpt};
-use super::{Given, ImportedImage, ImportedProduct, ImportedVariant, RefusedProduct, RowError, SourceRow};
+use super::{Given, ImportedImage, ImportedProduct, ImportedVariant, RefusedProduct, RowError, SourceRow, report};
 
 /// Most errors reported of one product; a column that is wrong throughout would repeat itself.
 const MAX_ERRORS: usize = 20;

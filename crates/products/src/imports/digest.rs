@@ -1,10 +1,9 @@
 //! Fingerprints of what a file says of a product: a file that says the same again changes nothing, whatever was edited since.
 
+use formats::{Given, ImportedImage, ImportedProduct, ImportedStatus, ImportedVariant};
 use kernel::{Currency, Error};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-
-use super::{Given, ImportedProduct, ImportedStatus};
 
 /// # Errors
 /// `Internal` when it cannot be written as JSON.
@@ -48,32 +47,30 @@ pub fn of_first_release(imported: &ImportedProduct, currency: Currency) -> Resul
     hash(&(product, currency)).map(Some)
 }
 
-impl ImportedProduct {
-    /// What release 0.1.0 had no place for, and nothing else.
-    pub fn without_first_release(self) -> Self {
-        let newer = |variant: super::ImportedVariant| super::ImportedVariant {
-            row: variant.row,
-            // By which it is found.
-            option_values: variant.option_values,
-            is_tracked: variant.is_tracked,
-            backorder: variant.backorder,
-            weight: variant.weight,
-            image: variant.image,
-            ..super::ImportedVariant::default()
-        };
-        Self {
-            row: self.row,
-            handle: self.handle,
-            category_path: self.category_path,
-            seo_title: self.seo_title,
-            seo_description: self.seo_description,
-            attributes: self.attributes,
-            option_names: self.option_names,
-            variants: self.variants.into_iter().map(newer).collect(),
-            source: self.source,
-            text: self.text,
-            ..Self::default()
-        }
+/// What release 0.1.0 had no place for, and nothing else.
+pub fn without_first_release(imported: ImportedProduct) -> ImportedProduct {
+    let newer = |variant: ImportedVariant| ImportedVariant {
+        row: variant.row,
+        // By which it is found.
+        option_values: variant.option_values,
+        is_tracked: variant.is_tracked,
+        backorder: variant.backorder,
+        weight: variant.weight,
+        image: variant.image,
+        ..ImportedVariant::default()
+    };
+    ImportedProduct {
+        row: imported.row,
+        handle: imported.handle,
+        category_path: imported.category_path,
+        seo_title: imported.seo_title,
+        seo_description: imported.seo_description,
+        attributes: imported.attributes,
+        option_names: imported.option_names,
+        variants: imported.variants.into_iter().map(newer).collect(),
+        source: imported.source,
+        text: imported.text,
+        ..ImportedProduct::default()
     }
 }
 
@@ -88,7 +85,7 @@ struct FirstProduct<'a> {
     status: ImportedStatus,
     option_names: &'a [String],
     variants: Vec<FirstVariant<'a>>,
-    images: &'a [super::ImportedImage],
+    images: &'a [ImportedImage],
 }
 
 #[derive(Serialize)]

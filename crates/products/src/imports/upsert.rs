@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use effects::Effects;
+use formats::dialect::Field;
+use formats::{ImportedProduct, RowError};
 use kernel::{Actor, Error, Uuid, text};
 use storage::StoreError;
 
-use super::dialect::Field;
 use super::merge::{MergeError, Merged, Present, held_back, merge};
-use super::{ImportedProduct, Note, NoteKind, Options, Outcome, RowError, digest};
+use super::{Note, NoteKind, Options, Outcome, digest};
 use crate::events::{self, CREATED};
 use crate::model::{Cause, ImportedStock, Product, Stocked};
 use crate::service::Products;
@@ -154,7 +155,7 @@ impl Importer<'_> {
             None => None,
         };
         let newer = before.as_ref().filter(|_| first.is_some()).map(|before| {
-            let mut newer = imported.clone().without_first_release();
+            let mut newer = digest::without_first_release(imported.clone());
             let options = |values: &[String]| before.product.variants.iter().any(|v| v.option_values == values);
             // One that was deleted since stays away.
             newer.variants.retain(|variant| options(&variant.option_values));

@@ -1,11 +1,12 @@
 //! The rules that a product breaks, told by row, column and value.
 
+use formats::dialect::Field;
+use formats::values::excerpt;
+use kernel::product::{MAX_HANDLE, MAX_PRODUCT_BYTES};
 use kernel::{Error, Money, Violation};
 
-use super::super::dialect::Field;
-use super::super::values::excerpt;
 use super::{MergeError, Merged, Work};
-use crate::model::{Listing, MAX_HANDLE, MAX_PRODUCT_BYTES, Variant, highest_price};
+use crate::model::{Listing, Variant, highest_price};
 
 impl Work<'_> {
     /// What a product needs that is not there yet.

@@ -1,13 +1,10 @@
-mod history;
-
 use std::io::{self, Cursor, Read};
 
+use super::*;
 use kernel::Currency;
 
-use super::*;
-
-const APPAREL: &str = include_str!("../../../../tests/data/shopify/apparel.csv");
-const HOME: &str = include_str!("../../../../tests/data/shopify/home-and-garden.csv");
+const APPAREL: &str = include_str!("../../../tests/data/shopify/apparel.csv");
+const HOME: &str = include_str!("../../../tests/data/shopify/home-and-garden.csv");
 
 /// The old names beside today's, for the columns of the samples.
 const RENAMED: &[(&str, &str)] = &[

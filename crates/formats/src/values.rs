@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::str;
 
+use kernel::product::{Grams, is_web_address};
 use kernel::{Currency, Money, parse_whole};
 
 use super::{Given, ImportedStatus};
-use crate::model::{Grams, is_web_address};
 
 /// The words that a dialect has for what is a choice here, in small letters, and how to tell them.
 pub struct Words {
