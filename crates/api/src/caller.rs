@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use kernel::error::{Needed, Unauthenticated};
-use kernel::{Error, Principal};
+use kernel::{Caller, Error, Principal};
 use platform::RequestId;
 use serde::{Deserialize, Serialize};
 
@@ -13,19 +13,19 @@ use super::v2::Refusal;
 /// The verdict of the token check.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Caller {
+pub enum TokenCheck {
     Known(Principal),
     Unknown(Unauthenticated),
     /// The check itself could not be made; a token is never accepted unseen.
     Unchecked(String),
 }
 
-impl Caller {
+impl TokenCheck {
     fn principal(parts: &Parts) -> Result<Principal, Error> {
-        match parts.extensions.get::<Caller>() {
-            Some(Caller::Known(principal)) => Ok(principal.clone()),
-            Some(Caller::Unknown(reason)) => Err(Error::Unauthenticated(*reason)),
-            Some(Caller::Unchecked(why)) => Err(Error::Unavailable(why.clone())),
+        match parts.extensions.get::<TokenCheck>() {
+            Some(TokenCheck::Known(principal)) => Ok(principal.clone()),
+            Some(TokenCheck::Unknown(reason)) => Err(Error::Unauthenticated(*reason)),
+            Some(TokenCheck::Unchecked(why)) => Err(Error::Unavailable(why.clone())),
             None => Err(Error::Unauthenticated(Unauthenticated::Missing)),
         }
     }
@@ -58,7 +58,7 @@ impl<S: Sync> FromRequestParts<S> for V1User {
     type Rejection = v1::Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, v1::Failure> {
-        Caller::principal(parts).map(V1User).map_err(v1::Failure::from)
+        TokenCheck::principal(parts).map(V1User).map_err(v1::Failure::from)
     }
 }
 
@@ -67,7 +67,7 @@ impl<S: Sync> FromRequestParts<S> for V1Admin {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, v1::Failure> {
         let words = v1::Words { forbidden: "Access denied. Admin privileges required.", ..v1::Words::NONE };
-        Caller::admin(parts).map(V1Admin).map_err(|error| words.failure(error))
+        TokenCheck::admin(parts).map(V1Admin).map_err(|error| words.failure(error))
     }
 }
 
@@ -75,7 +75,7 @@ impl<S: Sync> FromRequestParts<S> for V2Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        match Caller::principal(parts) {
+        match TokenCheck::principal(parts) {
             Ok(principal) => Ok(V2Caller(Some(principal))),
             Err(Error::Unauthenticated(Unauthenticated::Missing)) => Ok(V2Caller(None)),
             Err(error) => Err(error.into()),
@@ -94,11 +94,17 @@ impl V2User {
     }
 }
 
+impl From<V2User> for Caller {
+    fn from(user: V2User) -> Self {
+        Caller { request_id: user.request_id(), principal: user.principal, told_of_hidden: false }
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for V2User {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        Ok(V2User::new(Caller::principal(parts)?, parts))
+        Ok(V2User::new(TokenCheck::principal(parts)?, parts))
     }
 }
 
@@ -106,6 +112,6 @@ impl<S: Sync> FromRequestParts<S> for V2Admin {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        Ok(V2Admin(V2User::new(Caller::admin(parts)?, parts)))
+        Ok(V2Admin(V2User::new(TokenCheck::admin(parts)?, parts)))
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use api::answers::Answers;
-use api::caller::Caller;
+use api::caller::TokenCheck;
 use api::v2::Refusal;
 use api::{bearer, host};
 use auth::Audience;
@@ -199,7 +199,7 @@ impl Parts {
         let _place = self.bounds.place(request).map_err(refuse)?;
         check_token(&self.door, request).await;
         let user = match request.extensions().get() {
-            Some(Caller::Known(principal)) => Some(LoggedUser(principal.account_id)),
+            Some(TokenCheck::Known(principal)) => Some(LoggedUser(principal.account_id)),
             _ => None,
         };
         let mut response = match inner.call(std::mem::take(request)).await {
@@ -409,11 +409,11 @@ async fn check_token(door: &Door, request: &mut Request) {
     }
     let audience = if request.uri().path().starts_with("/api/v1/") { Audience::V1 } else { Audience::V2 };
     let caller = match bearer(request.headers()) {
-        None => Caller::Unknown(Unauthenticated::Malformed),
+        None => TokenCheck::Unknown(Unauthenticated::Malformed),
         Some(token) => match callers.find(token, audience).await {
-            Ok(principal) => Caller::Known(principal),
-            Err(Error::Unauthenticated(reason)) => Caller::Unknown(reason),
-            Err(error) => Caller::Unchecked(error.to_string()),
+            Ok(principal) => TokenCheck::Known(principal),
+            Err(Error::Unauthenticated(reason)) => TokenCheck::Unknown(reason),
+            Err(error) => TokenCheck::Unchecked(error.to_string()),
         },
     };
     request.extensions_mut().insert(caller);

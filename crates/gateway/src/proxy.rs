@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use api::body::Arrived;
-use api::caller::Caller;
+use api::caller::TokenCheck;
 use api::openapi::Api;
 use api::v2::Refusal;
 use axum::Router;
@@ -172,7 +172,7 @@ impl Proxy {
             None => (Bytes::new(), None),
         };
         let outside = Outside {
-            caller: parts.extensions.remove::<Caller>(),
+            caller: parts.extensions.remove::<TokenCheck>(),
             address: parts.extensions.get().map(|ClientAddress(address)| *address),
             https: parts.extensions.get::<Https>().is_some(),
             body: broken,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use api::caller::Caller;
+use api::caller::TokenCheck;
 use axum::http::Method;
 use kernel::fnv1a;
 use mesh::Outside;
@@ -24,7 +24,7 @@ impl Sticky {
     /// What keeps a request with others.
     pub fn affinity(self, method: &Method, path: &str, outside: &Outside) -> Option<Affinity> {
         let session = match &outside.caller {
-            Some(Caller::Known(caller)) if self == Self::V1Sessions && path.starts_with("/api/v1/") => {
+            Some(TokenCheck::Known(caller)) if self == Self::V1Sessions && path.starts_with("/api/v1/") => {
                 Some(fnv1a(caller.session_id.into_bytes()))
             }
             _ => None,
@@ -61,7 +61,7 @@ mod tests {
             role: Role::User,
             logged_in_at: Timestamp(0),
         };
-        let caller = session.map(|session| Caller::Known(principal(session)));
+        let caller = session.map(|session| TokenCheck::Known(principal(session)));
         sticky.affinity(&method, path, &Outside { caller, address: address.parse().ok(), ..Outside::default() })
     }
 

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::{Error, Unauthenticated};
+use crate::event::Actor;
 use crate::time::Timestamp;
 
 /// What an account may do.
@@ -66,5 +67,20 @@ impl Principal {
     /// Owners and administrators may see and change what belongs to `owner`.
     pub fn may_manage(&self, owner: Uuid) -> bool {
         self.account_id == owner || self.is_admin()
+    }
+}
+
+/// Who acts, and under which request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub principal: Principal,
+    pub request_id: Option<String>,
+    /// Whether they are told that others' products exist which they may not see, as v1 does.
+    pub told_of_hidden: bool,
+}
+
+impl Caller {
+    pub fn actor(&self) -> Actor {
+        Actor::Account(self.principal.account_id)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or knows of HTTP, SQL or async; clocks and randomness come in as parameters.
 
+pub mod broken;
 pub mod caller;
 pub mod error;
 pub mod event;
@@ -14,7 +15,8 @@ pub mod text;
 pub mod time;
 pub mod version;
 
-pub use caller::{Principal, Role};
+pub use broken::Broken;
+pub use caller::{Caller, Principal, Role};
 pub use error::{Error, Violation};
 pub use event::{Actor, Event, PersonalData};
 pub use hash::fnv1a;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use api::body::{Arrived, BodyError};
-use api::caller::Caller;
+use api::caller::TokenCheck;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -47,7 +47,7 @@ pub enum Speaker {
 pub struct Outside {
     /// The verdict on their token; none when they sent none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub caller: Option<Caller>,
+    pub caller: Option<TokenCheck>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub address: Option<IpAddr>,
     /// Whether they speak TLS with whoever stands in front of the gateway.

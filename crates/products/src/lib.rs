@@ -15,6 +15,6 @@ pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes
 pub use lists::{Category, Count};
 pub use model::OffSale;
 pub use routes::{api, described};
-pub use service::{ARCHIVE, Archive, Caller, Difference, Products, RepeatedSku};
+pub use service::{ARCHIVE, Archive, Difference, Products, RepeatedSku};
 pub use store::MIGRATIONS;
 pub use store::Promised;

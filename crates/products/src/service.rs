@@ -19,10 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Accounts;
-use bytes::Bytes;
 use effects::idempotency::{Keys, claimed};
 use kernel::error::{Error, Needed};
-use kernel::{Actor, Currency, Principal, Uuid};
+use kernel::{Caller, Currency, Principal, Uuid};
 use platform::Context;
 use platform::tasks::WriteTasks;
 use storage::{Database, StoreError};
@@ -56,18 +55,6 @@ pub struct Products {
 /// database to those who change something.
 const COUNTS: usize = 2;
 const COUNT_WAIT: Duration = Duration::from_secs(1);
-
-/// Who acts, and under which request.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub principal: Principal,
-    pub request_id: Option<String>,
-    /// Whether they are told that others' products exist which they may not see, as v1 does.
-    pub told_of_hidden: bool,
-}
-
-/// How what was written is answered, with the name of its seller. Kept with the idempotency key, so it must depend on nothing else.
-pub type Render<T = Stocked> = fn(&T, Option<&str>) -> Bytes;
 
 impl Products {
     pub fn new(database: Database, context: Context, tasks: WriteTasks, currency: Currency) -> Self {
@@ -163,12 +150,6 @@ impl Products {
     fn event(&self, kind: &'static str, stocked: &Stocked, caller: &Caller) -> Result<kernel::Event, Error> {
         let id = self.context.id_for(stocked.product.owner_id)?;
         events::event(kind, id, stocked, caller.actor(), self.context.now(), caller.request_id.as_deref())
-    }
-}
-
-impl Caller {
-    fn actor(&self) -> Actor {
-        Actor::Account(self.principal.account_id)
     }
 }
 

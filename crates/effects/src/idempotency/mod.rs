@@ -109,6 +109,17 @@ impl Answer {
     }
 }
 
+/// How what was written is answered, with the name of its seller. Kept with the idempotency key, so it must depend on nothing else.
+pub type Render<T> = fn(&T, Option<&str>) -> Bytes;
+
+/// For answers that are bounded well below what is stored of one, or stored whole: none is rendered again.
+///
+/// # Errors
+/// `Internal`.
+pub async fn never_too_large(stored: Stored) -> Result<Bytes, Error> {
+    Err(Error::Internal(format!("the answer about {} was not stored", stored.subject)))
+}
+
 /// A claim with the answer to store.
 #[derive(Debug, Clone)]
 pub struct Answered {

@@ -2,10 +2,10 @@
 
 use auth::{AccountFilter, Accounts, Administration, Audience, Cause, Registration, UsedBy};
 use kernel::error::Unauthenticated;
-use kernel::{Actor, Currency, Error, Expected, Money, Principal, Role, Uuid};
+use kernel::{Actor, Caller, Currency, Error, Expected, Money, Principal, Role, Uuid};
 use mesh::Peer;
 use products::model::Content;
-use products::{Caller, Catalogue, Products};
+use products::{Catalogue, Products};
 
 use super::*;
 

@@ -1,8 +1,7 @@
 //! Changes of a stock by its seller.
 
-use kernel::Error;
+use kernel::{Broken, Error};
 
-use super::broken::Broken;
 use super::{MAX_REASON, MAX_STOCK, StockChange};
 
 /// A change of a variant's stock, and what the seller says of it.

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use kernel::product::{Grams, MAX_VARIANTS};
-use kernel::{Currency, Error, Money, Uuid};
+use kernel::{Broken, Currency, Error, Money, Uuid};
 
-use super::broken::Broken;
+use super::broken::ProductRules;
 use super::rules::{
     Texts, check_codes, check_images, check_names, check_options, check_tags, check_variant_images, way,
 };

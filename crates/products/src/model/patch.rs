@@ -4,9 +4,9 @@
 //! there afterwards has to hold the rules.
 
 use kernel::product::{Grams, MAX_ATTRIBUTES, MAX_VARIANTS};
-use kernel::{Currency, Error, Money, Uuid, Violation};
+use kernel::{Broken, Currency, Error, Money, Uuid, Violation};
 
-use super::broken::Broken;
+use super::broken::ProductRules;
 use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
 use super::{Attributes, Image, Inventory, ListedVariant, Product, Status, Stock, Stocked, Variant};
 use crate::events::variant_subject;

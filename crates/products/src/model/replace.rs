@@ -1,8 +1,7 @@
 //! A product with new content: what it keeps.
 
-use kernel::{Error, Uuid};
+use kernel::{Broken, Error, Uuid};
 
-use super::broken::Broken;
 use super::{Content, Product, Stock, Stocked, Variant, VariantContent, VariantDetails};
 
 impl VariantContent {

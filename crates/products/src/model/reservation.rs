@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kernel::{Error, Money, Timestamp, Uuid};
+use kernel::{Broken, Error, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::broken::Broken;
 use super::stock::is_zero;
 use super::{MAX_STOCK, MovementKind};
 

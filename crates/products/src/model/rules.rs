@@ -7,9 +7,9 @@ use kernel::product::{
     MAX_DESCRIPTION, MAX_HANDLE, MAX_IMAGES, MAX_NAME, MAX_OPTION, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SEO_DESCRIPTION,
     MAX_SEO_TITLE, MAX_TAG, MAX_TAGS, MAX_VARIANT_IMAGES, MAX_VENDOR,
 };
-use kernel::text;
+use kernel::{Broken, text};
 
-use super::broken::Broken;
+use super::broken::ProductRules;
 use super::edit::description_fits;
 use super::{Image, Product, ProductDetails};
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{Actor, Error, Timestamp, Uuid};
+use kernel::{Actor, Broken, Error, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::broken::Broken;
 use super::{HeldLine, Inventory, MAX_STOCK};
 
 /// Units of one variant. Sales change them far more often than anyone edits the product, so they are kept and read apart.

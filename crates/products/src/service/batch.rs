@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use effects::Effects;
-use effects::idempotency::{Answer, Answered, Claim, Repeat, claimed};
+use effects::idempotency::{Answer, Answered, Claim, Repeat, claimed, never_too_large};
 use kernel::error::Needed;
-use kernel::{Error, Expected, Principal, Uuid};
+use kernel::{Caller, Error, Expected, Principal, Uuid};
 
 use super::edit::contended;
-use super::variants::never_too_large;
-use super::{Caller, Products, refused, stock};
+use super::{Products, refused, stock};
 use crate::model::{Adjustment, Mode, Patch, Status, Stocked, VariantPatch};
 use crate::store::{Done, Op, Refusal, Sale, StockEdit, Update, VariantAdjustment};
 

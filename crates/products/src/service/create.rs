@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use effects::Effects;
-use effects::idempotency::{Answer, Claim, Repeat, Stored};
+use effects::idempotency::{Answer, Claim, Render, Repeat, Stored};
 use effects::log::events as log;
-use kernel::{Error, Principal};
+use kernel::{Caller, Error, Principal};
 use storage::StoreError;
 
+use super::Products;
 use super::edit::fits;
 use super::skus::told_by_place;
-use super::{Caller, Products, Render};
 use crate::events::{self, CREATED};
 use crate::model::{Content, Product, Status, Stock, Stocked, handle};
 use crate::store::Insert;
@@ -24,7 +24,7 @@ impl Products {
         caller: Caller,
         content: Content,
         repeat: Option<Repeat>,
-        render: Render,
+        render: Render<Stocked>,
     ) -> Result<Answer, Error> {
         let this = self.clone();
         let create = async move {
@@ -39,7 +39,7 @@ impl Products {
         caller: &Caller,
         content: Content,
         claim: Option<Claim>,
-        render: Render,
+        render: Render<Stocked>,
     ) -> Result<Answer, Error> {
         let derived = content.handle.is_none();
         let draft = self.draft(&caller.principal, content)?;
@@ -71,13 +71,13 @@ impl Products {
         created: &Stocked,
         caller: &Caller,
         claim: Option<Claim>,
-        render: Render,
+        render: Render<Stocked>,
     ) -> Result<Effects, Error> {
         let answered = claim.map(|claim| answer(created, caller, render).under(claim));
         Ok(Effects { answered, ..Effects::event(self.event(CREATED, created, caller)?) })
     }
 
-    async fn render_again(&self, stored: Stored, caller: &Caller, render: Render) -> Result<Bytes, Error> {
+    async fn render_again(&self, stored: Stored, caller: &Caller, render: Render<Stocked>) -> Result<Bytes, Error> {
         let event = log::at_version(&self.database, &stored.subject, stored.version).await?;
         let event = event.ok_or_else(|| Error::Internal(format!("{} has no event", stored.subject)))?;
         Ok(render(&events::stocked_in(&event)?, Some(&caller.principal.username)))
@@ -118,7 +118,7 @@ impl Products {
 }
 
 /// Who creates a product sells it. (What is too large to be stored is rendered again with the name that they have then.)
-fn answer(created: &Stocked, caller: &Caller, render: Render) -> Answer {
+fn answer(created: &Stocked, caller: &Caller, render: Render<Stocked>) -> Answer {
     let Product { id, version, .. } = created.product;
     Answer::new(201, render(created, Some(&caller.principal.username)), events::subject(id), version)
 }

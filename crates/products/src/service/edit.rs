@@ -5,11 +5,11 @@ use std::time::Duration;
 use effects::idempotency::Answered;
 use effects::{Effects, EffectsOf};
 use kernel::product::MAX_PRODUCT_BYTES;
-use kernel::{Error, Expected, Uuid};
+use kernel::{Caller, Error, Expected, Uuid};
 use storage::StoreError;
 
+use super::Products;
 use super::skus::told_by_place;
-use super::{Caller, Products};
 use crate::events::{self, DELETED, UPDATED};
 use crate::model::{Cause, ChangedStock, Edit, Listing, Patch, Product, Stocked, reserved};
 use crate::store::{RESERVED_RULE, StockEdit, Update};

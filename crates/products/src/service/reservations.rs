@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use effects::idempotency::{Answer, Claim, Repeat};
-use kernel::{Actor, Error, Uuid, Violation};
+use effects::idempotency::{Answer, Claim, Render, Repeat, never_too_large};
+use kernel::{Actor, Caller, Error, Uuid, Violation};
 use platform::look::Look;
 use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{Reservations, metrics};
 
+use super::Products;
 use super::stock::refused;
-use super::variants::never_too_large;
-use super::{Caller, Products, Render};
 use crate::events;
 use crate::model::{Basket, Cause, End, Goods, HeldLine, Line, Reservation, Shortage, State, check_ttl};
 use crate::store::{Done, Op, Refusal, Sale};

@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use effects::Effects;
-use effects::idempotency::{Answer, Answered, Claim, Repeat};
-use kernel::{Error, Event, Expected, Uuid, Violation};
+use effects::idempotency::{Answer, Answered, Claim, Repeat, never_too_large};
+use kernel::{Caller, Error, Event, Expected, Uuid, Violation};
 use platform::scope;
 use platform::telemetry::metrics::metrics;
 use storage::StoreError;
 
+use super::Products;
 use super::reservations::not_for_sale;
-use super::variants::never_too_large;
-use super::{Caller, Products};
 use crate::events;
 use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, State, Stock, Units, check_threshold};
 use crate::store::{Done, History, Op, Refusal, StockWrite, VariantAdjustment};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use kernel::{Currency, Error, Expected, Money, Principal, Role, Uuid};
+use kernel::{Caller, Currency, Error, Expected, Money, Principal, Role, Uuid};
 use platform::tasks::WriteTasks;
 
-use super::{Caller, Products};
+use super::Products;
 use crate::model::{Adjustment, Content, Listing, Patch, Stock, Stocked, VariantContent};
 use crate::store::suite::{Fixture, on_both};
 

@@ -1,11 +1,11 @@
 //! Single variants of products. They have no version of their own: a change of one is an edit of its product.
 
 use bytes::Bytes;
-use effects::idempotency::{Answer, Claim, Repeat, Stored};
-use kernel::{Error, Expected, Principal, Uuid};
+use effects::idempotency::{Answer, Claim, Repeat, never_too_large};
+use kernel::{Caller, Error, Expected, Principal, Uuid};
 
+use super::Products;
 use super::edit::Edited;
-use super::{Caller, Products};
 use crate::events;
 use crate::model::{ListedVariant, Product, Stocked, VariantPatch, added, removed};
 
@@ -101,9 +101,4 @@ impl Products {
         };
         self.tasks.run(edit).await
     }
-}
-
-/// A variant and its stock are bounded well below what is stored of an answer; reservations and batches are stored whole.
-pub(super) async fn never_too_large(stored: Stored) -> Result<Bytes, Error> {
-    Err(Error::Internal(format!("the answer about {} was not stored", stored.subject)))
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::caller::Caller;
+use api::caller::TokenCheck;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use kernel::{Clock, Error, Timestamp};
@@ -73,9 +73,9 @@ impl App {
 
     pub async fn me(&self, token: &str) -> (StatusCode, Value) {
         let caller = match self.auth.authenticate(token, Audience::V1).await {
-            Ok(found) => Caller::Known(found.principal),
-            Err(Error::Unauthenticated(reason)) => Caller::Unknown(reason),
-            Err(error) => Caller::Unchecked(error.to_string()),
+            Ok(found) => TokenCheck::Known(found.principal),
+            Err(Error::Unauthenticated(reason)) => TokenCheck::Unknown(reason),
+            Err(error) => TokenCheck::Unchecked(error.to_string()),
         };
         let request = Request::get("/api/v1/auth/me").extension(caller);
         self.send(request.body(Body::empty()).unwrap()).await

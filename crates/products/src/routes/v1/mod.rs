@@ -10,13 +10,12 @@ pub mod update;
 
 use auth::Account;
 use axum::http::request::Parts;
-use kernel::{Principal, Uuid};
+use kernel::{Caller, Principal, Uuid};
 use platform::RequestId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::Product;
-use crate::service::Caller;
 
 /// v1's product.
 #[derive(Serialize, ToSchema)]

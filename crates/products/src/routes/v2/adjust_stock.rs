@@ -14,7 +14,7 @@ use kernel::Uuid;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{V2Stock, caller};
+use super::V2Stock;
 use crate::model::{Adjustment, Stock};
 use crate::routes::Endpoints;
 
@@ -56,7 +56,7 @@ pub async fn handle(
     let adjustment = Adjustment::check(value.delta, value.on_hand, Some(value.reason))?;
     let path = format!("/api/v2/variants/{id}/stock-adjustments");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
-    let answer = products.change_stock(caller(user), id, adjustment, repeat, render).await?;
+    let answer = products.change_stock(user.into(), id, adjustment, repeat, render).await?;
     Ok(v2::repeat::response(answer, |answer| v2::private_json(StatusCode::CREATED, answer.body.clone())))
 }
 

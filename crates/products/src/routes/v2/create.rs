@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::input::NewProduct;
-use super::{V2Product, caller, created};
+use super::{V2Product, created};
 use crate::model::{Listing, Stocked};
 use crate::routes::Endpoints;
 
@@ -30,7 +30,7 @@ pub async fn handle(
     let products = &endpoints.products;
     let content = Listing::from(value).check(None)?;
     let repeat = repeatable.by(&user.principal, PATH.to_owned(), &raw, products.context.now())?;
-    let answer = products.create(caller(user), content, repeat, render).await?;
+    let answer = products.create(user.into(), content, repeat, render).await?;
     Ok(v2::repeat::response(answer, created))
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use kernel::Uuid;
 
 use super::input::NewVariant;
-use super::{V2Variant, caller, created};
+use super::{V2Variant, created};
 use crate::model::Stocked;
 use crate::routes::Endpoints;
 
@@ -33,7 +33,7 @@ pub async fn handle(
     let products = &endpoints.products;
     let path = format!("/api/v2/products/{id}/variants");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
-    let answer = products.add_variant(caller(user), id, value.into(), repeat, render).await?;
+    let answer = products.add_variant(user.into(), id, value.into(), repeat, render).await?;
     Ok(v2::repeat::response(answer, created))
 }
 

@@ -13,7 +13,6 @@ use kernel::Uuid;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::caller;
 use crate::model::Units;
 use crate::routes::Endpoints;
 
@@ -47,7 +46,7 @@ pub async fn get(
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    Ok(shown(&endpoints.products.units(&caller(user), id).await?))
+    Ok(shown(&endpoints.products.units(&user.into(), id).await?))
 }
 
 /// Say when the stock of a variant is low
@@ -63,7 +62,7 @@ pub async fn set(
     ResourceId(id): ResourceId,
     JsonBody { value, .. }: JsonBody<Threshold>,
 ) -> Result<Response, Refusal> {
-    Ok(shown(&endpoints.products.set_low_stock(caller(user), id, value.threshold).await?))
+    Ok(shown(&endpoints.products.set_low_stock(user.into(), id, value.threshold).await?))
 }
 
 fn shown(units: &Units) -> Response {

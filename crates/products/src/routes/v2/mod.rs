@@ -29,7 +29,6 @@ pub mod ways;
 
 use std::borrow::Cow;
 
-use api::caller::V2User;
 use api::conditional::etag;
 use api::v2::{self, Refusal};
 use axum::http::{HeaderValue, header};
@@ -42,11 +41,6 @@ use serde::ser::{SerializeMap, Serializer};
 use utoipa::ToSchema;
 
 use crate::model::{Attributes, Image, Inventory, Product, Status, Stock, Stocked, Variant};
-use crate::service::Caller;
-
-fn caller(user: V2User) -> Caller {
-    Caller { request_id: user.request_id(), principal: user.principal, told_of_hidden: false }
-}
 
 /// The validator of what those see who manage a product.
 fn managed_etag(version: i64) -> HeaderValue {

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::input::ProductPatch;
-use super::{V2Product, caller, managed};
+use super::{V2Product, managed};
 use crate::routes::Endpoints;
 
 /// Change fields of a product
@@ -29,6 +29,6 @@ pub async fn handle(
     IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<ProductPatch>,
 ) -> Result<Response, Refusal> {
-    let patched = endpoints.products.patch(caller(user), id, expected, value.into()).await?;
+    let patched = endpoints.products.patch(user.into(), id, expected, value.into()).await?;
     Ok(managed(&patched, endpoints.products.sellers.name(patched.product.owner_id).await.as_deref()))
 }

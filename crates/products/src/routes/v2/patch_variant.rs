@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::input::VariantChange;
-use super::{V2Variant, caller, managed_variant};
+use super::{V2Variant, managed_variant};
 use crate::routes::Endpoints;
 
 /// Change fields of a variant
@@ -29,6 +29,6 @@ pub async fn handle(
     IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<VariantChange>,
 ) -> Result<Response, Refusal> {
-    let patched = endpoints.products.patch_variant(caller(user), id, expected, value.into()).await?;
+    let patched = endpoints.products.patch_variant(user.into(), id, expected, value.into()).await?;
     managed_variant(&patched, id)
 }

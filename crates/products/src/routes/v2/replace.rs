@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::input::ProductReplacement;
-use super::{V2Product, caller, managed};
+use super::{V2Product, managed};
 use crate::routes::Endpoints;
 
 /// Replace all that can be edited of a product
@@ -29,6 +29,6 @@ pub async fn handle(
     IfMatch(expected): IfMatch,
     JsonBody { value, .. }: JsonBody<ProductReplacement>,
 ) -> Result<Response, Refusal> {
-    let replaced = endpoints.products.replace(caller(user), id, expected, value.into()).await?;
+    let replaced = endpoints.products.replace(user.into(), id, expected, value.into()).await?;
     Ok(managed(&replaced, endpoints.products.sellers.name(replaced.product.owner_id).await.as_deref()))
 }

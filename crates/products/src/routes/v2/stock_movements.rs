@@ -13,7 +13,6 @@ use kernel::{Timestamp, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::caller;
 use crate::model::{Movement, MovementKind};
 use crate::routes::Endpoints;
 use crate::store::History;
@@ -78,7 +77,7 @@ pub async fn handle(
     let (limit, before) = (query.limit(), query.cursor(&scope, Position::number));
     query.finish()?;
     let page = History { variant: id, before, limit: limit as i64 + 1 };
-    let found = endpoints.products.movements(&caller(user), page).await?;
+    let found = endpoints.products.movements(&user.into(), page).await?;
     let position = |movement: &Movement| Position { key: Key::Number(movement.version), id };
     Ok(v2::private(&Page::of(found, limit, &scope, position, V2Movement::from)))
 }

@@ -14,7 +14,7 @@ use axum::response::Response;
 use effects::idempotency::Answer;
 use kernel::{Error, Expected, Uuid, Violation};
 
-use super::{caller, managed_etag};
+use super::managed_etag;
 use crate::model::MAX_ITEMS;
 use crate::service::{Item, Outcome, RenderBatch};
 

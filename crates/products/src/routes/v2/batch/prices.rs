@@ -12,7 +12,7 @@ use kernel::{Error, Uuid};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{caller, item, items, render, response};
+use super::{item, items, render, response};
 use crate::model::{Mode, PricePatch, VariantPatch};
 use crate::routes::Endpoints;
 use crate::routes::v2::input::PriceChange;
@@ -75,5 +75,5 @@ pub async fn handle(
     })?;
     let (products, render) = (&endpoints.products, render(PATH, &repeatable));
     let repeat = repeatable.by(&user.principal, PATH.into(), &raw, products.context.now())?;
-    response(products.change_prices(caller(user), mode, items, repeat, render).await?)
+    response(products.change_prices(user.into(), mode, items, repeat, render).await?)
 }

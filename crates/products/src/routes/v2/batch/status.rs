@@ -12,7 +12,7 @@ use kernel::Uuid;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{caller, item, items, render, response};
+use super::{item, items, render, response};
 use crate::model::{Mode, Status};
 use crate::routes::Endpoints;
 
@@ -57,5 +57,5 @@ pub async fn handle(
     })?;
     let (products, render) = (&endpoints.products, render(PATH, &repeatable));
     let repeat = repeatable.by(&user.principal, PATH.into(), &raw, products.context.now())?;
-    response(products.change_statuses(caller(user), mode, items, repeat, render).await?)
+    response(products.change_statuses(user.into(), mode, items, repeat, render).await?)
 }

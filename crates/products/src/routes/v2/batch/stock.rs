@@ -12,7 +12,7 @@ use kernel::Uuid;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{caller, item, items, render, response};
+use super::{item, items, render, response};
 use crate::model::{Adjustment, Mode};
 use crate::routes::Endpoints;
 
@@ -72,5 +72,5 @@ pub async fn handle(
     })?;
     let (products, render) = (&endpoints.products, render(PATH, &repeatable));
     let repeat = repeatable.by(&user.principal, PATH.into(), &raw, products.context.now())?;
-    response(products.change_stocks(caller(user), mode, items, repeat, render).await?)
+    response(products.change_stocks(user.into(), mode, items, repeat, render).await?)
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{V2Reservation, caller, render, shown};
+use super::{V2Reservation, render, shown};
 use crate::routes::Endpoints;
 
 /// An object without fields.
@@ -36,6 +36,6 @@ pub async fn handle(
     let products = &endpoints.products;
     let path = format!("/api/v2/reservations/{id}/commit");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
-    let answer = products.commit(caller(user), id, repeat, render).await?;
+    let answer = products.commit(user.into(), id, repeat, render).await?;
     Ok(v2::repeat::response(answer, shown))
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{V2Reservation, caller, render, shown};
+use super::{V2Reservation, render, shown};
 use crate::routes::Endpoints;
 
 /// For how long units are to be kept from now.
@@ -42,6 +42,6 @@ pub async fn handle(
     let path = format!("/api/v2/reservations/{id}/extend");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
     let ttl = value.unwrap_or_default().ttl_seconds;
-    let answer = products.extend(caller(user), id, ttl, repeat, render).await?;
+    let answer = products.extend(user.into(), id, ttl, repeat, render).await?;
     Ok(v2::repeat::response(answer, shown))
 }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{V2Reservation, caller, render};
+use super::{V2Reservation, render};
 use crate::routes::Endpoints;
 
 /// A reservation
@@ -23,7 +23,7 @@ pub async fn handle(
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    let reservation = endpoints.products.reservation(&caller(user), id).await?;
+    let reservation = endpoints.products.reservation(&user.into(), id).await?;
     let seller = endpoints.products.sellers.name(reservation.owner_id).await;
     Ok(v2::private_json(StatusCode::OK, render(&reservation, seller.as_deref())))
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{V2Reservation, caller, render};
+use super::{V2Reservation, render};
 use crate::model::Line;
 use crate::routes::Endpoints;
 
@@ -43,6 +43,6 @@ pub async fn handle(
 ) -> Result<Response, Refusal> {
     let products = &endpoints.products;
     let repeat = repeatable.by(&user.principal, "/api/v2/reservations".into(), &raw, products.context.now())?;
-    let answer = products.hold(caller(user), value.lines, value.ttl_seconds, repeat, render).await?;
+    let answer = products.hold(user.into(), value.lines, value.ttl_seconds, repeat, render).await?;
     Ok(v2::repeat::response(answer, |answer| v2::created(&format!("/api/v2/{}", answer.subject), answer.body.clone())))
 }

@@ -18,7 +18,7 @@ use kernel::{Money, Timestamp, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Seller, caller};
+use super::Seller;
 use crate::model::{HeldLine, Reservation, State as ReservationState};
 use crate::service::Products;
 

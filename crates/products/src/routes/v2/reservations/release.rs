@@ -9,7 +9,6 @@ use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
 
-use super::caller;
 use crate::routes::Endpoints;
 
 /// Give units back
@@ -22,6 +21,6 @@ pub async fn handle(
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    endpoints.products.release(caller(user), id).await?;
+    endpoints.products.release(user.into(), id).await?;
     Ok(v2::done())
 }
