@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The last commit of the release before. This is the only place that names it.
-COMMIT=bc268496960ae37921d0bc78ad359fb0896ab717
+COMMIT=b9698cad5b5c5166e82b9fe5c54195eb16fb5a86
 
 TARGET="$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)"
 PLACE="$TARGET/previous"

@@ -8,6 +8,7 @@ mod internal;
 mod keys;
 mod local;
 mod model;
+pub mod names;
 mod opaque;
 mod passwords;
 pub mod routes;

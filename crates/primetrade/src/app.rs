@@ -201,7 +201,7 @@ impl App {
         outbox.pending_events.set(waiting);
         outbox.oldest_age_seconds.set(age as f64 / 1e6);
         match &self.products {
-            Some(products) => Ok(products.service.measure_stock().await?),
+            Some(products) => Ok(products.service.stock.measure_stock().await?),
             None => Ok(()),
         }
     }

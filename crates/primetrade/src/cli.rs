@@ -273,7 +273,7 @@ fn hide(mut error: clap::Error, part: ContextKind) -> clap::Error {
 mod tests {
     use effects::jobs::State;
     use kernel::{Currency, Uuid};
-    use products::model::ImportedStock;
+    use stock::model::ImportedStock;
 
     use super::*;
 

@@ -10,10 +10,11 @@ use axum::routing::post;
 use kernel::{Error, Timestamp, Uuid};
 use mesh::{Answer, Asked, Peer};
 use serde::{Deserialize, Serialize};
+use stock::model::{OffSale, Reservation};
+use stock::routes::reservations;
 use utoipa::ToSchema;
 
-use crate::model::{OffSale, Reservation};
-use crate::routes::v2::{V2Product, reservations};
+use crate::routes::v2::V2Product;
 use crate::service::Products;
 use crate::store::PageQuery;
 
@@ -104,7 +105,7 @@ impl Catalogue for Products {
     async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error> {
         let strange = |_| Error::Internal("an export goes on at no place of its own".into());
         let before = after.map(|place| place.parse().map_err(strange)).transpose()?;
-        let (reservations, next) = self.reservations_of(account, None, before, EXPORTED).await?;
+        let (reservations, next) = self.stock.reservations_of(account, None, before, EXPORTED).await?;
         let names = self.sellers.names(reservations.iter().map(|reservation| reservation.owner_id)).await;
         let named = |reservation: &Reservation| {
             let name = names.get(&reservation.owner_id).and_then(Option::as_deref);
@@ -116,15 +117,15 @@ impl Catalogue for Products {
     }
 
     async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Option<Uuid>, Error> {
-        self.take_seller_off_sale(seller, erased).await.map(Some)
+        self.stock.take_seller_off_sale(seller, erased).await.map(Some)
     }
 
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
-        self.put_seller_on_sale(seller, mark).await
+        self.stock.put_seller_on_sale(seller, mark).await
     }
 
     async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
-        self.sellers_off_sale(since, after).await
+        self.stock.sellers_off_sale(since, after).await
     }
 
     async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {

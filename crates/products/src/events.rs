@@ -1,48 +1,15 @@
 //! What the catalogue tells of its changes. Every event holds the whole product as it was after the change, with the stock that
 //! the change saw, so the log alone can answer how a product was at any time.
 
-use kernel::event::EventHead;
 use kernel::{Actor, Error, Event, Timestamp, Uuid};
-use platform::scope;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use stock::events::head;
 
-use crate::model::{Cause, ChangedStock, Crossing, MovementKind, Reservation, Stock, Stocked, Units};
+use crate::model::Stocked;
 
 pub const CREATED: &str = "product.created";
 pub const UPDATED: &str = "product.updated";
 pub const DELETED: &str = "product.deleted";
-pub const STOCK_CHANGED: &str = "stock.changed";
-/// A stock came down to its threshold, or rose above it again.
-pub const STOCK_LOW: &str = "stock.low";
-pub const THRESHOLD_CHANGED: &str = "stock.threshold.changed";
-pub const STOCK_RECOVERED: &str = "stock.recovered";
-
-/// The data of [`STOCK_CHANGED`].
-#[derive(Serialize)]
-struct StockData<'a> {
-    product_id: Uuid,
-    owner_id: Uuid,
-    #[serde(flatten)]
-    stock: Stock,
-    kind: MovementKind,
-    /// What the seller says of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    /// The reservation that it is of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<Uuid>,
-}
-
-/// The data of [`STOCK_LOW`] and [`STOCK_RECOVERED`].
-#[derive(Serialize)]
-struct ThresholdData {
-    product_id: Uuid,
-    owner_id: Uuid,
-    variant_id: Uuid,
-    available: i64,
-    threshold: Option<i64>,
-}
-
 #[derive(Deserialize)]
 struct Snapshot {
     data: Stocked,
@@ -58,11 +25,6 @@ pub fn product_in(subject: &str) -> Option<Uuid> {
     subject.strip_prefix("products/")?.parse().ok()
 }
 
-/// The subject of the events of a variant's stock.
-pub fn variant_subject(variant: Uuid) -> String {
-    format!("variants/{variant}")
-}
-
 /// # Errors
 /// `Internal` when the product cannot be written as JSON.
 pub fn event(
@@ -76,86 +38,6 @@ pub fn event(
     let (subject, version) = (subject(stocked.product.id), stocked.product.version);
     let head = head(id, kind, (subject, version), (actor, time), request_id);
     Event::new(head, stocked, None).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// A variant's stock has a version of its own, and so a subject of its own.
-///
-/// # Errors
-/// `Internal` when it cannot be written as JSON.
-pub fn stock_event(id: Uuid, changed: &ChangedStock, cause: &Cause, request_id: Option<&str>) -> Result<Event, Error> {
-    let Units { product_id, owner_id, stock, version, .. } = changed.units;
-    let subject = (variant_subject(stock.variant_id), version);
-    let head = head(id, STOCK_CHANGED, subject, (cause.actor, cause.time), request_id);
-    let (kind, reason, reference) = (changed.kind, cause.reason.as_deref(), cause.reference);
-    let data = StockData { product_id, owner_id, stock, kind, reason, reference };
-    Event::new(head, data, None).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// What is told beside it when the stock crosses its threshold.
-///
-/// # Errors
-/// As [`stock_event`].
-pub fn threshold_event(
-    id: Uuid,
-    changed: &ChangedStock,
-    crossing: Crossing,
-    cause: &Cause,
-    request_id: Option<&str>,
-) -> Result<Event, Error> {
-    let Units { product_id, owner_id, stock, version, low_stock, .. } = changed.units;
-    let kind = match crossing {
-        Crossing::Low => STOCK_LOW,
-        Crossing::Recovered => STOCK_RECOVERED,
-    };
-    let (variant_id, available) = (stock.variant_id, stock.available());
-    let head = head(id, kind, (variant_subject(variant_id), version), (cause.actor, cause.time), request_id);
-    let data = ThresholdData { product_id, owner_id, variant_id, available, threshold: low_stock };
-    Event::new(head, data, None).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// That a stock has another threshold.
-///
-/// # Errors
-/// As [`stock_event`].
-pub fn threshold_set_event(id: Uuid, units: &Units, cause: &Cause, request_id: Option<&str>) -> Result<Event, Error> {
-    let Units { product_id, owner_id, stock, version, low_stock, .. } = *units;
-    let (variant_id, available) = (stock.variant_id, stock.available());
-    let subject = (variant_subject(variant_id), version);
-    let head = head(id, THRESHOLD_CHANGED, subject, (cause.actor, cause.time), request_id);
-    let data = ThresholdData { product_id, owner_id, variant_id, available, threshold: low_stock };
-    Event::new(head, data, None).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// The subject of a reservation's events.
-pub fn reservation_subject(reservation: Uuid) -> String {
-    format!("reservations/{reservation}")
-}
-
-/// What became of a reservation, as it is then.
-///
-/// # Errors
-/// As [`stock_event`].
-pub fn reservation_event(
-    id: Uuid,
-    kind: &'static str,
-    reservation: &Reservation,
-    cause: &Cause,
-    request_id: Option<&str>,
-) -> Result<Event, Error> {
-    let subject = (reservation_subject(reservation.id), reservation.version);
-    let head = head(id, kind, subject, (cause.actor, cause.time), request_id);
-    Event::new(head, reservation, None).map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn head<'a>(
-    id: Uuid,
-    kind: &'static str,
-    (subject, version): (String, i64),
-    (actor, time): (Actor, Timestamp),
-    request_id: Option<&'a str>,
-) -> EventHead<'a> {
-    let traceparent = scope::traceparent();
-    EventHead { id, source: "/products", kind, subject, version, time, actor, request_id, traceparent }
 }
 
 /// The product that an event holds, with its stock then.

@@ -7,14 +7,12 @@ pub mod imports;
 mod lists;
 pub mod model;
 pub mod routes;
-mod sellers;
 mod service;
 mod store;
 
 pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes};
 pub use lists::{Category, Count};
-pub use model::OffSale;
 pub use routes::{api, described};
-pub use service::{ARCHIVE, Archive, Difference, Products, RepeatedSku};
+pub use service::{ARCHIVE, Archive, Products, RepeatedSku};
+pub use stock::model::OffSale;
 pub use store::MIGRATIONS;
-pub use store::Promised;

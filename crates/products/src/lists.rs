@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use kernel::{Error, Uuid};
+use stock::model::Stock;
 
-use crate::model::{Product, Stock, Stocked};
+use crate::model::{Product, Stocked};
 use crate::service::Products;
 use crate::store::{self, ListQuery, Listed, Shelf};
 

@@ -1,47 +1,30 @@
 //! What a product is, and its rules. Pure: no clock, no I/O.
 
-mod adjustment;
-mod batch;
 mod broken;
 mod details;
 pub mod edit;
 pub mod handle;
 mod listing;
-mod off_sale;
 mod patch;
 mod replace;
-mod reservation;
 mod rules;
-mod stock;
 
 use kernel::product::MAX_PRODUCT_BYTES;
 use kernel::{Currency, Money, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
+use stock::model::Stock;
 use utoipa::ToSchema;
 
-pub use adjustment::Adjustment;
-pub use batch::{MAX_ITEMS, Mode};
-pub use details::{Attributes, Inventory, ProductDetails, VariantDetails};
+pub use details::{Attributes, ProductDetails, VariantDetails};
 pub use edit::{Edit, description_fits};
 pub use listing::{Content, ListedVariant, Listing, Offer, VariantContent};
-pub use off_sale::OffSale;
 pub use patch::{Patch, PricePatch, VariantPatch, added, removed};
 pub use replace::reserved;
-pub use reservation::{
-    Basket, End, Goods, HeldLine, Line, MAX_LINES, MAX_TTL, Reservation, State, check_ttl, latest_end,
-};
-pub use stock::{
-    Cause, ChangedStock, Crossing, ImportedStock, Movement, MovementKind, Shelf, Shortage, Stock, StockChange, Units,
-    check_threshold,
-};
 
 /// The highest price that the catalogue takes, in minor units: below a hundred million major ones.
 pub fn highest_price(currency: Currency) -> i64 {
     100_000_000 * 10_i64.pow(currency.exponent()) - 1
 }
-/// The highest stock of a variant.
-pub const MAX_STOCK: i64 = i32::MAX as i64;
-pub const MAX_REASON: usize = 200;
 
 /// Who sees a product: `active` everyone; `unlisted` everyone who has its address, but no list; `draft` and `archived` its owner and
 /// administrators, before it is on sale and after.

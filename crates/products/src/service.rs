@@ -4,38 +4,35 @@ mod archive;
 mod batch;
 mod create;
 mod edit;
-mod off_sale;
-mod reservations;
 mod skus;
-mod stock;
 #[cfg(test)]
 pub(crate) mod tests;
 mod turns;
 mod variants;
-mod verify;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Accounts;
-use effects::idempotency::{Keys, claimed};
+use effects::idempotency::Keys;
 use kernel::error::{Error, Needed};
 use kernel::{Caller, Currency, Principal, Uuid};
 use platform::Context;
 use platform::tasks::WriteTasks;
+use stock::StockService;
 use storage::{Database, StoreError};
 use tokio::sync::Semaphore;
 
 pub use self::archive::{ARCHIVE, Archive};
 pub use self::batch::{Item, Outcome, RenderBatch};
 pub use self::skus::RepeatedSku;
+use auth::names::AccountNames;
+
 use self::turns::Turns;
-pub use self::verify::Difference;
 use crate::events;
 use crate::model::{Product, Stocked};
-use crate::sellers::Sellers;
-use crate::store::{self, Found, OPTIONS_RULE, PageQuery, RESERVED_RULE, Store};
+use crate::store::{self, Found, OPTIONS_RULE, PageQuery, Store};
 
 /// The catalogue.
 #[derive(Clone)]
@@ -48,7 +45,9 @@ pub struct Products {
     keys: Keys,
     turns: Turns,
     counting: Arc<Semaphore>,
-    pub(crate) sellers: Sellers,
+    /// Units, their ledger, and reservations.
+    pub stock: StockService,
+    pub(crate) sellers: AccountNames,
 }
 
 /// Counts that run at a time, and how long others wait for one to end: they read every entry of an index, and must leave the
@@ -61,14 +60,17 @@ impl Products {
         let (store, keys) = (store::open(&database), Keys::new(database.clone()));
         let turns = Turns::new(context.clone());
         let counting = Arc::new(Semaphore::new(COUNTS));
-        let sellers = Sellers::unknown();
-        Self { store, database, context, currency, tasks, keys, turns, counting, sellers }
+        let sellers = AccountNames::unknown();
+        let stock = StockService::new(database.clone(), context.clone(), tasks.clone(), keys.clone(), sellers.clone());
+        Self { store, database, context, currency, tasks, keys, turns, counting, stock, sellers }
     }
 
     /// With the names of sellers, which auth has.
     #[must_use]
     pub fn with_accounts(self, accounts: Arc<dyn Accounts>) -> Self {
-        Self { sellers: Sellers::of(accounts), ..self }
+        let sellers = AccountNames::of(accounts);
+        let stock = self.stock.naming(sellers.clone());
+        Self { stock, sellers, ..self }
     }
 
     /// The currency of clients and files that name none.
@@ -162,13 +164,8 @@ fn visible(caller: Option<&Principal>, found: Option<Found>) -> Result<Product, 
 
 /// What a store's refusal means to a seller.
 fn refused(error: StoreError) -> Error {
-    let why = match &error {
-        StoreError::Conflict(rule) => match rule.as_str() {
-            OPTIONS_RULE => "Another variant of the product has these options.",
-            RESERVED_RULE => "The stock would fall below zero, or below what is reserved.",
-            _ => return claimed(error),
-        },
-        _ => return error.into(),
-    };
-    Error::conflict(why)
+    match error.is_conflict_on(OPTIONS_RULE) {
+        true => Error::conflict("Another variant of the product has these options."),
+        false => stock::store_refused(error),
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use clap::{Arg, ArgAction, Command as Clap, value_parser};
 use effects::jobs::State;
 use kernel::{Currency, Uuid};
-use products::model::{ImportedStock, MAX_STOCK};
+use stock::model::{ImportedStock, MAX_STOCK};
 
 use crate::config::{SETTINGS, Setting};
 use crate::roles::Roles;

@@ -14,7 +14,7 @@ use kernel::Currency;
 use platform::files;
 use products::imports::run::{self, Summary, Watch};
 use products::imports::{Note, NoteKind, Options};
-use products::model::ImportedStock;
+use stock::model::ImportedStock;
 use storage::DatabaseUrl;
 
 use super::{IN_ITS_FOLDER, absolute};

@@ -1,7 +1,7 @@
 //! `primetrade stock verify`: the stock of every variant, held to its ledger and to the reservations.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use products::Difference;
+use stock::Difference;
 
 use crate::config::Config;
 use crate::{Failure, Outcome};
@@ -17,7 +17,7 @@ pub async fn verify(config: &Config) -> Result<Outcome, Failure> {
         differences += 1;
         bar.suspend(|| say!("{}", words(difference)));
     };
-    let variants = products.verify_stock(tell, |looked| bar.inc(looked)).await?;
+    let variants = products.stock.verify_stock(tell, |looked| bar.inc(looked)).await?;
     bar.finish_and_clear();
     match differences {
         0 => say!("the stock of {variants} variants is what their ledgers and reservations say"),

@@ -30,7 +30,7 @@ impl ProductsRole {
     pub fn start(&self) {
         let archive = Archive(self.service.clone());
         self.data.start(self.data.runner().queue(self.data.queue(ARCHIVE), archive));
-        tokio::spawn(self.service.clone().expire_reservations());
+        tokio::spawn(self.service.clone().stock.expire_reservations());
     }
 
     /// The public's endpoints.

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use formats::{ProductRows, RefusedProduct};
 use kernel::{Currency, Expected, Uuid};
+use stock::model::{Adjustment, End, ImportedStock, Inventory, Line, Reservation, Stock};
 
 use crate::imports::run::{self, Watch};
 use crate::imports::{Note, NoteKind, Options};
-use crate::model::{Adjustment, End, ImportedStock, Inventory, Line, Patch, Reservation, Stock, Stocked, VariantPatch};
+use crate::model::{Patch, Stocked, VariantPatch};
 use crate::service::Products;
 use crate::service::tests::{caller, process};
 use crate::store::suite::{Fixture, on_both, shrunk};
@@ -283,7 +284,7 @@ impl<'f> World<'f> {
         let Some(variant) = self.variant(size).await else { return false };
         let lines = vec![Line { variant_id: variant, quantity }];
         let render = |held: &Reservation, _: Option<&str>| held.id.to_string().into();
-        let held = self.products.hold(caller(), lines, 3_600, None, render).await;
+        let held = self.products.stock.hold(caller(), lines, 3_600, None, render).await;
         let id = held.ok().map(|answer| std::str::from_utf8(&answer.body).unwrap().parse().unwrap());
         self.holds.push(id);
         id.is_some()
@@ -293,11 +294,11 @@ impl<'f> World<'f> {
         let Some(id) = self.holds.get(which).copied().flatten() else { return false };
         match end {
             End::Commit => {
-                let answer = self.products.commit(caller(), id, None, |_, _| bytes::Bytes::new()).await;
+                let answer = self.products.stock.commit(caller(), id, None, |_, _| bytes::Bytes::new()).await;
                 // Once more is as good as once; the paper counts the first.
                 answer.is_ok() && self.paper.held[which].is_some()
             }
-            _ => self.products.release(caller(), id).await.is_ok() && self.paper.held[which].is_some(),
+            _ => self.products.stock.release(caller(), id).await.is_ok() && self.paper.held[which].is_some(),
         }
     }
 
@@ -305,7 +306,7 @@ impl<'f> World<'f> {
         let Some(variant) = self.variant(size).await else { return false };
         let adjustment = Adjustment::check(Some(by), None, Some("counted".into())).unwrap();
         let render = |stock: &Stock| stock.on_hand.to_string().into();
-        self.products.change_stock(caller(), variant, adjustment, None, render).await.is_ok()
+        self.products.stock.change_stock(caller(), variant, adjustment, None, render).await.is_ok()
     }
 
     async fn say(&self, size: usize, inventory: Inventory, backorder: bool) -> bool {
@@ -334,7 +335,11 @@ impl<'f> World<'f> {
     /// The ledger sums up to what is there.
     async fn verify(&self) -> Result<(), String> {
         let mut found = Vec::new();
-        self.products.verify_stock(|difference| found.push(difference), |_| {}).await.map_err(|e| e.to_string())?;
+        self.products
+            .stock
+            .verify_stock(|difference| found.push(difference), |_| {})
+            .await
+            .map_err(|e| e.to_string())?;
         if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
     }
 }

@@ -1,8 +1,7 @@
 //! How a file is imported, and what is told of it.
 
 use kernel::Currency;
-
-use crate::model::ImportedStock;
+use stock::model::ImportedStock;
 
 /// How a file is imported.
 #[derive(Debug, Clone)]

@@ -6,14 +6,16 @@ use effects::Effects;
 use formats::dialect::Field;
 use formats::{ImportedProduct, RowError};
 use kernel::{Actor, Error, Uuid, text};
+use stock::model::{Cause, ImportedStock};
+use stock::store::RESERVED_RULE;
 use storage::StoreError;
 
 use super::merge::{MergeError, Merged, Present, held_back, merge};
 use super::{Note, NoteKind, Options, Outcome, digest};
 use crate::events::{self, CREATED};
-use crate::model::{Cause, ImportedStock, Product, Stocked};
+use crate::model::{Product, Stocked};
 use crate::service::Products;
-use crate::store::{HANDLE_RULE, HeldBack, Insert, RESERVED_RULE, SKU_RULE, SkuHolder, Update};
+use crate::store::{HANDLE_RULE, HeldBack, Insert, SKU_RULE, SkuHolder, Update};
 
 /// How often a product that is edited meanwhile is read again.
 pub const TRIES: usize = 5;

@@ -7,7 +7,7 @@ use kernel::product::Grams;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::ToSchema;
+use stock::model::Inventory;
 
 use super::Image;
 
@@ -40,30 +40,6 @@ pub struct VariantDetails {
     pub weight: Option<Grams>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
-}
-
-/// Whether a variant's units are counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Inventory {
-    /// No more is sold than there is.
-    #[default]
-    Tracked,
-    /// It is always in stock, and what is sold of it moves no units.
-    Untracked,
-}
-
-impl Inventory {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tracked => "tracked",
-            Self::Untracked => "untracked",
-        }
-    }
-
-    pub fn is_tracked(&self) -> bool {
-        *self == Self::Tracked
-    }
 }
 
 impl ProductDetails {

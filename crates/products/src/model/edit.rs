@@ -117,9 +117,10 @@ fn several(field: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use kernel::{Timestamp, Uuid};
+    use stock::model::Stock;
 
     use super::*;
-    use crate::model::{ProductDetails, Status, Stock, Variant, VariantDetails};
+    use crate::model::{ProductDetails, Status, Variant, VariantDetails};
 
     fn currency(code: &str) -> Currency {
         Currency::parse(code).unwrap()

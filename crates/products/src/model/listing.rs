@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use kernel::product::{Grams, MAX_VARIANTS};
 use kernel::{Broken, Currency, Error, Money, Uuid};
+use stock::model::{Inventory, MAX_STOCK};
 
 use super::broken::ProductRules;
 use super::rules::{
     Texts, check_codes, check_images, check_names, check_options, check_tags, check_variant_images, way,
 };
-use super::{Image, Inventory, MAX_STOCK, Product, ProductDetails, Status, Variant};
+use super::{Image, Product, ProductDetails, Status, Variant};
 
 /// As sent. Either it is plain, with a price of its own, or it has variants.
 #[derive(Debug, Clone, Default)]

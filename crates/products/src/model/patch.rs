@@ -5,11 +5,12 @@
 
 use kernel::product::{Grams, MAX_ATTRIBUTES, MAX_VARIANTS};
 use kernel::{Broken, Currency, Error, Money, Uuid, Violation};
+use stock::events::variant_subject;
+use stock::model::{Inventory, Stock};
 
 use super::broken::ProductRules;
 use super::rules::{Texts, check_codes, check_images, check_options, check_tags, check_variant_images};
-use super::{Attributes, Image, Inventory, ListedVariant, Product, Status, Stock, Stocked, Variant};
-use crate::events::variant_subject;
+use super::{Attributes, Image, ListedVariant, Product, Status, Stocked, Variant};
 use crate::model::listing::check_variant;
 
 #[derive(Debug, Clone, Default)]

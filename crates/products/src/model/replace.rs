@@ -1,8 +1,9 @@
 //! A product with new content: what it keeps.
 
 use kernel::{Broken, Error, Uuid};
+use stock::model::Stock;
 
-use super::{Content, Product, Stock, Stocked, Variant, VariantContent, VariantDetails};
+use super::{Content, Product, Stocked, Variant, VariantContent, VariantDetails};
 
 impl VariantContent {
     /// As a variant of these units. What it does not say of its inventory stays as it is with `present`.

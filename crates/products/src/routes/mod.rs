@@ -3,12 +3,15 @@
 pub mod v1;
 pub mod v2;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use api::openapi::Api;
 use api::v1::V1Routes;
 use auth::{Account, Accounts};
+use axum::extract::FromRef;
 use kernel::{Error, Uuid};
+use stock::StockService;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,7 +19,11 @@ use self::v1::shown::ShownStock;
 use crate::service::Products;
 
 /// What every endpoint is given.
-pub struct Endpoints {
+#[derive(Clone)]
+pub struct Endpoints(Arc<State>);
+
+/// See [`Endpoints`].
+pub struct State {
     pub products: Products,
     /// Owners of products, from their own service.
     pub accounts: Arc<dyn Accounts>,
@@ -27,7 +34,7 @@ pub struct Endpoints {
 /// Every endpoint of the catalogue.
 pub fn api(products: Products, accounts: Arc<dyn Accounts>) -> Api {
     let shown = ShownStock::new(products.context.clone());
-    endpoints().with_state(Arc::new(Endpoints { products, accounts, shown }))
+    endpoints().with_state(Endpoints(Arc::new(State { products, accounts, shown })))
 }
 
 /// What describes them.
@@ -35,7 +42,7 @@ pub fn described() -> Api {
     endpoints().described()
 }
 
-fn endpoints() -> Api<Arc<Endpoints>> {
+fn endpoints() -> Api<Endpoints> {
     let v1 = OpenApiRouter::new().v1_routes(routes!(v1::list::handle, v1::create::handle)).v1_routes(routes!(
         v1::get::handle,
         v1::update::handle,
@@ -47,18 +54,18 @@ fn endpoints() -> Api<Arc<Endpoints>> {
         .routes(routes!(v2::get_by_handle::handle))
         .routes(routes!(v2::list_variants::handle, v2::create_variant::handle))
         .routes(routes!(v2::get_variant::handle, v2::patch_variant::handle, v2::delete_variant::handle))
-        .routes(routes!(v2::adjust_stock::handle))
+        .routes(routes!(stock::routes::adjust_stock::handle))
         .routes(routes!(v2::batch::prices::handle))
         .routes(routes!(v2::batch::status::handle))
         .routes(routes!(v2::batch::stock::handle))
-        .routes(routes!(v2::stock_movements::handle))
-        .routes(routes!(v2::low_stock::get, v2::low_stock::set))
-        .routes(routes!(v2::reservations::list::handle, v2::reservations::hold::handle))
-        .routes(routes!(v2::reservations::get::handle, v2::reservations::release::handle))
-        .routes(routes!(v2::reservations::extend::handle))
-        .routes(routes!(v2::reservations::commit::handle))
+        .routes(routes!(stock::routes::stock_movements::handle))
+        .routes(routes!(stock::routes::low_stock::get, stock::routes::low_stock::set))
+        .routes(routes!(stock::routes::reservations::list::handle, stock::routes::reservations::hold::handle))
+        .routes(routes!(stock::routes::reservations::get::handle, stock::routes::reservations::release::handle))
+        .routes(routes!(stock::routes::reservations::extend::handle))
+        .routes(routes!(stock::routes::reservations::commit::handle))
         .routes(routes!(v2::mine::handle))
-        .routes(routes!(v2::reservations::holds::handle))
+        .routes(routes!(stock::routes::reservations::holds::handle))
         .routes(routes!(v2::seller::handle))
         .routes(routes!(v2::of_user::handle))
         .routes(routes!(v2::categories::handle));
@@ -66,7 +73,21 @@ fn endpoints() -> Api<Arc<Endpoints>> {
     Api { v1, v2 }
 }
 
-impl Endpoints {
+impl Deref for Endpoints {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl FromRef<Endpoints> for StockService {
+    fn from_ref(endpoints: &Endpoints) -> Self {
+        endpoints.products.stock.clone()
+    }
+}
+
+impl State {
     /// The accounts of these owners, each once.
     async fn owners(&self, ids: impl Iterator<Item = Uuid>) -> Result<Vec<Account>, Error> {
         let mut ids: Vec<Uuid> = ids.collect();

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use effects::Effects;
 use effects::jobs::{Done, Failed, Job, Record, Work};
 use kernel::{Actor, Error, Timestamp, Uuid};
 use serde::{Deserialize, Serialize};
+use stock::model::Cause;
 
 use super::Products;
-use crate::model::{Cause, Product, Status};
+use crate::model::{Product, Status};
 use crate::store::{ListQuery, Shelf, StockEdit, Update};
 
 /// Products that are read at a time.
@@ -36,7 +38,7 @@ impl Work for Archive {
         let Seller { seller } = job.read()?;
         let now = self.0.context.now();
         match self.0.archive_some(seller, Instant::now() + TURN).await? {
-            true => self.0.store.settle_off_sale(seller, now.before(LATE)).await.map_err(Error::from)?,
+            true => self.0.stock.store.settle_off_sale(seller, now.before(LATE)).await.map_err(Error::from)?,
             false => self.0.enqueue_archive(seller, now).await?,
         }
         // A product that is archived stays so.
@@ -58,7 +60,7 @@ impl Products {
 
     async fn enqueue_archive(&self, seller: Uuid, due_at: Timestamp) -> Result<(), Error> {
         let job = Job { due_at, ..Job::new(&self.context, ARCHIVE, &Seller { seller })? };
-        Ok(self.store.enqueue(job).await?)
+        Ok(Effects { jobs: vec![job], ..Effects::default() }.write(&self.database).await?)
     }
 
     /// Archives products of a seller until then. Returns whether all are.

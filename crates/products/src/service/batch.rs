@@ -8,11 +8,13 @@ use effects::Effects;
 use effects::idempotency::{Answer, Answered, Claim, Repeat, claimed, never_too_large};
 use kernel::error::Needed;
 use kernel::{Caller, Error, Expected, Principal, Uuid};
+use stock::model::{Adjustment, Mode};
+use stock::store::{Done, Op, Refusal, Sale, VariantAdjustment};
 
 use super::edit::contended;
-use super::{Products, refused, stock};
-use crate::model::{Adjustment, Mode, Patch, Status, Stocked, VariantPatch};
-use crate::store::{Done, Op, Refusal, Sale, StockEdit, Update, VariantAdjustment};
+use super::{Products, refused};
+use crate::model::{Patch, Status, Stocked, VariantPatch};
+use crate::store::{StockEdit, Update};
 
 /// Products that a batch edits in turn with others, at most.
 const IN_TURN: usize = 8;
@@ -101,8 +103,8 @@ impl Products {
             move |done: &Done| Some(answer(&outcome(&done.refused), &render).under(claim.clone()?))
         };
         let op = Op::Adjust { adjustments, mode };
-        let cause = self.cause(caller, None);
-        match self.write_stock(op, cause, caller.request_id.clone(), None, answered).await? {
+        let cause = self.stock.cause(caller, None);
+        match self.stock.write_stock(op, cause, caller.request_id.clone(), None, answered).await? {
             Ok(done) => Ok(answer(&outcome(&done.refused), &render)),
             Err(Refusal::Several(refused)) => self.answer_without_change(&outcome(&refused), claim, &render).await,
             Err(refusal) => Err(stock::refused(refusal, |_| None)),
@@ -233,7 +235,7 @@ impl Products {
     }
 
     fn update_of(&self, caller: &Caller, present: Present, answered: Option<Answered>) -> Result<Update, Error> {
-        let (cause, version) = (self.cause(caller, None), present.version());
+        let (cause, version) = (self.stock.cause(caller, None), present.version());
         let Present { before, after: mut stocked, .. } = present;
         (stocked.product.version, stocked.product.updated_at) = (version, cause.time);
         let effects = self.update_effects(&stocked, &cause, caller.request_id.clone(), answered)?;
@@ -242,7 +244,7 @@ impl Products {
 
     async fn sales_of<C>(&self, items: &[Item<C>]) -> Result<BTreeMap<Uuid, Sale>, Error> {
         let variants: Vec<Uuid> = items.iter().map(|item| item.id).collect();
-        Ok(self.store.sales(&variants).await?.into_iter().map(|sale| (sale.variant_id, sale)).collect())
+        Ok(self.stock.store.sales(&variants).await?.into_iter().map(|sale| (sale.variant_id, sale)).collect())
     }
 
     /// Keeps the answer, if it is final.

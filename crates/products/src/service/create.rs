@@ -5,13 +5,14 @@ use effects::Effects;
 use effects::idempotency::{Answer, Claim, Render, Repeat, Stored};
 use effects::log::events as log;
 use kernel::{Caller, Error, Principal};
+use stock::model::Stock;
 use storage::StoreError;
 
 use super::Products;
 use super::edit::fits;
 use super::skus::told_by_place;
 use crate::events::{self, CREATED};
-use crate::model::{Content, Product, Status, Stock, Stocked, handle};
+use crate::model::{Content, Product, Status, Stocked, handle};
 use crate::store::Insert;
 
 impl Products {
@@ -45,7 +46,7 @@ impl Products {
         let draft = self.draft(&caller.principal, content)?;
         fits(&draft.product, None)?;
         let effects = self.creation(&draft, caller, claim.clone(), render)?;
-        let cause = self.cause(caller, None);
+        let cause = self.stock.cause(caller, None);
         let (this, seller) = (self.clone(), caller.clone());
         let renamed = move |draft: &Stocked| {
             let effects = this.creation(draft, &seller, claim.clone(), render);

@@ -6,13 +6,15 @@ use effects::idempotency::Answered;
 use effects::{Effects, EffectsOf};
 use kernel::product::MAX_PRODUCT_BYTES;
 use kernel::{Caller, Error, Expected, Uuid};
+use stock::model::{Cause, ChangedStock};
+use stock::store::RESERVED_RULE;
 use storage::StoreError;
 
 use super::Products;
 use super::skus::told_by_place;
 use crate::events::{self, DELETED, UPDATED};
-use crate::model::{Cause, ChangedStock, Edit, Listing, Patch, Product, Stocked, reserved};
-use crate::store::{RESERVED_RULE, StockEdit, Update};
+use crate::model::{Edit, Listing, Patch, Product, Stocked, reserved};
+use crate::store::{StockEdit, Update};
 
 /// What an edit makes of a product.
 pub(super) struct Edited {
@@ -94,7 +96,7 @@ impl Products {
                 return Ok(before);
             }
             fits(&after.product, Some(&before.product))?;
-            let cause = self.cause(caller, None);
+            let cause = self.stock.cause(caller, None);
             let effects = self.update_effects(&after, &cause, caller.request_id.clone(), answered)?;
             let keeps_stock = matches!(stock, StockEdit::Keep);
             let update = Update { stocked: after.clone(), expected: version, stock, cause, effects };
@@ -127,7 +129,7 @@ impl Products {
             expected.check(version)?;
             deleted.product.version += 1;
             let effects = Effects::event(self.event(DELETED, &deleted, caller)?);
-            match self.store.delete(id, version, self.cause(caller, None), effects).await {
+            match self.store.delete(id, version, self.stock.cause(caller, None), effects).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => continue,
                 Err(error) if error.is_conflict_on(RESERVED_RULE) => return Err(reserved()),
@@ -151,7 +153,7 @@ impl Products {
         Ok(Box::new(move |changed: &Vec<ChangedStock>| {
             let mut events = vec![edited];
             for changed in changed {
-                let told = this.changed_stock_events(changed, &cause, request_id.as_deref());
+                let told = this.stock.changed_stock_events(changed, &cause, request_id.as_deref());
                 events.extend(told.map_err(|error| StoreError::Statement(error.to_string()))?);
             }
             Ok(Effects { events, answered, ..Effects::default() })

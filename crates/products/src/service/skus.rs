@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use kernel::{Error, Uuid, Violation, text};
+use stock::events::variant_subject;
 use storage::StoreError;
 
 use super::Products;
-use crate::events::{subject, variant_subject};
+use crate::events::subject;
 use crate::model::Product;
 use crate::store::{HANDLE_RULE, SKU_RULE, SkuHolder};
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kernel::{Caller, Currency, Error, Expected, Money, Principal, Role, Uuid};
 use platform::tasks::WriteTasks;
+use stock::model::{Adjustment, Stock};
 
 use super::Products;
-use crate::model::{Adjustment, Content, Listing, Patch, Stock, Stocked, VariantContent};
+use crate::model::{Content, Listing, Patch, Stocked, VariantContent};
 use crate::store::suite::{Fixture, on_both};
 
 pub fn caller() -> Caller {
@@ -64,7 +65,7 @@ fn what_is_reserved_stays() {
         let on_hand = async |units| {
             let adjustment = Adjustment::check(None, Some(units), Some("counted".into())).unwrap();
             let render = |stock: &Stock| format!("{} {}", stock.on_hand, stock.available()).into();
-            products.change_stock(caller(), small.variant_id, adjustment, None, render).await
+            products.stock.change_stock(caller(), small.variant_id, adjustment, None, render).await
         };
         let refused = on_hand(0).await;
         assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");

@@ -6,7 +6,6 @@ use kernel::{Caller, Error, Expected, Principal, Uuid};
 
 use super::Products;
 use super::edit::Edited;
-use crate::events;
 use crate::model::{ListedVariant, Product, Stocked, VariantPatch, added, removed};
 
 /// How a variant of this id that was added to a product is answered.
@@ -18,7 +17,7 @@ impl Products {
     /// # Errors
     /// As [`Products::visible`].
     pub async fn visible_with_variant(&self, caller: Option<&Principal>, variant: Uuid) -> Result<Product, Error> {
-        let product = self.store.product_of(variant).await?.ok_or(Error::NotFound)?;
+        let product = self.stock.store.product_of(variant).await?.ok_or(Error::NotFound)?;
         self.visible(caller, product).await
     }
 
@@ -54,7 +53,7 @@ impl Products {
         let answer = |after: &Stocked| {
             // It was added as the last one.
             let id = after.product.variants.last().map_or(Uuid::nil(), |variant| variant.id);
-            Answer::new(201, render(after, id), events::variant_subject(id), after.product.version)
+            Answer::new(201, render(after, id), stock::events::variant_subject(id), after.product.version)
         };
         let apply = |before: &Stocked| {
             let after = added(before, listed.clone(), self.context.id_for(before.product.owner_id)?)?;
@@ -96,7 +95,7 @@ impl Products {
     ) -> Result<Stocked, Error> {
         let this = self.clone();
         let edit = async move {
-            let product = this.store.product_of(variant).await?.ok_or(Error::NotFound)?;
+            let product = this.stock.store.product_of(variant).await?.ok_or(Error::NotFound)?;
             this.edit_once(&caller, product, expected, |before| apply(before).map(Edited::from)).await
         };
         self.tasks.run(edit).await

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use kernel::{Uuid, text};
+use stock::model::{Cause, ChangedStock, ImportedStock, Inventory, Movement, MovementKind, Stock, Units};
+use stock::store::rows::list;
+use stock::store::{RESERVED_RULE, read_units};
 use storage::StoreError;
 use storage::row::Columns;
 
-use super::rows::{list, none_promised};
-use super::stock::read_units;
-use super::{HeldBack, Quantities, RESERVED_RULE, StockEdit};
-use crate::model::{
-    Cause, ChangedStock, ImportedStock, Inventory, Movement, MovementKind, Product, Stock, Stocked, Units, Variant,
-};
+use super::rows::none_promised;
+use super::{HeldBack, Quantities, StockEdit};
+use crate::model::{Product, Stocked, Variant};
 
 /// A variant's columns, with those that are computed for it.
 pub struct VariantRow<'a> {

@@ -2,29 +2,29 @@
 
 mod changes;
 mod list;
-mod off_sale;
+#[cfg(test)]
+mod off_sale_suite;
 mod postgres;
 mod rows;
 mod sqlite;
-mod stock;
+#[cfg(test)]
+mod stock_suite;
 #[cfg(test)]
 pub(crate) mod suite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use effects::jobs::Job;
 use effects::{COMMON_POSTGRES, COMMON_SQLITE, Effects, EffectsOf, JOBS_POSTGRES, JOBS_SQLITE};
-use kernel::{Timestamp, Uuid};
+use kernel::Uuid;
 use storage::belonging::STORE;
 use storage::migrate::{AddedSql, Addition, Migration, Migrations};
 use storage::{Database, StoreError};
 
 pub use self::list::{By, ListQuery, Listed, Looked, Shelf, Sort, page};
-pub use self::stock::{Balance, Done, History, Op, Promised, Refusal, Sale, StockWrite, VariantAdjustment};
-use crate::model::{
-    Cause, ChangedStock, ImportedStock, Movement, OffSale, Product, Reservation, Stock, Stocked, Units, handle,
-};
+use stock::model::{Cause, ChangedStock, ImportedStock, Stock};
+
+use crate::model::{Product, Stocked, handle};
 
 pub const MIGRATIONS: Migrations = Migrations {
     sqlite: &[
@@ -113,8 +113,6 @@ pub const MIGRATIONS: Migrations = Migrations {
 pub const HANDLE_RULE: &str = "products.owner_id, products.handle";
 pub const SKU_RULE: &str = "variants.owner_id, variants.sku_key";
 pub const OPTIONS_RULE: &str = "variants.product_id, variants.option_values";
-/// The rule that stock on hand covers what is reserved.
-pub const RESERVED_RULE: &str = "variants.reserved";
 
 /// A page by number, as v1 asks for it.
 #[derive(Debug, Clone, Default)]
@@ -308,56 +306,6 @@ pub trait Store: Send + Sync {
     /// The stock of all variants of these products, in no order.
     async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError>;
 
-    /// The product that a variant belongs to.
-    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
-
-    /// Does an operation on stock, with its movements and what products show of it; or tells why it changes nothing.
-    async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError>;
-
-    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError>;
-
-    /// Reservations of an account that are older than `before`, newest first, at most `limit`.
-    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
-
-    /// As [`Store::reservations_of`], those that keep units of a seller's.
-    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
-
-    /// What decides whether these variants may be bought; nothing of those that are not there.
-    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError>;
-
-    /// Held reservations whose time is over, at most `limit`, the longest first.
-    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
-
-    /// Reservations that a release ended which does not know backordered units, at most `limit`.
-    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError>;
-
-    /// A page of a variant's movements, whether it is still there or not.
-    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError>;
-
-    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError>;
-
-    /// Says with how many available units a stock is low, or that it never is; tells whether there is such a variant.
-    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError>;
-
-    /// Variants behind an id, at most `limit`, with what their ledgers sum up to at the same moment, if these are no longer than
-    /// `longest`.
-    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError>;
-
-    /// What the movements of a variant behind one version, up to another, add to its units. They never change.
-    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError>;
-
-    /// Variants behind an id that have a ledger, at most `limit`, and whether they are there.
-    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError>;
-
-    /// Held reservations behind the place of another, by the time when they end, at most `limit`.
-    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError>;
-
-    /// Units of a variant that are promised by its row, and by the lines of held reservations, at one moment.
-    async fn promised(&self, variant: Uuid) -> Result<(Promised, Promised), StoreError>;
-
-    /// Units that were promised and are not there.
-    async fn oversold(&self) -> Result<i64, StoreError>;
-
     /// The page, newest first, and how many there are in all.
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError>;
 
@@ -373,23 +321,6 @@ pub trait Store: Send + Sync {
     /// Categories of active products behind `after`, or all, by name, with how many each has.
     /// Some may have none left, whose sellers are off sale.
     async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError>;
-
-    /// Takes all of a seller off sale. An entry that is there already goes on under this mark, and stays one of an erased seller.
-    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError>;
-
-    /// Ends the entry of a seller, if it has this mark.
-    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError>;
-
-    /// Has counts pass over the entry of an erased account, made until then, if it has no products.
-    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError>;
-
-    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError>;
-
-    /// Entries of sellers behind an id that were made since then, at most `limit`.
-    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError>;
-
-    /// Writes down what is to be done later.
-    async fn enqueue(&self, job: Job) -> Result<(), StoreError>;
 }
 
 /// The store for the database that was chosen.

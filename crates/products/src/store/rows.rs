@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use kernel::{Currency, Timestamp, Uuid, text};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use stock::store::rows::{list, parse};
 use storage::StoreError;
 use storage::row::Columns;
 
 use super::Found;
 use super::changes::Known;
-use crate::model::{Product, ProductDetails, Status, Stock, Variant, VariantDetails};
+use crate::model::{Product, ProductDetails, Status, Variant, VariantDetails};
 
 macro_rules! product_columns {
     () => {
@@ -19,31 +19,20 @@ macro_rules! product_columns {
     };
 }
 
-/// Whether a seller is off sale. While none is, that is found out once for a whole statement.
-macro_rules! is_off_sale {
-    ($seller:literal) => {
-        concat!(
-            "(exists (select 1 from sellers_off_sale) and exists (select 1 from sellers_off_sale where seller_id = ",
-            $seller,
-            "))"
-        )
-    };
-}
-
 /// For everyone: a product, and whether its seller is off sale.
 pub const FIND: &str =
-    concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = $1");
+    concat!("select ", product_columns!(), ", ", stock::is_off_sale!("owner_id"), " from products where id = $1");
 /// As [`FIND`], by its seller and handle.
 pub const FIND_BY_HANDLE: &str = concat!(
     "select ",
     product_columns!(),
     ", ",
-    is_off_sale!("owner_id"),
+    stock::is_off_sale!("owner_id"),
     " from products where owner_id = $1 and handle = $2"
 );
 /// As [`FIND`], of several, on PostgreSQL.
 pub const FIND_ALL: &str =
-    concat!("select ", product_columns!(), ", ", is_off_sale!("owner_id"), " from products where id = any($1)");
+    concat!("select ", product_columns!(), ", ", stock::is_off_sale!("owner_id"), " from products where id = any($1)");
 /// For those who manage it.
 pub const GET: &str = concat!("select ", product_columns!(), " from products where id = $1");
 pub const BY_HANDLE: &str =
@@ -92,13 +81,6 @@ pub const STOCK_OF: &str = "select id, on_hand, reserved, backordered from varia
 /// The newest of a variant's movements that came from a file or began its ledger, behind a version.
 pub const LAST_IMPORT: &str = "select on_hand_after, coalesce(reason = 'import', false) from stock_movements \
     where variant_id = $1 and version > $2 and (reason = 'import' or kind = 'opening') order by version desc limit 1";
-pub const PRODUCT_OF: &str = "select product_id from variants where id = $1";
-macro_rules! shown_variants {
-    () => {
-        "select variants from products where id = $1"
-    };
-}
-pub const SHOW_VARIANTS: &str = "update products set variants = $1, in_stock = $2 where id = $3";
 /// A product's columns, with those that are computed for it.
 pub struct ProductRow<'a> {
     pub product: &'a Product,
@@ -219,7 +201,7 @@ macro_rules! edited_values {
         ]
     };
 }
-pub(super) use {edited_values, insert_product, insert_variant, is_off_sale, keys_of, product_columns, shown_variants};
+pub(super) use {edited_values, insert_product, insert_variant, keys_of, product_columns};
 
 /// The page and count statements of a query, with its parameters numbered in the order owner, category, search.
 /// `contains` is the dialect's function (haystack, needle) → position.
@@ -300,46 +282,11 @@ pub fn read_status(row: &impl Columns, status: usize, unlisted: usize) -> Result
     Ok(if is_unlisted { Status::Unlisted } else { status })
 }
 
-/// The first four columns of [`STOCK_OF`] and `keys_of`.
-pub fn stock(row: &impl Columns) -> Result<Stock, StoreError> {
-    let variant_id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
-    let wrong = |column| move |error: String| StoreError::corrupt("variants", column, variant_id, error);
-    Ok(Stock {
-        variant_id,
-        on_hand: row.integer(1).map_err(wrong("on_hand"))?,
-        reserved: row.integer(2).map_err(wrong("reserved"))?,
-        backordered: row.integer(3).map_err(wrong("backordered"))?,
-    })
-}
-
 /// # Errors
 /// `Conflict` when units of any are promised.
 pub fn none_promised<'a>(mut lost: impl Iterator<Item = &'a Known>) -> Result<(), StoreError> {
     match lost.any(|known| known.units.stock.is_promised()) {
-        true => Err(StoreError::Conflict(super::RESERVED_RULE.into())),
+        true => Err(StoreError::Conflict(stock::store::RESERVED_RULE.into())),
         false => Ok(()),
     }
-}
-
-/// What a product shows of its variants, after some of them came into stock or went out of it: the new text, and whether any is in
-/// stock.
-pub fn show(shown: &str, product: Uuid, stock: &[Stock]) -> Result<(String, bool), StoreError> {
-    let mut variants: Vec<Variant> =
-        parse(shown).map_err(|error| StoreError::corrupt("products", "variants", product, error))?;
-    for variant in &mut variants {
-        if let Some(stock) = stock.iter().find(|stock| stock.variant_id == variant.id) {
-            variant.in_stock = variant.is_in_stock(stock);
-        }
-    }
-    Ok((variants_text(&variants), variants.iter().any(|variant| variant.in_stock)))
-}
-
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-/// The JSON form of a list column.
-pub fn list<T: serde::Serialize>(items: &[T]) -> String {
-    // Lists of strings and images always serialize.
-    serde_json::to_string(items).unwrap_or_else(|_| "[]".to_owned())
 }

@@ -8,14 +8,14 @@ use effects::idempotency::{Answer, Claim};
 use effects::log::events as log;
 use kernel::{Actor, Currency, SystemClock, Timestamp, Uuid};
 use platform::Context;
+use stock::model::{Cause, ChangedStock, Stock};
+use stock::store::RESERVED_RULE;
 use storage::migrate::Migrations;
 use storage::{Database, DatabaseUrl, Limits, StoreError};
 
-use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, RESERVED_RULE, StockEdit, Store, Update, open};
+use super::{HANDLE_RULE, Insert, MIGRATIONS, PageQuery, StockEdit, Store, Update, open};
 use crate::events;
-use crate::model::{
-    Cause, ChangedStock, Image, Product, ProductDetails, Status, Stock, Stocked, Variant, VariantDetails, handle,
-};
+use crate::model::{Image, Product, ProductDetails, Status, Stocked, Variant, VariantDetails, handle};
 
 /// Runs the test on an empty store of each kind.
 pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
@@ -29,7 +29,14 @@ pub(crate) fn on_both(test: impl AsyncFn(Fixture)) {
             let database = Database::open(&url, "products", limits).await.unwrap();
             database.migrate(&MIGRATIONS).await.unwrap();
             let context = Context::new(Arc::new(SystemClock));
-            test(Fixture { store: open(&database), database, context, owner: Uuid::from_u128(1) }).await;
+            test(Fixture {
+                store: open(&database),
+                stock: stock::store::open(&database),
+                database,
+                context,
+                owner: Uuid::from_u128(1),
+            })
+            .await;
         }
     });
 }
@@ -53,6 +60,7 @@ pub(crate) async fn shrunk<Step: Clone, Why>(
 
 pub(crate) struct Fixture {
     pub store: Arc<dyn Store>,
+    pub stock: Arc<dyn stock::store::Store>,
     pub database: Database,
     pub context: Context,
     pub owner: Uuid,
@@ -122,7 +130,7 @@ impl Fixture {
         let (context, cause) = (self.context.clone(), self.cause());
         let told = cause.clone();
         let with_stock = move |changed: &Vec<ChangedStock>| {
-            let event = |changed| events::stock_event(context.id().unwrap(), changed, &told, None);
+            let event = |changed| stock::events::stock_event(context.id().unwrap(), changed, &told, None);
             effects.events.extend(changed.iter().map(|changed| event(changed).unwrap()));
             Ok(effects)
         };
@@ -220,7 +228,8 @@ fn of_inserts_at_once_only_those_that_break_a_rule_are_refused() {
 fn groups_of_two_processes_do_not_lock_each_other_out() {
     on_both(async |f| {
         let (database, context) = (f.database.clone(), f.context.clone());
-        let other = Fixture { store: open(&database), database, context, owner: f.owner };
+        let other =
+            Fixture { store: open(&database), stock: stock::store::open(&database), database, context, owner: f.owner };
         for round in 0..5 {
             let handles: Vec<String> = (0..60).map(|n| format!("r{round}-{n:02}")).collect();
             let inserted = async |f: &Fixture, handles: Vec<&String>| {

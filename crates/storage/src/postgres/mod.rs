@@ -50,6 +50,9 @@ const MIGRATION_LOCK: i64 = 0x5054_4d47_0000_0000;
 const SET_LOCK_TIMEOUT: &str = "set local lock_timeout = '1s'";
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
+/// So many keys of one query do not hold up the queries behind it on a shared connection.
+pub const POINT_KEYS: usize = 100;
+
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// What asks the server. Boxed: the body of an async function is compiled anew in every crate that awaits it, and the whole driver with it.

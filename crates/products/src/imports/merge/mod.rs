@@ -11,9 +11,10 @@ use kernel::{Currency, Error, Timestamp, Uuid};
 pub use self::variant::held_back;
 use formats::dialect::Field;
 use formats::{Given, ImportedProduct, ImportedStatus, ImportedVariant, RowError};
+use stock::model::{ImportedStock, Stock};
 
 use super::notes::{Note, NoteKind, Options};
-use crate::model::{Image, ImportedStock, Product, Status, Stock, Stocked, Variant};
+use crate::model::{Image, Product, Status, Stocked, Variant};
 use crate::store::{Quantities, StockEdit};
 
 /// The product with what the file says.

@@ -6,10 +6,11 @@ use formats::ImportedVariant;
 use formats::dialect::Field;
 use formats::values::excerpt;
 use kernel::{Uuid, text};
+use stock::model::Stock;
 
 use super::super::notes::NoteKind;
 use super::{Made, Pair, Work};
-use crate::model::{Stock, Variant};
+use crate::model::Variant;
 
 impl<'a> Work<'a> {
     /// Finds which variant each one of the file is.

@@ -3,10 +3,11 @@
 use formats::dialect::Field;
 use formats::{Given, ImportedVariant};
 use kernel::{Error, Uuid};
+use stock::model::{ImportedStock, Inventory, MAX_STOCK, Stock};
 
 use super::super::notes::NoteKind;
 use super::{Made, MergeError, Pair, Work};
-use crate::model::{Image, ImportedStock, Inventory, MAX_STOCK, Stock, Variant};
+use crate::model::{Image, Variant};
 
 impl Work<'_> {
     /// The variant with what the file says, its stock then, and the file's quantity.

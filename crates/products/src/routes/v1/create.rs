@@ -1,7 +1,5 @@
 //! `POST /api/v1/products`: a draft of one variant. Repeatable with an `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use api::caller::V1User;
 use api::idempotency;
 use api::openapi::IdempotencyKeyHeader;
@@ -24,7 +22,7 @@ use crate::routes::Endpoints;
     security(("bearer" = [])), params(IdempotencyKeyHeader), request_body = NewProductBody,
     responses((status = 201, body = Success<ProductData>)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V1User(principal): V1User,
     request: Request,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,5 @@
 //! `DELETE /api/v1/products/:id`: by its owner and administrators.
 
-use std::sync::Arc;
-
 use api::caller::V1User;
 use api::openapi::IdInPath;
 use api::path::PathId;
@@ -24,7 +22,7 @@ const WORDS: Words = Words {
     security(("bearer" = [])), params(IdInPath),
     responses((status = 200, body = Done), (status = 403, body = FailureBody), (status = 409, body = FailureBody)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V1User(principal): V1User,
     PathId(id): PathId,
     request: Request,

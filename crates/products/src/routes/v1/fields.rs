@@ -4,10 +4,11 @@ use api::v1::{Failure, FieldError};
 use kernel::money::DecimalError;
 use kernel::{Currency, Money, Violation, parse_whole};
 use serde_json::{Map, Value};
+use stock::model::MAX_STOCK;
 use utoipa::ToSchema;
 
 use crate::model::edit::SEVERAL_VARIANTS;
-use crate::model::{Edit, MAX_STOCK, Product};
+use crate::model::{Edit, Product};
 
 const NAME: &str = "Product name must be between 1 and 200 characters";
 const PRICE: &str = "Price must be a positive number";

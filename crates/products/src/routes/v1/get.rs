@@ -1,7 +1,5 @@
 //! `GET /api/v1/products/:id`: for its owner and administrators.
 
-use std::sync::Arc;
-
 use api::caller::V1User;
 use api::openapi::IdInPath;
 use api::path::PathId;
@@ -24,7 +22,7 @@ const WORDS: Words = Words {
     security(("bearer" = [])), params(IdInPath),
     responses((status = 200, body = Success<ProductData>), (status = 403, body = FailureBody)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V1User(caller): V1User,
     PathId(id): PathId,
 ) -> Result<Response, Failure> {

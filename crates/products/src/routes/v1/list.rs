@@ -1,7 +1,5 @@
 //! `GET /api/v1/products?page&limit&category&search`: the caller's products, newest first; all of them for an administrator.
 
-use std::sync::Arc;
-
 use api::caller::V1User;
 use api::query::{first, pairs};
 use api::v1::page::{self, PageParameters, Pagination};
@@ -38,7 +36,7 @@ struct Data<'a> {
     security(("bearer" = [])), params(PageParameters, Filters),
     responses((status = 200, body = Success<Data>)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V1User(caller): V1User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,5 @@
 //! `PUT /api/v1/products/:id`: any subset of the fields, by its owner and administrators.
 
-use std::sync::Arc;
-
 use api::caller::V1User;
 use api::openapi::IdInPath;
 use api::path::PathId;
@@ -25,7 +23,7 @@ const WORDS: Words = Words {
     security(("bearer" = [])), params(IdInPath), request_body = ProductBody,
     responses((status = 200, body = Success<ProductData>), (status = 403, body = FailureBody), (status = 409, body = FailureBody)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V1User(principal): V1User,
     PathId(id): PathId,
     request: Request,

@@ -1,7 +1,5 @@
 //! `GET /api/v2/categories`: the categories of active products.
 
-use std::sync::Arc;
-
 use api::caller::V2Caller;
 use api::v2::page::Key;
 use api::v2::{self, Page, Position, Query, Refusal};
@@ -42,7 +40,7 @@ type V2CategoryPage = Page<V2Category>;
 #[utoipa::path(get, path = "/api/v2/categories", operation_id = "list_categories", tag = "products",
     security((), ("bearer" = [])), params(Parameters), responses((status = 200, body = V2CategoryPage)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V2Caller(_): V2Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {

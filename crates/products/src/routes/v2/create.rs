@@ -1,7 +1,5 @@
 //! `POST /api/v2/products`. Repeatable with an `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdempotencyKeyHeader, InConflict};
 use api::v2::{self, JsonBody, Refusal, Repeatable};
@@ -22,7 +20,7 @@ const PATH: &str = "/api/v2/products";
     responses((status = 201, body = V2Product, headers(("Location" = String, description = "Where it is"),
         ("ETag" = String, description = "Its version, for If-Match"))), InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<NewProduct>,

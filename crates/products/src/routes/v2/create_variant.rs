@@ -1,7 +1,5 @@
 //! `POST /api/v2/products/{id}/variants`. Repeatable with an `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
 use api::path::ResourceId;
@@ -24,7 +22,7 @@ use crate::routes::Endpoints;
     responses((status = 201, body = V2Variant, headers(("Location" = String, description = "Where it is"),
         ("ETag" = String, description = "The product's version, for If-Match"))), NotTheirs, InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     ResourceId(id): ResourceId,
     repeatable: Repeatable,

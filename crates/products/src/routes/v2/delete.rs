@@ -1,7 +1,5 @@
 //! `DELETE /api/v2/products/{id}`.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::conditional::IfMatch;
 use api::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
@@ -19,7 +17,7 @@ use crate::routes::Endpoints;
     security(("bearer" = [])), params(IdInPath, IfMatchHeader),
     responses((status = 204, description = "It is gone"), NotTheirs, InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,

@@ -1,7 +1,5 @@
 //! `GET /api/v2/products/by-handle/{owner_id}/{handle}`: as by its id.
 
-use std::sync::Arc;
-
 use api::caller::V2Caller;
 use api::openapi::IfNoneMatchHeader;
 use api::v2::Refusal;
@@ -30,7 +28,7 @@ struct Parameters {
     responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match and If-None-Match"))),
         (status = 304, description = "The client has it")))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V2Caller(caller): V2Caller,
     path: Result<Path<(String, String)>, PathRejection>,
     request: Request,

@@ -1,7 +1,5 @@
 //! `GET /api/v2/variants/{id}`: where its product is visible, so is it.
 
-use std::sync::Arc;
-
 use api::caller::V2Caller;
 use api::openapi::{IdInPath, IfNoneMatchHeader};
 use api::path::ResourceId;
@@ -21,7 +19,7 @@ use crate::routes::Endpoints;
     responses((status = 200, body = V2Variant, headers(("ETag" = String, description = "Its version, for If-Match and If-None-Match"))),
         (status = 304, description = "The client has it")))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V2Caller(caller): V2Caller,
     ResourceId(id): ResourceId,
     request: Request,

@@ -4,14 +4,13 @@ use api::v2::{self, Object};
 use kernel::product::{Grams, MAX_TAG};
 use kernel::{Currency, Money, Uuid};
 use serde::Deserialize;
+use stock::model::Inventory;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::named::{AttributeMap, AttributesPatch, Options, OptionsPatch};
-use crate::model::{
-    Image, Inventory, ListedVariant, Listing, Offer, Patch, PricePatch, ProductDetails, Status, VariantPatch,
-};
+use crate::model::{Image, ListedVariant, Listing, Offer, Patch, PricePatch, ProductDetails, Status, VariantPatch};
 
 /// What to change of a price. Where there is none yet, both.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

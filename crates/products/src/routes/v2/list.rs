@@ -1,7 +1,5 @@
 //! `GET /api/v2/products`: active products; others for administrators.
 
-use std::sync::Arc;
-
 use api::caller::V2Caller;
 use api::openapi::NotTheirs;
 use api::v2::Refusal;
@@ -18,7 +16,7 @@ use crate::routes::Endpoints;
     security((), ("bearer" = [])), params(ListParameters, OwnerParameter, HiddenParameter),
     responses((status = 200, body = listing::V2ProductPage), NotTheirs))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     // The public list is the same for everyone, but a token that is sent must be good.
     V2Caller(caller): V2Caller,
     RawQuery(query): RawQuery,

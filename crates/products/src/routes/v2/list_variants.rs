@@ -1,7 +1,5 @@
 //! `GET /api/v2/products/{id}/variants`: where the product is visible, so are they.
 
-use std::sync::Arc;
-
 use api::caller::V2Caller;
 use api::openapi::{IdInPath, IfNoneMatchHeader};
 use api::path::ResourceId;
@@ -20,7 +18,7 @@ type V2VariantPage = Page<V2Variant<'static>>;
     responses((status = 200, body = V2VariantPage, headers(("ETag" = String, description = "The product's version, for If-Match and If-None-Match"))),
         (status = 304, description = "The client has them")))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V2Caller(caller): V2Caller,
     ResourceId(id): ResourceId,
     request: Request,

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use api::v2::page::Key;
 use api::v2::{self, Position, Query, Refusal};
+use auth::names::Name;
 use axum::response::Response;
 use kernel::product::MAX_CATEGORY;
 use kernel::{Currency, Error, Timestamp, Uuid, text};
@@ -16,7 +17,6 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::{V2Product, managed_etag, public_etag};
 use crate::lists::Count;
 use crate::model::{Product, Status};
-use crate::sellers::Name;
 use crate::service::Products;
 use crate::store::{By, ListQuery, Listed, Shelf, Sort};
 

@@ -1,7 +1,5 @@
 //! `GET /api/v2/me/products`: the caller's products of every status, with their stock.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::v2::Refusal;
 use axum::extract::{RawQuery, State};
@@ -15,7 +13,7 @@ use crate::routes::Endpoints;
     security(("bearer" = [])), params(ListParameters, StatusParameter),
     responses((status = 200, body = listing::V2ProductPage)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     caller: V2User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {

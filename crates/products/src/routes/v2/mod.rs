@@ -1,6 +1,5 @@
 //! The catalogue as API v2 shows it.
 
-pub mod adjust_stock;
 pub mod batch;
 pub mod categories;
 pub mod create;
@@ -15,16 +14,13 @@ mod input;
 pub mod list;
 pub mod list_variants;
 pub mod listing;
-pub mod low_stock;
 pub mod mine;
 mod named;
 pub mod of_user;
 pub mod patch;
 pub mod patch_variant;
 pub mod replace;
-pub mod reservations;
 pub mod seller;
-pub mod stock_movements;
 pub mod ways;
 
 use std::borrow::Cow;
@@ -38,9 +34,11 @@ use kernel::product::Grams;
 use kernel::{Error, Money, Timestamp, Uuid};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use stock::model::Inventory;
+use stock::routes::{Seller, V2Stock};
 use utoipa::ToSchema;
 
-use crate::model::{Attributes, Image, Inventory, Product, Status, Stock, Stocked, Variant};
+use crate::model::{Attributes, Image, Product, Status, Stocked, Variant};
 
 /// The validator of what those see who manage a product.
 fn managed_etag(version: i64) -> HeaderValue {
@@ -117,14 +115,6 @@ pub struct V2Product<'a> {
     etag: Option<String>,
 }
 
-/// Who sells something.
-#[derive(Serialize, ToSchema)]
-pub struct Seller<'a> {
-    id: Uuid,
-    /// The username. Null while it cannot be found out.
-    name: Option<&'a str>,
-}
-
 /// One thing that can be bought.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Variant)]
@@ -151,29 +141,6 @@ struct V2Variant<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     stock: Option<V2Stock>,
-}
-
-/// Units of a variant.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Stock)]
-struct V2Stock {
-    /// Units that exist: reserved and available ones.
-    on_hand: i64,
-    reserved: i64,
-    available: i64,
-    /// Units that buyers were promised beyond those on hand; counted apart from them.
-    backordered: i64,
-}
-
-impl From<&Stock> for V2Stock {
-    fn from(stock: &Stock) -> Self {
-        V2Stock {
-            on_hand: stock.on_hand,
-            reserved: stock.reserved,
-            available: stock.available(),
-            backordered: stock.backordered,
-        }
-    }
 }
 
 /// `{"Size": "Small"}`, in the product's order.

@@ -1,7 +1,5 @@
 //! `GET /api/v2/users/{id}/products`: an account's products of every status, for administrators.
 
-use std::sync::Arc;
-
 use api::caller::V2Admin;
 use api::openapi::IdInPath;
 use api::path::ResourceId;
@@ -20,7 +18,7 @@ use crate::routes::Endpoints;
     responses((status = 200, body = listing::V2ProductPage),
         (status = 403, body = Problem, content_type = "application/problem+json")))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V2Admin(_): V2Admin,
     ResourceId(id): ResourceId,
     RawQuery(query): RawQuery,

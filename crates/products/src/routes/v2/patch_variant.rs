@@ -1,7 +1,5 @@
 //! `PATCH /api/v2/variants/{id}`: single fields.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::conditional::IfMatch;
 use api::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
@@ -23,7 +21,7 @@ use crate::routes::Endpoints;
     responses((status = 200, body = V2Variant, headers(("ETag" = String, description = "The product's version, for If-Match"))),
         NotTheirs, InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,

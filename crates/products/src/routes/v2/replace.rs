@@ -1,7 +1,5 @@
 //! `PUT /api/v2/products/{id}`: all that can be edited, at once.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::conditional::IfMatch;
 use api::openapi::{IdInPath, IfMatchHeader, InConflict, NotTheirs};
@@ -23,7 +21,7 @@ use crate::routes::Endpoints;
     responses((status = 200, body = V2Product, headers(("ETag" = String, description = "Its version, for If-Match"))),
         NotTheirs, InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,

@@ -1,7 +1,5 @@
 //! `GET /api/v2/sellers/{id}`
 
-use std::sync::Arc;
-
 use api::caller::V2Caller;
 use api::conditional::etag;
 use api::openapi::{IdInPath, IfNoneMatchHeader};
@@ -10,8 +8,8 @@ use api::v2::{self, Refusal};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use kernel::Error;
+use stock::routes::Seller;
 
-use super::Seller;
 use crate::routes::Endpoints;
 
 /// Who sells something: accounts with an active product
@@ -20,7 +18,7 @@ use crate::routes::Endpoints;
     responses((status = 200, body = Seller, headers(("ETag" = String, description = "For If-None-Match"))),
         (status = 304, description = "The client has it")))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     V2Caller(_): V2Caller,
     ResourceId(id): ResourceId,
     request: Request,

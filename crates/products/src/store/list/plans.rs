@@ -2,6 +2,7 @@
 
 use kernel::Currency;
 use rusqlite::params_from_iter;
+use stock::store::HOLDS_OF;
 use storage::{Database, StoreError};
 use tokio_postgres::SimpleQueryMessage;
 
@@ -10,7 +11,6 @@ use super::sql::{self, Dialect, Param, Sql};
 use super::suite::{owner, queries};
 use super::{By, ListQuery, Shelf};
 use crate::model::Status;
-use crate::store::stock::HOLDS_OF;
 
 /// So many products of so many owners and categories, half of them active.
 async fn fill(f: &Fixture, products: u32, owners: u32, categories: u32) {

@@ -9,7 +9,7 @@ use kernel::Uuid;
 pub use self::statement::{Dialect, Param, Sql};
 
 use self::statement::{Condition, Few};
-use super::super::rows::{is_off_sale, product_columns};
+use super::super::rows::product_columns;
 use super::{By, ListQuery, Shelf};
 use crate::model::Status;
 
@@ -24,7 +24,7 @@ pub const NUMBER: usize = 21;
 pub const SAMPLE: usize = 2_000;
 
 const PRODUCT: &str = product_columns!();
-const ON_SALE: &str = concat!(" and not ", is_off_sale!("owner_id"));
+const ON_SALE: &str = concat!(" and not ", stock::is_off_sale!("owner_id"));
 /// Products of all owners that are not active, as their index has them.
 const HIDDEN: &str = "status <> 'active' and updated_at >= 0 and ";
 /// What the conditions of a list look at.

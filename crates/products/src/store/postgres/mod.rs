@@ -8,45 +8,42 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use effects::jobs::Job;
 use effects::{EffectColumns, Effects};
-use kernel::{Timestamp, Uuid};
+use kernel::Uuid;
 use storage::StoreError;
 use storage::group::{Groups, WriteGroup};
-use storage::postgres::{Params, Postgres};
+use storage::postgres::{POINT_KEYS, Params, Postgres};
 use storage::row::Columns;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use self::columns::{ProductColumns, VariantColumns};
 pub use self::skus::ALLOW_REPEATED_SKUS;
+use stock::model::{Cause, Stock};
+use stock::store::postgres::Movements;
+use stock::store::rows as stock_rows;
+
 use super::changes::{self, Known, Ledgers, VariantRow};
 use super::list::{self, ListQuery, Looked};
-use super::stock::postgres::{Grouped, Movements, StockWrites};
-use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
-use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update, off_sale, rows};
-use crate::model::{Cause, Movement, OffSale, Product, Reservation, Stock, Stocked, Units};
+use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update, rows};
+use crate::model::{Product, Stocked};
 
 const TAKEN: &str = "select products.owner_id, products.handle from products \
     join unnest($1::uuid[], $2::text[]) as given (owner_id, handle) using (owner_id, handle)";
 const STOCK_OF_MANY: &str =
     "select id, on_hand, reserved, backordered, product_id from variants where product_id = any($1)";
-/// So many keys do not hold up the queries behind them.
-pub const POINT_IDS: usize = 100;
 /// A product and its stock are two statements. When an edit came between them, they are read again, this often at most.
 const PAIR_TRIES: usize = 5;
 
 pub struct PostgresStore {
     db: Arc<Postgres>,
     inserts: Groups<Insert>,
-    stock: Groups<Grouped>,
 }
 
 impl PostgresStore {
     pub fn new(db: Arc<Postgres>) -> Self {
         let inserts = Groups::start(Inserts(Arc::clone(&db)), db.write_timeout());
-        let stock = Groups::start(StockWrites(Arc::clone(&db)), db.write_timeout());
-        Self { db, inserts, stock }
+        Self { db, inserts }
     }
 
     async fn pair(&self, find: &'static str, key: Params<'_>) -> Result<Option<Stocked>, StoreError> {
@@ -54,7 +51,7 @@ impl PostgresStore {
             let Some(row) = self.db.query_opt(find, key).await? else { return Ok(None) };
             let product = rows::product(&row)?;
             let stock = self.db.query(rows::STOCK_OF, &[&product.id]).await?;
-            let stock = stock.iter().map(rows::stock).collect::<Result<Vec<_>, _>>()?;
+            let stock = stock.iter().map(stock_rows::stock).collect::<Result<Vec<_>, _>>()?;
             if let Some(stocked) = Stocked::pair(product, &stock) {
                 return Ok(Some(stocked));
             }
@@ -107,7 +104,7 @@ impl Store for PostgresStore {
 
     async fn get_all(&self, ids: &[Uuid]) -> Result<Vec<Found>, StoreError> {
         let rows = match ids.len() {
-            0..=POINT_IDS => self.db.query(rows::FIND_ALL, &[&ids]).await?,
+            0..=POINT_KEYS => self.db.query(rows::FIND_ALL, &[&ids]).await?,
             _ => self.db.query_slow(rows::FIND_ALL, &[&ids]).await?,
         };
         rows.iter().map(rows::found).collect()
@@ -151,84 +148,16 @@ impl Store for PostgresStore {
 
     async fn stock_of(&self, products: &[Uuid]) -> Result<Vec<(Uuid, Stock)>, StoreError> {
         let rows = match products.len() {
-            0..=POINT_IDS => self.db.query(STOCK_OF_MANY, &[&products]).await?,
+            0..=POINT_KEYS => self.db.query(STOCK_OF_MANY, &[&products]).await?,
             _ => self.db.query_slow(STOCK_OF_MANY, &[&products]).await?,
         };
         let owned = |row: &Row| {
-            let stock = rows::stock(row)?;
+            let stock = stock_rows::stock(row)?;
             let product = Columns::uuid(row, 4);
             let product = product.map_err(|e| StoreError::corrupt("variants", "product_id", stock.variant_id, e))?;
             Ok((product, stock))
         };
         rows.iter().map(owned).collect()
-    }
-
-    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
-        Ok(self.db.query_opt(rows::PRODUCT_OF, &[&variant]).await?.map(|row| row.get(0)))
-    }
-
-    async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
-        self.stock.write(Grouped::new(write)).await?.outcome()
-    }
-
-    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError> {
-        stock::postgres::find_reservation(&self.db, id).await
-    }
-
-    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::postgres::reservations_of(&self.db, stock::RESERVATIONS_OF, account, before, limit).await
-    }
-
-    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::postgres::reservations_of(&self.db, stock::HOLDS_OF, seller, before, limit).await
-    }
-
-    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
-        stock::postgres::sales(&self.db, variants).await
-    }
-
-    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-        stock::postgres::expired(&self.db, now, limit).await
-    }
-
-    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-        stock::postgres::unsettled(&self.db, limit).await
-    }
-
-    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError> {
-        stock::postgres::history(&self.db, page).await
-    }
-
-    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError> {
-        stock::postgres::find_units(&self.db, variant).await
-    }
-
-    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError> {
-        stock::postgres::set_low_stock(&self.db, variant, threshold, effects).await
-    }
-
-    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError> {
-        stock::postgres::balances(&self.db, after, limit, longest).await
-    }
-
-    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError> {
-        stock::postgres::sum(&self.db, variant, after, until).await
-    }
-
-    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
-        stock::postgres::ledgers(&self.db, after, limit).await
-    }
-
-    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::postgres::held(&self.db, after, limit).await
-    }
-
-    async fn promised(&self, variant: Uuid) -> Result<(Promised, Promised), StoreError> {
-        stock::postgres::promised(&self.db, variant).await
-    }
-
-    async fn oversold(&self) -> Result<i64, StoreError> {
-        stock::postgres::oversold(&self.db).await
     }
 
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
@@ -261,30 +190,6 @@ impl Store for PostgresStore {
 
     async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::postgres::categories(&self.db, after, limit).await
-    }
-
-    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError> {
-        off_sale::postgres::take(&self.db, entry).await
-    }
-
-    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError> {
-        off_sale::postgres::put(&self.db, seller, mark).await
-    }
-
-    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError> {
-        off_sale::postgres::settle(&self.db, seller, until).await
-    }
-
-    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
-        off_sale::postgres::get(&self.db, seller).await
-    }
-
-    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError> {
-        off_sale::postgres::since(&self.db, since, after, limit).await
-    }
-
-    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
-        off_sale::postgres::enqueue(&self.db, job).await
     }
 }
 

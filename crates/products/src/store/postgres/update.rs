@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use kernel::Uuid;
+use stock::model::{ChangedStock, Movement};
+use stock::store::RESERVED_RULE;
+use stock::store::postgres::Movements;
 use storage::StoreError;
 use storage::postgres::{Params, Statement, Transaction};
 use tokio_postgres::Row;
 
 use super::columns::VariantColumns;
-use crate::model::{ChangedStock, Movement};
 use crate::store::changes::{self, Known, LastImport, Ledgers, Planned, VariantChanges};
 use crate::store::rows::{self, ProductRow};
-use crate::store::stock::postgres::Movements;
-use crate::store::{HeldBack, RESERVED_RULE, StockEdit, Update};
+use crate::store::{HeldBack, StockEdit, Update};
 
 /// Variants by id before their products: the one order in which locks are taken.
 const LOCK_KEYS_OF: &str = concat!(rows::keys_of!("= any($1)"), " for update");

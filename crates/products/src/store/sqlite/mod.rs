@@ -7,21 +7,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use effects::Effects;
-use effects::jobs::Job;
-use kernel::{Timestamp, Uuid};
+use kernel::Uuid;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, ToSql, params, params_from_iter};
 use storage::StoreError;
 use storage::sqlite::Sqlite;
 
 pub use self::skus::ALLOW_REPEATED_SKUS;
+use stock::model::{Cause, Stock};
+use stock::store::rows as stock_rows;
+use stock::store::sqlite::write_movements;
+
 use super::changes::{self, Known, VariantRow};
 use super::list::{self, ListQuery, Looked};
 use super::rows::{self, ProductRow};
-use super::stock::sqlite::write_movements;
-use super::stock::{self, Balance, Done, History, Promised, Refusal, Sale, StockWrite};
-use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update, off_sale};
-use crate::model::{Cause, Movement, OffSale, Product, Reservation, Stock, Stocked, Units};
+use super::{Found, HANDLE_RULE, HeldBack, Insert, PageQuery, SkuHolder, Store, Update};
+use crate::model::{Product, Stocked};
 
 const INSERT_PRODUCT: &str = rows::insert_product!(
     "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
@@ -137,77 +138,6 @@ impl Store for SqliteStore {
         self.0.read(read).await
     }
 
-    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError> {
-        self.0.read_point(|c| {
-            let mut statement = c.prepare_cached(rows::PRODUCT_OF)?;
-            Ok(statement.query_row([variant.as_bytes()], |row| row.get(0).map(Uuid::from_bytes)).optional()?)
-        })
-    }
-
-    async fn stock(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
-        stock::sqlite::write(&self.0, write).await
-    }
-
-    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError> {
-        stock::sqlite::find_reservation(&self.0, id)
-    }
-
-    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::sqlite::reservations_of(&self.0, stock::RESERVATIONS_OF, account, before, limit).await
-    }
-
-    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::sqlite::reservations_of(&self.0, stock::HOLDS_OF, seller, before, limit).await
-    }
-
-    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError> {
-        stock::sqlite::sales(&self.0, variants)
-    }
-
-    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-        stock::sqlite::expired(&self.0, now, limit)
-    }
-
-    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError> {
-        stock::sqlite::unsettled(&self.0, limit)
-    }
-
-    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError> {
-        stock::sqlite::history(&self.0, page)
-    }
-
-    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError> {
-        stock::sqlite::find_units(&self.0, variant)
-    }
-
-    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError> {
-        stock::sqlite::set_low_stock(&self.0, variant, threshold, effects).await
-    }
-
-    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError> {
-        stock::sqlite::balances(&self.0, after, limit, longest).await
-    }
-
-    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError> {
-        stock::sqlite::sum(&self.0, variant, after, until).await
-    }
-
-    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError> {
-        stock::sqlite::ledgers(&self.0, after, limit).await
-    }
-
-    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError> {
-        stock::sqlite::held(&self.0, after, limit).await
-    }
-
-    async fn promised(&self, variant: Uuid) -> Result<(Promised, Promised), StoreError> {
-        stock::sqlite::promised(&self.0, variant).await
-    }
-
-    async fn oversold(&self) -> Result<i64, StoreError> {
-        stock::sqlite::oversold(&self.0)
-    }
-
     async fn page(&self, query: PageQuery) -> Result<(Vec<Product>, i64), StoreError> {
         let read = move |c: &Connection| {
             let (page, count) = rows::page_sql(&query, "instr");
@@ -235,30 +165,6 @@ impl Store for SqliteStore {
 
     async fn categories(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, i64)>, StoreError> {
         list::sqlite::categories(&self.0, after, limit).await
-    }
-
-    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError> {
-        off_sale::sqlite::take(&self.0, entry).await
-    }
-
-    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError> {
-        off_sale::sqlite::put(&self.0, seller, mark).await
-    }
-
-    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError> {
-        off_sale::sqlite::settle(&self.0, seller, until).await
-    }
-
-    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError> {
-        off_sale::sqlite::get(&self.0, seller)
-    }
-
-    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError> {
-        off_sale::sqlite::since(&self.0, since, after, limit).await
-    }
-
-    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
-        off_sale::sqlite::enqueue(&self.0, job).await
     }
 }
 
@@ -332,7 +238,7 @@ fn stocked(c: &Connection, product: Product) -> Result<Stocked, StoreError> {
 
 fn stock_of(c: &Connection, product: Uuid) -> Result<Vec<Stock>, StoreError> {
     let mut statement = c.prepare_cached(rows::STOCK_OF)?;
-    let found = statement.query_map([product.as_bytes()], |row| Ok(rows::stock(row)))?;
+    let found = statement.query_map([product.as_bytes()], |row| Ok(stock_rows::stock(row)))?;
     found.map(|row| row?).collect()
 }
 

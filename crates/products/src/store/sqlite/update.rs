@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use kernel::Uuid;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use stock::model::Stock;
+use stock::store::RESERVED_RULE;
+use stock::store::sqlite::write_movements;
 use storage::StoreError;
 
 use super::{insert_variant, known_variants, update_product};
-use crate::model::Stock;
 use crate::store::changes::{self, Known, LastImport, Ledgers, Planned, VariantChanges};
-use crate::store::stock::sqlite::write_movements;
-use crate::store::{HeldBack, RESERVED_RULE, StockEdit, Update, rows};
+use crate::store::{HeldBack, StockEdit, Update, rows};
 
 const UPDATE_VARIANT: &str = "update variants set position = $1, sku = $2, sku_key = $3, barcode = $4, option_values = $5, \
     price = $6, compare_at_price = $7, untracked = $8, backorder = $9 where id = $10";

@@ -7,6 +7,7 @@ pub mod stock;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ::stock::model::MAX_ITEMS;
 use api::conditional::IfMatch;
 use api::v2::{self, Refusal, Repeatable, batch};
 use axum::http::StatusCode;
@@ -15,7 +16,6 @@ use effects::idempotency::Answer;
 use kernel::{Error, Expected, Uuid, Violation};
 
 use super::managed_etag;
-use crate::model::MAX_ITEMS;
 use crate::service::{Item, Outcome, RenderBatch};
 
 /// The items of a batch, each named once.

@@ -1,7 +1,5 @@
 //! `POST /api/v2/batch/prices`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdempotencyKeyHeader, RefusedBatch};
 use api::v2::batch::Results;
@@ -10,10 +8,11 @@ use axum::extract::State;
 use axum::response::Response;
 use kernel::{Error, Uuid};
 use serde::Deserialize;
+use stock::model::Mode;
 use utoipa::ToSchema;
 
 use super::{item, items, render, response};
-use crate::model::{Mode, PricePatch, VariantPatch};
+use crate::model::{PricePatch, VariantPatch};
 use crate::routes::Endpoints;
 use crate::routes::v2::input::PriceChange;
 
@@ -54,7 +53,7 @@ struct PriceItem {
     security(("bearer" = [])), params(IdempotencyKeyHeader), request_body = PriceBatch,
     responses((status = 200, body = Results<'static>), RefusedBatch))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<PriceBatch>,

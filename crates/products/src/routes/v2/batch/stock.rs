@@ -1,7 +1,5 @@
 //! `POST /api/v2/batch/stock`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdempotencyKeyHeader, RefusedBatch};
 use api::v2::batch::Results;
@@ -10,10 +8,10 @@ use axum::extract::State;
 use axum::response::Response;
 use kernel::Uuid;
 use serde::Deserialize;
+use stock::model::{Adjustment, Mode};
 use utoipa::ToSchema;
 
 use super::{item, items, render, response};
-use crate::model::{Adjustment, Mode};
 use crate::routes::Endpoints;
 
 const PATH: &str = "/api/v2/batch/stock";
@@ -59,7 +57,7 @@ struct StockItem {
     security(("bearer" = [])), params(IdempotencyKeyHeader), request_body = StockBatch,
     responses((status = 200, body = Results<'static>), RefusedBatch))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(endpoints): State<Endpoints>,
     user: V2User,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<StockBatch>,

@@ -16,7 +16,7 @@ use kernel::error::Unauthenticated;
 use kernel::{Error, Uuid};
 use products::Exported;
 use products::routes::v2::V2Product;
-use products::routes::v2::reservations::V2Reservation;
+use stock::routes::reservations::V2Reservation;
 use utoipa::ToSchema;
 
 use crate::routes::Endpoints;

@@ -1,7 +1,5 @@
 //! `GET /api/v2/variants/{id}/stock-movements`.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, NotTheirs};
 use api::path::ResourceId;
@@ -13,8 +11,8 @@ use kernel::{Timestamp, Uuid};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::StockService;
 use crate::model::{Movement, MovementKind};
-use crate::routes::Endpoints;
 use crate::store::History;
 
 /// One change of a variant's stock.
@@ -67,7 +65,7 @@ impl From<Movement> for V2Movement {
 #[utoipa::path(get, path = "/api/v2/variants/{id}/stock-movements", operation_id = "list_stock_movements", tag = "products",
     security(("bearer" = [])), params(IdInPath, PageParameters), responses((status = 200, body = V2MovementPage), NotTheirs))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
     RawQuery(query): RawQuery,
@@ -77,7 +75,7 @@ pub async fn handle(
     let (limit, before) = (query.limit(), query.cursor(&scope, Position::number));
     query.finish()?;
     let page = History { variant: id, before, limit: limit as i64 + 1 };
-    let found = endpoints.products.movements(&user.into(), page).await?;
+    let found = stock.movements(&user.into(), page).await?;
     let position = |movement: &Movement| Position { key: Key::Number(movement.version), id };
     Ok(v2::private(&Page::of(found, limit, &scope, position, V2Movement::from)))
 }

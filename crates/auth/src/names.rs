@@ -1,12 +1,13 @@
-//! Public names of sellers, which are auth's.
+//! Public names of accounts, as other services remember them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use auth::Accounts;
 use kernel::Uuid;
 use quick_cache::sync::Cache;
+
+use crate::Accounts;
 
 /// Names that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -20,12 +21,12 @@ pub type Name = Option<Arc<str>>;
 
 /// Names by sellers, remembered for a short time.
 #[derive(Clone)]
-pub struct Sellers {
+pub struct AccountNames {
     accounts: Option<Arc<dyn Accounts>>,
     known: Arc<Cache<Uuid, (Name, Instant)>>,
 }
 
-impl Sellers {
+impl AccountNames {
     /// For commands, which show no names.
     pub fn unknown() -> Self {
         Self { accounts: None, known: Arc::new(Cache::new(0)) }

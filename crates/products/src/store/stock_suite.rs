@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use effects::Effects;
 use effects::log::events as log;
-use kernel::{Timestamp, Uuid};
+use kernel::{Expected, Timestamp, Uuid};
+use stock::events;
+use stock::model::{
+    Adjustment, End, HeldLine, Line, MAX_STOCK, Mode, MovementKind, Reservation, Shortage, State, StockChange,
+};
+use stock::store::*;
 
-use super::*;
-use crate::events;
-use crate::model::{HeldLine, Line, MAX_STOCK, MovementKind, State, StockChange, Stocked};
+use crate::model::Stocked;
 use crate::store::suite::{Fixture, on_both, shrunk};
 
 impl Fixture {
@@ -20,7 +23,7 @@ impl Fixture {
             let event = |changed| events::stock_event(context.id().unwrap(), changed, &told, None).unwrap();
             Ok(Effects::events(done.changed.iter().map(event).collect()))
         };
-        self.store.stock(StockWrite { op, cause, effects: Box::new(effects) }).await.unwrap()
+        self.stock.write(StockWrite { op, cause, effects: Box::new(effects) }).await.unwrap()
     }
 
     fn basket(&self, lines: &[(Uuid, i64)], now: Timestamp, ttl: i64) -> Reservation {
@@ -61,10 +64,10 @@ impl Fixture {
 
     /// On hand and reserved, of the row, which the ledger has to give too.
     async fn counted(&self, variant: Uuid) -> (i64, i64) {
-        let product = self.store.product_of(variant).await.unwrap().unwrap();
+        let product = self.stock.product_of(variant).await.unwrap().unwrap();
         let stock = self.store.stock_of(&[product]).await.unwrap();
         let stock = stock.into_iter().map(|(_, stock)| stock).find(|stock| stock.variant_id == variant).unwrap();
-        let movements = self.store.history(History { variant, before: None, limit: 10_000 }).await.unwrap();
+        let movements = self.stock.history(History { variant, before: None, limit: 10_000 }).await.unwrap();
         let sums = movements.iter().fold((0, 0), |(on_hand, reserved), m| (on_hand + m.on_hand, reserved + m.reserved));
         assert_eq!(sums, (stock.on_hand, stock.reserved), "the ledger: {movements:?}");
         let versions: Vec<i64> = movements.iter().map(|movement| movement.version).collect();
@@ -116,7 +119,7 @@ fn adjustments_are_done_together_or_each_by_itself() {
         let done = adjust(&[-4, -11], version, Mode::Each).await.unwrap();
         assert_eq!((done.changed.len(), done.refused.len()), (1, 1));
         assert_eq!((f.counted(variants[0]).await, f.counted(variants[1]).await), ((6, 0), (10, 0)));
-        let history = f.store.history(History { variant: variants[0], before: None, limit: 1 }).await.unwrap();
+        let history = f.stock.history(History { variant: variants[0], before: None, limit: 1 }).await.unwrap();
         assert_eq!(history[0].reason.as_deref(), Some("by -4"));
         let stale = adjust(&[1, 1], version + 1, Mode::All).await.unwrap_err();
         assert!(
@@ -137,8 +140,8 @@ fn stock_is_set_and_adjusted_and_the_product_shows_it() {
         let (desk, small, _) = f.desk().await;
         let product = desk.product.id;
         let shown = async || f.found(product).await.unwrap().variants[0].in_stock;
-        assert_eq!(f.store.product_of(small).await.unwrap(), Some(product));
-        assert_eq!(f.store.product_of(product).await.unwrap(), None);
+        assert_eq!(f.stock.product_of(small).await.unwrap(), Some(product));
+        assert_eq!(f.stock.product_of(product).await.unwrap(), None);
         let changed = f.adjust(small, StockChange::Adjust(-3)).await.unwrap().changed;
         assert_eq!(
             (changed[0].stock().on_hand, changed[0].units.version, changed[0].units.product_id),
@@ -197,7 +200,7 @@ fn a_basket_is_held_whole_or_not_at_all() {
         assert_eq!((f.counted(small).await, f.counted(large).await), ((3, 0), (1, 0)));
         let id = f.hold(&[(small, 3), (large, 1)]).await.unwrap();
         assert_eq!((f.counted(small).await, f.counted(large).await), ((3, 3), (1, 1)));
-        let held = f.store.reservation(id).await.unwrap().unwrap();
+        let held = f.stock.reservation(id).await.unwrap().unwrap();
         assert_eq!((held.state, held.lines.len(), held.version), (State::Held, 2, 1));
     });
 }
@@ -213,7 +216,7 @@ fn a_reservation_ends_once() {
             assert!(matches!(f.end(id, other).await.unwrap_err(), Refusal::Over(over) if over == end.state()));
             assert!(matches!(f.end(id, End::Expire).await.unwrap_err(), Refusal::Over(_)));
             assert_eq!(f.counted(small).await, left);
-            assert_eq!(f.store.reservation(id).await.unwrap().unwrap().version, 2);
+            assert_eq!(f.stock.reservation(id).await.unwrap().unwrap().version, 2);
         }
         let absent = f.end(Uuid::from_u128(1), End::Commit).await.unwrap_err();
         assert!(matches!(absent, Refusal::Absent), "{absent:?}");
@@ -234,12 +237,12 @@ fn what_is_over_is_given_back_once_and_sold_to_nobody() {
         }
         assert!(matches!(f.do_op(Op::Extend { id, ttl: None, now }).await.unwrap_err(), Refusal::Over(_)));
         let before = Timestamp(past.0 + 59_999_999);
-        assert_eq!(f.store.expired(before, 10).await.unwrap(), [kept], "by that clock it was made long after now");
-        assert_eq!(f.store.expired(now, 10).await.unwrap(), [id]);
+        assert_eq!(f.stock.expired(before, 10).await.unwrap(), [kept], "by that clock it was made long after now");
+        assert_eq!(f.stock.expired(now, 10).await.unwrap(), [id]);
         let ends = futures_util::future::join_all((0..4).map(|_| f.end(id, End::Expire))).await;
         assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 1);
         assert_eq!(f.counted(small).await, (3, 1));
-        assert!(f.store.expired(now, 10).await.unwrap().is_empty());
+        assert!(f.stock.expired(now, 10).await.unwrap().is_empty());
         assert!(matches!(f.end(kept, End::Expire).await.unwrap_err(), Refusal::Over(_)), "its time is not over");
     });
 }
@@ -249,7 +252,7 @@ fn a_reservation_is_extended_for_a_day_at_most() {
     on_both(async |f| {
         let (_, small, _) = f.desk().await;
         let id = f.hold(&[(small, 1)]).await.unwrap();
-        let created = f.store.reservation(id).await.unwrap().unwrap().created_at;
+        let created = f.stock.reservation(id).await.unwrap().unwrap().created_at;
         let at = |minutes: u64| created.after(Duration::from_secs(60 * minutes));
         let mut last = created;
         for minutes in (0..24 * 60).step_by(59) {
@@ -273,18 +276,18 @@ fn what_another_release_leaves_of_backordered_units_is_settled() {
         let (_, small, _) = f.desk().await;
         f.execute("update variants set backorder = (1 = 1)").await;
         let (held, other) = (f.hold(&[(small, 5)]).await.unwrap(), f.hold(&[(small, 2)]).await.unwrap());
-        let backordered = async || f.store.units(small).await.unwrap().unwrap().stock.backordered;
+        let backordered = async || f.stock.units(small).await.unwrap().unwrap().stock.backordered;
         assert_eq!((f.counted(small).await, backordered().await), ((3, 3), 4));
-        assert!(f.store.unsettled(10).await.unwrap().is_empty());
+        assert!(f.stock.unsettled(10).await.unwrap().is_empty());
         f.end(other, End::Release).await.unwrap();
         assert_eq!(backordered().await, 2);
         f.execute("update reservations set state = 'committed' where state = 'held'").await;
-        assert_eq!(f.store.unsettled(10).await.unwrap(), [held]);
+        assert_eq!(f.stock.unsettled(10).await.unwrap(), [held]);
         let settled = f.do_op(Op::Settle(held)).await.unwrap();
         assert_eq!(settled.changed[0].kind, MovementKind::Sale);
         // What is reserved is the other release's to give back, and it did.
         assert_eq!((f.counted(small).await, backordered().await), ((3, 3), 0));
-        assert!(f.store.unsettled(10).await.unwrap().is_empty());
+        assert!(f.stock.unsettled(10).await.unwrap().is_empty());
         assert!(matches!(f.do_op(Op::Settle(held)).await, Err(Refusal::Over(_))));
     });
 }
@@ -437,7 +440,7 @@ fn baskets_that_cross_each_other_wait_for_nobody_in_vain() {
         let held = futures_util::future::join_all(holds.iter().map(|lines| f.hold(lines))).await;
         assert!(held.iter().all(Result::is_ok));
         assert_eq!((f.counted(small).await, f.counted(large).await), ((1_000, 300), (1_000, 300)));
-        let movements = f.store.history(History { variant: small, before: None, limit: 1_000 }).await.unwrap();
+        let movements = f.stock.history(History { variant: small, before: None, limit: 1_000 }).await.unwrap();
         let kinds = movements.iter().fold(BTreeMap::<_, usize>::new(), |mut kinds, movement| {
             *kinds.entry(movement.kind.as_str()).or_default() += 1;
             kinds

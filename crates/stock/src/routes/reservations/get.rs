@@ -1,7 +1,5 @@
 //! `GET /api/v2/reservations/{id}`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::IdInPath;
 use api::path::ResourceId;
@@ -11,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{V2Reservation, render};
-use crate::routes::Endpoints;
+use crate::StockService;
 
 /// A reservation
 ///
@@ -19,11 +17,11 @@ use crate::routes::Endpoints;
 #[utoipa::path(get, path = "/api/v2/reservations/{id}", operation_id = "get_reservation", tag = "reservations",
     security(("bearer" = [])), params(IdInPath), responses((status = 200, body = V2Reservation)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    let reservation = endpoints.products.reservation(&user.into(), id).await?;
-    let seller = endpoints.products.sellers.name(reservation.owner_id).await;
+    let reservation = stock.reservation(&user.into(), id).await?;
+    let seller = stock.sellers.name(reservation.owner_id).await;
     Ok(v2::private_json(StatusCode::OK, render(&reservation, seller.as_deref())))
 }

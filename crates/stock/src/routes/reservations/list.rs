@@ -1,7 +1,5 @@
 //! `GET /api/v2/reservations`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::v2::page::PageParameters;
 use api::v2::{Page, Query, Refusal};
@@ -10,8 +8,8 @@ use axum::response::Response;
 use utoipa::IntoParams;
 
 use super::{V2Reservation, page};
+use crate::StockService;
 use crate::model::State as ReservationState;
-use crate::routes::Endpoints;
 
 const SCOPE: &str = "reservations";
 
@@ -32,7 +30,7 @@ pub type V2ReservationPage = Page<V2Reservation<'static>>;
 #[utoipa::path(get, path = "/api/v2/reservations", operation_id = "list_reservations", tag = "reservations",
     security(("bearer" = [])), params(ReservationFilter, PageParameters), responses((status = 200, body = V2ReservationPage)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
@@ -41,7 +39,7 @@ pub async fn handle(
     let scope = format!("{SCOPE} {state:?}");
     let (limit, before) = (query.limit(), query.cursor(&scope, |before| Some(before.id)));
     query.finish()?;
-    let products = &endpoints.products;
+    let products = &stock;
     let found = products.reservations_of(user.principal.account_id, state, before, limit).await?;
     Ok(page(products, found, &scope, false).await)
 }

@@ -1,7 +1,5 @@
 //! `DELETE /api/v2/reservations/{id}`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, InConflict};
 use api::path::ResourceId;
@@ -9,7 +7,7 @@ use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::routes::Endpoints;
+use crate::StockService;
 
 /// Give units back
 ///
@@ -17,10 +15,10 @@ use crate::routes::Endpoints;
 #[utoipa::path(delete, path = "/api/v2/reservations/{id}", operation_id = "release_reservation", tag = "reservations",
     security(("bearer" = [])), params(IdInPath), responses((status = 204), InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    endpoints.products.release(user.into(), id).await?;
+    stock.release(user.into(), id).await?;
     Ok(v2::done())
 }

@@ -1,7 +1,5 @@
 //! `POST /api/v2/reservations/{id}/commit`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict};
 use api::path::ResourceId;
@@ -12,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{V2Reservation, render, shown};
-use crate::routes::Endpoints;
+use crate::StockService;
 
 /// An object without fields.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,13 +25,13 @@ pub struct Nothing {}
     security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = Option<Nothing>,
     responses((status = 200, body = V2Reservation), InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
     repeatable: Repeatable,
     OptionalJsonBody { raw, .. }: OptionalJsonBody<Nothing>,
 ) -> Result<Response, Refusal> {
-    let products = &endpoints.products;
+    let products = &stock;
     let path = format!("/api/v2/reservations/{id}/commit");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
     let answer = products.commit(user.into(), id, repeat, render).await?;

@@ -1,7 +1,5 @@
 //! `POST /api/v2/variants/{id}/stock-adjustments`. Repeatable with an `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
 use api::path::ResourceId;
@@ -15,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::V2Stock;
+use crate::StockService;
 use crate::model::{Adjustment, Stock};
-use crate::routes::Endpoints;
 
 /// Units to add or take away, or units that there are: one of both.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,13 +44,13 @@ struct AdjustedStock {
     security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = StockAdjustment,
     responses((status = 201, body = AdjustedStock), NotTheirs, InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<StockAdjustment>,
 ) -> Result<Response, Refusal> {
-    let products = &endpoints.products;
+    let products = &stock;
     let adjustment = Adjustment::check(value.delta, value.on_hand, Some(value.reason))?;
     let path = format!("/api/v2/variants/{id}/stock-adjustments");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;

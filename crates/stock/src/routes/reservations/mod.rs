@@ -19,8 +19,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Seller;
+use crate::StockService;
 use crate::model::{HeldLine, Reservation, State as ReservationState};
-use crate::service::Products;
 
 /// Units that are kept for an account, for a time.
 #[derive(Serialize, ToSchema)]
@@ -104,13 +104,13 @@ impl<'a> V2Reservation<'a> {
     }
 }
 
-pub(crate) fn render(reservation: &Reservation, seller: Option<&str>) -> Bytes {
+pub fn render(reservation: &Reservation, seller: Option<&str>) -> Bytes {
     v2::bytes(&V2Reservation::new(reservation, seller))
 }
 
 /// A page of reservations, as their buyers see them, or with `buyers`, as their sellers do.
 async fn page(
-    products: &Products,
+    stock: &StockService,
     (found, next): (Vec<Reservation>, Option<Uuid>),
     scope: &str,
     buyers: bool,
@@ -118,7 +118,7 @@ async fn page(
     let known = |reservation: &Reservation| {
         [Some(reservation.owner_id), buyers.then_some(reservation.account_id)].into_iter().flatten()
     };
-    let names = products.sellers.names(found.iter().flat_map(known)).await;
+    let names = stock.sellers.names(found.iter().flat_map(known)).await;
     let name = |id| names.get(&id).and_then(Option::as_deref);
     let mut items = Vec::with_capacity(found.len());
     for reservation in &found {

@@ -1,13 +1,26 @@
 //! The SQL of stock that both databases speak, and what its rows mean.
 
 use kernel::{Currency, Money, Timestamp, Uuid};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use storage::StoreError;
 use storage::row::Columns;
 
 use super::Sale;
 use crate::model::{HeldLine, Inventory, Line, Movement, MovementKind, Reservation, State, Stock, Units};
-use crate::store::rows::{list, parse, read_status, stock};
+
+/// Whether a seller is off sale. While none is, that is found out once for a whole statement.
+#[macro_export]
+macro_rules! is_off_sale {
+    ($seller:literal) => {
+        concat!(
+            "(exists (select 1 from sellers_off_sale) and exists (select 1 from sellers_off_sale where seller_id = ",
+            $seller,
+            "))"
+        )
+    };
+}
 
 macro_rules! units {
     ($which:literal) => {
@@ -31,7 +44,7 @@ macro_rules! sales {
     ($which:literal) => {
         concat!(
             "select variants.id, variants.owner_id, products.status, products.unlisted, ",
-            $crate::store::rows::is_off_sale!("variants.owner_id"),
+            $crate::is_off_sale!("variants.owner_id"),
             ", products.id, products.version, products.name, products.currency, variants.price",
             " from variants join products on products.id = variants.product_id where variants.id ",
             $which
@@ -70,6 +83,22 @@ macro_rules! expired {
 }
 pub(super) use {expired, insert_movement, insert_reservation, reservations, sales, units};
 
+/// A variant and what else is known of its product.
+macro_rules! details {
+    ($which:literal) => {
+        concat!(
+            "select variants.id, products.details from variants join products on products.id = variants.product_id \
+             where variants.id ",
+            $which
+        )
+    };
+}
+pub(super) use details;
+
+pub const PRODUCT_OF: &str = "select product_id from variants where id = $1";
+/// What a product shows of its variants.
+pub const SHOWN_VARIANTS: &str = "select variants from products where id = $1";
+pub const SHOW_VARIANTS: &str = "update products set variants = $1, in_stock = $2 where id = $3";
 pub const RESERVATION: &str = reservations!("id = $1");
 pub const RESERVATIONS_OF: &str = reservations!("account_id = $1 and id < $2 order by id desc limit $3");
 /// The version of a variant's product.
@@ -245,7 +274,7 @@ pub fn sale(row: &impl Columns) -> Result<Sale, StoreError> {
     Ok(Sale {
         variant_id,
         owner_id: row.uuid(1).map_err(wrong("owner_id"))?,
-        status: read_status(row, 2, 3).map_err(wrong("status"))?,
+        is_public: is_public(row, 2, 3).map_err(wrong("status"))?,
         is_off_sale: row.boolean(4).map_err(wrong("owner_id"))?,
         product_id: row.uuid(5).map_err(wrong("product_id"))?,
         version: row.integer(6).map_err(wrong("product_id"))?,
@@ -255,6 +284,16 @@ pub fn sale(row: &impl Columns) -> Result<Sale, StoreError> {
             amount: row.integer(9).map_err(wrong("price"))?,
         },
     })
+}
+
+/// Whether everyone who has the address of a product may see it, by its status and whether it is unlisted.
+fn is_public(row: &impl Columns, status: usize, unlisted: usize) -> Result<bool, String> {
+    match &*row.text(status)? {
+        "active" | "unlisted" => Ok(true),
+        "draft" => row.boolean(unlisted),
+        "archived" => Ok(false),
+        unknown => Err(unknown.to_owned()),
+    }
 }
 
 pub fn movement(row: &impl Columns) -> Result<Movement, StoreError> {
@@ -278,4 +317,62 @@ pub fn movement(row: &impl Columns) -> Result<Movement, StoreError> {
         reference: row.optional_uuid(9).map_err(wrong("reference"))?,
         time: row.integer(10).map(Timestamp).map_err(wrong("time"))?,
     })
+}
+
+/// The first four columns of rows of units.
+pub fn stock(row: &impl Columns) -> Result<Stock, StoreError> {
+    let variant_id = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
+    let wrong = |column| move |error: String| StoreError::corrupt("variants", column, variant_id, error);
+    Ok(Stock {
+        variant_id,
+        on_hand: row.integer(1).map_err(wrong("on_hand"))?,
+        reserved: row.integer(2).map_err(wrong("reserved"))?,
+        backordered: row.integer(3).map_err(wrong("backordered"))?,
+    })
+}
+
+/// What a product shows of its variants, after some of them, whose units are counted, came into stock or went out of it: the new text,
+/// and whether any is in stock. What else is shown of a variant is left as it is.
+pub fn show(shown: &str, product: Uuid, stock: &[Stock]) -> Result<(String, bool), StoreError> {
+    let corrupt = |error| StoreError::corrupt("products", "variants", product, error);
+    let mut variants: Vec<Map<String, Value>> = parse(shown).map_err(corrupt)?;
+    let mut any_in_stock = false;
+    for variant in &mut variants {
+        let id = variant.get("id").and_then(Value::as_str).and_then(|id| id.parse::<Uuid>().ok());
+        let id = id.ok_or_else(|| corrupt("a variant has no id".into()))?;
+        if let Some(stock) = stock.iter().find(|stock| stock.variant_id == id) {
+            variant.insert("in_stock".into(), Value::Bool(stock.available() > 0));
+        }
+        any_in_stock |= variant.get("in_stock") == Some(&Value::Bool(true));
+    }
+    Ok((list(&variants), any_in_stock))
+}
+
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// The JSON form of a list column.
+pub fn list<T: serde::Serialize>(items: &[T]) -> String {
+    // Lists of strings and images always serialize.
+    serde_json::to_string(items).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A row of `details`: the variant, if its seller lets buyers know how many there are.
+pub fn showing_available(row: &impl Columns) -> Result<Option<Uuid>, StoreError> {
+    /// What of it matters here.
+    #[derive(Default, Deserialize)]
+    struct Details {
+        #[serde(default)]
+        product: ProductDetails,
+    }
+    #[derive(Default, Deserialize)]
+    struct ProductDetails {
+        #[serde(default)]
+        show_available: bool,
+    }
+    let variant = row.uuid(0).map_err(|error| StoreError::corrupt("variants", "id", "?", error))?;
+    let details = row.optional_text(1).and_then(|text| text.map_or(Ok(Details::default()), |text| parse(&text)));
+    let details = details.map_err(|error| StoreError::corrupt("products", "details", variant, error))?;
+    Ok(details.product.show_available.then_some(variant))
 }

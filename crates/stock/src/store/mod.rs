@@ -1,22 +1,28 @@
 //! Changes of stock. What they need is read under its locks, the model decides, and what it decided is written with its movements.
 
+pub mod off_sale;
 pub mod postgres;
-mod rows;
+pub mod rows;
 pub mod sqlite;
-#[cfg(test)]
-mod suite;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use effects::Effects;
 use kernel::{Expected, Money, Timestamp, Uuid};
-use storage::StoreError;
+use storage::{Database, StoreError};
 
 pub use self::rows::{Balance, HOLDS_OF, History, RESERVATIONS_OF, read_units};
+
 use crate::model::{
-    Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, Reservation, Shelf, Shortage, State, Status, Stock,
+    Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, OffSale, Reservation, Shelf, Shortage, State,
+    Stock, Units,
 };
+
+/// The rule that stock on hand covers what is reserved, named alike on both databases.
+pub const RESERVED_RULE: &str = "variants.reserved";
 
 /// One operation on stock.
 #[derive(Debug, Clone)]
@@ -112,8 +118,9 @@ pub struct Sale {
     pub product_id: Uuid,
     /// The product's.
     pub version: i64,
-    pub status: Status,
-    /// Whether its seller is.
+    /// Whether its status lets everyone buy it who has its address.
+    pub is_public: bool,
+    /// Whether its seller is off sale.
     pub is_off_sale: bool,
     /// The product's.
     pub name: String,
@@ -122,7 +129,7 @@ pub struct Sale {
 
 impl Sale {
     pub fn is_for_sale(&self) -> bool {
-        self.status.is_public() && !self.is_off_sale
+        self.is_public && !self.is_off_sale
     }
 }
 
@@ -133,6 +140,85 @@ pub struct Promised {
     pub reserved: i64,
     /// Beyond them.
     pub backordered: i64,
+}
+
+/// Whole operations, one transaction each.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The product that a variant belongs to.
+    async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
+
+    /// Does an operation on stock, with its movements and what products show of it; or tells why it changes nothing.
+    async fn write(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError>;
+
+    async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError>;
+
+    /// Reservations of an account that are older than `before`, newest first, at most `limit`.
+    async fn reservations_of(&self, account: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
+
+    /// As [`Store::reservations_of`], those that keep units of a seller's.
+    async fn holds_of(&self, seller: Uuid, before: Uuid, limit: i64) -> Result<Vec<Reservation>, StoreError>;
+
+    /// What decides whether these variants may be bought; nothing of those that are not there.
+    async fn sales(&self, variants: &[Uuid]) -> Result<Vec<Sale>, StoreError>;
+
+    /// Held reservations whose time is over, at most `limit`, the longest first.
+    async fn expired(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Reservations that a release ended which does not know backordered units, at most `limit`.
+    async fn unsettled(&self, limit: i64) -> Result<Vec<Uuid>, StoreError>;
+
+    /// A page of a variant's movements, whether it is still there or not.
+    async fn history(&self, page: History) -> Result<Vec<Movement>, StoreError>;
+
+    async fn units(&self, variant: Uuid) -> Result<Option<Units>, StoreError>;
+
+    /// Says with how many available units a stock is low, or that it never is; tells whether there is such a variant.
+    async fn set_low_stock(&self, variant: Uuid, threshold: Option<i64>, effects: Effects) -> Result<bool, StoreError>;
+
+    /// Variants behind an id, at most `limit`, with what their ledgers sum up to at the same moment, if these are no longer than
+    /// `longest`.
+    async fn balances(&self, after: Uuid, limit: i64, longest: i64) -> Result<Vec<Balance>, StoreError>;
+
+    /// What the movements of a variant behind one version, up to another, add to its units. They never change.
+    async fn ledger_sum(&self, variant: Uuid, after: i64, until: i64) -> Result<Stock, StoreError>;
+
+    /// Variants behind an id that have a ledger, at most `limit`, and whether they are there.
+    async fn ledgers(&self, after: Uuid, limit: i64) -> Result<Vec<(Uuid, bool)>, StoreError>;
+
+    /// Held reservations behind the place of another, by the time when they end, at most `limit`.
+    async fn held(&self, after: (Timestamp, Uuid), limit: i64) -> Result<Vec<Reservation>, StoreError>;
+
+    /// Units of a variant that are promised by its row, and by the lines of held reservations, at one moment.
+    async fn promised(&self, variant: Uuid) -> Result<(Promised, Promised), StoreError>;
+
+    /// Units that were promised and are not there.
+    async fn oversold(&self) -> Result<i64, StoreError>;
+
+    /// Takes all of a seller off sale. An entry that is there already goes on under this mark, and stays one of an erased seller.
+    async fn take_off_sale(&self, entry: OffSale) -> Result<(), StoreError>;
+
+    /// Ends the entry of a seller, if it has this mark.
+    async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), StoreError>;
+
+    async fn off_sale(&self, seller: Uuid) -> Result<Option<OffSale>, StoreError>;
+
+    /// Entries of sellers behind an id that were made since then, at most `limit`.
+    async fn off_sale_since(&self, since: Timestamp, after: Uuid, limit: i64) -> Result<Vec<OffSale>, StoreError>;
+
+    /// Those of these variants whose sellers let buyers know how many there are.
+    async fn showing_available(&self, variants: &[Uuid]) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Has counts pass over the entry of an erased account, made until then, if it has no products.
+    async fn settle_off_sale(&self, seller: Uuid, until: Timestamp) -> Result<(), StoreError>;
+}
+
+/// The store for the database that was chosen.
+pub fn open(database: &Database) -> Arc<dyn Store> {
+    match database {
+        Database::Sqlite(db) => Arc::new(sqlite::SqliteStore(Arc::clone(db))),
+        Database::Postgres(db) => Arc::new(postgres::PostgresStore::new(Arc::clone(db))),
+    }
 }
 
 /// Stock and reservations as they are when operations come, under their locks.

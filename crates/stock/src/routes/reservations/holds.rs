@@ -1,7 +1,5 @@
 //! `GET /api/v2/me/holds`: what is held of the caller's goods.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::v2::page::PageParameters;
 use api::v2::{Query, Refusal};
@@ -10,7 +8,7 @@ use axum::response::Response;
 
 use super::list::V2ReservationPage;
 use super::page;
-use crate::routes::Endpoints;
+use crate::StockService;
 
 const SCOPE: &str = "holds";
 
@@ -20,14 +18,14 @@ const SCOPE: &str = "holds";
 #[utoipa::path(get, path = "/api/v2/me/holds", operation_id = "list_my_holds", tag = "reservations",
     security(("bearer" = [])), params(PageParameters), responses((status = 200, body = V2ReservationPage)))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let mut query = Query::read(query.as_deref(), &["limit", "cursor"]);
     let (limit, before) = (query.limit(), query.cursor(SCOPE, |before| Some(before.id)));
     query.finish()?;
-    let products = &endpoints.products;
+    let products = &stock;
     let found = products.holds_of(user.principal.account_id, before, limit).await?;
     Ok(page(products, found, SCOPE, true).await)
 }

@@ -1,7 +1,5 @@
 //! `POST /api/v2/reservations/{id}/extend`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict};
 use api::path::ResourceId;
@@ -12,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{V2Reservation, render, shown};
-use crate::routes::Endpoints;
+use crate::StockService;
 
 /// For how long units are to be kept from now.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -32,13 +30,13 @@ pub struct Extension {
     security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = Option<Extension>,
     responses((status = 200, body = V2Reservation), InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
     repeatable: Repeatable,
     OptionalJsonBody { value, raw }: OptionalJsonBody<Extension>,
 ) -> Result<Response, Refusal> {
-    let products = &endpoints.products;
+    let products = &stock;
     let path = format!("/api/v2/reservations/{id}/extend");
     let repeat = repeatable.by(&user.principal, path, &raw, products.context.now())?;
     let ttl = value.unwrap_or_default().ttl_seconds;

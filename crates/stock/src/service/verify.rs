@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use kernel::{Error, Timestamp, Uuid};
 
-use super::Products;
+use super::StockService;
 use crate::model::Stock;
 use crate::store::{Balance, Promised};
 
@@ -28,7 +28,7 @@ pub enum Difference {
     Gone { ledger: Stock },
 }
 
-impl Products {
+impl StockService {
     /// Looks at everything, and tells what differs as soon as it is found, and after each page how many rows it had. Returns how many
     /// variants there were.
     ///

@@ -2,15 +2,15 @@
 
 use kernel::{Error, Timestamp, Uuid};
 
-use super::Products;
+use super::StockService;
 use crate::model::OffSale;
 
-impl Products {
+impl StockService {
     /// Takes all of a seller off sale, for whoever asks from now on. Returns the mark of the entry.
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub(crate) async fn take_seller_off_sale(&self, seller_id: Uuid, erased: bool) -> Result<Uuid, Error> {
+    pub async fn take_seller_off_sale(&self, seller_id: Uuid, erased: bool) -> Result<Uuid, Error> {
         let mark = self.context.id()?;
         let (store, entry) = (self.store.clone(), OffSale { seller_id, mark, erased, since: self.context.now() });
         self.tasks.run(async move { Ok(store.take_off_sale(entry).await?) }).await?;
@@ -21,7 +21,7 @@ impl Products {
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub(crate) async fn put_seller_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
+    pub async fn put_seller_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
         let store = self.store.clone();
         self.tasks.run(async move { Ok(store.put_on_sale(seller, mark).await?) }).await
     }
@@ -30,7 +30,7 @@ impl Products {
     ///
     /// # Errors
     /// `Unavailable`, `Overloaded`.
-    pub(crate) async fn sellers_off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
+    pub async fn sellers_off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
         const PAGE: i64 = 100;
         Ok(self.store.off_sale_since(since, after, PAGE).await?)
     }

@@ -1,6 +1,6 @@
 //! Units that are kept for buyers, for a time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use platform::look::Look;
 use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{Reservations, metrics};
 
-use super::Products;
-use super::stock::refused;
+use super::StockService;
 use crate::events;
 use crate::model::{Basket, Cause, End, Goods, HeldLine, Line, Reservation, Shortage, State, check_ttl};
+use crate::service::adjust::refused;
 use crate::store::{Done, Op, Refusal, Sale};
 
 /// Reservations whose units are taken back one after the other before others get a turn.
@@ -21,7 +21,7 @@ const BATCH: i64 = 100;
 /// How often it is looked for those whose time is over.
 const EVERY: Duration = Duration::from_millis(500);
 
-impl Products {
+impl StockService {
     /// Keeps the units of all lines for the caller, or of none; at most once per key.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl Products {
         if let Error::InsufficientStock(violations) = &mut error {
             let variants: Vec<Uuid> = short.iter().map(|(variant, _)| *variant).collect();
             // Without an answer nothing is told.
-            let shown = self.shows_available(&variants).await.unwrap_or_default();
+            let shown = self.store.showing_available(&variants).await.unwrap_or_default();
             for (violation, (variant, available)) in violations.iter_mut().zip(short) {
                 if shown.contains(&variant) {
                     violation.more().available = Some(available);
@@ -117,16 +117,6 @@ impl Products {
             }
         }
         error
-    }
-
-    /// Those of these variants whose sellers let buyers know how many there are.
-    async fn shows_available(&self, variants: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
-        let sales = self.store.sales(variants).await?;
-        let products: Vec<Uuid> = sales.iter().map(|sale| sale.product_id).collect();
-        let found = self.store.get_all(&products).await?.into_iter();
-        let showing: HashSet<Uuid> =
-            found.filter(|found| found.product.details.show_available).map(|found| found.product.id).collect();
-        Ok(sales.iter().filter(|sale| showing.contains(&sale.product_id)).map(|sale| sale.variant_id).collect())
     }
 
     /// The one seller of all lines, whose products are for sale, and what these are.
@@ -184,7 +174,7 @@ impl Products {
         Ok(Look { part, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
     }
 
-    /// As [`Products::reservations_of`], what is held of a seller's goods.
+    /// As [`StockService::reservations_of`], what is held of a seller's goods.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -204,7 +194,7 @@ impl Products {
     /// Keeps a reservation's units longer: for `ttl` seconds from now, or as many as it was made for; at most once per key.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` when it is not held any more, or would be kept too long; as [`Products::hold`].
+    /// `NotFound`; `Conflict` when it is not held any more, or would be kept too long; as [`StockService::hold`].
     pub async fn extend(
         &self,
         caller: Caller,
@@ -223,7 +213,7 @@ impl Products {
     /// Sells what is held; at most once per key, and once in any case.
     ///
     /// # Errors
-    /// As [`Products::extend`].
+    /// As [`StockService::extend`].
     pub async fn commit(
         &self,
         caller: Caller,
@@ -238,7 +228,7 @@ impl Products {
     /// Gives back what is held.
     ///
     /// # Errors
-    /// As [`Products::extend`].
+    /// As [`StockService::extend`].
     pub async fn release(&self, caller: Caller, id: Uuid) -> Result<(), Error> {
         let op = Op::End { id, end: End::Release, now: self.context.now() };
         let word = ("reservation.released", Reservations::Released);
@@ -361,7 +351,7 @@ impl Products {
     }
 }
 
-impl Products {
+impl StockService {
     /// Takes back what is counted beyond the stock for reservations that the release before ended: it knows reserved units only.
     /// Others are left for the next look.
     async fn settle_some(&self) -> Result<bool, Error> {

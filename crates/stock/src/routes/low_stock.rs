@@ -1,7 +1,5 @@
 //! `GET` and `PUT /api/v2/variants/{id}/low-stock-threshold`.
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdInPath, NotTheirs};
 use api::path::ResourceId;
@@ -13,8 +11,8 @@ use kernel::Uuid;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::StockService;
 use crate::model::Units;
-use crate::routes::Endpoints;
 
 /// With how many available units a stock is low.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,11 +40,11 @@ struct LowStock {
 #[utoipa::path(get, path = "/api/v2/variants/{id}/low-stock-threshold", operation_id = "get_low_stock_threshold",
     tag = "products", security(("bearer" = [])), params(IdInPath), responses((status = 200, body = LowStock), NotTheirs))]
 pub async fn get(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    Ok(shown(&endpoints.products.units(&user.into(), id).await?))
+    Ok(shown(&stock.units(&user.into(), id).await?))
 }
 
 /// Say when the stock of a variant is low
@@ -57,12 +55,12 @@ pub async fn get(
     tag = "products", security(("bearer" = [])), params(IdInPath), request_body = Threshold,
     responses((status = 200, body = LowStock), NotTheirs))]
 pub async fn set(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     ResourceId(id): ResourceId,
     JsonBody { value, .. }: JsonBody<Threshold>,
 ) -> Result<Response, Refusal> {
-    Ok(shown(&endpoints.products.set_low_stock(user.into(), id, value.threshold).await?))
+    Ok(shown(&stock.set_low_stock(user.into(), id, value.threshold).await?))
 }
 
 fn shown(units: &Units) -> Response {

@@ -1,7 +1,5 @@
 //! `POST /api/v2/reservations`
 
-use std::sync::Arc;
-
 use api::caller::V2User;
 use api::openapi::{IdempotencyKeyHeader, InConflict};
 use api::v2::refusal::Problem;
@@ -12,8 +10,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{V2Reservation, render};
+use crate::StockService;
 use crate::model::Line;
-use crate::routes::Endpoints;
 
 /// What a buyer wants to have kept, of one seller: all of it, or nothing.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,12 +34,12 @@ pub struct NewReservation {
     responses((status = 201, body = V2Reservation, headers(("Location" = String))),
         (status = 404, body = Problem, content_type = "application/problem+json"), InConflict))]
 pub async fn handle(
-    State(endpoints): State<Arc<Endpoints>>,
+    State(stock): State<StockService>,
     user: V2User,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<NewReservation>,
 ) -> Result<Response, Refusal> {
-    let products = &endpoints.products;
+    let products = &stock;
     let repeat = repeatable.by(&user.principal, "/api/v2/reservations".into(), &raw, products.context.now())?;
     let answer = products.hold(user.into(), value.lines, value.ttl_seconds, repeat, render).await?;
     Ok(v2::repeat::response(answer, |answer| v2::created(&format!("/api/v2/{}", answer.subject), answer.body.clone())))

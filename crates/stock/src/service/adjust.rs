@@ -8,13 +8,13 @@ use platform::scope;
 use platform::telemetry::metrics::metrics;
 use storage::StoreError;
 
-use super::Products;
+use super::StockService;
 use super::reservations::not_for_sale;
 use crate::events;
 use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, State, Stock, Units, check_threshold};
 use crate::store::{Done, History, Op, Refusal, StockWrite, VariantAdjustment};
 
-impl Products {
+impl StockService {
     /// Sets or adjusts the units on hand of a variant that the caller manages, at most once per key.
     ///
     /// # Errors
@@ -44,8 +44,7 @@ impl Products {
         claim: Option<Claim>,
         render: fn(&Stock) -> Bytes,
     ) -> Result<Answer, Error> {
-        let product = self.store.product_of(variant).await?.ok_or(Error::NotFound)?;
-        self.changeable(&caller, product).await?;
+        self.may_change(&caller, variant).await?;
         let answer = move |changed: &ChangedStock| {
             let stock = changed.stock();
             let subject = events::variant_subject(stock.variant_id);
@@ -66,7 +65,7 @@ impl Products {
     /// `NotFound`, `Forbidden`, `Unavailable`.
     pub async fn units(&self, caller: &Caller, variant: Uuid) -> Result<Units, Error> {
         let units = self.store.units(variant).await?.ok_or(Error::NotFound)?;
-        self.changeable(caller, units.product_id).await?;
+        self.may_change(caller, variant).await?;
         Ok(units)
     }
 
@@ -97,8 +96,7 @@ impl Products {
     /// # Errors
     /// `NotFound`, `Forbidden`, `Unavailable`.
     pub async fn movements(&self, caller: &Caller, page: History) -> Result<Vec<Movement>, Error> {
-        let product = self.store.product_of(page.variant).await?.ok_or(Error::NotFound)?;
-        self.changeable(caller, product).await?;
+        self.may_change(caller, page.variant).await?;
         Ok(self.store.history(page).await?)
     }
 
@@ -112,7 +110,7 @@ impl Products {
     }
 
     /// Writes an operation with its events, and with `kind` that of its reservation.
-    pub(super) async fn write_stock(
+    pub async fn write_stock(
         &self,
         op: Op,
         cause: Cause,
@@ -126,8 +124,8 @@ impl Products {
             let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
             Ok(Effects { events, answered: answered(done), ..Effects::default() })
         };
-        let done = self.store.stock(StockWrite { op, cause, effects: Box::new(effects) }).await;
-        let done = done.map_err(super::refused)?;
+        let done = self.store.write(StockWrite { op, cause, effects: Box::new(effects) }).await;
+        let done = done.map_err(super::store_refused)?;
         if let Ok(done) = &done {
             let changed: Vec<String> =
                 done.changed.iter().map(|changed| events::variant_subject(changed.stock().variant_id)).collect();
@@ -157,7 +155,7 @@ impl Products {
     }
 
     /// That a stock changed, and that it crossed its threshold if it did.
-    pub(super) fn changed_stock_events(
+    pub fn changed_stock_events(
         &self,
         changed: &ChangedStock,
         cause: &Cause,
@@ -171,13 +169,13 @@ impl Products {
         Ok(events)
     }
 
-    pub(super) fn cause(&self, caller: &Caller, reason: Option<String>) -> Cause {
+    pub fn cause(&self, caller: &Caller, reason: Option<String>) -> Cause {
         Cause { actor: caller.actor(), reason, reference: None, time: self.context.now() }
     }
 }
 
 /// What it means that nothing was done. `line` finds the place of a variant in the input.
-pub(super) fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -> Error {
+pub fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -> Error {
     match refusal {
         Refusal::Absent => Error::NotFound,
         // Where the input names none, the variant is what was asked for.
