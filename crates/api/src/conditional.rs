@@ -1,12 +1,9 @@
 //! Conditional requests (RFC 9110 §13).
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use kernel::Expected;
 
 use super::header::MalformedHeader;
-use super::v2::Refusal;
 
 /// A strong validator, `"<version>-<representation>"`: the version is the resource's own, the representation tells apart what is
 /// shown of one version.
@@ -67,6 +64,13 @@ fn entity_tag(text: &[u8]) -> Option<(&[u8], &[u8])> {
     clean.then_some((tag, &behind[1..]))
 }
 
+/// Why there is no [`IfMatch`].
+#[derive(Debug)]
+pub enum NoIfMatch {
+    Missing,
+    Malformed(MalformedHeader),
+}
+
 /// `If-Match`: the versions of a resource on which the client's change is based.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IfMatch(pub Expected);
@@ -74,12 +78,12 @@ pub struct IfMatch(pub Expected);
 impl IfMatch {
     /// What a change is based on is a version, whatever was shown of it, so only that counts of a tag. Weak ones are taken, against
     /// RFC 9110 §13.1.1: proxies that compress make ours weak. Tags of others match no version.
-    fn parse(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub fn parse(headers: &HeaderMap) -> Result<Self, NoIfMatch> {
         match Condition::of(headers, &header::IF_MATCH) {
             Some(Condition::Any) => Ok(IfMatch(Expected::Any)),
             Some(Condition::Tags(tags)) => Ok(IfMatch(Expected::OneOf(tags.into_iter().filter_map(version).collect()))),
-            None if headers.contains_key(header::IF_MATCH) => Err(Self::malformed().into()),
-            None => Err(Refusal::PreconditionRequired),
+            None if headers.contains_key(header::IF_MATCH) => Err(NoIfMatch::Malformed(Self::malformed())),
+            None => Err(NoIfMatch::Missing),
         }
     }
 
@@ -101,14 +105,6 @@ fn version(tag: &[u8]) -> Option<i64> {
     let version = tag.split(|byte| *byte == b'-').next()?;
     let plain = version.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(version).ok().filter(|_| plain)?.parse().ok()
-}
-
-impl<S: Sync> FromRequestParts<S> for IfMatch {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        Self::parse(&parts.headers)
-    }
 }
 
 #[cfg(test)]
@@ -134,7 +130,7 @@ mod tests {
         }
     }
 
-    fn parse(values: &[&[u8]]) -> Result<Expected, Refusal> {
+    fn parse(values: &[&[u8]]) -> Result<Expected, NoIfMatch> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::IF_MATCH, HeaderValue::from_bytes(value).unwrap());
@@ -144,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_change_names_its_version() {
-        assert!(matches!(parse(&[]), Err(Refusal::PreconditionRequired)));
+        assert!(matches!(parse(&[]), Err(NoIfMatch::Missing)));
         for any in ["*", " * "] {
             assert_eq!(parse(&[any.as_bytes()]).unwrap(), Expected::Any);
         }
@@ -199,11 +195,11 @@ mod tests {
             "'3-x'",
         ] {
             let refused = parse(&[value.as_bytes()]);
-            assert!(matches!(refused, Err(Refusal::MalformedHeader(_))), "{value}: {refused:?}");
+            assert!(matches!(refused, Err(NoIfMatch::Malformed(_))), "{value}: {refused:?}");
         }
         for lines in [["*", "*"], ["*", "\"3-x\""], ["\"3-x\"", "*"], ["\"3-x\"", "3"]] {
             let refused = parse(&lines.map(str::as_bytes));
-            assert!(matches!(refused, Err(Refusal::MalformedHeader(_))), "{lines:?}: {refused:?}");
+            assert!(matches!(refused, Err(NoIfMatch::Malformed(_))), "{lines:?}: {refused:?}");
         }
     }
 }

@@ -5,8 +5,6 @@ use effects::idempotency::Claim;
 use kernel::{Error, Principal, Timestamp};
 
 use super::header::MalformedHeader;
-use super::v1::Failure;
-use super::v2::Refusal;
 
 pub const HEADER: &str = "idempotency-key";
 /// Says that an answer is a stored one.
@@ -22,24 +20,6 @@ pub enum KeyRefused {
     Several(MalformedHeader),
     /// It is no key.
     Invalid(Error),
-}
-
-impl From<KeyRefused> for Refusal {
-    fn from(refused: KeyRefused) -> Self {
-        match refused {
-            KeyRefused::Several(malformed) => malformed.into(),
-            KeyRefused::Invalid(error) => error.into(),
-        }
-    }
-}
-
-impl From<KeyRefused> for Failure {
-    fn from(refused: KeyRefused) -> Self {
-        match refused {
-            KeyRefused::Several(malformed) => malformed.into(),
-            KeyRefused::Invalid(error) => error.into(),
-        }
-    }
 }
 
 /// The claim of a request that carries the header. The same key twice is one.

@@ -16,6 +16,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::body::{self, BodyError};
+use super::header::MalformedHeader;
+use super::idempotency::KeyRefused;
 use super::{log_full_disk, seconds};
 
 /// Mounting the way Express did it: a slash at the end of a path makes no difference.
@@ -330,5 +332,20 @@ fn parse_object(raw: &[u8]) -> Result<Map<String, Value>, Failure> {
         Value::Object(fields) => Ok(fields),
         Value::Array(_) => Ok(Map::new()),
         _ => Err(malformed("expected an object".into())),
+    }
+}
+
+impl From<MalformedHeader> for Failure {
+    fn from(MalformedHeader(violation): MalformedHeader) -> Self {
+        Failure::new(StatusCode::BAD_REQUEST, violation.detail)
+    }
+}
+
+impl From<KeyRefused> for Failure {
+    fn from(refused: KeyRefused) -> Self {
+        match refused {
+            KeyRefused::Several(malformed) => malformed.into(),
+            KeyRefused::Invalid(error) => error.into(),
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What differs between the files of different shops: how a header is recognised, and what a row is about.
 
+use super::FileError;
 use super::records::{Defect, MAX_COLUMNS, Record};
 use super::values::{Cell, Words, excerpt};
-use super::{FileError, shopify};
 
 /// What a column means to us. The order is that of [`Columns::at`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +102,6 @@ pub struct Place<'r> {
     pub is_variant: bool,
 }
 
-const DIALECTS: [&'static dyn Dialect; 1] = [&shopify::Shopify];
-
 /// Where each field stands in this file, and the columns that have none.
 pub struct Columns {
     pub dialect: &'static dyn Dialect,
@@ -116,9 +114,11 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// By the first of these dialects that recognises the header, or the first of all.
+    ///
     /// # Errors
     /// A required column is missing, or two columns mean the same.
-    pub fn from_header(header: &Record) -> Result<Self, FileError> {
+    pub fn from_header(header: &Record, dialects: &[&'static dyn Dialect]) -> Result<Self, FileError> {
         match header.defect() {
             None => {}
             Some(Defect::TooManyColumns) => {
@@ -137,7 +137,7 @@ impl Columns {
         let names: Vec<String> =
             (0..header.len()).map(|column| String::from_utf8_lossy(header.get(column)).trim().to_owned()).collect();
         // A file that nobody recognises is told what the first one expects.
-        let dialect = DIALECTS.into_iter().find(|dialect| dialect.recognises(&names)).unwrap_or(DIALECTS[0]);
+        let dialect = *dialects.iter().find(|dialect| dialect.recognises(&names)).unwrap_or(&dialects[0]);
         let mut columns = Columns {
             dialect,
             names,
@@ -214,7 +214,7 @@ impl Columns {
     }
 
     /// Number of columns.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.names.len()
     }
 

@@ -127,7 +127,7 @@ impl Group {
         }
         let (columns, record) = (row.columns, row.record);
         // As many values as the header has, and what an earlier report added is not repeated.
-        let kept = (0..columns.len()).filter(|column| !report::COLUMNS.contains(&columns.names()[*column].as_str()));
+        let kept = (0..columns.count()).filter(|column| !report::COLUMNS.contains(&columns.names()[*column].as_str()));
         let mut text = Vec::new();
         report::join(&mut text, kept.map(|column| record.as_written(column)));
         self.source_bytes += text.len();
@@ -218,7 +218,7 @@ impl Group {
             ),
             Some(Defect::TooManyColumns) => (
                 String::new(),
-                format!("the row has more than {MAX_COLUMNS} values; expected {}", columns.len()),
+                format!("the row has more than {MAX_COLUMNS} values; expected {}", columns.count()),
             ),
             Some(Defect::Unclosed { column }) => (
                 columns.name(column),
@@ -227,14 +227,14 @@ impl Group {
                     .to_owned(),
             ),
             None => {
-                let Some(excess) = (columns.len()..record.len()).find(|column| !record.get(*column).is_empty()) else {
+                let Some(excess) = (columns.count()..record.len()).find(|column| !record.get(*column).is_empty()) else {
                     return true;
                 };
                 let value = excerpt(&String::from_utf8_lossy(record.get(excess)));
                 let detail = format!(
                     "the row has {} values, one of them {value}; expected {}, as in the header (is a comma not quoted?)",
                     record.len(),
-                    columns.len()
+                    columns.count()
                 );
                 (columns.name(excess), detail)
             }

@@ -9,12 +9,12 @@ use kernel::product::Grams;
 use serde::Serialize;
 
 pub mod dialect;
+mod dialects;
 mod group;
 mod reader;
 mod records;
 pub mod report;
 mod rows;
-mod shopify;
 mod unmapped;
 pub mod values;
 

@@ -10,7 +10,7 @@ use super::dialect::{Columns, Field};
 use super::group::{Group, Row};
 use super::records::{Record, Records};
 use super::unmapped::Unmapped;
-use super::{FileError, ImportError, ImportedProduct, Report};
+use super::{FileError, ImportError, ImportedProduct, Report, dialects};
 
 /// The products of a file, one at a time, in its order.
 ///
@@ -39,7 +39,7 @@ impl<R: Read> ProductRows<R> {
         let unreadable = |source| FileError::Read { row: 0, source };
         let mut records = Records::new(reader).map_err(unreadable)?;
         let columns = match records.next().map_err(unreadable)? {
-            Some(header) => Columns::from_header(header)?,
+            Some(header) => Columns::from_header(header, &dialects::ALL)?,
             None => return Err(FileError::Empty),
         };
         Ok(ProductRows {

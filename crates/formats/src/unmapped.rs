@@ -34,7 +34,7 @@ pub struct Unmapped {
 
 impl Unmapped {
     pub fn new(columns: &Columns) -> Self {
-        Unmapped { counts: vec![[0; REASONS.len()]; columns.len()] }
+        Unmapped { counts: vec![[0; REASONS.len()]; columns.count()] }
     }
 
     /// Counts the values of a row in columns that correspond to nothing.

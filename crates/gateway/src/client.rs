@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 use platform::client::{ClientAddress, Https};
-use platform::telemetry::trace::Sender;
+use platform::trace_context::Sender;
 
 use crate::forwarded;
 

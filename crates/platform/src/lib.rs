@@ -7,6 +7,7 @@ pub mod look;
 pub mod scope;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace_context;
 
 mod context;
 mod request_id;

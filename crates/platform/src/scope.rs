@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::RequestId;
-use crate::telemetry::metrics::Operation;
-use crate::telemetry::trace::{self, TraceContext};
+use crate::trace_context::TraceContext;
 
 /// Operations of databases that are recorded in one trace at most; all are counted.
 const RECORDED: u32 = 128;
@@ -62,7 +61,7 @@ impl Scope {
     }
 
     /// Counts a query, and tells whether it is one of those that are recorded.
-    fn count(&self, took: Duration) -> bool {
+    pub fn count(&self, took: Duration) -> bool {
         self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.queries.fetch_add(1, Ordering::Relaxed) < RECORDED
     }
@@ -109,26 +108,6 @@ pub fn changed<'a>(subjects: impl Iterator<Item = &'a str>) {
         let mut changed = scope.changed();
         let room = MAX_CHANGED.saturating_sub(changed.len());
         changed.extend(subjects.take(room).map(Box::from));
-    });
-}
-
-/// Counts one query that began at `started`, for its request and among its kind.
-pub fn record(started: Instant, operation: &Operation) {
-    let took = started.elapsed();
-    operation.observe(took);
-    ask(|scope| {
-        if scope.count(took) {
-            trace::record_operation(&scope.trace, operation, took);
-        }
-    });
-}
-
-/// Counts as a query of the request what others do for it.
-pub fn record_wait(took: Duration) {
-    ask(|scope| {
-        if scope.count(took) {
-            trace::record_shared_write(&scope.trace, took);
-        }
     });
 }
 

@@ -141,7 +141,7 @@ impl App {
     pub fn stores(&self) -> Result<(&Arc<Auth>, &Products), Failure> {
         let missing = "this needs a process with the roles auth and products";
         let (auth, products) = self.auth.as_ref().zip(self.products.as_ref()).ok_or(missing)?;
-        Ok((&auth.service, &products.service))
+        Ok((&auth.service, &products.service.products))
     }
 
     /// The databases of this process.
@@ -201,7 +201,7 @@ impl App {
         outbox.pending_events.set(waiting);
         outbox.oldest_age_seconds.set(age as f64 / 1e6);
         match &self.products {
-            Some(products) => Ok(products.service.stock.measure_stock().await?),
+            Some(products) => Ok(products.service.products.stock.measure_stock().await?),
             None => Ok(()),
         }
     }

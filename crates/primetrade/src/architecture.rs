@@ -72,7 +72,7 @@ const READ_BY_SERDE: &[(&str, &str)] = &[
     ("platform/src/telemetry/trace/otlp.rs", "values, of which a few are looked for"),
     ("effects/src/jobs/mod.rs", "from our own database"),
     ("auth/src/service/mail.rs", "from our own database"),
-    ("products/src/events.rs", "from our own database"),
+    ("products/src/catalogue/events.rs", "from our own database"),
     ("stock/src/store/rows.rs", "from our own database"),
     ("users/src/routes/v2/jobs/mod.rs", "from our own database"),
 ];

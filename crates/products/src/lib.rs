@@ -1,18 +1,17 @@
-//! The catalogue: products, their variants and stock. Owns the database `products`.
+//! The catalogue: products, their variants and lists of them, and import from files. Owns the database `products`.
 
-mod catalogue;
+pub mod catalogue;
 pub mod demo;
-mod events;
 pub mod imports;
 mod lists;
-pub mod model;
-pub mod routes;
-mod service;
-mod store;
+mod migrations;
+mod peer;
+mod routes;
+mod sellers;
 
-pub use catalogue::{Catalogue, Exported, ProductSummary, Remote, internal_routes};
-pub use lists::{Category, Count};
+pub use catalogue::{Products, RepeatedSku};
+pub use lists::{Category, Count, Lists};
+pub use migrations::MIGRATIONS;
+pub use peer::{Catalogue, Exported, ProductSummary, Remote, internal_routes};
 pub use routes::{api, described};
-pub use service::{ARCHIVE, Archive, Products, RepeatedSku};
-pub use stock::model::OffSale;
-pub use store::MIGRATIONS;
+pub use sellers::archive::{ARCHIVE, Archive};

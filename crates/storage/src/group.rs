@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use platform::scope;
+use platform::telemetry;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::StoreError;
@@ -78,7 +78,7 @@ impl<W: Send + Sync + 'static> Groups<W> {
             Err(_) => Err(StoreError::late()),
         };
         // The queries of its group are counted by themselves.
-        scope::record_wait(started.elapsed());
+        telemetry::record_wait(started.elapsed());
         result
     }
 }

@@ -11,13 +11,14 @@ pub mod repeat;
 mod shape;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::conditional;
+use super::conditional::{self, IfMatch};
 pub use body::{JsonBody, OptionalJsonBody, sent};
 pub use kernel::json::Object;
 pub use page::{Page, Position};
@@ -106,4 +107,12 @@ fn json(status: StatusCode, body: Bytes) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Ok(Self::parse(&parts.headers)?)
+    }
 }

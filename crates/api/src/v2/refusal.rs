@@ -19,7 +19,9 @@ use utoipa::ToSchema;
 
 use super::batch::ItemResult;
 use super::pointer;
+use crate::conditional::NoIfMatch;
 use crate::header::MalformedHeader;
+use crate::idempotency::KeyRefused;
 use crate::{log_full_disk, seconds};
 
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -394,5 +396,29 @@ fn challenge(reason: Unauthenticated) -> &'static str {
         U::Expired => r#"Bearer error="invalid_token", error_description="expired""#,
         U::TooLongAgo => r#"Bearer error="insufficient_user_authentication", max_age="600""#,
         U::Ended => r#"Bearer error="invalid_token", error_description="ended""#,
+    }
+}
+
+impl From<MalformedHeader> for Refusal {
+    fn from(malformed: MalformedHeader) -> Self {
+        Refusal::MalformedHeader(malformed)
+    }
+}
+
+impl From<KeyRefused> for Refusal {
+    fn from(refused: KeyRefused) -> Self {
+        match refused {
+            KeyRefused::Several(malformed) => malformed.into(),
+            KeyRefused::Invalid(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoIfMatch> for Refusal {
+    fn from(missing: NoIfMatch) -> Self {
+        match missing {
+            NoIfMatch::Missing => Refusal::PreconditionRequired,
+            NoIfMatch::Malformed(malformed) => malformed.into(),
+        }
     }
 }

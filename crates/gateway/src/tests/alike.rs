@@ -4,8 +4,8 @@ use auth::{AccountFilter, Accounts, Administration, Audience, Cause, Registratio
 use kernel::error::Unauthenticated;
 use kernel::{Actor, Caller, Currency, Error, Expected, Money, Principal, Role, Uuid};
 use mesh::Peer;
-use products::model::Content;
-use products::{Catalogue, Products};
+use products::catalogue::model::Content;
+use products::{Catalogue, Lists, Products};
 
 use super::*;
 
@@ -13,7 +13,7 @@ use super::*;
 struct Services {
     folder: tempfile::TempDir,
     auth: Arc<Auth>,
-    products: Products,
+    products: Lists,
 }
 
 impl Services {
@@ -21,7 +21,7 @@ impl Services {
         let folder = tempfile::tempdir().unwrap();
         let auth = auth(folder.path()).await;
         let database = database(folder.path(), "products", &products::MIGRATIONS).await;
-        let products = Products::new(database, context(), tasks(), Currency::USD);
+        let products = Lists::new(Arc::new(Products::new(database, context(), tasks(), Currency::USD)));
         Self { folder, auth, products }
     }
 
@@ -186,7 +186,7 @@ async fn catalogue(asked: &dyn Catalogue, services: &Services) {
     for number in 0..150 {
         let price = Money { amount: 1_000 + number, currency: Currency::USD };
         let content = Content::plain(format!("Desk \u{fc} \"{number}\""), price, 3);
-        services.products.create(caller.clone(), content, None, |_, _| Default::default()).await.unwrap();
+        services.products.products.create(caller.clone(), content, None, |_, _| Default::default()).await.unwrap();
     }
     let summaries = asked.summaries(owner, 2).await.unwrap();
     let told = serde_json::to_value(&summaries).unwrap();

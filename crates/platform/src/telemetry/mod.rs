@@ -8,11 +8,15 @@ mod terminal;
 pub mod trace;
 mod writer;
 
+use std::time::{Duration, Instant};
+
+use metrics::Operation;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::scope;
 pub use metrics::metrics;
 pub use recurring::Recurring;
 pub use terminal::Colours;
@@ -43,4 +47,24 @@ fn count_panics() {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(event = "panic", location, "a task panicked");
     }));
+}
+
+/// Counts one query that began at `started`, for its request and among its kind.
+pub fn record(started: Instant, operation: &Operation) {
+    let took = started.elapsed();
+    operation.observe(took);
+    scope::ask(|scope| {
+        if scope.count(took) {
+            trace::record_operation(scope.trace(), operation, took);
+        }
+    });
+}
+
+/// Counts as a query of the request what others do for it.
+pub fn record_wait(took: Duration) {
+    scope::ask(|scope| {
+        if scope.count(took) {
+            trace::record_shared_write(scope.trace(), took);
+        }
+    });
 }

@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use kernel::Currency;
 use mesh::upstream::{Address, Balance, Protocol};
 use net::collector::Endpoint;
-use platform::telemetry::trace::SampleRatio;
+use platform::trace_context::SampleRatio;
 use storage::DatabaseUrl;
 
 use crate::roles::Role;

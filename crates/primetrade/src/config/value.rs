@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use kernel::Currency;
 use mesh::upstream::{Address, AddressError};
-use platform::telemetry::trace::SampleRatio;
+use platform::trace_context::SampleRatio;
 use storage::DatabaseUrl;
 
 pub const KIB: usize = 1024;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::Accounts;
 use axum::Router;
-use products::{ARCHIVE, Archive, Products};
+use products::{ARCHIVE, Archive, Lists, Products};
 
 use super::Deps;
 use super::data::ServiceData;
@@ -12,7 +12,7 @@ use crate::Failure;
 use crate::stores::Place;
 
 pub struct ProductsRole {
-    pub service: Products,
+    pub service: Lists,
     pub data: ServiceData,
     accounts: Arc<dyn Accounts>,
 }
@@ -24,13 +24,13 @@ impl ProductsRole {
         let (database, context) = (data.database.clone(), data.context.clone());
         let service = Products::new(database, context, deps.tasks.clone(), config.products.currency);
         let service = service.with_accounts(Arc::clone(&accounts));
-        Ok(Self { service, data, accounts })
+        Ok(Self { service: Lists::new(Arc::new(service)), data, accounts })
     }
 
     pub fn start(&self) {
         let archive = Archive(self.service.clone());
         self.data.start(self.data.runner().queue(self.data.queue(ARCHIVE), archive));
-        tokio::spawn(self.service.clone().stock.expire_reservations());
+        tokio::spawn(Arc::clone(&self.service.products.stock).expire_reservations());
     }
 
     /// The public's endpoints.

@@ -9,7 +9,7 @@ use kernel::{Error, Uuid, text};
 
 use super::Note;
 use super::upsert::{Importer, Planned, TRIES, UpsertError, Upserted};
-use crate::store::SkuHolder;
+use crate::catalogue::store::SkuHolder;
 
 /// SKUs, folded, that products of the file give up.
 pub type GivenUp = HashSet<(Uuid, String)>;

@@ -6,12 +6,12 @@ use formats::{ProductRows, RefusedProduct};
 use kernel::{Currency, Expected, Uuid};
 use stock::model::{Adjustment, End, ImportedStock, Inventory, Line, Reservation, Stock};
 
+use crate::catalogue::Products;
+use crate::catalogue::model::{Patch, Stocked, VariantPatch};
+use crate::catalogue::store::suite::{Fixture, on_both, shrunk};
+use crate::catalogue::tests::{caller, process};
 use crate::imports::run::{self, Watch};
 use crate::imports::{Note, NoteKind, Options};
-use crate::model::{Patch, Stocked, VariantPatch};
-use crate::service::Products;
-use crate::service::tests::{caller, process};
-use crate::store::suite::{Fixture, on_both, shrunk};
 
 const SIZES: [&str; 3] = ["S", "M", "L"];
 

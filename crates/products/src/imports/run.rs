@@ -14,7 +14,7 @@ use kernel::{Error, Uuid, text};
 use super::exchange::GivenUp;
 use super::upsert::{Importer, UpsertError};
 use super::{Note, NoteKind, Options, Outcome, Upserted};
-use crate::service::Products;
+use crate::catalogue::Products;
 
 /// Products being written at once: what is written together writes each page that they share once.
 const CONCURRENCY: usize = 256;

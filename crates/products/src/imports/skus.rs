@@ -9,7 +9,7 @@ use kernel::text;
 
 use super::upsert::{Importer, Planned, UpsertError};
 use super::{Note, NoteKind};
-use crate::store::SkuHolder;
+use crate::catalogue::store::SkuHolder;
 
 impl Importer<'_> {
     /// SKUs of the product that other products have, with one of these each.

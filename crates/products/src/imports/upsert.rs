@@ -12,10 +12,10 @@ use storage::StoreError;
 
 use super::merge::{MergeError, Merged, Present, held_back, merge};
 use super::{Note, NoteKind, Options, Outcome, digest};
-use crate::events::{self, CREATED};
-use crate::model::{Product, Stocked};
-use crate::service::Products;
-use crate::store::{HANDLE_RULE, HeldBack, Insert, SKU_RULE, SkuHolder, Update};
+use crate::catalogue::Products;
+use crate::catalogue::events::{self, CREATED};
+use crate::catalogue::model::{Product, Stocked};
+use crate::catalogue::store::{HANDLE_RULE, HeldBack, Insert, SKU_RULE, SkuHolder, Update};
 
 /// How often a product that is edited meanwhile is read again.
 pub const TRIES: usize = 5;

@@ -1,5 +1,7 @@
 //! `POST /api/v2/variants/{id}/stock-adjustments`. Repeatable with an `Idempotency-Key`.
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict, NotTheirs};
 use api::path::ResourceId;
@@ -44,7 +46,7 @@ struct AdjustedStock {
     security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = StockAdjustment,
     responses((status = 201, body = AdjustedStock), NotTheirs, InConflict))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
     repeatable: Repeatable,

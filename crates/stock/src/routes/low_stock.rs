@@ -1,5 +1,7 @@
 //! `GET` and `PUT /api/v2/variants/{id}/low-stock-threshold`.
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::{IdInPath, NotTheirs};
 use api::path::ResourceId;
@@ -40,7 +42,7 @@ struct LowStock {
 #[utoipa::path(get, path = "/api/v2/variants/{id}/low-stock-threshold", operation_id = "get_low_stock_threshold",
     tag = "products", security(("bearer" = [])), params(IdInPath), responses((status = 200, body = LowStock), NotTheirs))]
 pub async fn get(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
@@ -55,7 +57,7 @@ pub async fn get(
     tag = "products", security(("bearer" = [])), params(IdInPath), request_body = Threshold,
     responses((status = 200, body = LowStock), NotTheirs))]
 pub async fn set(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
     JsonBody { value, .. }: JsonBody<Threshold>,

@@ -1,5 +1,7 @@
 //! `GET /api/v2/variants/{id}/stock-movements`.
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::{IdInPath, NotTheirs};
 use api::path::ResourceId;
@@ -65,7 +67,7 @@ impl From<Movement> for V2Movement {
 #[utoipa::path(get, path = "/api/v2/variants/{id}/stock-movements", operation_id = "list_stock_movements", tag = "products",
     security(("bearer" = [])), params(IdInPath, PageParameters), responses((status = 200, body = V2MovementPage), NotTheirs))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
     RawQuery(query): RawQuery,

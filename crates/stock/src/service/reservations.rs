@@ -1,6 +1,7 @@
 //! Units that are kept for buyers, for a time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -303,7 +304,7 @@ impl StockService {
 
     /// Takes back the units of reservations whose time is over, for as long as the process lives. Any process may, at any time: one
     /// that is ended is not held any more, and counts once.
-    pub async fn expire_reservations(self) {
+    pub async fn expire_reservations(self: Arc<Self>) {
         let mut pause = tokio::time::interval(EVERY);
         pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let failing = Recurring::new();

@@ -26,9 +26,8 @@ use self::liveness::Liveness;
 pub use self::pooled::Pooled;
 use self::shared::{Shared, connection_lost};
 pub use self::transaction::{Statement, Transaction};
-use platform::scope;
-use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{self, Operation, metrics};
+use platform::telemetry::{self, Recurring};
 
 use super::error::describe;
 use super::migrate::{self, Addition, Migration};
@@ -168,7 +167,7 @@ impl Postgres {
                 }
             };
             let result = self.liveness.answered(self.read_deadline(), query).await;
-            scope::record(started, &self.operations.read);
+            telemetry::record(started, &self.operations.read);
             if let Err(StoreError::Unavailable(_)) = result {
                 shared.forget();
             }
@@ -296,7 +295,7 @@ impl Postgres {
         let connection = self.connection_before(deadline).await?;
         let started = Instant::now();
         let result = self.liveness.answered(deadline, run(&connection)).await;
-        scope::record(started, operation);
+        telemetry::record(started, operation);
         connection.give_back(result)
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all, join3};
-use platform::scope;
+use platform::telemetry;
 use platform::telemetry::metrics::Operation;
 use tokio::time::Instant as Deadline;
 use tokio_postgres::Row;
@@ -161,7 +161,7 @@ impl<'a> Transaction<'a> {
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = self.postgres.liveness.answered(self.deadline, operation).await;
-        scope::record(started, series);
+        telemetry::record(started, series);
         result
     }
 

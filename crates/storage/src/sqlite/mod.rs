@@ -23,11 +23,11 @@ use tokio::sync::{Semaphore, watch};
 pub(super) use self::belonging::enrol;
 use self::identity::Identity;
 pub use self::leap::LeapNote;
-use self::readers::Readers;
-use platform::telemetry::Recurring;
+use platform::files;
 use platform::telemetry::metrics::{Operation, Pool, metrics};
-use platform::{files, scope};
+use platform::telemetry::{self, Recurring};
 
+use self::readers::Readers;
 use self::writer::Writer;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
@@ -111,7 +111,7 @@ impl Sqlite {
     pub fn read_point<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = self.readers.read_shared(read);
-        scope::record(started, &self.operations.read);
+        telemetry::record(started, &self.operations.read);
         result
     }
 
@@ -137,7 +137,7 @@ impl Sqlite {
             readers.read_for(READ_TIME, read)
         });
         let result = task.await.unwrap_or_else(|panicked| Err(StoreError::Statement(panicked.to_string())));
-        scope::record(started, &self.operations.scan);
+        telemetry::record(started, &self.operations.scan);
         result
     }
 
@@ -162,7 +162,7 @@ impl Sqlite {
     {
         let started = Instant::now();
         let result = self.writer.write(write).await;
-        scope::record(started, &self.operations.write);
+        telemetry::record(started, &self.operations.write);
         self.committed.send_replace(());
         result
     }

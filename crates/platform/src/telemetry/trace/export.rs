@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::span::Span;
-use super::{SampleRatio, Service, otlp, tracer};
+use super::{Service, otlp, tracer};
 use crate::telemetry::metrics::{Outcome, Server, Signal, metrics};
 
 /// Spans that wait at most: about a megabyte.
@@ -54,11 +54,10 @@ pub(super) enum Message {
 /// Takes spans.
 pub(super) struct Tracer {
     queue: mpsc::Sender<Message>,
-    pub ratio: SampleRatio,
 }
 
 impl Tracer {
-    pub fn start(service: Service, collector: impl Collector, ratio: SampleRatio) -> Self {
+    pub fn start(service: Service, collector: impl Collector) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(run(
             Worker {
@@ -69,7 +68,7 @@ impl Tracer {
             },
             waiting,
         ));
-        Self { queue, ratio }
+        Self { queue }
     }
 
     pub fn record(&self, span: Span) {
@@ -192,9 +191,9 @@ impl Worker {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::TraceContext;
     use super::super::span::test_span;
     use super::*;
+    use crate::trace_context::TraceContext;
 
     /// A collector that answers so, one after the other, and keeps the bodies that it got.
     struct Scripted {
@@ -225,7 +224,7 @@ mod tests {
         let got = Arc::<Mutex<Vec<Bytes>>>::default();
         let collector = Scripted { answers, got: Arc::clone(&got) };
         let service = Service { name: "test".into(), version: "1" };
-        let tracer = Tracer::start(service, collector, SampleRatio::default());
+        let tracer = Tracer::start(service, collector);
         (0..spans).for_each(|_| tracer.record(test_span(&TraceContext::root())));
         tracer.flush().await;
         got.lock().unwrap().clone()

@@ -6,7 +6,6 @@
 //! Written by hand: OpenTelemetry's own crates would add a dozen others, hold spans in maps, export from a thread that blocks,
 //! and do not tell how many spans they dropped. What we need of them is one documented JSON object.
 
-mod context;
 mod export;
 mod otlp;
 mod outgoing;
@@ -14,30 +13,13 @@ mod span;
 
 use std::sync::{Arc, OnceLock};
 
-pub use context::{Sender, SpanId, TraceContext, TraceId};
 pub use export::{Collector, Refused, flush};
 pub use outgoing::Outgoing;
 pub use span::{record_job, record_operation, record_request, record_shared_write};
 
 use export::Tracer;
 
-/// Which share of the traces that begin here is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SampleRatio {
-    millionths: u64,
-}
-
-impl SampleRatio {
-    /// From 0, none, to 1, all.
-    pub fn new(share: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&share).then(|| Self { millionths: (share * 1e6).round() as u64 })
-    }
-
-    /// Whether `random` is among them.
-    fn takes(self, random: u64) -> bool {
-        random % 1_000_000 < self.millionths
-    }
-}
+use crate::trace_context::{self, SampleRatio};
 
 /// Who records.
 #[derive(Debug, Clone)]
@@ -56,10 +38,8 @@ fn tracer() -> Option<&'static Tracer> {
 
 /// Starts recording for a collector, on the current runtime. Only the first call counts.
 pub fn start(service: Service, collector: impl Collector, ratio: SampleRatio) {
-    TRACER.get_or_init(|| Tracer::start(service, collector, ratio));
-}
-
-/// Whether we record a trace that nobody trusted has decided about. By chance and not by its id, which strangers can choose.
-fn sample() -> bool {
-    tracer().is_some_and(|tracer| tracer.ratio.takes(crate::context::random_u64().unwrap_or(u64::MAX)))
+    TRACER.get_or_init(|| {
+        trace_context::sample(ratio);
+        Tracer::start(service, collector)
+    });
 }

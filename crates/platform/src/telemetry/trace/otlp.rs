@@ -4,8 +4,9 @@
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::Service;
 use super::span::{Span, Value};
-use super::{Service, SpanId};
+use crate::trace_context::SpanId;
 
 /// `STATUS_CODE_ERROR`.
 const ERROR: u8 = 2;
@@ -93,9 +94,9 @@ mod tests {
 
     use kernel::Timestamp;
 
-    use super::super::TraceContext;
     use super::super::span::Kind;
     use super::*;
+    use crate::trace_context::TraceContext;
 
     #[test]
     fn a_span_is_written_as_the_protocol_has_it() {

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, Method, StatusCode};
 
-use super::{TraceContext, span};
+use super::span;
 use crate::scope;
+use crate::trace_context::TraceContext;
 
 /// A call of another service, from before it is sent until its answer is known: a span of the request that it is made for. Dropped
 /// without an answer, it had none.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use kernel::{Clock, SystemClock, Timestamp};
 
-use super::{SpanId, TraceContext, TraceId, tracer};
+use super::tracer;
 use crate::telemetry::metrics::{Operation, UNMATCHED, method_word};
+use crate::trace_context::{SpanId, TraceContext, TraceId};
 
 /// Its numbers are those of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use formats::{Given, ImportedProduct, ImportedStatus, ImportedVariant, RowError}
 use stock::model::{ImportedStock, Stock};
 
 use super::notes::{Note, NoteKind, Options};
-use crate::model::{Image, Product, Status, Stocked, Variant};
-use crate::store::{Quantities, StockEdit};
+use crate::catalogue::model::{Image, Product, Status, Stocked, Variant};
+use crate::catalogue::store::{Quantities, StockEdit};
 
 /// The product with what the file says.
 pub struct Merged {

@@ -10,7 +10,7 @@ use stock::model::Stock;
 
 use super::super::notes::NoteKind;
 use super::{Made, Pair, Work};
-use crate::model::Variant;
+use crate::catalogue::model::Variant;
 
 impl<'a> Work<'a> {
     /// Finds which variant each one of the file is.

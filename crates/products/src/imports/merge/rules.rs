@@ -6,7 +6,7 @@ use kernel::product::{MAX_HANDLE, MAX_PRODUCT_BYTES};
 use kernel::{Error, Money, Violation};
 
 use super::{MergeError, Merged, Work};
-use crate::model::{Listing, Variant, highest_price};
+use crate::catalogue::model::{Listing, Variant, highest_price};
 
 impl Work<'_> {
     /// What a product needs that is not there yet.

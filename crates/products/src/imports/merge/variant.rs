@@ -7,7 +7,7 @@ use stock::model::{ImportedStock, Inventory, MAX_STOCK, Stock};
 
 use super::super::notes::NoteKind;
 use super::{Made, MergeError, Pair, Work};
-use crate::model::{Image, Variant};
+use crate::catalogue::model::{Image, Variant};
 
 impl Work<'_> {
     /// The variant with what the file says, its stock then, and the file's quantity.

@@ -1,5 +1,7 @@
 //! `POST /api/v2/reservations/{id}/extend`
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::{IdInPath, IdempotencyKeyHeader, InConflict};
 use api::path::ResourceId;
@@ -30,7 +32,7 @@ pub struct Extension {
     security(("bearer" = [])), params(IdInPath, IdempotencyKeyHeader), request_body = Option<Extension>,
     responses((status = 200, body = V2Reservation), InConflict))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
     repeatable: Repeatable,

@@ -1,5 +1,7 @@
 //! `GET /api/v2/reservations/{id}`
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::IdInPath;
 use api::path::ResourceId;
@@ -17,7 +19,7 @@ use crate::StockService;
 #[utoipa::path(get, path = "/api/v2/reservations/{id}", operation_id = "get_reservation", tag = "reservations",
     security(("bearer" = [])), params(IdInPath), responses((status = 200, body = V2Reservation)))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {

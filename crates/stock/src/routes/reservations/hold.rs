@@ -1,5 +1,7 @@
 //! `POST /api/v2/reservations`
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::{IdempotencyKeyHeader, InConflict};
 use api::v2::refusal::Problem;
@@ -34,7 +36,7 @@ pub struct NewReservation {
     responses((status = 201, body = V2Reservation, headers(("Location" = String))),
         (status = 404, body = Problem, content_type = "application/problem+json"), InConflict))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     repeatable: Repeatable,
     JsonBody { value, raw }: JsonBody<NewReservation>,

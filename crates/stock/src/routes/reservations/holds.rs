@@ -1,5 +1,7 @@
 //! `GET /api/v2/me/holds`: what is held of the caller's goods.
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::v2::page::PageParameters;
 use api::v2::{Query, Refusal};
@@ -18,7 +20,7 @@ const SCOPE: &str = "holds";
 #[utoipa::path(get, path = "/api/v2/me/holds", operation_id = "list_my_holds", tag = "reservations",
     security(("bearer" = [])), params(PageParameters), responses((status = 200, body = V2ReservationPage)))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {

@@ -1,5 +1,7 @@
 //! `GET /api/v2/reservations`
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::v2::page::PageParameters;
 use api::v2::{Page, Query, Refusal};
@@ -30,7 +32,7 @@ pub type V2ReservationPage = Page<V2Reservation<'static>>;
 #[utoipa::path(get, path = "/api/v2/reservations", operation_id = "list_reservations", tag = "reservations",
     security(("bearer" = [])), params(ReservationFilter, PageParameters), responses((status = 200, body = V2ReservationPage)))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {

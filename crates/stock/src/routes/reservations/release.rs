@@ -1,5 +1,7 @@
 //! `DELETE /api/v2/reservations/{id}`
 
+use std::sync::Arc;
+
 use api::caller::V2User;
 use api::openapi::{IdInPath, InConflict};
 use api::path::ResourceId;
@@ -15,7 +17,7 @@ use crate::StockService;
 #[utoipa::path(delete, path = "/api/v2/reservations/{id}", operation_id = "release_reservation", tag = "reservations",
     security(("bearer" = [])), params(IdInPath), responses((status = 204), InConflict))]
 pub async fn handle(
-    State(stock): State<StockService>,
+    State(stock): State<Arc<StockService>>,
     user: V2User,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {

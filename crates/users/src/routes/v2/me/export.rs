@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use kernel::error::Unauthenticated;
 use kernel::{Error, Uuid};
 use products::Exported;
-use products::routes::v2::V2Product;
+use products::catalogue::routes::v2::V2Product;
 use stock::routes::reservations::V2Reservation;
 use utoipa::ToSchema;
 
