@@ -2,12 +2,8 @@
 
 mod api_docs;
 mod callers;
-mod client;
-mod cors;
 mod edge;
 mod fallback;
-mod forwarded;
-mod intake;
 mod pages;
 pub mod proxy;
 mod sticky;

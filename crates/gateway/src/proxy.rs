@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use tower::service_fn;
 
 use crate::callers::Callers;
-use crate::client::{Believed, FORWARDED_FOR, FORWARDED_PROTO};
+use crate::edge::sender::{Believed, FORWARDED_FOR, FORWARDED_PROTO};
 pub use crate::sticky::Sticky;
 use crate::tunnel::{Tunnel, Tunnels};
 

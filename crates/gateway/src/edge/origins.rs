@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;
 
+use api::host;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -13,7 +14,7 @@ use kernel::Error;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use crate::edge::refuse;
+use super::{Listener, Step, refuse};
 
 /// What a page may read of an answer, beside its body and what every page may.
 const EXPOSED: [HeaderName; 6] = [
@@ -25,8 +26,40 @@ const EXPOSED: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
 ];
 
+pub struct Origins {
+    /// None between our own processes: no page is there.
+    rules: Option<CorsLayer>,
+}
+
+impl Origins {
+    pub fn new(listener: &Listener) -> Self {
+        Self { rules: listener.envoy().is_none().then(|| rules(&listener.settings.cors_origins)) }
+    }
+}
+
+impl Step for Origins {
+    type Held<'s> = Option<Box<Page>>;
+
+    fn enter(&self, request: &mut Request) -> Result<Option<Box<Page>>, Response> {
+        let (Some(rules), Some(page)) = (&self.rules, Page::behind(request)) else { return Ok(None) };
+        match page.asks_first() {
+            false => Ok(Some(page)),
+            // Not even a page is answered before its request names a host.
+            true if host::check(request).is_err() => Ok(None),
+            true => Err(page.allow(rules, Response::default())),
+        }
+    }
+
+    /// A page must be able to read why it is refused.
+    fn leave(&self, page: Option<Box<Page>>, answer: &mut Response) {
+        if let Some((page, rules)) = page.zip(self.rules.as_ref()) {
+            *answer = page.allow(rules, std::mem::take(answer));
+        }
+    }
+}
+
 /// The rules: pages of these origins may call, with credentials.
-pub fn rules(origins: &[HeaderValue]) -> CorsLayer {
+fn rules(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.to_vec()))
         .allow_credentials(true)
@@ -44,7 +77,7 @@ pub struct Page {
 
 impl Page {
     /// The page behind a request, if one is.
-    pub fn behind(request: &Request) -> Option<Box<Self>> {
+    fn behind(request: &Request) -> Option<Box<Self>> {
         let origin = request.headers().get(header::ORIGIN)?;
         let mut asked = Request::new(Body::empty());
         if request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -58,12 +91,12 @@ impl Page {
     }
 
     /// Whether its browser asks what the page may ask. That is for nobody but the rules to answer.
-    pub fn asks_first(&self) -> bool {
+    fn asks_first(&self) -> bool {
         self.asked.method() == Method::OPTIONS
     }
 
     /// Lets the browser show the answer to the page, if that may see it.
-    pub fn allow(self, rules: &CorsLayer, answer: Response) -> Response {
+    fn allow(self, rules: &CorsLayer, answer: Response) -> Response {
         let mut answer = Some(answer);
         let answered = service_fn(move |_| ready(Ok::<_, Infallible>(answer.take().unwrap_or_default())));
         // Nothing of it waits.

@@ -12,7 +12,7 @@ use kernel::Error;
 use net::server;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::edge::refuse;
+use super::{Listener, WaitingStep, refuse};
 
 /// Bodies of at most so many bytes are bounded by the number of connections.
 const SMALL: u64 = 16 * 1024;
@@ -25,30 +25,18 @@ pub struct Intake {
 }
 
 /// What a request holds until it is answered.
-pub struct Held<'a> {
+pub struct Taken<'a> {
     _large: Option<SemaphorePermit<'a>>,
     whole: bool,
 }
 
 impl Intake {
-    /// `limit`: bytes of a body at most.
-    pub fn new(limit: usize) -> Self {
+    pub fn new(listener: &Listener) -> Self {
+        let limit = listener.settings.body_limit;
         Self { limit, large: Semaphore::new((LARGE / limit.max(1)).clamp(1, Semaphore::MAX_PERMITS)) }
     }
 
-    /// Takes the request's body, which then has [`Arrived`]. Requests without a body stay untouched.
-    ///
-    /// # Errors
-    /// The answer when there are too many large ones, or when the body broke: whatever it was to be, that request is not made.
-    pub async fn take(&self, request: &mut Request) -> Result<Held<'_>, Response> {
-        match request.body().is_end_stream() {
-            true => Ok(Held { _large: None, whole: true }),
-            // In a box of its own, for most requests have none.
-            false => Box::pin(self.read(request)).await,
-        }
-    }
-
-    async fn read(&self, request: &mut Request) -> Result<Held<'_>, Response> {
+    async fn read(&self, request: &mut Request) -> Result<Taken<'_>, Response> {
         let small = request.body().size_hint().upper().is_some_and(|size| size <= SMALL);
         let large = match small {
             true => None,
@@ -62,16 +50,30 @@ impl Intake {
         }
         let whole = arrived.is_ok();
         request.extensions_mut().insert(Arrived(arrived));
-        Ok(Held { _large: large, whole })
+        Ok(Taken { _large: large, whole })
     }
 }
 
-impl Held<'_> {
+impl WaitingStep for Intake {
+    type Held<'s> = Taken<'s>;
+
+    /// Takes the request's body, which then has [`Arrived`]. Requests without a body stay untouched.
+    ///
+    /// # Errors
+    /// The answer when there are too many large ones, or when the body broke: whatever it was to be, that request is not made.
+    async fn enter<'s>(&'s self, request: &mut Request) -> Result<Taken<'s>, Response> {
+        match request.body().is_end_stream() {
+            true => Ok(Taken { _large: None, whole: true }),
+            // In a box of its own, for most requests have none.
+            false => Box::pin(self.read(request)).await,
+        }
+    }
+
     /// A connection on which a body was not read to its end cannot be used again, and the answer has to say so: a client that
     /// reuses it would lose its next request.
-    pub fn release(self, response: &mut Response) {
-        if !self.whole {
-            part(response);
+    fn leave(&self, taken: Taken<'_>, answer: &mut Response) {
+        if !taken.whole {
+            part(answer);
         }
     }
 }

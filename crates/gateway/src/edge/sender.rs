@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use platform::client::{ClientAddress, Https};
 use platform::trace_context::Sender;
 
-use crate::forwarded;
+use super::forwarded;
 
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
