@@ -69,7 +69,10 @@ fn writes_are_refused_and_resume_with_space_while_reads_go_on() {
     let detail = text(&answer.json()["detail"]);
     assert!(detail.contains("disk is full") && detail.contains("reads go on"), "{detail}");
     assert!(!answer.text().contains(&disk.0.display().to_string()), "{}", answer.text());
-    let full: Vec<Value> = server.log_lines().into_iter().filter(|line| line["event"] == "disk.full").collect();
+    let full = eventually("the log names it", || {
+        let full: Vec<Value> = server.log_lines().into_iter().filter(|line| line["event"] == "disk.full").collect();
+        (!full.is_empty()).then_some(full)
+    });
     assert_eq!(full.len(), 1, "the log names it once a minute: {full:?}");
     let products = names(&ada.api, "limit=1000");
     assert_eq!(products.len(), acknowledged.len(), "reads go on, and show what was acknowledged");
