@@ -108,6 +108,13 @@ pub struct Api<S = ()> {
     pub v2: OpenApiRouter<S>,
 }
 
+impl Default for Api {
+    /// No endpoints.
+    fn default() -> Self {
+        Self { v1: OpenApiRouter::new(), v2: OpenApiRouter::new() }
+    }
+}
+
 impl<S: Clone + Send + Sync + 'static> Api<S> {
     #[must_use]
     pub fn merge(self, other: Self) -> Self {

@@ -10,12 +10,12 @@ use clap::ArgMatches;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use effects::jobs::Filter;
+use node::config::{self, Setting, settings};
+use node::roles::{self, Roles};
 
 use self::definition::{PORT, root};
 use crate::commands::Import;
 use crate::commands::jobs::Which;
-use crate::config::{self, SETTINGS, Setting};
-use crate::roles::Roles;
 use crate::serve::Flags;
 
 /// What the process was asked to do.
@@ -117,6 +117,7 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
+    config::declare(&roles::declared());
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     if let Some([help, settings, section @ ..]) = arguments.get(1..)
         && help == "help"
@@ -128,7 +129,7 @@ where
     }
     let matches = root().try_get_matches_from(arguments).map_err(improve)?;
     let given = |setting: &'static Setting| Some((setting, matches.get_one::<String>(setting.key)?.clone()));
-    let mut settings: Vec<_> = SETTINGS.iter().filter_map(given).collect();
+    let mut settings: Vec<_> = settings().iter().filter_map(given).collect();
     // It is the last word of the address, for those who think of no more than that.
     let listens = matches.subcommand().filter(|(name, _)| ["serve", "doctor"].contains(name));
     let port = listens.and_then(|(_, command)| command.get_one::<u16>(PORT));
@@ -381,7 +382,8 @@ mod tests {
 
     #[test]
     fn every_setting_is_a_flag_before_and_after_every_command() {
-        for setting in SETTINGS {
+        config::declare(&roles::declared());
+        for setting in settings() {
             for line in ["primetrade --FLAG=v migrate", "primetrade config --FLAG v print", "primetrade serve --FLAG v"]
             {
                 let cli = cli(&line.replace("FLAG", &setting.flag()));
@@ -469,9 +471,10 @@ mod tests {
 
     #[test]
     fn the_help_of_a_command_shows_its_own_flags() {
+        config::declare(&roles::declared());
         for help in ["primetrade serve -h", "primetrade serve --help", "primetrade help serve"] {
             let (_, shown) = refused(help);
-            for setting in SETTINGS {
+            for setting in settings() {
                 assert!(!shown.contains(&format!("--{} ", setting.flag())), "{help}: {shown}");
             }
             assert!(shown.contains("--demo") && shown.contains("primetrade help settings"), "{shown}");

@@ -9,26 +9,22 @@ macro_rules! complain {
     ($($line:tt)*) => { $crate::print(std::io::stderr(), format_args!($($line)*)) };
 }
 
-mod app;
 #[cfg(test)]
 mod architecture;
 mod cli;
 mod commands;
-mod config;
-mod mail_sink;
-mod roles;
 mod serve;
-mod stores;
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::Command;
-use config::{Loaded, Sources};
 use kernel::Role;
+use node::Failure;
+use node::config::{self, Loaded, Sources};
+use node::roles::{self, Roles};
 use platform::telemetry::Colours;
-use roles::Roles;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,9 +36,6 @@ pub enum Outcome {
     /// It ran, and found something wrong: a refused row, a difference.
     Finding,
 }
-
-/// A failure, in words for the operator.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Writes a line, or several if it is text of ours. Names, values and errors from outside are in it: none of them may command the terminal.
 fn print(mut to: impl Write, text: fmt::Arguments<'_>) {
@@ -172,4 +165,19 @@ fn run(command: Command, loaded: &Loaded) -> Result<Outcome, Failure> {
     // A thread that hangs in the file system must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cargo hands the variables of a build script to what it runs: `cargo run -- serve`, and this test.
+    #[test]
+    fn what_the_build_says_is_not_taken_for_a_setting() {
+        config::declare(&roles::declared());
+        let is_of_build = |(_, value): &(std::ffi::OsString, std::ffi::OsString)| *value == env!("BUILD_REVISION");
+        let environment: Vec<_> = std::env::vars_os().filter(is_of_build).collect();
+        assert!(!environment.is_empty());
+        assert!(config::load(&Sources { environment, ..Sources::default() }).is_ok());
+    }
 }

@@ -14,6 +14,10 @@ use mesh::STATEMENT;
 use net::lanes::Lanes;
 use net::server as http_server;
 use net::server::Protocols;
+use node::app::App;
+use node::config::Config;
+use node::roles::{self, GATEWAY, Roles};
+use node::{Failure, Purpose, stores};
 use platform::telemetry::metrics::{TEXT_FORMAT, metrics};
 use platform::telemetry::{Recurring, trace};
 use storage::StoreError;
@@ -21,10 +25,7 @@ use storage::sqlite::servers::{self, Attendance};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::app::{self, App};
-use crate::config::Config;
-use crate::roles::{Purpose, Role, Roles};
-use crate::{Failure, Outcome, commands, stores};
+use crate::{Outcome, commands};
 
 /// Connections of operators and probes at most.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -47,7 +48,7 @@ pub struct Flags {
 pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome, Failure> {
     let (service, version) = (roles.service_name(), env!("CARGO_PKG_VERSION"));
     metrics().describe(&service, version, env!("BUILD_REVISION"));
-    metrics().http.know(app::described().endpoints());
+    metrics().http.know(roles::described().endpoints());
     if let Some(collector) = config.telemetry.otlp_endpoint.clone() {
         trace::start(trace::Service { name: service.into(), version }, collector, config.telemetry.sample_ratio);
     }
@@ -75,7 +76,7 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     for (words, listener, router, settings) in listeners {
         let address = listener.local_addr()?;
         banner.push(format!("{words} on http://{address}"));
-        if words == SERVING && roles.has(Role::Gateway) {
+        if words == SERVING && roles.has(GATEWAY) {
             banner.push(format!("API page: http://{}/api-docs", reachable(address)));
         }
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
@@ -171,17 +172,17 @@ fn about(config: &Config, roles: Roles, demo: Option<&commands::LogIns>) -> Vec<
     if !roles.is_all() {
         lines.push(format!("Roles: {roles}"));
     }
-    if roles.has(Role::Auth) || roles.has(Role::Products) {
+    if roles.has("auth") || roles.has("products") {
         lines.push(format!("Data: {:?}", config.database.url));
     }
     match &config.mail.sink {
-        _ if !roles.has(Role::Auth) => {}
+        _ if !roles.has("auth") => {}
         Some(folder) => lines.push(format!("Mails: files in {}", folder.display())),
         None => lines.push("No mails are written: name a folder for them with mail.sink".into()),
     }
     match demo {
         Some(log_ins) => lines.extend(log_ins.lines()),
-        None if roles.has(Role::Auth) => {
+        None if roles.has("auth") => {
             let command = "primetrade admin create --username NAME --email ADDRESS --password-stdin";
             lines.push(format!("To become administrator: {command}"));
         }

@@ -6,10 +6,9 @@ use std::sync::LazyLock;
 use clap::{Arg, ArgAction, Command as Clap, value_parser};
 use effects::jobs::State;
 use kernel::{Currency, Uuid};
+use node::config::{Setting, settings};
+use node::roles::Roles;
 use stock::model::{ImportedStock, MAX_STOCK};
-
-use crate::config::{SETTINGS, Setting};
-use crate::roles::Roles;
 
 /// The flag for the port of `http.listen`.
 pub const PORT: &str = "port";
@@ -279,8 +278,8 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 /// One flag for each setting, allowed before and after every command.
 fn setting_flags() -> impl Iterator<Item = Arg> {
     /// clap keeps names that live as long as the program.
-    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| SETTINGS.iter().map(Setting::flag).collect());
-    SETTINGS.iter().zip(NAMES.iter()).map(|(setting, name)| {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| settings().iter().map(Setting::flag).collect());
+    settings().iter().zip(NAMES.iter()).map(|(setting, name)| {
         let default = if setting.default.is_empty() { "empty" } else { setting.default };
         Arg::new(setting.key)
             .long(name.as_str())

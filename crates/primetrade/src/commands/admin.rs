@@ -5,9 +5,10 @@ use std::io::{BufRead, IsTerminal, Read};
 use auth::{Account, AccountFilter, Accounts, Administration, Auth, Cause};
 use console::Term;
 use kernel::{Error, Expected, Role};
+use node::Failure;
+use node::config::Config;
 
-use crate::config::Config;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// Longer first lines are no password.
 const MAX_LINE: u64 = 4_096;
@@ -25,7 +26,7 @@ pub async fn create(config: &Config, username: String, email: String) -> Result<
         Error::Conflict(taken) => format!("{} Name another.", taken.detail).into(),
         other => Failure::from(other),
     })?;
-    say!("administrator {} <{}> created in {:?}", account.username, account.email, config.auth_database());
+    say!("administrator {} <{}> created in {:?}", account.username, account.email, config.database_of("auth"));
     Ok(Outcome::Done)
 }
 
@@ -33,7 +34,7 @@ pub async fn create(config: &Config, username: String, email: String) -> Result<
 pub async fn set_role(config: &Config, email: &str, role: Role) -> Result<Outcome, Failure> {
     let app = super::open_existing(config).await?;
     let (auth, _) = app.stores()?;
-    let account = found(auth, email).await?;
+    let account = found(&auth, email).await?;
     let administration = Administration { role: Some(role), active: None };
     let changed = auth.administer(account.id, &Expected::Any, administration, &Cause::SYSTEM).await;
     let changed = changed.map_err(|error| match error {
@@ -80,7 +81,7 @@ pub async fn list(config: &Config) -> Result<Outcome, Failure> {
 pub async fn reset_password(config: &Config, email: &str) -> Result<Outcome, Failure> {
     let app = super::open_existing(config).await?;
     let (auth, _) = app.stores()?;
-    let account = found(auth, email).await?;
+    let account = found(&auth, email).await?;
     let password = read_password()?;
     auth.reset_by_operator(&account, &password).await?;
     say!("{} <{}> has another password, and no session any more", account.username, account.email);

@@ -1,16 +1,17 @@
 //! `primetrade clock confirm`: somebody has looked at the clock that leapt, and it is right.
 
+use node::Failure;
+use node::config::Config;
+use node::stores;
 use storage::DatabaseUrl;
 use storage::sqlite::LeapNote;
 
-use crate::config::Config;
-use crate::stores::Place;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 pub fn confirm(config: &Config) -> Result<Outcome, Failure> {
     super::require_shop(config)?;
     let (mut confirmed, mut has_files) = (false, false);
-    for place in Place::all(config) {
+    for place in stores::places(config) {
         if let DatabaseUrl::Sqlite(folder) = &place.url {
             has_files = true;
             confirmed |= LeapNote::of(folder, place.service).confirm()?;

@@ -3,11 +3,10 @@
 use auth::{Accounts, Auth};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kernel::{Currency, Error, Role};
+use node::Failure;
+use node::app::App;
 use products::demo;
 use products::imports::Options;
-
-use crate::Failure;
-use crate::app::App;
 
 pub const ADMIN: (&str, &str) = ("demo_admin", "admin@example.com");
 pub const PASSWORD: &str = "Demo-Shop-2026";
@@ -46,7 +45,7 @@ pub async fn seed_demo(app: &App) -> Result<LogIns, Failure> {
         .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await?;
-    LogIns::of(auth).await
+    LogIns::of(&auth).await
 }
 
 /// Refuses a store whose administrator's password everybody knows.

@@ -11,6 +11,8 @@ use formats::report::ReportWriter;
 use formats::{ProductRows, RefusedProduct};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernel::Currency;
+use node::Failure;
+use node::config::Config;
 use platform::files;
 use products::imports::run::{self, Summary, Watch};
 use products::imports::{Note, NoteKind, Options};
@@ -18,8 +20,7 @@ use stock::model::ImportedStock;
 use storage::DatabaseUrl;
 
 use super::{IN_ITS_FOLDER, absolute};
-use crate::config::Config;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// Refusals, and notes of a kind, that are printed in full; the rest are counted.
 const SHOWN: u64 = 20;
@@ -43,7 +44,7 @@ pub struct Import {
 pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Failure> {
     let file = File::open(&import.file).map_err(|error| format!("cannot open {}: {error}", import.file.display()))?;
     let bar = progress_bar(file.metadata().map_or(0, |metadata| metadata.len()));
-    if let DatabaseUrl::Sqlite(folder) = config.auth_database()
+    if let DatabaseUrl::Sqlite(folder) = config.database_of("auth")
         && !folder.exists()
     {
         return Err(format!("there is no store {}: {IN_ITS_FOLDER}", absolute(folder)).into());
@@ -66,7 +67,7 @@ pub async fn import_csv(config: &Config, import: Import) -> Result<Outcome, Fail
     }
     let shown = if import.all { u64::MAX } else { SHOWN };
     let mut teller = Teller { bar, started: Instant::now(), shown, refused: 0, notes: BTreeMap::new(), report };
-    let summary = run::run(products, owner.id, options, rows, &mut teller).await;
+    let summary = run::run(&products, owner.id, options, rows, &mut teller).await;
     teller.bar.finish_and_clear();
     teller.tell(&summary, &import)?;
     let summary = summary?;

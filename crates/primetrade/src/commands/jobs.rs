@@ -2,11 +2,12 @@
 
 use effects::jobs::{Filter, State};
 use kernel::{Actor, Error, Uuid};
+use node::Failure;
+use node::config::Config;
 use users::V2Job;
 use users::jobs::{self, Desks, Found, QUEUES};
 
-use crate::config::Config;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// Jobs that are read at a time.
 const PAGE: usize = 500;

@@ -21,13 +21,15 @@ use std::sync::Arc;
 use auth::KeyRing;
 use kernel::SystemClock;
 use mesh::Envoy;
+use node::app::App;
+use node::config::Config;
+use node::place::Place;
+use node::roles::Roles;
+use node::stores;
+use node::{Failure, Purpose};
 use platform::Context;
 
-use crate::app::App;
-use crate::config::Config;
-use crate::roles::{Purpose, Roles};
-use crate::stores::Place;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// What to do about a store that is not where a command looks for it.
 const IN_ITS_FOLDER: &str = "run this where the server runs, or set database.url";
@@ -48,7 +50,7 @@ async fn open_existing(config: &Config) -> Result<App, Failure> {
 }
 
 fn require_shop(config: &Config) -> Result<(), Failure> {
-    let files: Vec<PathBuf> = Place::all(config).iter().filter_map(Place::file).collect();
+    let files: Vec<PathBuf> = stores::places(config).iter().filter_map(Place::file).collect();
     let mut absent = None;
     for file in &files {
         match file.try_exists() {

@@ -1,12 +1,11 @@
 //! `primetrade openapi`: what the endpoints say of themselves.
 
 use api::openapi::{Documents, Version};
-
-use crate::app;
+use node::roles;
 
 /// The document of one API version, as the server serves it.
 pub fn openapi(version: Version) -> String {
-    let documents = Documents::of(app::described());
+    let documents = Documents::of(roles::described());
     let document = match version {
         Version::V1 => documents.v1,
         Version::V2 => documents.v2,

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use auth::{Accounts, Auth};
 use kernel::{Error, Uuid};
+use node::Failure;
+use node::config::Config;
 use products::RepeatedSku;
 use storage::DatabaseUrl;
 
-use crate::config::Config;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// Repeated SKUs that are named; there may be more.
 const NAMED: i64 = 100;
@@ -17,7 +18,7 @@ pub async fn unique(config: &Config, switch: Option<bool>) -> Result<Outcome, Fa
     let mut config = config.clone();
     // It changes the schema.
     if let (Some(_), Some(privileged)) = (switch, config.database.migrate_url.clone())
-        && *config.products_database() == config.database.url
+        && *config.database_of("products") == config.database.url
         && matches!(config.database.url, DatabaseUrl::Postgres(_))
     {
         config.database.url = privileged;
@@ -27,14 +28,14 @@ pub async fn unique(config: &Config, switch: Option<bool>) -> Result<Outcome, Fa
     if let Some(unique) = switch
         && !products.set_unique_skus(unique).await?
     {
-        name(auth, &products.repeated_skus(NAMED).await?).await?;
+        name(&auth, &products.repeated_skus(NAMED).await?).await?;
         complain!(
             "these SKUs are there more than once: give each a SKU of its own, then say so again; nothing was changed"
         );
         return Ok(Outcome::Finding);
     }
     let repeated = products.repeated_skus(NAMED).await?;
-    name(auth, &repeated).await?;
+    name(&auth, &repeated).await?;
     match (products.unique_skus().await?, repeated.is_empty()) {
         (true, _) => say!("on: each seller has a SKU once at most"),
         (false, true) => say!("off: a seller may have a SKU more than once; none does"),

@@ -1,10 +1,11 @@
 //! `primetrade stock verify`: the stock of every variant, held to its ledger and to the reservations.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use node::Failure;
+use node::config::Config;
 use stock::Difference;
 
-use crate::config::Config;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 pub async fn verify(config: &Config) -> Result<Outcome, Failure> {
     let app = super::open_existing(config).await?;

@@ -30,8 +30,8 @@ pub struct Endpoints {
 }
 
 /// Every endpoint of user administration.
-pub fn api(given: Endpoints) -> Api {
-    endpoints().with_state(Arc::new(given))
+pub fn api(given: Arc<Endpoints>) -> Api {
+    endpoints().with_state(given)
 }
 
 /// What describes them.

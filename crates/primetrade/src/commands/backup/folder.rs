@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use node::Failure;
 
 /// A folder that is being filled, beside the place where it will be. It is removed if it does not get there.
 pub struct Staged {

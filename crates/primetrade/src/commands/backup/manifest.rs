@@ -7,12 +7,12 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use kernel::{Timestamp, Uuid, json};
+use node::Failure;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use storage::sqlite::backup::Contents;
 
 use super::folder;
-use crate::Failure;
 
 const NAME: &str = "manifest.json";
 /// The sum of the manifest, as `sha256sum` prints and checks it.

@@ -8,20 +8,22 @@ mod verify;
 pub use restore::restore;
 pub use verify::verify;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::{Clock, SystemClock};
+use node::config::Config;
+use node::place::Place;
+use node::roles::Roles;
+use node::{Failure, stores};
 use platform::files;
 use storage::sqlite::backup::{self, Progress};
 
 use self::folder::Staged;
 use self::manifest::{Database, Entry, KEYS, Manifest};
-use crate::config::Config;
-use crate::roles::Roles;
-use crate::stores::{self, Place};
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// What must stay free on a disk: below it, the doctor says, writes fail soon.
 const RESERVE: u64 = 64 << 20;
@@ -67,7 +69,7 @@ struct Source {
 /// The files of all services, if they are files.
 fn sources(config: &Config) -> Option<Vec<Source>> {
     let source = |place: &Place| Some(Source { service: place.service, file: place.file()? });
-    Place::all(config).iter().map(source).collect()
+    stores::places(config).iter().map(source).collect()
 }
 
 /// Copies all, and says so.
@@ -192,21 +194,24 @@ impl Watch {
 /// What backs up a store on PostgreSQL.
 fn on_postgresql(config: &Config) -> String {
     let keys = config.key_file();
-    let dump = |setting: &str, schemas: &str, file: &str| {
-        format!("  pg_dump --format=custom {schemas} --file={file} \"${setting}\"\n")
+    let mut dumps: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for place in stores::places(config) {
+        dumps.entry(place.setting).or_default().push(place.service);
+    }
+    let is_one = dumps.len() == 1;
+    let dump = |(setting, services): (String, Vec<&str>)| {
+        let schemas: Vec<String> = services.iter().map(|service| format!("--schema={service}")).collect();
+        let variable = format!("PRIMETRADE_{}", setting.replace('.', "__").to_uppercase());
+        let (file, variable) = match setting.strip_suffix(".database.url") {
+            Some(service) => (service, variable),
+            None => ("primetrade", format!("{{PRIMETRADE_DATABASE__MIGRATE_URL:-${variable}}}")),
+        };
+        format!("  pg_dump --format=custom {} --file={file}.dump \"${variable}\"\n", schemas.join(" "))
     };
-    let common = ("--schema=auth --schema=products", "primetrade.dump");
-    let [auth, products] = Place::all(config).map(|place| place.url);
-    let dumps = match auth == products {
-        true => dump("{PRIMETRADE_DATABASE__MIGRATE_URL:-$PRIMETRADE_DATABASE__URL}", common.0, common.1),
-        false => {
-            dump("PRIMETRADE_AUTH__DATABASE__URL", "--schema=auth", "auth.dump")
-                + &dump("PRIMETRADE_PRODUCTS__DATABASE__URL", "--schema=products", "products.dump")
-        }
-    };
-    let moment = match auth == products {
+    let dumps: String = dumps.into_iter().map(dump).collect();
+    let moment = match is_one {
         true => "It is of one moment, and servers may go on.",
-        false => "Servers may go on; the two are not of one moment, so stop them if that matters.",
+        false => "Servers may go on; they are not of one moment, so stop them if that matters.",
     };
     format!(
         "this store is on PostgreSQL, whose own tools back it up. With the URLs of the settings, by an account that owns the schemas:\n{dumps}  cp {} /where/dumps/are\n{moment} See \

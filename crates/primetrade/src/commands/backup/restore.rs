@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use node::Failure;
+use node::config::Config;
+use node::stores;
 use storage::DatabaseUrl;
 
 use super::folder::{self, Staged};
 use super::manifest::{Entry, KEYS, Manifest};
 use super::verify::look;
-use crate::config::Config;
-use crate::stores::Place;
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// `primetrade restore DIR`, into the folder of the settings or another.
 pub async fn restore(config: &Config, from: &Path, into: Option<PathBuf>) -> Result<Outcome, Failure> {
@@ -60,7 +61,7 @@ fn next_steps(config: &Config, into: &Path, manifest: &Manifest) -> Vec<String> 
     let shown = super::super::absolute(into);
     let mut steps = Vec::new();
     let is_there = |url: &DatabaseUrl| *url == DatabaseUrl::Sqlite(into.to_owned());
-    for place in Place::all(config).iter().filter(|place| !is_there(&place.url)) {
+    for place in stores::places(config).iter().filter(|place| !is_there(&place.url)) {
         steps.push(format!("to serve it, set {} to sqlite:{shown}", place.setting));
     }
     steps.dedup();

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use kernel::Uuid;
+use node::Failure;
 use storage::sqlite::backup;
 
 use super::manifest::{Database, Entry, Manifest};
-use crate::{Failure, Outcome};
+use crate::Outcome;
 
 /// `primetrade backup verify DIR`.
 pub async fn verify(folder: &Path) -> Result<Outcome, Failure> {

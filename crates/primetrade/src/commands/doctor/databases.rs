@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use node::config::Config;
+use node::place::{self, Place, Refusal};
+use node::roles::Roles;
+use node::stores;
 use storage::checkup::{Account, Checkup, Effort, Integrity, Kind, Schema};
 use storage::sqlite::servers;
 use storage::{DatabaseUrl, inspect};
 
 use super::super::demo;
 use super::{Check, Finding, clocks};
-use crate::config::Config;
-use crate::roles::Roles;
-use crate::stores::{self, Place, Refusal};
 
 /// Free bytes below which a file that grows will soon fail, and will surely.
 const LITTLE: u64 = 1 << 30;
@@ -182,6 +183,6 @@ async fn migrator(place: &Place, url: &DatabaseUrl) -> Finding {
             format!("{at}, may not change the schema {}", place.service),
             "Grant it CREATE on the database, and on the schema if that is there.",
         ),
-        Err(error) => Finding::failed(check, stores::words(&error), "Correct database.migrate_url."),
+        Err(error) => Finding::failed(check, place::words(&error), "Correct database.migrate_url."),
     }
 }

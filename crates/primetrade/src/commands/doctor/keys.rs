@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kernel::Timestamp;
+use node::config::Config;
+use node::place::Place;
+use node::roles::Roles;
 use platform::keys::{FromSeed, KeyError, KeyRing, Seed};
 use platform::{Context, files};
 
 use super::{Check, Finding};
 use crate::commands::absolute;
-use crate::config::Config;
-use crate::roles::{Role, Roles};
-use crate::stores::Place;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// Days after which a key that signs tokens should have been replaced.
@@ -21,10 +21,10 @@ const OLD: i64 = 400;
 pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
     let mut checks = Vec::new();
     let is_alone = roles.are_alone(config);
-    if roles.has(Role::Auth) {
+    if roles.has("auth") {
         let (file, now) = (config.key_file(), context.now());
         let of_whom = if is_alone { "every process of the shop" } else { "every process with the role auth" };
-        let place = Place::of_auth(config);
+        let place = Place::of(config, "auth", &auth::MIGRATIONS);
         let look = async move {
             match !file.exists() && place.has_sessions().await {
                 true => vec![lost(&file)],

@@ -18,12 +18,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::SystemClock;
+use node::config::Config;
+use node::roles::Roles;
 use platform::Context;
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::config::Config;
-use crate::roles::{Role, Roles};
 
 /// How long one check may take. What it waits for has less.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -138,7 +138,7 @@ fn checks(config: &Config, roles: Roles) -> Vec<Check> {
     checks.push(ports::check(config.clone(), roles));
     checks.extend(upstreams::checks(config, roles, &context));
     checks.extend(outside::collector(config));
-    if roles.has(Role::Auth) {
+    if roles.has("auth") {
         checks.push(outside::mail_sink(config));
     }
     checks

@@ -1,10 +1,10 @@
 //! What is neither ours nor a database.
 
+use node::config::Config;
 use platform::files;
 use platform::telemetry::trace::Collector;
 
 use super::{Check, Finding};
-use crate::config::Config;
 
 pub fn collector(config: &Config) -> Option<Check> {
     let endpoint = config.telemetry.otlp_endpoint.clone()?;

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use net::server;
+use node::config::Config;
+use node::roles::{GATEWAY, Roles};
 use storage::DatabaseUrl;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{Check, Finding, clocks};
-use crate::config::Config;
-use crate::roles::{Role, Roles};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub fn check(config: Config, roles: Roles) -> Check {
         let (admin, own) = admin(&config, &roles.service_name()).await;
         let mut findings = Vec::new();
         let (http, internal) = (config.http.listen, config.internal.listen);
-        if roles.has(Role::Gateway) {
+        if roles.has(GATEWAY) {
             findings.push(listener("http.listen", http, "/health", own).await);
             if let Some(internal) = internal {
                 findings.push(listener("internal.listen", internal, "/internal/health", own).await);
@@ -84,7 +84,7 @@ async fn admin(config: &Config, service: &str) -> (Vec<Finding>, Own) {
     };
     let mut findings = vec![finding];
     // Beside SQLite, what leapt is noted in its folder.
-    if matches!(config.auth_database(), DatabaseUrl::Postgres(_)) {
+    if matches!(config.database_of("auth"), DatabaseUrl::Postgres(_)) {
         findings.extend(clocks::of_server(setting, &metrics));
     }
     (findings, Own::Runs)

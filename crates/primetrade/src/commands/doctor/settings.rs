@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use node::config::Config;
+use node::roles::{GATEWAY, Roles};
 use storage::DatabaseUrl;
 
 use super::{Check, Finding};
-use crate::config::Config;
-use crate::roles::{Role, Roles};
 
 pub fn check(config: Config, roles: Roles) -> Check {
     Check::new("settings", async move {
@@ -20,7 +20,7 @@ pub fn check(config: Config, roles: Roles) -> Check {
 fn exposed(config: &Config, roles: Roles) -> Vec<Finding> {
     let mut findings = Vec::new();
     let public = config.http.listen;
-    if roles.has(Role::Gateway) && !public.ip().is_loopback() && !config.limits.enabled {
+    if roles.has(GATEWAY) && !public.ip().is_loopback() && !config.limits.enabled {
         findings.push(Finding::warning(
             "http.listen",
             format!("{public} can be reached from other machines, and limits.enabled is false: passwords can be guessed at will"),
@@ -53,8 +53,8 @@ fn relative(config: &Config, roles: Roles) -> Vec<Finding> {
             ));
         }
     };
-    let on_postgres = matches!(config.auth_database(), DatabaseUrl::Postgres(_));
-    if roles.has(Role::Auth) && (on_postgres || config.auth.key_file.is_some()) {
+    let on_postgres = matches!(config.database_of("auth"), DatabaseUrl::Postgres(_));
+    if roles.has("auth") && (on_postgres || config.auth.key_file.is_some()) {
         warn("auth.key_file", &config.key_file());
     }
     if !roles.are_alone(config) {

@@ -10,13 +10,15 @@ use bytes::Bytes;
 use kernel::Timestamp;
 use mesh::upstream::{self, Address, Call, Upstream};
 use mesh::{Doubt, Envoy, STATEMENT, Speaker};
+use node::about::About;
+use node::config::Config;
+use node::roles::Roles;
+use node::upstream_settings;
 use platform::Context;
 use platform::keys::{KeyRing, Seed};
 use tokio::time::Instant;
 
 use super::{Check, Finding};
-use crate::config::Config;
-use crate::roles::{About, Role, Roles, upstream_settings};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of an answer at most.
@@ -27,7 +29,7 @@ const APART: i64 = 5;
 /// One service, as it is asked.
 struct Asked {
     config: Config,
-    role: Role,
+    role: &'static str,
     /// None when there is no key to sign with.
     envoy: Option<Arc<Envoy>>,
     context: Context,
@@ -40,7 +42,7 @@ pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
     let envoy = there.then(|| Envoy::open(file, context.clone()).ok()).flatten().map(Arc::new);
     let mut checks = Vec::new();
     for role in roles.asked() {
-        for address in config.upstreams.of(role).iter() {
+        for address in config.services.of(role).upstreams.iter() {
             let address = address.clone();
             let asked = Asked { config: config.clone(), role, envoy: envoy.clone(), context: context.clone() };
             checks.push(Check::new(asked.name(&address, None), async move { asked.look(&address).await }));
@@ -130,7 +132,7 @@ impl Asked {
             return Finding::warning(name, "believes this process, and is of an older release", advice);
         }
         let Ok(about) = kernel::json::from_slice::<About>(body) else { return strange("") };
-        if !about.roles.iter().any(|role| role == self.role.as_str()) {
+        if !about.roles.iter().any(|role| role == self.role) {
             return strange(&format!(", with the roles {}", about.roles.join(", ")));
         }
         if let Some(why) = about.unready {

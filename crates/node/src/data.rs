@@ -13,9 +13,9 @@ use storage::checkup::{Effort, Schema};
 use storage::{Database, Limits, StoreError};
 use users::jobs::SWEEP_ANSWERS;
 
-use super::{Deps, Purpose};
 use crate::Failure;
-use crate::stores::Place;
+use crate::deps::{Deps, Purpose};
+use crate::place::Place;
 
 /// How often what has expired is deleted.
 pub const SWEEP: Duration = Duration::from_secs(60);
@@ -69,6 +69,7 @@ impl ServiceData {
             }
         }
         let context = deps.context.with_clock(Arc::clone(database.clock()) as _);
+        deps.offer_jobs(service, Arc::new(LocalDesk::new(database.clone(), context.clone(), source)));
         Ok(Self {
             database,
             source,

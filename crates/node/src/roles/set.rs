@@ -5,57 +5,27 @@ use std::str::FromStr;
 
 use storage::DatabaseUrl;
 
+use super::ROLES;
 use crate::config::Config;
+use crate::role::Role;
 
+/// The role that passes requests on.
+pub const GATEWAY: &str = "gateway";
+
+/// The roles of one process: one at least. A bit each: the lowest is the gateway's, those of services follow in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Gateway,
-    Auth,
-    Products,
-    Users,
-    Notifications,
+pub struct Roles(u64);
+
+/// Every name, in the order in which they are shown.
+fn names() -> impl Iterator<Item = &'static str> {
+    [GATEWAY].into_iter().chain(ROLES.into_iter().map(|role| role.name))
 }
-
-impl Role {
-    pub const ALL: [Role; 5] = [Role::Gateway, Role::Auth, Role::Products, Role::Users, Role::Notifications];
-    pub const SERVICES: [Role; 4] = [Role::Auth, Role::Products, Role::Users, Role::Notifications];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Gateway => "gateway",
-            Role::Auth => "auth",
-            Role::Products => "products",
-            Role::Users => "users",
-            Role::Notifications => "notifications",
-        }
-    }
-
-    /// The services that it asks.
-    pub fn needs(self) -> &'static [Role] {
-        match self {
-            Role::Gateway => &[Role::Auth, Role::Products, Role::Users],
-            Role::Products => &[Role::Auth],
-            Role::Users => &[Role::Auth, Role::Products],
-            Role::Auth | Role::Notifications => &[],
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The roles of one process: one at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Roles([bool; 5]);
 
 impl Roles {
-    pub const ALL: Roles = Roles([true; 5]);
+    pub const ALL: Roles = Roles((1 << (ROLES.len() + 1)) - 1);
 
-    pub fn has(self, role: Role) -> bool {
-        self.0[role as usize]
+    pub fn has(self, role: &str) -> bool {
+        self.iter().any(|name| name == role)
     }
 
     pub fn is_all(self) -> bool {
@@ -64,17 +34,22 @@ impl Roles {
 
     /// Whether a process with these passes requests on, and does nothing else.
     pub fn is_gateway(self) -> bool {
-        self.iter().eq([Role::Gateway])
+        self.iter().eq([GATEWAY])
     }
 
-    pub fn iter(self) -> impl Iterator<Item = Role> {
-        Role::ALL.into_iter().filter(move |role| self.has(*role))
+    pub fn iter(self) -> impl Iterator<Item = &'static str> {
+        names().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name)
+    }
+
+    /// The services among them.
+    pub fn services(self) -> impl Iterator<Item = &'static Role> {
+        ROLES.into_iter().filter(move |role| self.has(role.name))
     }
 
     /// The services that they ask in other processes.
-    pub fn asked(self) -> impl Iterator<Item = Role> {
-        let needed = move |role: &Role| self.iter().any(|asking| asking.needs().contains(role));
-        Role::SERVICES.into_iter().filter(move |role| !self.has(*role) && needed(role))
+    pub fn asked(self) -> impl Iterator<Item = &'static str> {
+        let needed = move |name: &str| self.iter().any(|asking| needs(asking).any(|needed| needed == name));
+        ROLES.into_iter().map(|role| role.name).filter(move |name| !self.has(name) && needed(name))
     }
 
     /// Whether a process with these has nobody to speak with.
@@ -94,23 +69,21 @@ impl Roles {
     pub fn conflicts(self, config: &Config) -> Vec<String> {
         let mut found = Vec::new();
         for role in self.iter() {
-            for needed in role.needs() {
+            for needed in needs(role) {
                 let line = format!(
                     "upstreams.{needed}: expected the addresses of {needed}, because this process has the role {role} and not {needed}"
                 );
-                if !self.has(*needed) && config.upstreams.of(*needed).is_empty() && !found.contains(&line) {
+                if !self.has(needed) && config.services.of(needed).upstreams.is_empty() && !found.contains(&line) {
                     found.push(line);
                 }
             }
         }
-        let data = [
-            (Role::Auth, "auth.database.url", config.auth_database()),
-            (Role::Products, "products.database.url", config.products_database()),
-        ];
-        for (role, setting, url) in data {
-            if self.has(role) && !self.is_all() && matches!(url, DatabaseUrl::Sqlite(_)) {
+        let keeping = self.services().filter(|role| role.migrations.is_some());
+        for role in keeping {
+            if !self.is_all() && matches!(config.database_of(role.name), DatabaseUrl::Sqlite(_)) {
                 found.push(format!(
-                    "{setting}: expected PostgreSQL (here or in database.url), because SQLite's files are for one process with all roles"
+                    "{}.database.url: expected PostgreSQL (here or in database.url), because SQLite's files are for one process with all roles",
+                    role.name
                 ));
             }
         }
@@ -118,20 +91,26 @@ impl Roles {
     }
 }
 
+/// The services that a role asks: a gateway all that have endpoints.
+fn needs(role: &str) -> impl Iterator<Item = &'static str> {
+    let passed = ROLES.into_iter().filter(|role| role.described.is_some()).map(|role| role.name);
+    let asking = ROLES.into_iter().find(|known| known.name == role);
+    let asked = asking.map_or(&[][..], |asking| asking.needs).iter().copied();
+    passed.filter(move |_| asking.is_none()).chain(asked)
+}
+
 impl FromStr for Roles {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut roles = Roles([false; 5]);
+        let mut roles = Roles(0);
         for word in text.split(',').map(str::trim) {
-            match Role::ALL.into_iter().find(|role| role.as_str() == word) {
-                Some(role) => roles.0[role as usize] = true,
+            match names().position(|name| name == word) {
+                Some(bit) => roles.0 |= 1 << bit,
                 None if word == "all" => roles = Roles::ALL,
                 None => {
-                    return Err(format!(
-                        "expected all, or some of {}, joined by commas",
-                        Role::ALL.map(Role::as_str).join(", ")
-                    ));
+                    let names: Vec<&str> = names().collect();
+                    return Err(format!("expected all, or some of {}, joined by commas", names.join(", ")));
                 }
             }
         }
@@ -141,7 +120,7 @@ impl FromStr for Roles {
 
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<&str> = self.iter().map(Role::as_str).collect();
+        let words: Vec<&str> = self.iter().collect();
         f.write_str(&words.join(", "))
     }
 }

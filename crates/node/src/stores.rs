@@ -1,8 +1,6 @@
-//! The databases of a store, before one of them is opened: whether they can be used, and belong together. `serve` and the commands
-//! refuse what is wrong with the words of `doctor`.
+//! The databases of a store, before one of them is opened: whether they can be used, and belong together.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,155 +8,34 @@ use futures_util::future::join_all;
 use kernel::{Error, Uuid};
 use platform::Context;
 use storage::belonging::{Belonging, Mark};
-use storage::checkup::{Checkup, Effort, Kind, Schema};
-use storage::migrate::Migrations;
-use storage::{DatabaseUrl, StoreError, inspect};
+use storage::checkup::{Checkup, Effort, Schema};
+use storage::{StoreError, inspect};
 
 use crate::Failure;
 use crate::config::Config;
-use crate::roles::{Role, Roles};
+use crate::place::{Place, Refusal};
+use crate::role::Role;
+use crate::roles::{self, ROLES, Roles};
 
 /// Before the first look for the id of a store that had none, and between two at most.
 const ENROL_AGAIN: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// The database of one service, as the settings name it.
-#[derive(Clone)]
-pub struct Place {
-    pub role: Role,
-    pub service: &'static str,
-    pub url: DatabaseUrl,
-    /// The setting that says where it is.
-    pub setting: &'static str,
-    pub migrations: &'static Migrations,
-    /// The account of migrations, where it is another.
-    pub privileged: Option<DatabaseUrl>,
+/// The databases of all services.
+pub fn places(config: &Config) -> Vec<Place> {
+    let of = |role: &'static Role| role.migrations.map(|migrations| Place::of(config, role.name, migrations));
+    ROLES.into_iter().filter_map(of).collect()
 }
 
-impl Place {
-    /// Those of all services. Auth's comes first: it is the one that gives a store its id.
-    pub fn all(config: &Config) -> [Self; 2] {
-        [Self::of_auth(config), Self::of_products(config)]
-    }
-
-    pub fn of_auth(config: &Config) -> Self {
-        let own = config.auth.database.url.as_ref();
-        Self::new(config, Role::Auth, own, "auth.database.url", &auth::MIGRATIONS)
-    }
-
-    pub fn of_products(config: &Config) -> Self {
-        let own = config.products.database.url.as_ref();
-        Self::new(config, Role::Products, own, "products.database.url", &products::MIGRATIONS)
-    }
-
-    fn new(
-        config: &Config,
-        role: Role,
-        own: Option<&DatabaseUrl>,
-        own_setting: &'static str,
-        migrations: &'static Migrations,
-    ) -> Self {
-        let common = &config.database;
-        let url = own.unwrap_or(&common.url).clone();
-        // It leads to the common database, not to one that a service has of its own.
-        let privileged = common.migrate_url.clone().filter(|_| url == common.url);
-        let setting = if own.is_some() { own_setting } else { "database.url" };
-        Self { role, service: role.as_str(), url, setting, migrations, privileged }
-    }
-
-    pub fn check(&self) -> String {
-        format!("database {}", self.service)
-    }
-
-    /// On SQLite.
-    pub fn file(&self) -> Option<PathBuf> {
-        match &self.url {
-            DatabaseUrl::Sqlite(folder) => Some(folder.join(format!("{}.db", self.service))),
-            DatabaseUrl::Postgres(_) => None,
-        }
-    }
-
-    /// What is there.
-    ///
-    /// # Errors
-    /// When it cannot be reached or read.
-    pub async fn look(&self, effort: Effort) -> Result<Checkup, Refusal> {
-        let found = inspect::checkup(&self.url, self.service, self.migrations, effort).await;
-        found.map_err(|error| {
-            let advice = match &self.url {
-                DatabaseUrl::Sqlite(_) => format!(
-                    "Look at its rights; if it is damaged, keep a copy of it and bring a backup back; or correct {}.",
-                    self.setting
-                ),
-                DatabaseUrl::Postgres(_) => {
-                    format!("Start the server, make the account or database, or correct {}.", self.setting)
-                }
-            };
-            self.refusal(words(&error), advice)
-        })
-    }
-
-    /// What the account lacks to work there.
-    pub fn rights(&self, found: &Checkup) -> Option<Refusal> {
-        let why = found.read_only.as_ref()?;
-        let remedy = match &found.kind {
-            Kind::Sqlite { .. } => "Give this user the right".to_owned(),
-            Kind::Postgres(account) => {
-                format!("Have the tables' owner grant it to {}, as grant_rows in docs/growing.md does", account.name)
-            }
-        };
-        Some(self.refusal(format!("cannot be written to: {why}"), format!("{remedy}, or correct {}.", self.setting)))
-    }
-
-    /// Why the account of the database may not make or change the schema, if that is to be done, and by no other.
-    pub fn may_not_migrate(&self, found: &Checkup) -> Option<Refusal> {
-        let Kind::Postgres(account) = &found.kind else { return None };
-        let is_needed = matches!(found.schema, Schema::Empty | Schema::Pending(_)) && self.privileged.is_none();
-        (is_needed && !account.superuser && !account.may_migrate).then(|| {
-            self.refusal(
-                format!("the account {} may not make or change the schema", account.name),
-                "Name one that may in database.migrate_url.".into(),
-            )
-        })
-    }
-
-    /// Whether anybody is logged in, by what auth's database says. What cannot be read is told of elsewhere.
-    pub async fn has_sessions(&self) -> bool {
-        const ANY: &str = "select 'one' from sessions limit 1";
-        inspect::text(&self.url, self.service, ANY).await.is_ok_and(|any| any.is_some())
-    }
-
-    fn refusal(&self, found: String, advice: String) -> Refusal {
-        Refusal { check: self.check(), found, advice }
-    }
+/// Whether a store has its id from this database: there is one in every store.
+fn gives_id(place: &Place) -> bool {
+    place.service == roles::auth::ROLE.name
 }
 
 /// The folders in which a process with these roles has SQLite files.
 pub fn folders(config: &Config, roles: Roles) -> BTreeSet<PathBuf> {
-    let own = Place::all(config).into_iter().filter(|place| roles.has(place.role));
+    let own = places(config).into_iter().filter(|place| roles.has(place.service));
     own.filter_map(|place| Some(place.file()?.parent()?.to_owned())).collect()
-}
-
-/// Why a database is not worked with.
-#[derive(Debug, Clone)]
-pub struct Refusal {
-    pub check: String,
-    pub found: String,
-    pub advice: String,
-}
-
-impl std::error::Error for Refusal {}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}. {}", self.check, self.found, self.advice)
-    }
-}
-
-/// Without the introduction that is for logs.
-pub fn words(error: &StoreError) -> String {
-    let text = error.to_string();
-    text.strip_prefix("the database is unavailable: ").map_or(text.clone(), str::to_owned)
 }
 
 /// A database and what was found there.
@@ -195,12 +72,12 @@ impl Seen {
 
 /// Looks at the databases that the settings name, if a process with these roles has any.
 pub async fn look(config: &Config, roles: Roles, effort: Effort) -> Vec<Seen> {
-    if !(roles.has(Role::Auth) || roles.has(Role::Products)) {
+    if !places(config).iter().any(|place| roles.has(place.service)) {
         return Vec::new();
     }
-    let looks = Place::all(config).into_iter().map(async |place| {
+    let looks = places(config).into_iter().map(async |place| {
         let found = place.look(effort).await;
-        Seen { own: roles.has(place.role), place, found }
+        Seen { own: roles.has(place.service), place, found }
     });
     join_all(looks).await
 }
@@ -276,7 +153,7 @@ pub async fn enrol(seen: &[Seen], context: &Context) -> Result<bool, Failure> {
         return Ok(true);
     }
     let known = seen.iter().find_map(Seen::mark).map(|mark| mark.id);
-    let makes_one = seen.iter().any(|one| one.own && one.place.role == Role::Auth);
+    let makes_one = seen.iter().any(|one| one.own && gives_id(&one.place));
     let Some(mut id) = known.or(if makes_one { Some(random_id(context)?) } else { None }) else {
         // Two processes that cannot see each other's database would make two.
         return Ok(false);
@@ -285,7 +162,7 @@ pub async fn enrol(seen: &[Seen], context: &Context) -> Result<bool, Failure> {
     for one in own.clone() {
         // Who was faster gave the store its id.
         let given = enrol_in(&one.place, id, &[one.place.service]).await?;
-        if given != id && (known.is_some() || one.place.role != Role::Auth) {
+        if given != id && (known.is_some() || !gives_id(&one.place)) {
             let found = format!("was marked as of the store {given} at this moment, and not of {id}");
             return Err(one.place.refusal(found, "Look at who started beside this process.".into()).into());
         }

@@ -1,6 +1,8 @@
 //! The table of settings. To add one, add its field to [`Config`] and its row here, then renew docs/settings.md with
-//! `UPDATE_DOCS=1 cargo test -p primetrade`.
+//! `UPDATE_DOCS=1 cargo test -p node`.
 
+use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use mesh::upstream::{Balance, Protocol};
@@ -13,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One row of the table.
-#[derive(Debug)]
+#[derive(Clone, Copy)]
 pub struct Setting {
     /// Its name: section and key of the file, joined by dots.
     pub key: &'static str,
@@ -24,7 +26,23 @@ pub struct Setting {
     /// Whether the whole value is secret. Passwords inside URLs are hidden everywhere, whatever this says.
     pub secret: bool,
     /// Reads a value into its field; an error says what is expected, and never repeats the value, which may be secret.
-    pub apply: fn(&mut Config, &str) -> Result<(), String>,
+    pub apply: &'static Apply,
+}
+
+/// See [`Setting::apply`].
+pub type Apply = dyn Fn(&mut Config, &str) -> Result<(), String> + Sync;
+
+/// A service, as far as the settings know it.
+pub struct DeclaredService {
+    pub name: &'static str,
+    /// What its database holds; none if it keeps nothing.
+    pub holds: Option<&'static str>,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key)
+    }
 }
 
 impl Setting {
@@ -47,9 +65,76 @@ impl Setting {
 /// What the names of our environment variables begin with.
 pub const PREFIX: &str = "PRIMETRADE_";
 
+static TABLE: OnceLock<Vec<Setting>> = OnceLock::new();
+
+/// Every setting: the common ones, and those that each declared service has.
+pub fn settings() -> &'static [Setting] {
+    TABLE.get_or_init(undeclared)
+}
+
+#[cfg(not(test))]
+fn undeclared() -> Vec<Setting> {
+    with_services(&[])
+}
+
+#[cfg(test)]
+use super::tests::table as undeclared;
+
+/// Says which services there are. Before anything else: what is asked for the settings meanwhile hears of none.
+pub fn declare(services: &[DeclaredService]) {
+    TABLE.get_or_init(|| with_services(services));
+}
+
+/// The table with the rows of services: where one keeps its data after its other settings, where it is asked before how.
+pub(super) fn with_services(services: &[DeclaredService]) -> Vec<Setting> {
+    let mut table = COMMON.to_vec();
+    let behind = |table: &[Setting], section: &str| {
+        table.iter().rposition(|setting| setting.key.starts_with(section)).map(|last| last + 1)
+    };
+    let first_upstream = |table: &[Setting]| table.iter().position(|setting| setting.key.starts_with("upstreams."));
+    for DeclaredService { name, holds } in services {
+        if let Some(holds) = holds {
+            let at = behind(&table, &format!("{name}.")).or_else(|| first_upstream(&table)).unwrap_or(table.len());
+            table.insert(at, own_database(name, holds));
+        }
+    }
+    let at = first_upstream(&table).unwrap_or(table.len());
+    table.splice(at..at, services.iter().map(|service| upstreams(service.name)));
+    table
+}
+
+// The rows live as long as the process, of which each is made once: they are leaked on purpose.
+fn own_database(service: &'static str, holds: &str) -> Setting {
+    let apply = move |config: &mut Config, text: &str| {
+        let own = &mut config.services.0.entry(service).or_default().database;
+        put(own, value::optional(text, value::database))
+    };
+    Setting {
+        key: format!("{service}.database.url").leak(),
+        default: "",
+        doc: format!("A database for {holds} alone; empty uses database.url.").leak(),
+        secret: true,
+        apply: Box::leak(Box::new(apply)),
+    }
+}
+
+fn upstreams(service: &'static str) -> Setting {
+    let apply = move |config: &mut Config, text: &str| {
+        put(&mut config.services.0.entry(service).or_default().upstreams, value::addresses(text))
+    };
+    Setting {
+        key: format!("upstreams.{service}").leak(),
+        default: "",
+        doc: format!("Addresses (host:port) of processes with the role {service}; a host name may stand for several.")
+            .leak(),
+        secret: false,
+        apply: Box::leak(Box::new(apply)),
+    }
+}
+
 /// The setting of that exact key.
 pub fn find(key: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.key == key)
+    settings().iter().find(|setting| setting.key == key)
 }
 
 /// What settings are called elsewhere.
@@ -73,7 +158,7 @@ pub fn nearest(key: &str) -> Option<&'static Setting> {
     let first = key.split(['.', '_']).next().unwrap_or(key);
     let known = |word: &str| ELSEWHERE.iter().find(|(_, words)| words.contains(&word));
     if let Some((meant, _)) = known(key).or_else(|| known(last)).or_else(|| known(first))
-        && SETTINGS.iter().all(|setting| alike(key, setting.key) < 0.8)
+        && settings().iter().all(|setting| alike(key, setting.key) < 0.8)
     {
         return find(meant);
     }
@@ -83,7 +168,7 @@ pub fn nearest(key: &str) -> Option<&'static Setting> {
         // The small share of `whole` decides between sections that hold the same name.
         whole.max(0.7 * alike(last, name).max(alike(key, section)) + 0.1 * whole)
     };
-    SETTINGS.iter().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|near| score(near) >= LIKE)
+    settings().iter().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|near| score(near) >= LIKE)
 }
 
 /// From 0, nothing in common, to 1, equal.
@@ -92,216 +177,174 @@ fn alike(a: &str, b: &str) -> f64 {
 }
 
 /// Every setting there is. A section's rows stand together.
-pub const SETTINGS: &[Setting] = &[
+const COMMON: &[Setting] = &[
     Setting {
         key: "shop.name",
         default: "PrimeTrade",
         doc: "Name of the shop, in mails and where the server says what it serves.",
         secret: false,
-        apply: |config, text| put(&mut config.shop.name, value::line(text)),
+        apply: &|config, text| put(&mut config.shop.name, value::line(text)),
     },
     Setting {
         key: "http.listen",
         default: "127.0.0.1:8080",
         doc: "Address and port of the public listener; port 0 takes any free one.",
         secret: false,
-        apply: |config, text| put(&mut config.http.listen, value::address(text)),
+        apply: &|config, text| put(&mut config.http.listen, value::address(text)),
     },
     Setting {
         key: "http.cors_origins",
         default: "",
         doc: "Web origins other than our own whose pages may call the API.",
         secret: false,
-        apply: |config, text| put(&mut config.http.cors_origins, value::origins(text)),
+        apply: &|config, text| put(&mut config.http.cors_origins, value::origins(text)),
     },
     Setting {
         key: "http.trusted_proxies",
         default: "",
         doc: "Proxies in front of us, whose X-Forwarded-For or Forwarded tells who a client is, and X-Forwarded-Proto whether it speaks TLS; without it, all their clients share their limits. Where both name a client, they must agree.",
         secret: false,
-        apply: |config, text| put(&mut config.http.trusted_proxies, value::networks(text)),
+        apply: &|config, text| put(&mut config.http.trusted_proxies, value::networks(text)),
     },
     Setting {
         key: "http.drain_delay",
         default: "0 s",
         doc: "How long to go on accepting requests after a stop signal, until load balancers have noticed.",
         secret: false,
-        apply: |config, text| put(&mut config.http.drain_delay, value::duration(text, Duration::ZERO..=HOUR)),
+        apply: &|config, text| put(&mut config.http.drain_delay, value::duration(text, Duration::ZERO..=HOUR)),
     },
     Setting {
         key: "http.body_limit",
         default: "1 MiB",
         doc: "Largest request body that is accepted.",
         secret: false,
-        apply: |config, text| put(&mut config.http.body_limit, value::size(text, KIB..=64 * MIB)),
+        apply: &|config, text| put(&mut config.http.body_limit, value::size(text, KIB..=64 * MIB)),
     },
     Setting {
         key: "http.request_timeout",
         default: "30 s",
         doc: "Longest time that a request may take.",
         secret: false,
-        apply: |config, text| put(&mut config.http.request_timeout, value::duration(text, SECOND / 10..=HOUR)),
+        apply: &|config, text| put(&mut config.http.request_timeout, value::duration(text, SECOND / 10..=HOUR)),
     },
     Setting {
         key: "http.max_connections",
         default: "16384",
         doc: "Most public connections open at once.",
         secret: false,
-        apply: |config, text| put(&mut config.http.max_connections, value::integer(text, 1..=1_000_000)),
+        apply: &|config, text| put(&mut config.http.max_connections, value::integer(text, 1..=1_000_000)),
     },
     Setting {
         key: "http.max_requests",
         default: "4096",
         doc: "Most public requests being answered at once; further ones are answered 503.",
         secret: false,
-        apply: |config, text| put(&mut config.http.max_requests, value::integer(text, 1..=1_000_000)),
+        apply: &|config, text| put(&mut config.http.max_requests, value::integer(text, 1..=1_000_000)),
     },
     Setting {
         key: "admin.listen",
         default: "127.0.0.1:9090",
         doc: "Address and port of the health and metrics listener, which must not be reachable from outside.",
         secret: false,
-        apply: |config, text| put(&mut config.admin.listen, value::address(text)),
+        apply: &|config, text| put(&mut config.admin.listen, value::address(text)),
     },
     Setting {
         key: "database.url",
         default: "sqlite:./primetrade-data",
         doc: "Where data is kept: a folder of SQLite files, made if absent, or a PostgreSQL database.",
         secret: false,
-        apply: |config, text| put(&mut config.database.url, value::database(text)),
+        apply: &|config, text| put(&mut config.database.url, value::database(text)),
     },
     Setting {
         key: "database.migrate_url",
         default: "",
         doc: "The same PostgreSQL database through an account that may change its schema; empty uses database.url.",
         secret: true,
-        apply: |config, text| put(&mut config.database.migrate_url, value::optional(text, value::postgres)),
+        apply: &|config, text| put(&mut config.database.migrate_url, value::optional(text, value::postgres)),
     },
     Setting {
         key: "database.read_timeout",
         default: "2 s",
         doc: "Longest time that one read waits for PostgreSQL; then its request is answered 503. Beside SQLite a read that scans has a second.",
         secret: false,
-        apply: |config, text| put(&mut config.database.read_timeout, value::duration(text, SECOND / 10..=HOUR)),
+        apply: &|config, text| put(&mut config.database.read_timeout, value::duration(text, SECOND / 10..=HOUR)),
     },
     Setting {
         key: "database.write_timeout",
         default: "5 s",
         doc: "Longest time that one write waits for its database, with all that belongs to its transaction.",
         secret: false,
-        apply: |config, text| put(&mut config.database.write_timeout, value::duration(text, SECOND / 10..=HOUR)),
+        apply: &|config, text| put(&mut config.database.write_timeout, value::duration(text, SECOND / 10..=HOUR)),
     },
     Setting {
         key: "database.pool_size",
         default: "16",
         doc: "PostgreSQL connections for transactions, for each service.",
         secret: false,
-        apply: |config, text| put(&mut config.database.pool_size, value::integer(text, 1..=100)),
+        apply: &|config, text| put(&mut config.database.pool_size, value::integer(text, 1..=100)),
     },
     Setting {
         key: "database.shared_connections",
         default: "2",
         doc: "PostgreSQL connections that simple reads share, for each service.",
         secret: false,
-        apply: |config, text| put(&mut config.database.shared_connections, value::integer(text, 1..=16)),
+        apply: &|config, text| put(&mut config.database.shared_connections, value::integer(text, 1..=16)),
     },
     Setting {
         key: "auth.v1_token_lifetime",
         default: "7 d",
         doc: "How long a token of API v1 is valid.",
         secret: false,
-        apply: |config, text| put(&mut config.auth.v1_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
+        apply: &|config, text| put(&mut config.auth.v1_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
     },
     Setting {
         key: "auth.access_token_lifetime",
         default: "10 min",
         doc: "How long an access token of API v2 is valid.",
         secret: false,
-        apply: |config, text| put(&mut config.auth.access_token_lifetime, value::duration(text, SECOND..=DAY)),
+        apply: &|config, text| put(&mut config.auth.access_token_lifetime, value::duration(text, SECOND..=DAY)),
     },
     Setting {
         key: "auth.refresh_token_lifetime",
         default: "30 d",
         doc: "How long a session of API v2 lasts without a refresh.",
         secret: false,
-        apply: |config, text| put(&mut config.auth.refresh_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
+        apply: &|config, text| put(&mut config.auth.refresh_token_lifetime, value::duration(text, SECOND..=365 * DAY)),
     },
     Setting {
         key: "auth.key_file",
         default: "",
         doc: "File of the signing keys; empty is keys.json in the SQLite folder, or ./primetrade-keys.json.",
         secret: false,
-        apply: |config, text| put(&mut config.auth.key_file, value::optional(text, value::path)),
+        apply: &|config, text| put(&mut config.auth.key_file, value::optional(text, value::path)),
     },
     Setting {
         key: "auth.hash_threads",
         default: "2",
         doc: "Threads that hash passwords, 19 MiB of memory each.",
         secret: false,
-        apply: |config, text| put(&mut config.auth.hash_threads, value::integer(text, 1..=64)),
+        apply: &|config, text| put(&mut config.auth.hash_threads, value::integer(text, 1..=64)),
     },
     Setting {
         key: "auth.hash_queue",
         default: "256",
         doc: "Passwords that may wait for a hashing thread before further ones are refused with 503; those of new accounts may be half of them.",
         secret: false,
-        apply: |config, text| put(&mut config.auth.hash_queue, value::integer(text, 1..=10_000)),
-    },
-    Setting {
-        key: "auth.database.url",
-        default: "",
-        doc: "A database for accounts and sessions alone; empty uses database.url.",
-        secret: true,
-        apply: |config, text| put(&mut config.auth.database.url, value::optional(text, value::database)),
+        apply: &|config, text| put(&mut config.auth.hash_queue, value::integer(text, 1..=10_000)),
     },
     Setting {
         key: "products.currency",
         default: "USD",
         doc: "ISO 4217 currency of prices of API v1 and of files that name none, and of lists by price of API v2 that name none.",
         secret: false,
-        apply: |config, text| put(&mut config.products.currency, value::currency(text)),
-    },
-    Setting {
-        key: "products.database.url",
-        default: "",
-        doc: "A database for the catalogue and stock alone; empty uses database.url.",
-        secret: true,
-        apply: |config, text| put(&mut config.products.database.url, value::optional(text, value::database)),
-    },
-    Setting {
-        key: "upstreams.auth",
-        default: "",
-        doc: "Addresses (host:port) of processes with the role auth; a host name may stand for several.",
-        secret: false,
-        apply: |config, text| put(&mut config.upstreams.auth, value::addresses(text)),
-    },
-    Setting {
-        key: "upstreams.products",
-        default: "",
-        doc: "Addresses of processes with the role products.",
-        secret: false,
-        apply: |config, text| put(&mut config.upstreams.products, value::addresses(text)),
-    },
-    Setting {
-        key: "upstreams.users",
-        default: "",
-        doc: "Addresses of processes with the role users.",
-        secret: false,
-        apply: |config, text| put(&mut config.upstreams.users, value::addresses(text)),
-    },
-    Setting {
-        key: "upstreams.notifications",
-        default: "",
-        doc: "Addresses of processes with the role notifications.",
-        secret: false,
-        apply: |config, text| put(&mut config.upstreams.notifications, value::addresses(text)),
+        apply: &|config, text| put(&mut config.products.currency, value::currency(text)),
     },
     Setting {
         key: "upstreams.protocol",
         default: "http1",
         doc: "What other processes are spoken to in: http1, or h2c (HTTP/2 without TLS).",
         secret: false,
-        apply: |config, text| {
+        apply: &|config, text| {
             let protocols = [("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
             put(&mut config.upstreams.protocol, value::choice(text, &protocols))
         },
@@ -311,7 +354,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "least-loaded",
         doc: "Which process of a role is asked: the least-loaded of two, each in turn (round-robin), or always the same for a client (sticky).",
         secret: false,
-        apply: |config, text| {
+        apply: &|config, text| {
             let ways = [
                 ("least-loaded", Balance::LeastLoaded),
                 ("round-robin", Balance::RoundRobin),
@@ -325,21 +368,21 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         doc: "Where a process with the gateway and services serves those to other processes; without the gateway, that is http.listen.",
         secret: false,
-        apply: |config, text| put(&mut config.internal.listen, value::optional(text, value::address)),
+        apply: &|config, text| put(&mut config.internal.listen, value::optional(text, value::address)),
     },
     Setting {
         key: "internal.key_file",
         default: "./primetrade-internal-keys.json",
         doc: "File of the key with which the processes of a deployment prove themselves to each other: the same for all; made if absent.",
         secret: false,
-        apply: |config, text| put(&mut config.internal.key_file, value::path(text)),
+        apply: &|config, text| put(&mut config.internal.key_file, value::path(text)),
     },
     Setting {
         key: "log.format",
         default: "auto",
         doc: "Form of log lines on stderr; auto is pretty on a terminal and JSON elsewhere.",
         secret: false,
-        apply: |config, text| {
+        apply: &|config, text| {
             let formats = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("pretty", LogFormat::Pretty)];
             put(&mut config.log.format, value::choice(text, &formats))
         },
@@ -349,7 +392,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "info",
         doc: "The least severe log lines to write.",
         secret: false,
-        apply: |config, text| {
+        apply: &|config, text| {
             use tracing::Level;
             let levels =
                 [("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)];
@@ -361,56 +404,58 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         doc: "Collector that traces are sent to by OTLP over HTTP, to /v1/traces below this URL; empty sends none.",
         secret: false,
-        apply: |config, text| put(&mut config.telemetry.otlp_endpoint, value::optional(text, str::parse)),
+        apply: &|config, text| put(&mut config.telemetry.otlp_endpoint, value::optional(text, str::parse)),
     },
     Setting {
         key: "telemetry.sample_ratio",
         default: "0.1",
         doc: "Share of traces that is recorded; http.trusted_proxies decide for the requests whose traceparent they pass on.",
         secret: false,
-        apply: |config, text| put(&mut config.telemetry.sample_ratio, value::ratio(text)),
+        apply: &|config, text| put(&mut config.telemetry.sample_ratio, value::ratio(text)),
     },
     Setting {
         key: "mail.sink",
         default: "",
         doc: "For development: a folder into which mails are written as files; empty writes none. Set it for every process with auth.",
         secret: false,
-        apply: |config, text| put(&mut config.mail.sink, value::optional(text, value::path)),
+        apply: &|config, text| put(&mut config.mail.sink, value::optional(text, value::path)),
     },
     Setting {
         key: "mail.from",
         default: "no-reply@localhost",
         doc: "Address that mails are from.",
         secret: false,
-        apply: |config, text| put(&mut config.mail.from, value::mailbox(text)),
+        apply: &|config, text| put(&mut config.mail.from, value::mailbox(text)),
     },
     Setting {
         key: "mail.link_base",
         default: "",
         doc: "Where links in mails lead to: the address of the shop, such as https://shop.example, with its pages /confirm-email and /reset-password; empty for this server's own pages at http.listen.",
         secret: false,
-        apply: |config, text| put(&mut config.mail.link_base, value::optional(text, value::link_base)),
+        apply: &|config, text| put(&mut config.mail.link_base, value::optional(text, value::link_base)),
     },
     Setting {
         key: "jobs.tries",
         default: "12",
         doc: "How often a job, such as a mail, is tried before it is parked until an administrator has it replayed.",
         secret: false,
-        apply: |config, text| put(&mut config.jobs.tries, value::integer(text, 1..=100)),
+        apply: &|config, text| put(&mut config.jobs.tries, value::integer(text, 1..=100)),
     },
     Setting {
         key: "jobs.pause",
         default: "2 s",
         doc: "How long a job rests after its first failure, half of it by chance; twice as long after each further one, an hour at most.",
         secret: false,
-        apply: |config, text| put(&mut config.jobs.pause, value::duration(text, SECOND / 1_000..=HOUR)),
+        apply: &|config, text| put(&mut config.jobs.pause, value::duration(text, SECOND / 1_000..=HOUR)),
     },
     Setting {
         key: "limits.enabled",
         default: "true",
         doc: "Whether failed log-ins are limited (in 10 minutes 10 per account and address, and 100 per address; in an hour 100 per account from where it was not logged in to before).",
         secret: false,
-        apply: |config, text| put(&mut config.limits.enabled, value::choice(text, &[("true", true), ("false", false)])),
+        apply: &|config, text| {
+            put(&mut config.limits.enabled, value::choice(text, &[("true", true), ("false", false)]))
+        },
     },
 ];
 

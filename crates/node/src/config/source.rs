@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::settings::{self, PREFIX, SETTINGS, Setting};
+use super::settings::{self, PREFIX, Setting};
 use super::value;
 
 /// The file that is read when no other is named, if it exists.
@@ -169,7 +169,7 @@ impl Reading {
     fn variable(&mut self, name: &OsString, value: &OsString) {
         let name = name.to_string_lossy();
         let Some(bare) = name.strip_prefix(PREFIX) else { return };
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == name) else {
+        let Some(setting) = settings::settings().iter().find(|setting| setting.variable() == name) else {
             let key = bare.replace("__", ".").to_lowercase();
             let near = settings::nearest(&key).map(Setting::variable);
             return self.unknown(&one_line(Path::new(&*name)), "environment", near);
@@ -227,7 +227,7 @@ fn join(section: &str, name: &str) -> String {
 }
 
 fn is_section(key: &str) -> bool {
-    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    settings::settings().iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// A TOML value in the one notation that all sources share; arrays of strings are comma lists.

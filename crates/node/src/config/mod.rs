@@ -14,6 +14,7 @@ mod source;
 mod tests;
 mod value;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,10 +27,8 @@ use net::collector::Endpoint;
 use platform::trace_context::SampleRatio;
 use storage::DatabaseUrl;
 
-use crate::roles::Role;
-
 pub use help::{help, sections};
-pub use settings::{SETTINGS, Setting, find, nearest};
+pub use settings::{DeclaredService, Setting, declare, find, nearest, settings};
 pub use source::Sources;
 pub use value::redact;
 
@@ -43,6 +42,7 @@ pub struct Config {
     pub database: Database,
     pub auth: Auth,
     pub products: Products,
+    pub services: Services,
     pub upstreams: Upstreams,
     pub internal: Internal,
     pub mail: Mail,
@@ -90,8 +90,6 @@ pub struct Database {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
-    /// Of its own; [`Config::auth_database`] is the one in use.
-    pub database: OwnDatabase,
     pub v1_token_lifetime: Duration,
     pub access_token_lifetime: Duration,
     pub refresh_token_lifetime: Duration,
@@ -128,32 +126,33 @@ pub struct Jobs {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Products {
-    /// Of its own; [`Config::products_database`] is the one in use.
-    pub database: OwnDatabase,
     pub currency: Currency,
 }
 
-/// Where the services are that this process has not.
+/// How services that this process has not are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstreams {
-    pub auth: Vec<Address>,
-    pub products: Vec<Address>,
-    pub users: Vec<Address>,
-    pub notifications: Vec<Address>,
     pub protocol: Protocol,
     pub balance: Balance,
 }
 
-impl Upstreams {
-    /// The addresses of a service; none for the gateway, which nobody asks.
-    pub fn of(&self, role: Role) -> &[Address] {
-        match role {
-            Role::Gateway => &[],
-            Role::Auth => &self.auth,
-            Role::Products => &self.products,
-            Role::Users => &self.users,
-            Role::Notifications => &self.notifications,
-        }
+/// What each service has settings of its own for, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Services(BTreeMap<&'static str, Service>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Service {
+    /// Of its own; [`Config::database_of`] is the one in use.
+    pub database: Option<DatabaseUrl>,
+    /// The processes that have it.
+    pub upstreams: Vec<Address>,
+}
+
+impl Services {
+    /// Nothing of its own, if nothing is set.
+    pub fn of(&self, service: &str) -> &Service {
+        static NOTHING: Service = Service { database: None, upstreams: Vec::new() };
+        self.0.get(service).unwrap_or(&NOTHING)
     }
 }
 
@@ -163,12 +162,6 @@ pub struct Internal {
     /// Of a gateway's services; other processes have none but `http.listen`.
     pub listen: Option<SocketAddr>,
     pub key_file: PathBuf,
-}
-
-/// The database of one service, where it is not the common one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OwnDatabase {
-    pub url: Option<DatabaseUrl>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,19 +204,14 @@ pub struct Limits {
 }
 
 impl Config {
-    /// The database of accounts and sessions.
-    pub fn auth_database(&self) -> &DatabaseUrl {
-        self.auth.database.url.as_ref().unwrap_or(&self.database.url)
-    }
-
-    /// The database of the catalogue and stock.
-    pub fn products_database(&self) -> &DatabaseUrl {
-        self.products.database.url.as_ref().unwrap_or(&self.database.url)
+    /// The database of a service: its own, or the common one.
+    pub fn database_of(&self, service: &str) -> &DatabaseUrl {
+        self.services.of(service).database.as_ref().unwrap_or(&self.database.url)
     }
 
     /// The key ring file: as set, else beside the accounts.
     pub fn key_file(&self) -> PathBuf {
-        match (&self.auth.key_file, self.auth_database()) {
+        match (&self.auth.key_file, self.database_of("auth")) {
             (Some(file), _) => file.clone(),
             (None, DatabaseUrl::Sqlite(folder)) => folder.join("keys.json"),
             (None, DatabaseUrl::Postgres(_)) => PathBuf::from("./primetrade-keys.json"),
@@ -254,15 +242,9 @@ impl Config {
                 shared_connections: 0,
             },
             auth: Auth::default(),
-            products: Products { database: OwnDatabase::default(), currency: Currency::USD },
-            upstreams: Upstreams {
-                auth: Vec::new(),
-                products: Vec::new(),
-                users: Vec::new(),
-                notifications: Vec::new(),
-                protocol: Protocol::Http1,
-                balance: Balance::LeastLoaded,
-            },
+            products: Products { currency: Currency::USD },
+            services: Services::default(),
+            upstreams: Upstreams { protocol: Protocol::Http1, balance: Balance::LeastLoaded },
             internal: Internal { listen: None, key_file: PathBuf::new() },
             mail: Mail { sink: None, from: String::new(), link_base: None },
             shop: Shop::default(),
@@ -304,7 +286,7 @@ impl Default for Config {
     /// The defaults of the table.
     fn default() -> Self {
         let mut config = Config::unset();
-        for setting in SETTINGS {
+        for setting in settings() {
             let applied = (setting.apply)(&mut config, setting.default);
             debug_assert_eq!(applied, Ok(()), "the default of {}", setting.key);
         }
@@ -328,7 +310,7 @@ pub struct Loaded {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let (given, mut errors) = sources.read();
     let mut config = Config::default();
-    let mut values: Vec<Given> = SETTINGS.iter().map(Given::default_of).collect();
+    let mut values: Vec<Given> = settings().iter().map(Given::default_of).collect();
     for given in given {
         match (given.setting.apply)(&mut config, &given.text) {
             Ok(()) => values

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{SETTINGS, Setting};
+use super::{Setting, settings};
 
 /// What there is to set, for a terminal: all, or a section; None where there is no such section.
 pub fn help(wanted: Option<&str>) -> Option<String> {
@@ -12,7 +12,7 @@ pub fn help(wanted: Option<&str>) -> Option<String> {
     );
     let mut section = "";
     let is_wanted = |setting: &&Setting| wanted.is_none_or(|wanted| setting.section_and_name().0 == wanted);
-    for setting in SETTINGS.iter().filter(is_wanted) {
+    for setting in settings().iter().filter(is_wanted) {
         if setting.section_and_name().0 != section {
             section = setting.section_and_name().0;
             let _ = write!(page, "\n{section}\n");
@@ -29,7 +29,7 @@ pub fn help(wanted: Option<&str>) -> Option<String> {
 
 /// Of settings.
 pub fn sections() -> Vec<&'static str> {
-    let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section_and_name().0).collect();
+    let mut sections: Vec<&str> = settings().iter().map(|setting| setting.section_and_name().0).collect();
     sections.dedup();
     sections
 }
@@ -65,12 +65,12 @@ mod tests {
             let page = help(Some(section)).unwrap();
             let is_there = |setting: &Setting| page.contains(&format!("--{} ", setting.flag()));
             assert!(
-                SETTINGS.iter().all(|setting| is_there(setting) == (setting.section_and_name().0 == section)),
+                settings().iter().all(|setting| is_there(setting) == (setting.section_and_name().0 == section)),
                 "{page}"
             );
         }
         let page = help(None).unwrap();
-        for setting in SETTINGS {
+        for setting in settings() {
             assert!(page.contains(&format!("--{} ", setting.flag())) && page.contains(&setting.variable()), "{page}");
         }
         assert!(page.lines().skip(2).all(|line| line.len() < 140), "{page}");

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use ::gateway::proxy::{self, Proxy};
+use ::gateway::{Callers, EdgeSettings, Remembered};
 use api::openapi::Api;
 use auth::Auth;
 use axum::Router;
-use gateway::proxy::{self, Proxy, Sticky};
-use gateway::{Callers, EdgeSettings, Remembered};
 use kernel::SystemClock;
 use platform::Context;
 use storage::StoreError;
 use storage::clock::StoreClock;
 
-use super::{Deps, Role};
-use crate::{Failure, app};
+use crate::Failure;
+use crate::deps::Deps;
+use crate::role::Role;
+use crate::roles::{self, GATEWAY};
 
-pub struct GatewayRole {
+pub struct Gateway {
     callers: Callers,
     context: Context,
     edge: EdgeSettings,
@@ -23,17 +25,18 @@ pub struct GatewayRole {
     clock: Option<Arc<StoreClock>>,
 }
 
-impl GatewayRole {
-    /// `auth`: if this process has it.
-    pub fn create(deps: &Deps, auth: Option<&Arc<Auth>>) -> Result<Self, Failure> {
+impl Gateway {
+    /// # Errors
+    /// When auth is neither here nor elsewhere.
+    pub fn create(deps: &Deps) -> Result<Self, Failure> {
         let context = deps.context.clone();
-        let (callers, clock) = match auth {
-            Some(auth) => (Callers::Here(Arc::clone(auth)), None),
+        let (callers, clock) = match deps.here::<Arc<Auth>>() {
+            Some(auth) => (Callers::Here(auth), None),
             None => {
                 let clock = Arc::new(StoreClock::start("auth", Arc::new(SystemClock)));
                 // What it asks of others is as good as its time.
                 deps.clock.follow(&clock);
-                let remote = auth::Remote(deps.peer(Role::Auth, Role::Gateway)?);
+                let remote = auth::Remote(deps.peer("auth", GATEWAY)?);
                 let feed = auth::follow(deps.auth_feed()?, Arc::clone(&clock));
                 (Callers::Elsewhere(Arc::new(Remembered::new(remote, feed, context.clone()))), Some(clock))
             }
@@ -48,18 +51,17 @@ impl GatewayRole {
     }
 
     /// The endpoints of a service that runs elsewhere.
-    pub fn pass(&self, deps: &Deps, role: Role, described: &Api) -> Result<Router, Failure> {
-        let mesh::Peer { upstream, envoy, .. } = deps.peer(role, Role::Gateway)?;
-        let (sticky, harmless) = match role {
-            Role::Auth => (Sticky::Changes, auth::HARMLESS),
-            Role::Products => (Sticky::V1Sessions, [].as_slice()),
-            _ => (Sticky::Clients, [].as_slice()),
-        };
-        Ok(proxy::routes(described, harmless, Arc::new(Proxy::new(upstream, envoy, self.callers.clone(), sticky))))
+    ///
+    /// # Errors
+    /// When no address of it is set.
+    pub fn pass(&self, deps: &Deps, role: &Role, described: &Api) -> Result<Router, Failure> {
+        let mesh::Peer { upstream, envoy, .. } = deps.peer(role.name, GATEWAY)?;
+        let proxy = Proxy::new(upstream, envoy, self.callers.clone(), role.sticky);
+        Ok(proxy::routes(described, role.repeatable_posts, Arc::new(proxy)))
     }
 
     /// The public's listener: `services` are the endpoints of all of them.
     pub fn router(&self, services: Router) -> Router {
-        gateway::router(services, app::described, self.callers.clone(), self.context.clone(), &self.edge)
+        ::gateway::router(services, roles::described, self.callers.clone(), self.context.clone(), &self.edge)
     }
 }

@@ -6,7 +6,7 @@ use mesh::{Answer, OfService};
 use serde::{Deserialize, Serialize};
 use storage::{Database, StoreError};
 
-use super::Roles;
+use crate::roles::Roles;
 
 /// Who answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl About {
     /// The endpoint, behind the edge that asks for a statement.
     pub fn routes(roles: Roles, databases: Vec<Database>) -> Router {
         let about = async move |_: OfService| {
-            let roles = roles.iter().map(|role| role.to_string()).collect();
+            let roles = roles.iter().map(str::to_owned).collect();
             let unready = ready(databases.iter()).await.err().map(|error| error.to_string());
             Answer(Ok(About { roles, version: env!("CARGO_PKG_VERSION").into(), unready }))
         };

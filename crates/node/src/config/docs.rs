@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Config, SETTINGS, Setting};
+use super::{Config, Setting, settings};
 
 const INTRODUCTION: &str = "\
-<!-- Generated from crates/primetrade/src/config/settings.rs; renew with `UPDATE_DOCS=1 cargo test -p primetrade`. -->
+<!-- Generated from crates/primetrade/src/config/settings.rs; renew with `UPDATE_DOCS=1 cargo test -p node`. -->
 
 # Settings
 
@@ -51,12 +51,12 @@ fn settings_are_documented_as_they_are() {
         std::fs::write(path, &page).expect("docs/settings.md can be written");
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == page, "docs/settings.md differs from the table; run UPDATE_DOCS=1 cargo test -p primetrade");
+    assert!(committed == page, "docs/settings.md differs from the table; run UPDATE_DOCS=1 cargo test -p node");
 }
 
 #[test]
 fn every_setting_has_one_sentence() {
-    for Setting { key, doc, .. } in SETTINGS {
+    for Setting { key, doc, .. } in settings() {
         assert!(doc.ends_with('.') && doc.len() > 20 && !doc.contains(['\n', '|']), "{key}: {doc:?}");
         assert!(page().contains(&format!("### `{key}`\n\n{doc}\n")), "{key} is not on the page");
     }
@@ -77,7 +77,7 @@ fn blocks<'g>(guide: &'g str, language: &str) -> Vec<&'g str> {
 
 #[test]
 fn the_guides_name_settings_that_exist() {
-    let sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section_and_name().0).collect();
+    let sections: Vec<&str> = settings().iter().map(|setting| setting.section_and_name().0).collect();
     let is_of = |word: &str, mark: &str| {
         sections.iter().any(|section| word.starts_with(&format!("{}{mark}", section.replace('.', mark))))
     };
@@ -91,7 +91,7 @@ fn the_guides_name_settings_that_exist() {
         let keys = quoted.into_iter().filter(|word| is_of(word, ".") && !word.contains(char::is_whitespace));
         let known = |words: Vec<&str>, name_of: fn(&Setting) -> String| {
             for word in &words {
-                assert!(SETTINGS.iter().any(|setting| name_of(setting) == *word), "{name}: {word}");
+                assert!(settings().iter().any(|setting| name_of(setting) == *word), "{name}: {word}");
             }
             words.len()
         };
@@ -121,7 +121,7 @@ fn the_files_of_the_guides_are_read() {
 fn page() -> String {
     let mut out = String::from(INTRODUCTION);
     let mut current = "";
-    for setting in SETTINGS {
+    for setting in settings() {
         let (section, _) = setting.section_and_name();
         if section != current {
             let _ = write!(out, "\n## {section}\n");

@@ -1,0 +1,175 @@
+//! What the roles of a process are made of: its settings, its time, the way to other processes, and what they offer each other.
+
+use std::any::{Any, TypeId};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ::gateway::EdgeSettings;
+use effects::jobs::Desk;
+use mesh::jobs::RemoteDesk;
+use mesh::upstream::{self, Balance, Upstream};
+use mesh::{Envoy, Peer};
+use platform::Context;
+use platform::tasks::WriteTasks;
+use storage::clock::ProcessClock;
+
+use crate::Failure;
+use crate::config::Config;
+
+/// Writes in progress at most, per process.
+const WRITES: u32 = 8_192;
+
+/// What the roles are opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Brings the schema up to date first, or refuses one that is not.
+    Serve { migrate: bool },
+    /// One piece of work; tokens are neither issued nor checked.
+    Command,
+}
+
+/// What roles are made of.
+pub struct Deps {
+    pub config: Config,
+    pub context: Context,
+    /// What `context` goes by.
+    pub clock: Arc<ProcessClock>,
+    pub tasks: WriteTasks,
+    pub purpose: Purpose,
+    /// Signs what this process asks of others, and knows what they sign. A process that has all roles has nobody to speak with.
+    pub envoy: Option<Arc<Envoy>>,
+    upstreams: Vec<(&'static str, Arc<Upstream>)>,
+    offers: Mutex<Offers>,
+    job_admins: Mutex<Vec<(&'static str, Arc<dyn Desk>)>>,
+}
+
+impl Deps {
+    /// `asked`: the services that are asked in other processes. `is_alone`: this process has nobody to speak with.
+    ///
+    /// # Errors
+    /// When the key that processes share cannot be read or made.
+    pub fn new(
+        config: &Config,
+        asked: impl Iterator<Item = &'static str>,
+        is_alone: bool,
+        purpose: Purpose,
+    ) -> Result<Self, Failure> {
+        let clock = Arc::<ProcessClock>::default();
+        let context = Context::new(Arc::clone(&clock) as _);
+        let envoy = match is_alone || purpose == Purpose::Command {
+            true => None,
+            false => Some(Arc::new(Envoy::open(&config.internal.key_file, context.clone())?)),
+        };
+        let elsewhere = asked.filter(|service| !config.services.of(service).upstreams.is_empty());
+        let upstream = |service| upstream::Settings { envoy: envoy.clone(), ..upstream_settings(config, service) };
+        let upstreams = elsewhere.map(|service| (service, Upstream::start(upstream(service)))).collect();
+        let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
+        let (offers, job_admins) = (Mutex::default(), Mutex::default());
+        Ok(Self { config: config.clone(), context, clock, tasks, purpose, envoy, upstreams, offers, job_admins })
+    }
+
+    /// Has those who are made later find this.
+    pub fn offer<T: Send + Sync + 'static>(&self, offer: T) {
+        lock(&self.offers).add(offer);
+    }
+
+    /// What a role of this process offers, if it has that.
+    pub fn here<T: Clone + 'static>(&self) -> Option<T> {
+        lock(&self.offers).find()
+    }
+
+    /// Has administrators reach the jobs of a service.
+    pub fn offer_jobs(&self, service: &'static str, jobs: Arc<dyn Desk>) {
+        lock(&self.job_admins).push((service, jobs));
+    }
+
+    /// The jobs of the services that are here or can be asked, as `from` asks them.
+    ///
+    /// # Errors
+    /// As [`Deps::peer`].
+    pub fn all_jobs(
+        &self,
+        services: &[&'static str],
+        from: &'static str,
+    ) -> Result<Vec<(&'static str, Arc<dyn Desk>)>, Failure> {
+        let here = lock(&self.job_admins).clone();
+        let of = |service: &&'static str| -> Result<(&'static str, Arc<dyn Desk>), Failure> {
+            match here.iter().find(|(known, _)| known == service) {
+                Some((known, jobs)) => Ok((known, Arc::clone(jobs))),
+                None => Ok((service, Arc::new(RemoteDesk(self.peer(service, from)?)))),
+            }
+        };
+        services.iter().map(of).collect()
+    }
+
+    /// A service that runs elsewhere, as `from` asks it.
+    ///
+    /// # Errors
+    /// When no address of it is set.
+    pub fn peer(&self, service: &str, from: &'static str) -> Result<Peer, Failure> {
+        let upstream =
+            self.upstreams.iter().find(|(known, _)| *known == service).map(|(_, upstream)| Arc::clone(upstream));
+        let unset = || format!("{from} needs {service}, which is not a role of this process: set upstreams.{service}");
+        let upstream = upstream.ok_or_else(unset)?;
+        let envoy = Arc::clone(self.envoy.as_ref().ok_or("a process with all roles asks no others")?);
+        Ok(Peer { upstream, envoy, from })
+    }
+
+    /// Auth, as the gateway hears of its changes: by calls that wait on purpose, which would make it look slow to the others.
+    ///
+    /// # Errors
+    /// As [`Deps::peer`].
+    pub fn auth_feed(&self) -> Result<Peer, Failure> {
+        let peer = self.peer("auth", "gateway")?;
+        let settings = upstream_settings(&self.config, "auth");
+        let envoy = self.envoy.clone();
+        let settings = upstream::Settings { name: "auth-changes", balance: Balance::RoundRobin, envoy, ..settings };
+        Ok(Peer { upstream: Upstream::start(settings), ..peer })
+    }
+
+    /// How a listener bounds what it takes.
+    pub fn edge(&self) -> EdgeSettings {
+        let http = &self.config.http;
+        EdgeSettings {
+            body_limit: http.body_limit,
+            request_timeout: http.request_timeout,
+            max_requests: http.max_requests,
+            trusted_proxies: http.trusted_proxies.clone(),
+            // Validated as origins, so they are header values.
+            cors_origins: http.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect(),
+        }
+    }
+}
+
+/// How a service in other processes is asked.
+pub fn upstream_settings(config: &Config, service: &'static str) -> upstream::Settings {
+    upstream::Settings {
+        name: service,
+        addresses: config.services.of(service).upstreams.clone(),
+        protocol: config.upstreams.protocol,
+        // Who tries to log in is counted by the process that is asked: it has to be the same one each time, see `gateway::proxy`.
+        balance: if service == "auth" { Balance::Sticky } else { config.upstreams.balance },
+        // One service that hangs leaves room for the others.
+        max_in_flight: (config.http.max_requests / 2).max(64),
+        envoy: None,
+    }
+}
+
+/// What the roles of a process offer each other, by type.
+#[derive(Default)]
+struct Offers(Vec<(TypeId, Box<dyn Any + Send + Sync>)>);
+
+impl Offers {
+    fn add<T: Send + Sync + 'static>(&mut self, offer: T) {
+        self.0.push((TypeId::of::<T>(), Box::new(offer)));
+    }
+
+    fn find<T: Clone + 'static>(&self) -> Option<T> {
+        let (_, found) = self.0.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?;
+        found.downcast_ref::<T>().cloned()
+    }
+}
+
+/// Whole values are put in under these locks: a poisoned one is usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
