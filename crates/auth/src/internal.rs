@@ -1,18 +1,15 @@
 //! What other processes of the deployment ask of auth, and how they ask it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Expected, Timestamp, Uuid};
-use mesh::feed::Follower;
-use mesh::{Answer, Asked, OfService, Peer, Routine};
+use mesh::{Answer, Asked, Peer};
 use serde::{Deserialize, Serialize};
-use storage::clock::StoreClock;
 
 use crate::events::Cause;
 use crate::model::{Account, AccountFilter, Session};
@@ -23,7 +20,6 @@ use crate::{Accounts, Place};
 /// The paths of the questions, each with the form of its body.
 mod path {
     pub const AUTHENTICATE: &str = "/internal/auth/authenticate";
-    pub const CHANGES: &str = "/internal/auth/changes";
     pub const BY_IDS: &str = "/internal/auth/accounts/by-ids";
     pub const GET: &str = "/internal/auth/accounts/get";
     pub const BY_EMAIL: &str = "/internal/auth/accounts/by-email";
@@ -41,12 +37,6 @@ mod path {
 struct Token {
     token: String,
     api: Audience,
-}
-
-#[derive(Deserialize)]
-struct Since {
-    after: Option<i64>,
-    wait_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,21 +102,12 @@ pub fn routes(auth: Arc<Auth>) -> Router {
 }
 
 fn sessions() -> Router<Arc<Auth>> {
-    Router::new()
-        .route(
-            path::AUTHENTICATE,
-            post(async |State(auth): Here, Asked(asked): Asked<Token>| {
-                Answer(auth.authenticate(&asked.token, asked.api).await)
-            }),
-        )
-        .route(
-            path::CHANGES,
-            get(async |State(auth): Here, _: OfService, Query(since): Query<Since>| {
-                let changes =
-                    auth.changes.changes(since.after, Duration::from_millis(since.wait_ms.unwrap_or(0))).await;
-                (changes.is_ok().then_some(Extension(Routine)), Answer(changes))
-            }),
-        )
+    Router::new().route(
+        path::AUTHENTICATE,
+        post(async |State(auth): Here, Asked(asked): Asked<Token>| {
+            Answer(auth.authenticate(&asked.token, asked.api).await)
+        }),
+    )
 }
 
 fn accounts() -> Router<Arc<Auth>> {
@@ -208,11 +189,6 @@ impl Remote {
         }
         self.0.ask(path::AUTHENTICATE, &Token { token: token.to_owned(), api }).await
     }
-}
-
-/// Follows what changes of accounts and sessions.
-pub fn follow(peer: Peer, clock: Arc<StoreClock>) -> Arc<Follower> {
-    Follower::start(peer, path::CHANGES, Some(clock))
 }
 
 #[async_trait]

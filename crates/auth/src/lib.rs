@@ -22,13 +22,13 @@ mod tokens;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use effects::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE};
+use effects::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, TAGS};
 use kernel::{Error, Expected, Timestamp, Uuid};
 use storage::belonging::STORE;
 use storage::migrate::{Addition, Migration, Migrations};
 
 pub use events::{Cause, session_subject, subject as account_subject};
-pub use internal::{Remote, follow, routes as internal_routes};
+pub use internal::{Remote, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, AccountFilter, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict, is_password};
@@ -78,6 +78,7 @@ pub const MIGRATIONS: Migrations = Migrations {
             include_str!("../migrations/postgres/bcrypt_accounts.sql"),
         ),
         STORE,
+        TAGS,
         // Last: while it runs, PostgreSQL lets nobody read accounts.
         Addition::new(
             "pending_emails",

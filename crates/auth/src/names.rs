@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use effects::log::{Follower, Moment};
 use kernel::Uuid;
 use quick_cache::sync::Cache;
 
-use crate::Accounts;
+use crate::{Accounts, account_subject};
 
 /// Names that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -19,21 +20,33 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// A seller's name; none, if there is no such account.
 pub type Name = Option<Arc<str>>;
 
-/// Names by sellers, remembered for a short time.
+/// A name as it was told.
+#[derive(Clone)]
+struct Known {
+    name: Name,
+    asked: Instant,
+    /// Of the changes that were heard of before it was asked for.
+    since: Option<Moment>,
+}
+
+/// Names by sellers, remembered until they change; for a short time, where changes are not heard of.
 #[derive(Clone)]
 pub struct AccountNames {
     accounts: Option<Arc<dyn Accounts>>,
-    known: Arc<Cache<Uuid, (Name, Instant)>>,
+    /// Hears of accounts that change.
+    changes: Option<Arc<Follower>>,
+    known: Arc<Cache<Uuid, Known>>,
 }
 
 impl AccountNames {
     /// For commands, which show no names.
     pub fn unknown() -> Self {
-        Self { accounts: None, known: Arc::new(Cache::new(0)) }
+        Self { accounts: None, changes: None, known: Arc::new(Cache::new(0)) }
     }
 
-    pub fn of(accounts: Arc<dyn Accounts>) -> Self {
-        Self { accounts: Some(accounts), known: Arc::new(Cache::new(REMEMBERED)) }
+    /// `changes` are those of accounts.
+    pub fn of(accounts: Arc<dyn Accounts>, changes: Option<Arc<Follower>>) -> Self {
+        Self { accounts: Some(accounts), changes, known: Arc::new(Cache::new(REMEMBERED)) }
     }
 
     pub async fn name(&self, seller: Uuid) -> Name {
@@ -63,12 +76,20 @@ impl AccountNames {
     }
 
     fn fresh(&self, seller: Uuid) -> Option<Name> {
-        let (name, asked) = self.known.get(&seller)?;
-        (asked.elapsed() < FRESH).then_some(name)
+        let Known { name, asked, since } = self.known.get(&seller)?;
+        let heard = self.changes.as_ref().zip(since);
+        let is_unchanged = heard.is_none_or(|(changes, since)| {
+            changes.tags().hold(&[account_subject(seller).into()], since)
+        });
+        // Where changes are not heard of at this moment, for a short time.
+        let is_heard = || heard.is_some_and(|(changes, _)| changes.is_fresh());
+        let holds = is_unchanged && (is_heard() || asked.elapsed() < FRESH);
+        holds.then_some(name)
     }
 
     async fn ask(&self, sellers: Vec<Uuid>) -> HashMap<Uuid, Name> {
         let Some(accounts) = &self.accounts else { return HashMap::new() };
+        let since = self.changes.as_ref().map(|changes| changes.tags().now());
         // A page of the catalogue does not fail for the want of a name.
         let found = tokio::time::timeout(PATIENCE, accounts.by_ids(&sellers)).await;
         let names: HashMap<Uuid, Name> = match found {
@@ -77,14 +98,14 @@ impl AccountNames {
                 sellers.into_iter().map(|seller| (seller, None)).chain(named).collect()
             }
             _ => {
-                let last = |seller: Uuid| (seller, self.known.get(&seller).and_then(|(name, _)| name));
+                let last = |seller: Uuid| (seller, self.known.get(&seller).and_then(|known| known.name));
                 sellers.into_iter().map(last).collect()
             }
         };
         // Also where it is not known now: who asks next does not wait again.
         let now = Instant::now();
         for (seller, name) in &names {
-            self.known.insert(*seller, (name.clone(), now));
+            self.known.insert(*seller, Known { name: name.clone(), asked: now, since });
         }
         names
     }

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use effects::Effects;
-use effects::log::Source;
 use kernel::error::Unauthenticated;
 use kernel::{Error, Event, Principal, Role, Timestamp, Uuid};
 use platform::Context;
@@ -89,7 +88,6 @@ pub struct Authenticated {
 pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) database: Database,
-    pub(crate) changes: Arc<Source>,
     pub(crate) context: Context,
     pub(crate) tasks: WriteTasks,
     pub(crate) hasher: PasswordHasher,
@@ -123,7 +121,6 @@ impl Auth {
     ) -> Result<Arc<Self>, StartError> {
         Ok(Arc::new(Self {
             store: store::open(database.clone()),
-            changes: Source::start(database.clone()),
             database,
             tokens: Tokens::new(match settings.key_file {
                 Some(file) => LiveRing::open(&file, &context)?,

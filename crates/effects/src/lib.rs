@@ -6,10 +6,10 @@ pub mod jobs;
 pub mod log;
 
 use kernel::Event;
-use platform::scope;
 use rusqlite::Connection;
+use storage::migrate::Addition;
 use storage::postgres::{Statement, Transaction};
-use storage::{Database, StoreError};
+use storage::{Database, StoreError, sqlite};
 
 use crate::idempotency::Answered;
 use crate::idempotency::records::{self, ClaimColumns};
@@ -45,6 +45,7 @@ impl Effects {
     /// As the statements; `Conflict` on [`records::CONFLICT`] when the key was claimed meanwhile, on [`crate::jobs::table::LOST`] when another
     /// has the job.
     pub fn write_sqlite(&self, connection: &Connection) -> Result<(), StoreError> {
+        sqlite::note(self.stale());
         end_sqlite(connection, self.done)?;
         insert_sqlite(connection, &self.jobs)?;
         events::append_sqlite(connection, &self.events)?;
@@ -56,8 +57,13 @@ impl Effects {
     /// # Errors
     /// As [`Effects::write_sqlite`].
     pub async fn write_postgres(&self, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
-        scope::changed(self.events.iter().map(|event| event.subject.as_str()));
+        transaction.note(self.stale());
         transaction.execute_all(&EffectColumns::of([self]).statements()).await
+    }
+
+    /// Everything that the change may make stale.
+    pub fn stale(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().flat_map(Event::stale)
     }
 
     /// Writes what belongs to no other change: the answer of a refusal that is final, the end of a job.
@@ -108,6 +114,12 @@ impl<'a> EffectColumns<'a> {
 pub const COMMON_SQLITE: &str = include_str!("common.sqlite.sql");
 /// As [`COMMON_SQLITE`], for PostgreSQL.
 pub const COMMON_POSTGRES: &str = include_str!("common.postgres.sql");
+/// What each event may have made stale, beside its subject: tags with blanks between them. Null where a release wrote it that has none.
+pub const TAGS: Addition = Addition::new(
+    "event_tags",
+    "alter table events add column tags text",
+    "alter table events add column tags text collate \"C\"; alter table events_inbox add column tags text collate \"C\"",
+);
 /// The table of jobs, which every service's database has too.
 pub const JOBS_SQLITE: &str = include_str!("jobs.sqlite.sql");
 /// As [`JOBS_SQLITE`], for PostgreSQL.

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use super::Effects;
 use crate::log::events;
 use crate::log::sequencer::Sequencer;
-use crate::{COMMON_POSTGRES, COMMON_SQLITE};
+use crate::{COMMON_POSTGRES, COMMON_SQLITE, TAGS};
 
 /// A service with one table: counters, whose every step is an event.
-const COUNTERS: Migrations = Migrations {
+pub(crate) const COUNTERS: Migrations = Migrations {
     sqlite: &[
         Migration { version: 1, name: "common", sql: COMMON_SQLITE },
         Migration {
@@ -34,7 +34,7 @@ const COUNTERS: Migrations = Migrations {
             sql: "create table counters (id bigint primary key, value bigint not null)",
         },
     ],
-    additions: &[],
+    additions: &[TAGS],
 };
 const STEP: &str = "update counters set value = value + 1 where id = $1 returning value";
 
@@ -79,7 +79,7 @@ fn stepped(id: Uuid, counter: i64, value: i64) -> Event {
         request_id: None,
         traceparent: None,
     };
-    Event::new(head, value, None).unwrap()
+    Event::new(head, value, None).unwrap().tagged([kernel::tag("parity", value % 2)])
 }
 
 /// Adds one and appends the event, then waits, then commits or gives up.
@@ -358,7 +358,7 @@ fn migrations_keep_data_and_refuse_a_newer_schema() {
                 sql: "alter table counters add column label text not null default 'none'",
             },
         ],
-        additions: &[],
+        additions: &[TAGS],
     };
     run(async {
         let (_folder, databases) = both().await;

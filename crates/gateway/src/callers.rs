@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use auth::{Audience, Auth, Authenticated};
-use effects::log::Moment;
+use effects::log::{Follower, Moment};
 use kernel::{Error, Principal, Timestamp};
-use mesh::feed::Follower;
 use platform::Context;
 use sha2::{Digest, Sha256};
 

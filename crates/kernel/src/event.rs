@@ -46,6 +46,8 @@ pub struct Event {
     /// The exact bytes that are stored and later hashed.
     pub bytes: Vec<u8>,
     pub personal: Option<PersonalData>,
+    /// What the change may have made stale beside its subject, see [`crate::tag`].
+    pub tags: Vec<String>,
 }
 
 /// The envelope's attributes in the order in which they are written.
@@ -109,6 +111,20 @@ impl Event {
             data,
         })?;
         let EventHead { id, kind, subject, version, time, .. } = head;
-        Ok(Event { id, kind, subject, version, time, bytes, personal })
+        Ok(Event { id, kind, subject, version, time, bytes, personal, tags: Vec::new() })
+    }
+
+    /// With what its change may have made stale beside its subject.
+    #[must_use]
+    pub fn tagged(mut self, tags: impl IntoIterator<Item = String>) -> Self {
+        self.tags.extend(tags);
+        self.tags.sort_unstable();
+        self.tags.dedup();
+        self
+    }
+
+    /// Everything that its change may have made stale.
+    pub fn stale(&self) -> impl Iterator<Item = &str> {
+        [self.subject.as_str()].into_iter().chain(self.tags.iter().map(String::as_str))
     }
 }

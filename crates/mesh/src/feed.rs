@@ -1,90 +1,89 @@
-//! The feed's side in a process that remembers what another service told.
+//! The change feed between processes: one long-polled call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use effects::log::{Changes, Tags};
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Extension, Router};
+use effects::log::{Changes, Follower, Source};
 use platform::telemetry::Recurring;
+use serde::Deserialize;
 use storage::clock::StoreClock;
 use tokio::time::Instant;
 
-use crate::Peer;
+use crate::{Answer, OfService, Peer, Routine};
 
 /// How long one question waits for a change, and for its answer. What is asked of a process that hangs is soon asked of another.
 const WAIT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(450);
-/// What was heard at last counts for so long: a second, less what a request may take that has passed the check already.
-const FRESH: Duration = Duration::from_millis(800);
 /// Between questions that are not answered.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Follows the changes of one service.
-pub struct Follower {
-    tags: Tags,
-    started: Instant,
-    /// Everything that happened before is known, in microseconds since `started`; negative: nothing is.
-    known: AtomicI64,
+/// What is asked.
+#[derive(Deserialize)]
+struct Since {
+    after: Option<i64>,
+    wait_ms: Option<u64>,
 }
 
-impl Follower {
-    /// Follows until it is dropped. `target` is where the service answers; `clock` is read from what it says.
-    pub fn start(peer: Peer, target: &'static str, clock: Option<Arc<StoreClock>>) -> Arc<Self> {
-        let follower = Arc::new(Self { tags: Tags::default(), started: Instant::now(), known: AtomicI64::new(-1) });
-        let weak = Arc::downgrade(&follower);
-        tokio::spawn(async move {
-            let (mut position, failing) = (None, Recurring::new());
-            while let Some(follower) = weak.upgrade() {
-                let question = match position {
-                    Some(position) => format!("{target}?wait_ms={}&after={position}", WAIT.as_millis()),
-                    None => format!("{target}?wait_ms={}", WAIT.as_millis()),
-                };
-                let sent = Instant::now();
-                match peer.get::<Changes>(&question, PATIENCE).await {
-                    Ok(changes) => {
-                        position = Some(changes.position);
-                        if let Some((clock, time)) = clock.as_ref().zip(changes.time) {
-                            clock.read(sent.into_std(), time);
-                        }
-                        follower.hear(sent, changes);
-                        failing.recovered();
+fn path(service: &str) -> String {
+    format!("/internal/{service}/changes")
+}
+
+/// Where other processes ask what changed in a service.
+pub fn routes(service: &str, source: Arc<Source>) -> Router {
+    let changes = async |State(source): State<Arc<Source>>, _: OfService, Query(since): Query<Since>| {
+        let wait = Duration::from_millis(since.wait_ms.unwrap_or(0));
+        let changes = source.changes(since.after, wait).await;
+        (changes.is_ok().then_some(Extension(Routine)), Answer(changes))
+    };
+    Router::new().route(&path(service), get(changes)).with_state(source)
+}
+
+/// When changes are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Who asks whether something holds must not wait for the first answer.
+    Always,
+    /// While somebody asks.
+    Wanted,
+}
+
+/// Follows the changes of the service that `peer` leads to until it is dropped; `clock` is read from what it says.
+pub fn follow(peer: Peer, service: &str, when: When, clock: Option<Arc<StoreClock>>) -> Arc<Follower> {
+    let follower = Arc::<Follower>::default();
+    let (weak, target) = (Arc::downgrade(&follower), path(service));
+    tokio::spawn(async move {
+        let (mut position, failing) = (None, Recurring::new());
+        while let Some(follower) = weak.upgrade() {
+            if when == When::Wanted {
+                follower.is_wanted().await;
+            }
+            let question = match position {
+                Some(position) => format!("{target}?wait_ms={}&after={position}", WAIT.as_millis()),
+                None => format!("{target}?wait_ms={}", WAIT.as_millis()),
+            };
+            let sent = Instant::now();
+            match peer.get::<Changes>(&question, PATIENCE).await {
+                Ok(changes) => {
+                    position = Some(changes.position);
+                    if let Some((clock, time)) = clock.as_ref().zip(changes.time) {
+                        clock.read(sent.into_std(), time);
                     }
-                    Err(error) => {
-                        if let Some(failures) = failing.failed() {
-                            tracing::warn!(event = "feed.lost", %error, failures, "changes are not heard of; nothing remembered counts");
-                        }
-                        tokio::time::sleep(PAUSE).await;
+                    follower.hear(sent, &changes);
+                    failing.recovered();
+                }
+                Err(error) => {
+                    if let Some(failures) = failing.failed() {
+                        tracing::warn!(event = "feed.lost", %error, failures, "changes are not heard of; nothing remembered counts");
                     }
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
-        });
-        follower
-    }
-
-    pub fn tags(&self) -> &Tags {
-        &self.tags
-    }
-
-    /// Whether what is remembered, and did not change as far as [`Follower::tags`] know, may be used.
-    pub fn is_fresh(&self) -> bool {
-        let now = self.micros(Instant::now());
-        let known = self.known.load(Ordering::Acquire);
-        known >= 0 && now - known <= i64::try_from(FRESH.as_micros()).unwrap_or(i64::MAX)
-    }
-
-    fn hear(&self, sent: Instant, changes: Changes) {
-        match changes.reset {
-            true => self.tags.all_changed(),
-            false => changes.subjects.iter().for_each(|subject| self.tags.changed(subject)),
         }
-        // Only now: whoever sees this sees the changes too. The question did not arrive before it was sent.
-        let known = self.micros(sent).saturating_add(changes.looked_ms.saturating_mul(1_000));
-        self.known.fetch_max(known, Ordering::Release);
-    }
-
-    fn micros(&self, at: Instant) -> i64 {
-        i64::try_from(at.saturating_duration_since(self.started).as_micros()).unwrap_or(i64::MAX)
-    }
+    });
+    follower
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use effects::jobs::{Desk, LocalDesk, Queue, Runner, Workers};
+use effects::log::Source;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kernel::{Error, Timestamp};
@@ -32,6 +33,8 @@ pub struct ServiceData {
     pause: Duration,
     patience: Duration,
     workers: OnceLock<Workers>,
+    /// What changes in it.
+    changes: Arc<Source>,
 }
 
 impl ServiceData {
@@ -70,7 +73,10 @@ impl ServiceData {
         }
         let context = deps.context.with_clock(Arc::clone(database.clock()) as _);
         deps.offer_jobs(service, Arc::new(LocalDesk::new(database.clone(), context.clone(), source)));
+        let changes = Source::start(database.clone());
+        deps.offer_feed(service, database.clone(), Arc::clone(&changes));
         Ok(Self {
+            changes,
             database,
             source,
             context,
@@ -156,6 +162,7 @@ impl ServiceData {
 
     /// What other processes ask of it.
     pub fn internal(&self) -> Router {
-        mesh::jobs::routes(self.service(), self.desk())
+        let feed = mesh::feed::routes(self.service(), Arc::clone(&self.changes));
+        mesh::jobs::routes(self.service(), self.desk()).merge(feed)
     }
 }

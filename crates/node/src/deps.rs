@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ::gateway::EdgeSettings;
 use effects::jobs::Desk;
+use effects::log::{Follower, Source};
+use mesh::feed::{self, When};
 use mesh::jobs::RemoteDesk;
 use mesh::upstream::{self, Balance, Upstream};
 use mesh::{Envoy, Peer};
 use platform::Context;
 use platform::tasks::WriteTasks;
+use storage::Database;
 use storage::clock::ProcessClock;
 
 use crate::Failure;
@@ -40,6 +43,7 @@ pub struct Deps {
     upstreams: Vec<(&'static str, Arc<Upstream>)>,
     offers: Mutex<Offers>,
     job_admins: Mutex<Vec<(&'static str, Arc<dyn Desk>)>>,
+    feeds: Mutex<Vec<(&'static str, Database, Arc<Source>)>>,
 }
 
 impl Deps {
@@ -63,8 +67,8 @@ impl Deps {
         let upstream = |service| upstream::Settings { envoy: envoy.clone(), ..upstream_settings(config, service) };
         let upstreams = elsewhere.map(|service| (service, Upstream::start(upstream(service)))).collect();
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
-        let (offers, job_admins) = (Mutex::default(), Mutex::default());
-        Ok(Self { config: config.clone(), context, clock, tasks, purpose, envoy, upstreams, offers, job_admins })
+        let (offers, job_admins, feeds) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { config: config.clone(), context, clock, tasks, purpose, envoy, upstreams, offers, job_admins, feeds })
     }
 
     /// Has those who are made later find this.
@@ -75,6 +79,22 @@ impl Deps {
     /// What a role of this process offers, if it has that.
     pub fn here<T: Clone + 'static>(&self) -> Option<T> {
         lock(&self.offers).find()
+    }
+
+    /// Has others of this process hear what changes in a service.
+    pub fn offer_feed(&self, service: &'static str, database: Database, changes: Arc<Source>) {
+        lock(&self.feeds).push((service, database, changes));
+    }
+
+    /// The changes of a service that is here or can be asked, followed while somebody of the role `from` wants to know.
+    ///
+    /// # Errors
+    /// As [`Deps::peer`].
+    pub fn follow(&self, service: &'static str, from: &'static str) -> Result<Arc<Follower>, Failure> {
+        if let Some((_, database, changes)) = lock(&self.feeds).iter().find(|(known, _, _)| *known == service) {
+            return Ok(Follower::beside(database, Arc::clone(changes)));
+        }
+        Ok(feed::follow(self.feed_peer(service, from)?, service, When::Wanted, None))
     }
 
     /// Has administrators reach the jobs of a service.
@@ -114,15 +134,17 @@ impl Deps {
         Ok(Peer { upstream, envoy, from })
     }
 
-    /// Auth, as the gateway hears of its changes: by calls that wait on purpose, which would make it look slow to the others.
+    /// A service, as `from` hears of its changes: by calls that wait on purpose, which would make it look slow to the others.
     ///
     /// # Errors
     /// As [`Deps::peer`].
-    pub fn auth_feed(&self) -> Result<Peer, Failure> {
-        let peer = self.peer("auth", "gateway")?;
-        let settings = upstream_settings(&self.config, "auth");
+    pub fn feed_peer(&self, service: &'static str, from: &'static str) -> Result<Peer, Failure> {
+        let peer = self.peer(service, from)?;
+        let settings = upstream_settings(&self.config, service);
         let envoy = self.envoy.clone();
-        let settings = upstream::Settings { name: "auth-changes", balance: Balance::RoundRobin, envoy, ..settings };
+        // One a service, and there are few.
+        let name = format!("{service}-changes").leak();
+        let settings = upstream::Settings { name, balance: Balance::RoundRobin, envoy, ..settings };
         Ok(Peer { upstream: Upstream::start(settings), ..peer })
     }
 

@@ -8,6 +8,7 @@ use api::openapi::Api;
 use auth::Auth;
 use axum::Router;
 use kernel::SystemClock;
+use mesh::feed::{self, When};
 use platform::Context;
 use storage::StoreError;
 use storage::clock::StoreClock;
@@ -37,7 +38,8 @@ impl Gateway {
                 // What it asks of others is as good as its time.
                 deps.clock.follow(&clock);
                 let remote = auth::Remote(deps.peer("auth", GATEWAY)?);
-                let feed = auth::follow(deps.auth_feed()?, Arc::clone(&clock));
+                let peer = deps.feed_peer("auth", GATEWAY)?;
+                let feed = feed::follow(peer, "auth", When::Always, Some(Arc::clone(&clock)));
                 (Callers::Elsewhere(Arc::new(Remembered::new(remote, feed, context.clone()))), Some(clock))
             }
         };

@@ -11,7 +11,7 @@ use crate::trace_context::TraceContext;
 /// Operations of databases that are recorded in one trace at most; all are counted.
 const RECORDED: u32 = 128;
 /// Subjects that one request can change and name; what changes more is told by the change feed alone.
-const MAX_CHANGED: usize = 16;
+const MAX_CHANGED: usize = 64;
 
 /// One request: its names, its time and its counts.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use cli::Command;
 use kernel::Role;
 use node::Failure;
 use node::config::{self, Loaded, Sources};
-use node::roles::{self, Roles};
+use node::roles::Roles;
 use platform::telemetry::Colours;
 
 #[global_allocator]
@@ -174,7 +174,7 @@ mod tests {
     /// Cargo hands the variables of a build script to what it runs: `cargo run -- serve`, and this test.
     #[test]
     fn what_the_build_says_is_not_taken_for_a_setting() {
-        config::declare(&roles::declared());
+        config::declare(&node::roles::declared());
         let is_of_build = |(_, value): &(std::ffi::OsString, std::ffi::OsString)| *value == env!("BUILD_REVISION");
         let environment: Vec<_> = std::env::vars_os().filter(is_of_build).collect();
         assert!(!environment.is_empty());

@@ -1,6 +1,6 @@
 //! The schema of the database `products`, step by step.
 
-use effects::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE};
+use effects::{COMMON_POSTGRES, COMMON_SQLITE, JOBS_POSTGRES, JOBS_SQLITE, TAGS};
 use storage::belonging::STORE;
 use storage::migrate::{AddedSql, Addition, Migration, Migrations};
 
@@ -82,5 +82,6 @@ pub const MIGRATIONS: Migrations = Migrations {
             postgres: AddedSql { every_store: "", new_store: store::postgres::ALLOW_REPEATED_SKUS },
         },
         STORE,
+        TAGS,
     ],
 };

@@ -1,7 +1,7 @@
 //! What is told of changes of stock and of reservations.
 
 use kernel::event::EventHead;
-use kernel::{Actor, Error, Event, Timestamp, Uuid};
+use kernel::{Actor, Error, Event, Timestamp, Uuid, tag};
 use platform::scope;
 use serde::Serialize;
 
@@ -54,7 +54,10 @@ pub fn stock_event(id: Uuid, changed: &ChangedStock, cause: &Cause, request_id: 
     let head = head(id, STOCK_CHANGED, subject, (cause.actor, cause.time), request_id);
     let (kind, reason, reference) = (changed.kind, cause.reason.as_deref(), cause.reference);
     let data = StockData { product_id, owner_id, stock, kind, reason, reference };
-    Event::new(head, data, None).map_err(|error| Error::Internal(error.to_string()))
+    let event = Event::new(head, data, None).map_err(|error| Error::Internal(error.to_string()))?;
+    // What everyone sees of a product is whether it is in stock, and no number.
+    let shown = changed.is_shown().then(|| [tag("products", product_id), tag("in_stock", owner_id)]);
+    Ok(event.tagged(shown.into_iter().flatten()))
 }
 
 /// What is told beside it when the stock crosses its threshold.

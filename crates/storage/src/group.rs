@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use platform::telemetry;
+use platform::{scope, telemetry};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::StoreError;
+use super::commits::Stale;
 
 /// Transactions in progress at once. With two, the database works on one while the other gathers.
 const LANES: usize = 2;
@@ -33,6 +34,9 @@ pub trait WriteGroup: Send + Sync + 'static {
         1
     }
 
+    /// What it may have made stale, once it is written.
+    fn stale(write: &Self::Write) -> Stale;
+
     /// Whether a write that failed alone, with this, may succeed when it is prepared anew.
     fn may_succeed_after(error: &StoreError) -> bool;
 
@@ -44,7 +48,7 @@ pub trait WriteGroup: Send + Sync + 'static {
     async fn write(&self, group: &mut [Self::Write]) -> Result<(), StoreError>;
 }
 
-type Reply<W> = oneshot::Sender<Result<W, StoreError>>;
+type Reply<W> = oneshot::Sender<Result<(W, Stale), StoreError>>;
 type Waiting<W> = (W, Reply<W>);
 
 /// Takes writes from many tasks and runs them in groups.
@@ -79,7 +83,10 @@ impl<W: Send + Sync + 'static> Groups<W> {
         };
         // The queries of its group are counted by themselves.
         telemetry::record_wait(started.elapsed());
-        result
+        let (written, stale) = result?;
+        // Others have heard of it with the commit of the group, which was made for no request.
+        scope::changed(stale.iter().map(|tag| &**tag));
+        Ok(written)
     }
 }
 
@@ -122,7 +129,10 @@ async fn run_group<G: WriteGroup>(writer: &G, mut group: Vec<Waiting<G::Write>>,
     let several = group.len() > 1;
     let Some((mut writes, replies)) = prepare(writer, group).await else { return };
     match writer.write(&mut writes).await {
-        Ok(()) => writes.into_iter().zip(replies).for_each(|(write, reply)| tell(reply, Ok(write))),
+        Ok(()) => writes.into_iter().zip(replies).for_each(|(write, reply)| {
+            let stale = G::stale(&write);
+            tell(reply, Ok((write, stale)));
+        }),
         Err(error) if isolates(&error) && (several || first && G::may_succeed_after(&error)) => {
             for alone in writes.into_iter().zip(replies) {
                 Box::pin(run_group(writer, vec![alone], several)).await;
@@ -164,6 +174,6 @@ async fn prepare<G: WriteGroup>(
 }
 
 /// The caller may have gone; what was written stands.
-fn tell<W>(reply: Reply<W>, result: Result<W, StoreError>) {
+fn tell<W>(reply: Reply<W>, result: Result<(W, Stale), StoreError>) {
     let _ = reply.send(result);
 }

@@ -4,6 +4,7 @@
 pub mod belonging;
 pub mod checkup;
 pub mod clock;
+pub mod commits;
 mod error;
 pub mod group;
 pub mod inspect;
@@ -22,9 +23,9 @@ pub use url::DatabaseUrl;
 
 use kernel::{Clock, Timestamp};
 use migrate::Migrations;
-use tokio::sync::watch;
 
 use crate::clock::StoreClock;
+use crate::commits::Commits;
 
 /// The time by PostgreSQL's own clock, in microseconds since the epoch: SQL.
 #[macro_export]
@@ -202,11 +203,11 @@ impl Database {
         }
     }
 
-    /// Changes whenever this process has committed what may have appended events.
-    pub fn commits(&self) -> watch::Receiver<()> {
+    /// What this process commits.
+    pub fn commits(&self) -> &Commits {
         match self {
-            Database::Sqlite(sqlite) => sqlite.commits(),
-            Database::Postgres(postgres) => postgres.commits(),
+            Database::Sqlite(sqlite) => &sqlite.commits,
+            Database::Postgres(postgres) => &postgres.commits,
         }
     }
 }

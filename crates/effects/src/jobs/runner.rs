@@ -197,7 +197,7 @@ impl Workers {
 
 /// Takes what is due and has it done, until told to stop.
 async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Receiver<bool>) {
-    let mut rung = shared.database.commits();
+    let mut rung = shared.database.commits().subscribe();
     let (mut ensured, failing) = (None, Recurring::new());
     loop {
         let place = Arc::clone(&line.places).acquire_owned();

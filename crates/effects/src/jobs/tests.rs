@@ -14,7 +14,7 @@ use super::*;
 use crate::jobs::table::{Counted, Table};
 use crate::log::events;
 use crate::tests::{both_of, open, run};
-use crate::{COMMON_POSTGRES, COMMON_SQLITE, Effects, JOBS_POSTGRES, JOBS_SQLITE};
+use crate::{COMMON_POSTGRES, COMMON_SQLITE, Effects, JOBS_POSTGRES, JOBS_SQLITE, TAGS};
 
 /// A service with one table: what its jobs did, as often as they did it.
 const WORKSHOP: Migrations = Migrations {
@@ -28,7 +28,7 @@ const WORKSHOP: Migrations = Migrations {
         Migration { version: 2, name: "jobs", sql: JOBS_POSTGRES },
         Migration { version: 3, name: "made", sql: "create table made (thing bigint not null)" },
     ],
-    additions: &[],
+    additions: &[TAGS],
 };
 const MAKE: &str = "make";
 /// Short, so that what died is taken over soon; a hundred times what a job here takes.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernel::tag::whole_kind;
 use kernel::{Event, Timestamp, Uuid};
 use rusqlite::{Connection, params};
 use storage::postgres::{Postgres, Statement};
@@ -29,7 +30,7 @@ pub struct Logged {
 /// As the statement.
 pub(crate) fn append_sqlite(connection: &Connection, events: &[Event]) -> Result<(), StoreError> {
     let mut append = connection.prepare_cached(
-        "insert into events (id, type, subject, version, time, bytes) values ($1, $2, $3, $4, $5, $6)",
+        "insert into events (id, type, subject, version, time, bytes, tags) values ($1, $2, $3, $4, $5, $6, $7)",
     )?;
     for event in events {
         append.execute(params![
@@ -38,7 +39,8 @@ pub(crate) fn append_sqlite(connection: &Connection, events: &[Event]) -> Result
             event.subject,
             event.version,
             event.time.0,
-            event.bytes
+            event.bytes,
+            event.tags.join(" ")
         ])?;
         if let Some(personal) = &event.personal {
             let mut beside = connection.prepare_cached(
@@ -51,8 +53,8 @@ pub(crate) fn append_sqlite(connection: &Connection, events: &[Event]) -> Result
 }
 
 /// Puts events into PostgreSQL's inbox, in their order. Runs after the change's own statements, which take the subject's row lock.
-const APPEND: &str = "insert into events_inbox (id, type, subject, version, time, bytes) \
-    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])";
+const APPEND: &str = "insert into events_inbox (id, type, subject, version, time, bytes, tags) \
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[], $7::text[])";
 const APPEND_PERSONAL: &str = "insert into events_personal (event_id, subject, salt, bytes) \
     select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[])";
 
@@ -65,6 +67,7 @@ pub(crate) struct EventColumns<'a> {
     versions: Vec<i64>,
     times: Vec<i64>,
     bytes: Vec<&'a [u8]>,
+    tags: Vec<String>,
     personal: PersonalColumns<'a>,
 }
 
@@ -84,6 +87,7 @@ impl<'a> EventColumns<'a> {
         self.versions.push(event.version);
         self.times.push(event.time.0);
         self.bytes.push(&event.bytes);
+        self.tags.push(event.tags.join(" "));
         if let Some(personal) = &event.personal {
             self.personal.ids.push(event.id);
             self.personal.subjects.push(&personal.of);
@@ -98,7 +102,15 @@ impl<'a> EventColumns<'a> {
         if !events.ids.is_empty() {
             statements.push(Statement::new(
                 APPEND,
-                vec![&events.ids, &events.kinds, &events.subjects, &events.versions, &events.times, &events.bytes],
+                vec![
+                    &events.ids,
+                    &events.kinds,
+                    &events.subjects,
+                    &events.versions,
+                    &events.times,
+                    &events.bytes,
+                    &events.tags,
+                ],
             ));
         }
         if !personal.ids.is_empty() {
@@ -164,30 +176,38 @@ async fn after_postgres(db: &Postgres, position: i64, limit: i64) -> Result<Vec<
 pub struct Tail {
     /// The last position.
     pub head: i64,
-    /// Subjects of events after a position, with theirs.
+    /// What events after a position may have made stale, with theirs: tags with blanks between them.
     pub new: Vec<(i64, Arc<str>)>,
-    /// Subjects of committed events that have no position yet.
+    /// That of committed events that have no position yet.
     pub pending: Vec<Arc<str>>,
 }
 
 impl Tail {
     /// A row of [`TAIL_POSTGRES`] or [`TAIL_SQLITE`].
-    fn add(&mut self, position: Option<i64>, subject: Option<&str>) {
+    fn add(&mut self, position: Option<i64>, subject: Option<&str>, tags: Option<&str>) {
+        let stale = |subject: &str| -> Arc<str> {
+            match tags {
+                Some("") => subject.into(),
+                Some(tags) => format!("{subject} {tags}").into(),
+                // Of a release that had none: anything of its kind.
+                None => format!("{subject} {}", whole_kind(subject)).into(),
+            }
+        };
         match (position, subject) {
-            (Some(position), Some(subject)) => self.new.push((position, subject.into())),
+            (Some(position), Some(subject)) => self.new.push((position, stale(subject))),
             (Some(head), None) => self.head = head,
-            (None, Some(subject)) => self.pending.push(subject.into()),
+            (None, Some(subject)) => self.pending.push(stale(subject)),
             (None, None) => {}
         }
     }
 }
 
 /// One statement, so that an event on its way from the inbox to the log is seen once at least.
-const TAIL_POSTGRES: &str = "select max(position), null from events union all \
-    (select position, subject from events where position > $1 order by position limit $2) union all \
-    (select null, subject from events_inbox order by sequence limit $2)";
-const TAIL_SQLITE: &str = "select max(position), null from events union all \
-    select * from (select position, subject from events where position > $1 order by position limit $2)";
+const TAIL_POSTGRES: &str = "select max(position), null, null from events union all \
+    (select position, subject, tags from events where position > $1 order by position limit $2) union all \
+    (select null, subject, tags from events_inbox order by sequence limit $2)";
+const TAIL_SQLITE: &str = "select max(position), null, null from events union all \
+    select * from (select position, subject, tags from events where position > $1 order by position limit $2)";
 
 /// What changed after `position`, at most `limit` events of each kind.
 ///
@@ -205,8 +225,8 @@ fn tail_sqlite(connection: &Connection, after: i64, limit: i64) -> Result<Tail, 
     let mut rows = statement.query([after, limit])?;
     let mut tail = Tail::default();
     while let Some(row) = rows.next()? {
-        let subject: Option<String> = row.get(1)?;
-        tail.add(row.get(0)?, subject.as_deref());
+        let (subject, tags): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+        tail.add(row.get(0)?, subject.as_deref(), tags.as_deref());
     }
     Ok(tail)
 }
@@ -214,7 +234,7 @@ fn tail_sqlite(connection: &Connection, after: i64, limit: i64) -> Result<Tail, 
 async fn tail_postgres(db: &Postgres, after: i64, limit: i64) -> Result<Tail, StoreError> {
     let mut tail = Tail::default();
     for row in db.query(TAIL_POSTGRES, &[&after, &limit]).await? {
-        tail.add(row.get(0), row.get(1));
+        tail.add(row.get(0), row.get(1), row.get(2));
     }
     Ok(tail)
 }

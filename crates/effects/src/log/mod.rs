@@ -1,16 +1,19 @@
 //! The change feed: what a service changed, told to the other processes that remember something of it. Told is only *that* a
 //! subject changed, so it may be told twice, and whoever hears it asks again for what it is now.
 //!
-//! A [`Source`] stands beside each database, a [`Follower`] in each process that remembers; between them is one long-polled call.
+//! A [`Source`] stands beside each database, a [`Follower`] in each process that remembers; between them is one long-polled call, or
+//! none in one process.
 //! What matters most is when a follower cannot know: then nothing that it remembers counts.
 
 pub mod events;
+mod follower;
 pub mod sequencer;
 mod source;
 mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use follower::Follower;
 pub use source::Source;
 pub use tags::{Moment, Tags};
 
@@ -29,6 +32,6 @@ pub struct Changes {
     pub time: Option<Timestamp>,
     /// What happened since cannot be told any more: everything may have changed.
     pub reset: bool,
-    /// Subjects of the events since, and of those that have no position yet.
+    /// What the events since, and those that have no position yet, may have made stale: their subjects and tags.
     pub subjects: Vec<String>,
 }

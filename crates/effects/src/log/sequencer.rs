@@ -50,8 +50,8 @@ impl Sequencer {
             .query(
                 "with moved as (delete from events_inbox where sequence in \
                    (select sequence from events_inbox order by sequence limit $2) returning *), \
-                 logged as (insert into events (position, id, type, subject, version, time, bytes) \
-                   select $1 + row_number() over (order by sequence), id, type, subject, version, time, bytes from moved \
+                 logged as (insert into events (position, id, type, subject, version, time, bytes, tags) \
+                   select $1 + row_number() over (order by sequence), id, type, subject, version, time, bytes, tags from moved \
                    returning 1) \
                  select count(*) from logged",
                 &[&position, &(BATCH as i64)],
@@ -84,7 +84,7 @@ pub async fn waiting(database: &Database) -> Result<(i64, Option<Timestamp>), St
 /// Advances for as long as the process lives.
 pub async fn run(db: Arc<Postgres>) {
     let mut sequencer = Sequencer::default();
-    let mut committed = db.commits();
+    let mut committed = db.commits().subscribe();
     let failing = Recurring::new();
     loop {
         match sequencer.advance(&db).await {

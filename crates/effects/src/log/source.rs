@@ -112,10 +112,10 @@ impl Look {
         let put_back = |after| after > self.head && self.at >= arrived;
         let reset = after.is_none_or(|after| after < self.floor || put_back(after));
         let after = after.unwrap_or(self.head);
-        let recent = self.recent.iter().filter(|(position, _)| *position > after).map(|(_, subject)| subject);
+        let recent = self.recent.iter().filter(|(position, _)| *position > after).map(|(_, stale)| stale);
         let mut subjects: Vec<String> = match reset {
             true => Vec::new(),
-            false => recent.chain(&self.pending).map(|subject| subject.to_string()).collect(),
+            false => recent.chain(&self.pending).flat_map(|stale| stale.split(' ')).map(str::to_owned).collect(),
         };
         subjects.sort_unstable();
         subjects.dedup();
@@ -160,7 +160,7 @@ impl Look {
 }
 
 async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Look>>>, asked: Arc<Asked>) {
-    let mut rung = database.commits();
+    let mut rung = database.commits().subscribe();
     let failing = Recurring::new();
     loop {
         if looks.is_closed() {

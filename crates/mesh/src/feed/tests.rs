@@ -15,7 +15,7 @@ use platform::Context;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Follower;
+use super::{When, follow};
 use crate::upstream::{Balance, Protocol, Settings, Upstream};
 use crate::{Answer, Envoy, Peer};
 
@@ -54,9 +54,9 @@ async fn what_is_remembered_counts_while_the_feed_is_heard() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Answer(Ok(changes_up_to(log.load(Ordering::Relaxed))))
     };
-    let feed = Router::new().route("/changes", get(answer)).with_state(Arc::clone(&log));
+    let feed = Router::new().route("/internal/test/changes", get(answer)).with_state(Arc::clone(&log));
     let (peer, stop) = serve(feed).await;
-    let follower = Follower::start(peer, "/changes", None);
+    let follower = follow(peer, "test", When::Always, None);
     eventually("the feed is heard", || follower.is_fresh()).await;
     let (subjects, since): ([Box<str>; 1], _) = (["counters/1".into()], follower.tags().now());
     // Quiet is not silence.
@@ -73,8 +73,8 @@ async fn what_is_remembered_counts_while_the_feed_is_heard() {
 async fn what_was_looked_at_long_ago_counts_for_nothing() {
     let stale = Changes { position: 1, looked_ms: -5_000, time: None, reset: false, subjects: Vec::new() };
     let tell = async |Extension(changes): Extension<Changes>| Answer(Ok(changes));
-    let (peer, _stop) = serve(Router::new().route("/changes", get(tell)).layer(Extension(stale))).await;
-    let follower = Follower::start(peer, "/changes", None);
+    let (peer, _stop) = serve(Router::new().route("/internal/test/changes", get(tell)).layer(Extension(stale))).await;
+    let follower = follow(peer, "test", When::Always, None);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!follower.is_fresh());
 }

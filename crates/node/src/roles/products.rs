@@ -50,8 +50,9 @@ async fn create(deps: &Deps) -> Result<ProductsRole, Failure> {
     let config = &deps.config;
     let data = ServiceData::open(deps, Place::of(config, ROLE.name, &products::MIGRATIONS), "/products").await?;
     let (database, context) = (data.database.clone(), data.context.clone());
+    let changes = deps.follow(auth::ROLE.name, ROLE.name)?;
     let products = Products::new(database, context, deps.tasks.clone(), config.products.currency);
-    let lists = Lists::new(Arc::new(products.with_accounts(Arc::clone(&accounts))));
+    let lists = Lists::new(Arc::new(products.with_accounts(Arc::clone(&accounts), Some(changes))));
     deps.offer(lists.clone());
     Ok(ProductsRole { lists, data, accounts })
 }

@@ -1,11 +1,11 @@
 //! What the catalogue tells of its changes. Every event holds the whole product as it was after the change, with the stock that
 //! the change saw, so the log alone can answer how a product was at any time.
 
-use kernel::{Actor, Error, Event, Timestamp, Uuid};
+use kernel::{Actor, Error, Event, Timestamp, Uuid, tag, tag_of_text};
 use serde::Deserialize;
 use stock::events::head;
 
-use crate::catalogue::model::Stocked;
+use crate::catalogue::model::{Product, Stocked};
 
 pub const CREATED: &str = "product.created";
 pub const UPDATED: &str = "product.updated";
@@ -37,7 +37,14 @@ pub fn event(
 ) -> Result<Event, Error> {
     let (subject, version) = (subject(stocked.product.id), stocked.product.version);
     let head = head(id, kind, (subject, version), (actor, time), request_id);
-    Event::new(head, stocked, None).map_err(|error| Error::Internal(error.to_string()))
+    let event = Event::new(head, stocked, None).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(event.tagged(lists_of(&stocked.product)))
+}
+
+/// The lists and sums that a product is in, as tags: an edit makes those stale that it was in before, and those that it is in after.
+pub fn lists_of(product: &Product) -> impl Iterator<Item = String> {
+    let always = [tag("sellers", product.owner_id), tag("status", product.status.as_str())];
+    always.into_iter().chain(product.category.as_deref().map(|category| tag_of_text("category", category)))
 }
 
 /// The product that an event holds, with its stock then.

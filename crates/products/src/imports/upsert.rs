@@ -227,7 +227,7 @@ impl Importer<'_> {
         Ok(Update {
             expected: before.map_or(0, |before| before.version),
             stock: merged.stock_edit(self.options.stock, was_imported),
-            effects: self.products.update_effects(&merged.after, &cause, None, None)?,
+            effects: self.products.update_effects(before, &merged.after, &cause, None, None)?,
             stocked: merged.after.clone(),
             cause,
         })

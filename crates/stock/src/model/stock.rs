@@ -187,6 +187,11 @@ pub enum Crossing {
 }
 
 impl ChangedStock {
+    /// Whether it comes into stock, or goes out of it.
+    pub fn is_shown(&self) -> bool {
+        self.units.inventory.is_tracked() && (self.before.available() > 0) != (self.stock().available() > 0)
+    }
+
     pub fn stock(&self) -> Stock {
         self.units.stock
     }

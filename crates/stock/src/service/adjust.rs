@@ -4,7 +4,6 @@ use bytes::Bytes;
 use effects::Effects;
 use effects::idempotency::{Answer, Answered, Claim, Repeat, never_too_large};
 use kernel::{Caller, Error, Event, Expected, Uuid, Violation};
-use platform::scope;
 use platform::telemetry::metrics::metrics;
 use storage::StoreError;
 
@@ -126,11 +125,6 @@ impl StockService {
         };
         let done = self.store.write(StockWrite { op, cause, effects: Box::new(effects) }).await;
         let done = done.map_err(super::store_refused)?;
-        if let Ok(done) = &done {
-            let changed: Vec<String> =
-                done.changed.iter().map(|changed| events::variant_subject(changed.stock().variant_id)).collect();
-            scope::changed(changed.iter().map(String::as_str));
-        }
         Ok(done)
     }
 

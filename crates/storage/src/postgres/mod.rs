@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use futures_util::future::BoxFuture;
 use kernel::{SystemClock, Timestamp};
-use tokio::sync::watch;
 use tokio::time::Instant as Deadline;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -33,6 +32,7 @@ use super::error::describe;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
 use crate::clock::StoreClock;
+use crate::commits::Commits;
 
 /// How long a connection attempt may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -71,8 +71,7 @@ pub struct Postgres {
     tables: OnceLock<HashSet<String>>,
     measured: Arc<metrics::Pool>,
     operations: Operations,
-    /// Told after each commit that may have appended events; the sequencer and the change feed listen.
-    committed: watch::Sender<()>,
+    pub(crate) commits: Commits,
 }
 
 /// How long they take. Those of a transaction are `write`, whatever they do.
@@ -132,7 +131,7 @@ impl Postgres {
                 write: operation("write"),
                 commit: operation("commit"),
             },
-            committed: watch::Sender::new(()),
+            commits: Commits::new(),
         };
         match postgres.read_clock().await {
             Ok(()) => Ok(postgres),
@@ -143,9 +142,9 @@ impl Postgres {
         }
     }
 
-    /// Changes after each commit that may have appended events.
-    pub fn commits(&self) -> watch::Receiver<()> {
-        self.committed.subscribe()
+    /// What this process commits.
+    pub fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// A read, pipelined with others. Reads that may be slow belong on [`Postgres::connection`]: they would hold up the rest.

@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{Boxed, Params, Pooled, Postgres};
 use crate::StoreError;
+use crate::commits::Stale;
 use crate::error::describe;
 
 /// A statement among others that travel together.
@@ -82,11 +83,18 @@ pub struct Transaction<'a> {
     postgres: &'a Postgres,
     /// For all of its statements together.
     deadline: Deadline,
+    /// What it may make stale.
+    stale: Stale,
 }
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(connection: Pooled, postgres: &'a Postgres, deadline: Deadline) -> Self {
-        Self { connection: Some(connection), begun: false, owes: false, postgres, deadline }
+        Self { connection: Some(connection), begun: false, owes: false, postgres, deadline, stale: Stale::new() }
+    }
+
+    /// Notes what it may make stale: whoever asked for it, and listeners, hear of it after its commit.
+    pub fn note<'t>(&mut self, tags: impl Iterator<Item = &'t str>) {
+        self.stale.extend(tags.map(Box::from));
     }
 
     /// Runs one statement and returns its rows.
@@ -200,7 +208,7 @@ impl<'a> Transaction<'a> {
             // Whatever the statements did, the transaction is over.
             (self.begun, self.owes) = (false, false);
             check_all(statements, executed)?;
-            self.postgres.committed.send_replace(());
+            self.postgres.commits.note(&self.stale);
             Ok(())
         })
     }
@@ -221,11 +229,11 @@ impl<'a> Transaction<'a> {
 
     /// # Errors
     /// `Unavailable` when the server did not confirm: the outcome is then unknown to this process.
-    pub fn commit(self) -> Boxed<'a, ()> {
+    pub fn commit(mut self) -> Boxed<'a, ()> {
         Box::pin(async move {
-            let committed = &self.postgres.committed;
+            let (commits, stale) = (&self.postgres.commits, std::mem::take(&mut self.stale));
             self.commit_unheard().await?;
-            committed.send_replace(());
+            commits.note(&stale);
             Ok(())
         })
     }

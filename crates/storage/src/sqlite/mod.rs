@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use kernel::SystemClock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 pub(super) use self::belonging::enrol;
 use self::identity::Identity;
@@ -29,9 +29,11 @@ use platform::telemetry::{self, Recurring};
 
 use self::readers::Readers;
 use self::writer::Writer;
+pub use self::writer::note;
 use super::migrate::{self, Addition, Migration};
 use super::{Limits, StoreError};
 use crate::clock::StoreClock;
+use crate::commits::Commits;
 
 /// A scan is cut off after this.
 const READ_TIME: Duration = Duration::from_secs(1);
@@ -52,8 +54,7 @@ pub struct Sqlite {
     /// Of the threads that scan.
     scans: Arc<Pool>,
     operations: Operations,
-    /// Told after each commit.
-    committed: watch::Sender<()>,
+    pub(crate) commits: Commits,
 }
 
 /// How long they take.
@@ -89,12 +90,8 @@ impl Sqlite {
             leap: LeapNote::of(folder, service),
             scans: databases.pool(&format!("{service}-readers")),
             operations: Operations { read: operation("read"), scan: operation("scan"), write: operation("write") },
-            committed: watch::Sender::new(()),
+            commits: Commits::new(),
         })
-    }
-
-    pub fn commits(&self) -> watch::Receiver<()> {
-        self.committed.subscribe()
     }
 
     /// Tells the metrics what only a look shows.
@@ -163,8 +160,9 @@ impl Sqlite {
         let started = Instant::now();
         let result = self.writer.write(write).await;
         telemetry::record(started, &self.operations.write);
-        self.committed.send_replace(());
-        result
+        let (written, stale) = result?;
+        self.commits.note(&stale);
+        Ok(written)
     }
 
     /// Follows the system's clock, unless it has leapt.

@@ -1,6 +1,7 @@
 //! The one writer: a thread that runs whatever waits in one transaction, each job in its savepoint, and answers after the commit.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::connect;
 use super::identity::Identity;
 use super::readers::Readers;
 use crate::StoreError;
+use crate::commits::Stale;
 
 /// How long a batch may gather jobs before it commits.
 const BATCH_TIME: Duration = Duration::from_millis(5);
@@ -37,6 +39,16 @@ const RESTART_TIME: Duration = Duration::from_millis(10);
 const RESTARTS: usize = 8;
 /// How long after a try that failed the next is made.
 const HELD_UP_PAUSE: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// What the job under way may make stale.
+    static STALE: RefCell<Stale> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes what the write under way may make stale: whoever asked for it, and listeners, hear of it after its commit.
+pub fn note<'t>(tags: impl Iterator<Item = &'t str>) {
+    STALE.with_borrow_mut(|stale| stale.extend(tags.map(Box::from)));
+}
 
 /// The way to the writer thread, which ends when this is dropped.
 pub struct Writer {
@@ -67,7 +79,8 @@ impl Writer {
         self.pool.idle.set(1 - self.pool.used.get());
     }
 
-    pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    /// Returns what the write makes stale, too.
+    pub async fn write<T, F>(&self, write: F) -> Result<(T, Stale), StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -99,8 +112,8 @@ trait Job: Send {
 struct WriteJob<T, F> {
     waiting: Option<Waiting>,
     write: Option<F>,
-    outcome: Option<Result<T, StoreError>>,
-    reply: Option<oneshot::Sender<Result<T, StoreError>>>,
+    outcome: Option<Result<(T, Stale), StoreError>>,
+    reply: Option<oneshot::Sender<Result<(T, Stale), StoreError>>>,
 }
 
 impl<T, F> Job for WriteJob<T, F>
@@ -117,6 +130,9 @@ where
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| write(connection)))
             .unwrap_or_else(|panic| Err(StoreError::Statement(format!("a write panicked: {}", panic_text(&*panic)))));
+        // Also of one that failed: the next has none of it.
+        let stale = STALE.take();
+        let outcome = outcome.map(|written| (written, stale));
         let result = outcome.as_ref().map(drop).map_err(StoreError::clone);
         self.outcome = Some(outcome);
         result

@@ -238,7 +238,8 @@ impl Products {
         let (cause, version) = (self.stock.cause(caller, None), present.version());
         let Present { before, after: mut stocked, .. } = present;
         (stocked.product.version, stocked.product.updated_at) = (version, cause.time);
-        let effects = self.update_effects(&stocked, &cause, caller.request_id.clone(), answered)?;
+        let effects =
+            self.update_effects(Some(&before.product), &stocked, &cause, caller.request_id.clone(), answered)?;
         Ok(Update { stocked, expected: before.product.version, stock: StockEdit::Keep, cause, effects })
     }
 

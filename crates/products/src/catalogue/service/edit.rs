@@ -34,7 +34,8 @@ impl Products {
         let mut turn = self.turns.take(id).await;
         while turn.goes_on().await {
             // Deleted meanwhile is as good.
-            let Some(mut product) = self.store.get_stocked(id).await? else { return Ok(()) };
+            let Some(before) = self.store.get_stocked(id).await? else { return Ok(()) };
+            let mut product = before.clone();
             if product.product.status == Status::Archived {
                 return Ok(());
             }
@@ -42,7 +43,7 @@ impl Products {
             let expected = *version;
             (*version, *status, *updated_at) = (expected + 1, Status::Archived, self.context.now());
             let cause = Cause { actor: Actor::System, reason: None, reference: None, time: self.context.now() };
-            let effects = self.update_effects(&product, &cause, None, None)?;
+            let effects = self.update_effects(Some(&before.product), &product, &cause, None, None)?;
             let update = Update { stocked: product, expected, stock: StockEdit::Keep, cause, effects };
             if self.store.update(vec![update]).await?.is_some() {
                 return Ok(());
@@ -123,7 +124,8 @@ impl Products {
             }
             fits(&after.product, Some(&before.product))?;
             let cause = self.stock.cause(caller, None);
-            let effects = self.update_effects(&after, &cause, caller.request_id.clone(), answered)?;
+            let effects =
+                self.update_effects(Some(&before.product), &after, &cause, caller.request_id.clone(), answered)?;
             let keeps_stock = matches!(stock, StockEdit::Keep);
             let update = Update { stocked: after.clone(), expected: version, stock, cause, effects };
             match self.store.update(vec![update]).await {
@@ -168,6 +170,7 @@ impl Products {
     /// What is written with an edit: its own event, one for each stock that it sets, and its answer.
     pub(crate) fn update_effects(
         &self,
+        before: Option<&Product>,
         after: &Stocked,
         cause: &Cause,
         request_id: Option<String>,
@@ -175,6 +178,7 @@ impl Products {
     ) -> Result<EffectsOf<Vec<ChangedStock>>, Error> {
         let id = self.context.id_for(after.product.owner_id)?;
         let edited = events::event(UPDATED, id, after, cause.actor, cause.time, request_id.as_deref())?;
+        let edited = edited.tagged(before.into_iter().flat_map(events::lists_of));
         let (this, cause) = (self.clone(), cause.clone());
         Ok(Box::new(move |changed: &Vec<ChangedStock>| {
             let mut events = vec![edited];

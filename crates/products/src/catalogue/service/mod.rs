@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use auth::Accounts;
 use effects::idempotency::Keys;
+use effects::log::Follower;
 use kernel::error::{Error, Needed};
 use kernel::{Caller, Currency, Principal, Uuid};
 use platform::Context;
@@ -61,10 +62,10 @@ impl Products {
         Self { store, database, context, currency, tasks, keys, turns, stock, sellers }
     }
 
-    /// With the names of sellers, which auth has.
+    /// With the names of sellers, which auth has, and tells when they change.
     #[must_use]
-    pub fn with_accounts(self, accounts: Arc<dyn Accounts>) -> Self {
-        let sellers = AccountNames::of(accounts);
+    pub fn with_accounts(self, accounts: Arc<dyn Accounts>, changes: Option<Arc<Follower>>) -> Self {
+        let sellers = AccountNames::of(accounts, changes);
         let stock = Arc::new(self.stock.naming(sellers.clone()));
         Self { stock, sellers, ..self }
     }

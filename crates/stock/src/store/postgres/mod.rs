@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use effects::{EffectColumns, Effects};
 use kernel::{Timestamp, Uuid};
 use storage::StoreError;
+use storage::commits::Stale;
 use storage::group::{Groups, WriteGroup};
 use storage::postgres::{POINT_KEYS, Postgres, Statement, Transaction};
 use tokio_postgres::Row;
@@ -40,11 +41,12 @@ const SHOW: &str = "update products set variants = given.variants, in_stock = gi
 pub struct Grouped {
     write: StockWrite,
     outcome: Option<Result<Done, Refusal>>,
+    stale: Stale,
 }
 
 impl Grouped {
     pub fn new(write: StockWrite) -> Self {
-        Self { write, outcome: None }
+        Self { write, outcome: None, stale: Stale::new() }
     }
 
     /// # Errors
@@ -63,6 +65,10 @@ impl WriteGroup for StockWrites {
     type Key = ();
 
     fn key(_: &Grouped) {}
+
+    fn stale(one: &Grouped) -> Stale {
+        one.stale.clone()
+    }
 
     fn weight(one: &Grouped) -> usize {
         one.write.op.weight()
@@ -86,17 +92,20 @@ impl WriteGroup for StockWrites {
 async fn write_all(t: &mut Transaction<'_>, group: &mut [Grouped]) -> Result<(), StoreError> {
     let mut present = lock(t, group).await?;
     let (mut batch, mut effects) = (Batch::default(), Vec::<Effects>::new());
-    for Grouped { write, outcome } in group {
+    for Grouped { write, outcome, stale } in group {
         let done = present.apply(&write.op);
         if let Ok(done) = &done {
             batch.add(write, done);
-            effects.push((write.effects)(done)?);
+            let written = (write.effects)(done)?;
+            *stale = written.stale().map(Box::from).collect();
+            effects.push(written);
         }
         *outcome = Some(done);
     }
     let shown = shown(t, &batch).await?;
     let (nets, movements) = (Nets::of(&batch), Movements::of(&batch.movements));
     let (held, changed) = (Reservations::of(batch.held.iter()), Reservations::of(batch.changed.values()));
+    t.note(effects.iter().flat_map(Effects::stale));
     let effects = EffectColumns::of(&effects);
     let mut statements = Vec::new();
     statements.extend(nets.statement());

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use effects::{EffectColumns, Effects};
 use kernel::Uuid;
 use storage::StoreError;
+use storage::commits::Stale;
 use storage::group::{Groups, WriteGroup};
 use storage::postgres::{POINT_KEYS, Params, Postgres};
 use storage::row::Columns;
@@ -206,6 +207,10 @@ impl WriteGroup for Inserts {
         (insert.stocked.product.owner_id, insert.stocked.product.handle.clone())
     }
 
+    fn stale(insert: &Insert) -> Stale {
+        insert.effects.stale().map(Box::from).collect()
+    }
+
     /// Another process took the handle at the last moment, or a SKU was contended.
     fn may_succeed_after(error: &StoreError) -> bool {
         error.is_conflict_on(HANDLE_RULE) || matches!(error, StoreError::Undone(_))
@@ -241,6 +246,8 @@ impl WriteGroup for Inserts {
         let mut statements = vec![products.statement(), variants.statement()];
         statements.extend(opening.statement());
         statements.extend(effects.statements());
-        self.0.begin().await?.commit_all(&statements).await
+        let mut transaction = self.0.begin().await?;
+        transaction.note(group.iter().flat_map(|insert| insert.effects.stale()));
+        transaction.commit_all(&statements).await
     }
 }
