@@ -53,10 +53,10 @@ fmt: ## format the code
 
 docs: servers ## renew what is generated in docs: settings, OpenAPI documents, their examples
 	@# The scenarios know operations from the documents, which get their examples from the scenarios.
-	UPDATE_DOCS=1 $(CARGO) test --package primetrade
+	UPDATE_DOCS=1 $(CARGO) test --package node --package primetrade
 	$(CARGO) build --workspace --all-targets
 	UPDATE_DOCS=1 $(CARGO) scenarios examples
-	UPDATE_DOCS=1 $(CARGO) test --package primetrade
+	UPDATE_DOCS=1 $(CARGO) test --package node --package primetrade
 
 servers: ## installs the servers that the tests start, and what they watch them by, where it may
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \

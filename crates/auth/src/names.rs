@@ -78,9 +78,8 @@ impl AccountNames {
     fn fresh(&self, seller: Uuid) -> Option<Name> {
         let Known { name, asked, since } = self.known.get(&seller)?;
         let heard = self.changes.as_ref().zip(since);
-        let is_unchanged = heard.is_none_or(|(changes, since)| {
-            changes.tags().hold(&[account_subject(seller).into()], since)
-        });
+        let is_unchanged =
+            heard.is_none_or(|(changes, since)| changes.tags().hold(&[account_subject(seller).into()], since));
         // Where changes are not heard of at this moment, for a short time.
         let is_heard = || heard.is_some_and(|(changes, _)| changes.is_fresh());
         let holds = is_unchanged && (is_heard() || asked.elapsed() < FRESH);

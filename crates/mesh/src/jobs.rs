@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use effects::jobs::{Desk, Filter, Record};
+use effects::jobs::{Filter, JobAdmin, Record};
 use kernel::{Actor, Error, Uuid};
 use serde::{Deserialize, Serialize};
 
@@ -36,48 +36,48 @@ fn path(service: &str, question: &str) -> String {
     format!("/internal/{service}/jobs/{question}")
 }
 
-type Here = State<Arc<dyn Desk>>;
+type Here = State<Arc<dyn JobAdmin>>;
 
 /// The endpoints of a service, for the listener that only other processes of the deployment reach.
-pub fn routes(service: &str, desk: Arc<dyn Desk>) -> Router {
+pub fn routes(service: &str, admin: Arc<dyn JobAdmin>) -> Router {
     Router::new()
         .route(
             &path(service, "list"),
-            post(async |State(desk): Here, Asked(asked): Asked<List>| {
-                Answer(desk.list(&asked.filter, asked.before, asked.limit).await)
+            post(async |State(admin): Here, Asked(asked): Asked<List>| {
+                Answer(admin.list(&asked.filter, asked.before, asked.limit).await)
             }),
         )
         .route(
             &path(service, "get"),
-            post(async |State(desk): Here, Asked(asked): Asked<Get>| Answer(desk.get(asked.id).await)),
+            post(async |State(admin): Here, Asked(asked): Asked<Get>| Answer(admin.get(asked.id).await)),
         )
         .route(
             &path(service, "replay"),
-            post(async |State(desk): Here, Asked(asked): Asked<ToParked>| {
-                Answer(desk.replay(asked.id, asked.actor, asked.request_id).await)
+            post(async |State(admin): Here, Asked(asked): Asked<ToParked>| {
+                Answer(admin.replay(asked.id, asked.actor, asked.request_id).await)
             }),
         )
         .route(
             &path(service, "discard"),
-            post(async |State(desk): Here, Asked(asked): Asked<ToParked>| {
-                Answer(desk.discard(asked.id, asked.actor, asked.request_id).await)
+            post(async |State(admin): Here, Asked(asked): Asked<ToParked>| {
+                Answer(admin.discard(asked.id, asked.actor, asked.request_id).await)
             }),
         )
-        .with_state(desk)
+        .with_state(admin)
 }
 
 /// The jobs of the service that `peer` leads to.
 #[derive(Clone)]
-pub struct RemoteDesk(pub Peer);
+pub struct RemoteJobAdmin(pub Peer);
 
-impl RemoteDesk {
+impl RemoteJobAdmin {
     fn path(&self, question: &str) -> String {
         path(self.0.upstream.name(), question)
     }
 }
 
 #[async_trait]
-impl Desk for RemoteDesk {
+impl JobAdmin for RemoteJobAdmin {
     async fn list(&self, filter: &Filter, before: Option<Uuid>, limit: i64) -> Result<Vec<Record>, Error> {
         self.0.ask(&self.path("list"), &List { filter: filter.clone(), before, limit }).await
     }

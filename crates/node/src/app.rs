@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::auth::Auth;
 use ::products::{Lists, Products};
 use axum::Router;
-use effects::jobs::Desk;
+use effects::jobs::JobAdmins;
 use futures_util::future::join_all;
 use mesh::Envoy;
 use platform::telemetry::{Recurring, metrics};
@@ -117,8 +117,8 @@ impl App {
     }
 
     /// The jobs of each service of this process.
-    pub fn desks(&self) -> Vec<(&'static str, Arc<dyn Desk>)> {
-        self.data().map(|data| (data.service(), data.desk())).collect()
+    pub fn job_admins(&self) -> JobAdmins {
+        self.data().map(|data| (data.service(), data.job_admin())).collect()
     }
 
     fn databases(&self) -> impl Iterator<Item = &Database> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use effects::jobs::{Desk, LocalDesk, Queue, Runner, Workers};
+use effects::jobs::{JobAdmin, LocalJobAdmin, Queue, Runner, Workers};
 use effects::log::Source;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -72,7 +72,7 @@ impl ServiceData {
             }
         }
         let context = deps.context.with_clock(Arc::clone(database.clock()) as _);
-        deps.offer_jobs(service, Arc::new(LocalDesk::new(database.clone(), context.clone(), source)));
+        deps.offer_jobs(service, Arc::new(LocalJobAdmin::new(database.clone(), context.clone(), source)));
         let changes = Source::start(database.clone());
         deps.offer_feed(service, database.clone(), Arc::clone(&changes));
         Ok(Self {
@@ -156,13 +156,13 @@ impl ServiceData {
     }
 
     /// Its jobs, for administrators.
-    pub fn desk(&self) -> Arc<dyn Desk> {
-        Arc::new(LocalDesk::new(self.database.clone(), self.context.clone(), self.source))
+    pub fn job_admin(&self) -> Arc<dyn JobAdmin> {
+        Arc::new(LocalJobAdmin::new(self.database.clone(), self.context.clone(), self.source))
     }
 
     /// What other processes ask of it.
     pub fn internal(&self) -> Router {
         let feed = mesh::feed::routes(self.service(), Arc::clone(&self.changes));
-        mesh::jobs::routes(self.service(), self.desk()).merge(feed)
+        mesh::jobs::routes(self.service(), self.job_admin()).merge(feed)
     }
 }

@@ -4,10 +4,10 @@ use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ::gateway::EdgeSettings;
-use effects::jobs::Desk;
+use effects::jobs::{JobAdmin, JobAdmins};
 use effects::log::{Follower, Source};
 use mesh::feed::{self, When};
-use mesh::jobs::RemoteDesk;
+use mesh::jobs::RemoteJobAdmin;
 use mesh::upstream::{self, Balance, Upstream};
 use mesh::{Envoy, Peer};
 use platform::Context;
@@ -42,7 +42,7 @@ pub struct Deps {
     pub envoy: Option<Arc<Envoy>>,
     upstreams: Vec<(&'static str, Arc<Upstream>)>,
     offers: Mutex<Offers>,
-    job_admins: Mutex<Vec<(&'static str, Arc<dyn Desk>)>>,
+    job_admins: Mutex<JobAdmins>,
     feeds: Mutex<Vec<(&'static str, Database, Arc<Source>)>>,
 }
 
@@ -98,7 +98,7 @@ impl Deps {
     }
 
     /// Has administrators reach the jobs of a service.
-    pub fn offer_jobs(&self, service: &'static str, jobs: Arc<dyn Desk>) {
+    pub fn offer_jobs(&self, service: &'static str, jobs: Arc<dyn JobAdmin>) {
         lock(&self.job_admins).push((service, jobs));
     }
 
@@ -106,19 +106,15 @@ impl Deps {
     ///
     /// # Errors
     /// As [`Deps::peer`].
-    pub fn all_jobs(
-        &self,
-        services: &[&'static str],
-        from: &'static str,
-    ) -> Result<Vec<(&'static str, Arc<dyn Desk>)>, Failure> {
-        let here = lock(&self.job_admins).clone();
-        let of = |service: &&'static str| -> Result<(&'static str, Arc<dyn Desk>), Failure> {
-            match here.iter().find(|(known, _)| known == service) {
-                Some((known, jobs)) => Ok((known, Arc::clone(jobs))),
-                None => Ok((service, Arc::new(RemoteDesk(self.peer(service, from)?)))),
+    pub fn all_jobs(&self, services: &[&'static str], from: &'static str) -> Result<JobAdmins, Failure> {
+        let here = lock(&self.job_admins);
+        let of = |service: &'static str| -> Result<Arc<dyn JobAdmin>, Failure> {
+            match here.iter().find(|(known, _)| *known == service) {
+                Some((_, jobs)) => Ok(Arc::clone(jobs)),
+                None => Ok(Arc::new(RemoteJobAdmin(self.peer(service, from)?))),
             }
         };
-        services.iter().map(of).collect()
+        services.iter().map(|service| Ok((*service, of(service)?))).collect()
     }
 
     /// A service that runs elsewhere, as `from` asks it.

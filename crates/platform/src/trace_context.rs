@@ -80,7 +80,7 @@ impl TraceId {
 }
 
 impl SpanId {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self(random())
     }
 }

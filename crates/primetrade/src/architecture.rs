@@ -188,3 +188,39 @@ fn json_from_outside_is_read_by_our_own_rule() {
     known.sort();
     assert_eq!(found, known, "read what comes from outside with kernel::json::from_slice, or say here why not");
 }
+
+/// Whole, or from one of its folders on: `effects/src/log/`, `edge/mod.rs`.
+#[test]
+fn pages_name_files_that_exist() {
+    let root = crates().parent().unwrap().to_owned();
+    let mut paths = vec![];
+    for top in ["crates", "tests", "packaging", "docs"] {
+        add_paths(&root, Path::new(top), &mut paths);
+    }
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let is_source = |word: &&str| {
+            let is_path = word.contains('/') && !word.contains([' ', '*', '{', '<', ':']) && !word.starts_with('/');
+            is_path && (word.ends_with(".rs") || word.ends_with('/'))
+        };
+        for word in text.split('`').skip(1).step_by(2).filter(is_source) {
+            let end = format!("/{word}");
+            assert!(paths.iter().any(|path| path.ends_with(&end)), "{page} names {word}, which is not there");
+        }
+    }
+}
+
+/// Files and folders below one, folders with a slash at their end; none that a build made.
+fn add_paths(root: &Path, folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let path = folder.join(entry.file_name());
+        let shown = format!("/{}", path.display());
+        if !entry.file_type().unwrap().is_dir() {
+            found.push(shown);
+        } else if entry.file_name() != "target" && entry.file_name() != "node_modules" {
+            found.push(shown + "/");
+            add_paths(root, &path, found);
+        }
+    }
+}

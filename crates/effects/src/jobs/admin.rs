@@ -1,5 +1,7 @@
 //! Jobs as administrators see them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use kernel::{Actor, Error, Uuid};
 use platform::Context;
@@ -19,7 +21,7 @@ pub struct Filter {
 
 /// The jobs of one service.
 #[async_trait]
-pub trait Desk: Send + Sync {
+pub trait JobAdmin: Send + Sync {
     /// Newest first, older than `before` if that is given, at most `limit`.
     async fn list(&self, filter: &Filter, before: Option<Uuid>, limit: i64) -> Result<Vec<Record>, Error>;
 
@@ -34,19 +36,22 @@ pub trait Desk: Send + Sync {
     /// Deletes a parked job: it is never done.
     ///
     /// # Errors
-    /// As [`Desk::replay`].
+    /// As [`JobAdmin::replay`].
     async fn discard(&self, id: Uuid, actor: Actor, request_id: Option<String>) -> Result<(), Error>;
 }
 
+/// The jobs of each service, by its name.
+pub type JobAdmins = Vec<(&'static str, Arc<dyn JobAdmin>)>;
+
 /// The jobs of a database of this process.
 #[derive(Clone)]
-pub struct LocalDesk {
+pub struct LocalJobAdmin {
     database: Database,
     context: Context,
     source: &'static str,
 }
 
-impl LocalDesk {
+impl LocalJobAdmin {
     /// `source`: the service, as its events name it.
     pub fn new(database: Database, context: Context, source: &'static str) -> Self {
         Self { database, context, source }
@@ -54,7 +59,7 @@ impl LocalDesk {
 }
 
 #[async_trait]
-impl Desk for LocalDesk {
+impl JobAdmin for LocalJobAdmin {
     async fn list(&self, filter: &Filter, before: Option<Uuid>, limit: i64) -> Result<Vec<Record>, Error> {
         Ok(Table(&self.database).list(filter.clone(), before.unwrap_or(Uuid::max()), limit).await?)
     }
@@ -86,7 +91,7 @@ impl Desk for LocalDesk {
     }
 }
 
-impl LocalDesk {
+impl LocalJobAdmin {
     async fn change(
         &self,
         id: Uuid,

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use admin::{Desk, Filter, LocalDesk};
+pub use admin::{Filter, JobAdmin, JobAdmins, LocalJobAdmin};
 pub use runner::{Runner, Workers};
 
 use platform::{Context, scope};

@@ -114,7 +114,9 @@ fn a_process_hears_its_own_commits_at_once() {
             assert_eq!(undone.is_err(), matches!(database, Database::Sqlite(_)), "{undone:?}");
             assert!(follower.tags().hold(&tag("counters/1"), before));
             change(&database, 1).await;
-            assert!(!follower.tags().hold(&tag("counters/1"), before) && !follower.tags().hold(&tag("parity/1"), before));
+            assert!(
+                !follower.tags().hold(&tag("counters/1"), before) && !follower.tags().hold(&tag("parity/1"), before)
+            );
             assert!(follower.tags().hold(&tag("counters/2"), before));
         }
     });

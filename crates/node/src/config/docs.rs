@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Config, Setting, settings};
 
 const INTRODUCTION: &str = "\
-<!-- Generated from crates/primetrade/src/config/settings.rs; renew with `UPDATE_DOCS=1 cargo test -p node`. -->
+<!-- Generated from crates/node/src/config/settings.rs; renew with `UPDATE_DOCS=1 cargo test -p node`. -->
 
 # Settings
 

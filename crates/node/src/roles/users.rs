@@ -31,7 +31,7 @@ fn create(deps: &Deps) -> Result<UsersRole, Failure> {
         products: products::catalogue(deps, ROLE.name)?,
         missed: Missed::default(),
         // Of the services that have any.
-        desks: deps.all_jobs(&[auth::ROLE.name, products::ROLE.name], ROLE.name)?,
+        job_admins: deps.all_jobs(&[auth::ROLE.name, products::ROLE.name], ROLE.name)?,
         context: deps.context.clone(),
         tasks: deps.tasks.clone(),
     })))

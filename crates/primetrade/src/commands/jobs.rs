@@ -1,11 +1,11 @@
 //! `primetrade jobs list`, `replay` and `discard`.
 
-use effects::jobs::{Filter, State};
+use effects::jobs::{Filter, JobAdmins, State};
 use kernel::{Actor, Error, Uuid};
 use node::Failure;
 use node::config::Config;
 use users::V2Job;
-use users::jobs::{self, Desks, Found, QUEUES};
+use users::jobs::{self, Found, QUEUES};
 
 use crate::Outcome;
 
@@ -17,7 +17,7 @@ pub async fn list(config: &Config, filter: &Filter, json: bool) -> Result<Outcom
     known(filter.queue.as_deref())?;
     let app = super::open_existing(config).await?;
     let mut listed = 0_u64;
-    each(&app.desks(), filter, |found| {
+    each(&app.job_admins(), filter, |found| {
         listed += 1;
         match json {
             // Text and numbers, which always serialize.
@@ -44,7 +44,7 @@ pub enum Which {
 
 /// Makes parked jobs due now, as if they were new.
 pub async fn replay(config: &Config, which: Which) -> Result<Outcome, Failure> {
-    let replay = async |desks: &Desks, id| jobs::replay(desks, id, Actor::System, None).await.map(drop);
+    let replay = async |admins: &JobAdmins, id| jobs::replay(admins, id, Actor::System, None).await.map(drop);
     let (replayed, outcome) = each_parked(config, which, "so it is tried in any case", replay).await?;
     match replayed {
         0 => say!("no such job was parked"),
@@ -56,7 +56,7 @@ pub async fn replay(config: &Config, which: Which) -> Result<Outcome, Failure> {
 
 /// Deletes parked jobs.
 pub async fn discard(config: &Config, which: Which) -> Result<Outcome, Failure> {
-    let discard = async |desks: &Desks, id| jobs::discard(desks, id, Actor::System, None).await;
+    let discard = async |admins: &JobAdmins, id| jobs::discard(admins, id, Actor::System, None).await;
     let (discarded, outcome) = each_parked(config, which, "so it is not deleted", discard).await?;
     match discarded {
         0 => say!("no such job was parked"),
@@ -71,24 +71,24 @@ async fn each_parked(
     config: &Config,
     which: Which,
     otherwise: &str,
-    work: impl AsyncFn(&Desks, Uuid) -> Result<(), Error>,
+    work: impl AsyncFn(&JobAdmins, Uuid) -> Result<(), Error>,
 ) -> Result<(u64, Outcome), Failure> {
     if let Which::Parked { queue } = &which {
         known(queue.as_deref())?;
     }
     let app = super::open_existing(config).await?;
-    let desks = app.desks();
+    let admins = app.job_admins();
     let (ids, named) = match which {
         Which::Ids(ids) => (ids, true),
         Which::Parked { queue } => {
             let mut parked = Vec::new();
-            each(&desks, &Filter { queue, state: Some(State::Parked) }, |found| parked.push(found.job.id)).await?;
+            each(&admins, &Filter { queue, state: Some(State::Parked) }, |found| parked.push(found.job.id)).await?;
             (parked, false)
         }
     };
     let (mut done, mut refused) = (0_u64, false);
     for id in ids {
-        match work(&desks, id).await {
+        match work(&admins, id).await {
             Ok(()) => done += 1,
             // Whoever was faster has done the same.
             Err(Error::NotFound | Error::Conflict(_)) if !named => {}
@@ -116,10 +116,10 @@ fn known(queue: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-async fn each(desks: &Desks, filter: &Filter, mut tell: impl FnMut(Found)) -> Result<(), Error> {
+async fn each(admins: &JobAdmins, filter: &Filter, mut tell: impl FnMut(Found)) -> Result<(), Error> {
     let mut before = None;
     loop {
-        let page = jobs::list(desks, None, filter, before, PAGE).await?;
+        let page = jobs::list(admins, None, filter, before, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         before = Some(last.job.id);
         page.into_iter().for_each(&mut tell);

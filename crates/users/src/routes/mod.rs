@@ -10,13 +10,13 @@ use std::sync::Arc;
 use api::openapi::Api;
 use api::v1::V1Routes;
 use auth::Accounts;
+use effects::jobs::JobAdmins;
 use platform::Context;
 use platform::tasks::WriteTasks;
 use products::Catalogue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::jobs::Desks;
 use crate::off_sale::Missed;
 
 /// What every endpoint is given.
@@ -24,7 +24,7 @@ pub struct Endpoints {
     pub accounts: Arc<dyn Accounts>,
     pub products: Arc<dyn Catalogue>,
     pub missed: Missed,
-    pub desks: Desks,
+    pub job_admins: JobAdmins,
     pub context: Context,
     pub tasks: WriteTasks,
 }

@@ -27,6 +27,6 @@ pub async fn handle(
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
     let actor = Actor::Account(admin.principal.account_id);
-    jobs::discard(&endpoints.desks, id, actor, admin.request_id()).await?;
+    jobs::discard(&endpoints.job_admins, id, actor, admin.request_id()).await?;
     Ok(v2::done())
 }

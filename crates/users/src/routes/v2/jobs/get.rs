@@ -23,5 +23,5 @@ pub async fn handle(
     V2Admin(_): V2Admin,
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
-    Ok(v2::private(&V2Job::from(jobs::get(&endpoints.desks, id).await?)))
+    Ok(v2::private(&V2Job::from(jobs::get(&endpoints.job_admins, id).await?)))
 }

@@ -43,7 +43,7 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let mut query = Query::read(query.as_deref(), &["service", "queue", "state", "limit", "cursor"]);
-    let services: Vec<_> = endpoints.desks.iter().map(|(name, _)| (*name, *name)).collect();
+    let services: Vec<_> = endpoints.job_admins.iter().map(|(name, _)| (*name, *name)).collect();
     let service = query.choice("service", &services);
     // Nothing in a queue that is not there would look as if all were done.
     let queue = query.choice("queue", &jobs::QUEUES.map(|name| (name, name))).map(str::to_owned);
@@ -52,7 +52,7 @@ pub async fn handle(
     let (limit, before) = (query.limit(), query.cursor(&scope, Position::time));
     query.finish()?;
     let before = before.map(|(_, id)| id);
-    let found = jobs::list(&endpoints.desks, service, &Filter { queue, state }, before, limit + 1).await?;
+    let found = jobs::list(&endpoints.job_admins, service, &Filter { queue, state }, before, limit + 1).await?;
     let position = |found: &Found| Position::at(found.job.created_at, found.job.id);
     Ok(v2::private(&Page::of(found, limit, &scope, position, V2Job::from)))
 }

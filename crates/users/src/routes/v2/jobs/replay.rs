@@ -28,5 +28,5 @@ pub async fn handle(
     ResourceId(id): ResourceId,
 ) -> Result<Response, Refusal> {
     let actor = Actor::Account(admin.principal.account_id);
-    Ok(v2::private(&V2Job::from(jobs::replay(&endpoints.desks, id, actor, admin.request_id()).await?)))
+    Ok(v2::private(&V2Job::from(jobs::replay(&endpoints.job_admins, id, actor, admin.request_id()).await?)))
 }
