@@ -150,7 +150,7 @@ pub trait Accounts: Send + Sync {
 
 /// Where a POST may be made twice as well as once. Whoever lost the answer to a log-in logs in again: the session before is known to
 /// nobody, and ends by itself. The same refresh token gets the same successor.
-pub const HARMLESS: &[&str] = &["/api/v1/auth/login", "/api/v2/sessions", "/api/v2/sessions/refresh"];
+pub const REPEATABLE_POSTS: &[&str] = &["/api/v1/auth/login", "/api/v2/sessions", "/api/v2/sessions/refresh"];
 
 /// Auth's endpoints.
 pub fn api(auth: Arc<Auth>) -> api::openapi::Api {

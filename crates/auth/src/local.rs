@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use kernel::{Error, Expected, Timestamp, Uuid};
-use platform::look::Look;
+use platform::scan::BoundedScan;
 
 use crate::events::Cause;
 use crate::model::{Account, AccountFilter, Session, email_key};
@@ -42,8 +42,8 @@ impl Accounts for Auth {
     ) -> Result<(Vec<Account>, Option<Place>), Error> {
         // Indexes find by role and activity; a text may be rare.
         let look = match filter.text {
-            Some(_) => Look { part: 500, most: 5_000 },
-            None => Look { part: limit + 1, most: 10 * (limit + 1) },
+            Some(_) => BoundedScan { part: 500, most: 5_000 },
+            None => BoundedScan { part: limit + 1, most: 10 * (limit + 1) },
         };
         let read = |after, limit| self.store.accounts(AccountQuery { kind: filter.kind(), after, limit });
         let place = |account: &Account| (account.created_at, account.id);

@@ -80,7 +80,7 @@ enum In {
 const SIZE: At = At::Size { digits: 0, size: 0 };
 
 /// The bytes do not frame a message without doubt.
-struct Doubt;
+struct FramingError;
 
 impl Default for Framing {
     /// Before the first byte of a connection.
@@ -117,7 +117,7 @@ impl Framing {
                     self.at = at;
                     index += taken;
                 }
-                Err(Doubt) => {
+                Err(FramingError) => {
                     self.at = At::Refused;
                     // What was skipped in this step was harmless; the parser must still see a head in which it stumbles.
                     return Err(index);
@@ -129,7 +129,7 @@ impl Framing {
 
     /// What comes behind the first bytes of `rest`, which begins with `byte`, and how many those are.
     #[inline]
-    fn step(&mut self, byte: u8, rest: &[u8]) -> Result<(At, usize), Doubt> {
+    fn step(&mut self, byte: u8, rest: &[u8]) -> Result<(At, usize), FramingError> {
         match self.at {
             At::Start | At::StartLf | At::RequestLine | At::RequestLineLf => self.request_line(byte, rest),
             At::Line(part) => self.line(byte, part).map(|at| (at, usize::from(!matches!(at, At::Name(_))))),
@@ -143,11 +143,11 @@ impl Framing {
         }
     }
 
-    fn request_line(&mut self, byte: u8, rest: &[u8]) -> Result<(At, usize), Doubt> {
+    fn request_line(&mut self, byte: u8, rest: &[u8]) -> Result<(At, usize), FramingError> {
         match self.at {
             At::Start => match byte {
                 b'\r' => Ok((At::StartLf, 1)),
-                b'\n' | 0 => Err(Doubt),
+                b'\n' | 0 => Err(FramingError),
                 _ => Ok((At::RequestLine, 0)),
             },
             At::StartLf => after_lf(byte, At::Start),
@@ -163,7 +163,7 @@ impl Framing {
     }
 
     /// The first byte of a line behind the request line or a chunked body.
-    fn line(&mut self, byte: u8, part: In) -> Result<At, Doubt> {
+    fn line(&mut self, byte: u8, part: In) -> Result<At, FramingError> {
         match (byte, part) {
             (b'\r', In::Head) => Ok(At::HeadLf),
             (b'\r', In::Trailer) => Ok(At::EndLf),
@@ -175,59 +175,59 @@ impl Framing {
         }
     }
 
-    fn name(&mut self, rest: &[u8], part: In) -> Result<(At, usize), Doubt> {
+    fn name(&mut self, rest: &[u8], part: In) -> Result<(At, usize), FramingError> {
         let end = words::token(rest);
         self.name.push(rest.get(..end).unwrap_or_default());
         match rest.get(end) {
             None => Ok((At::Name(part), self.extra(part, end)?)),
             Some(b':') if !self.name.is_empty() => Ok((self.named(part)?, self.extra(part, end + 1)?)),
-            Some(_) => Err(Doubt),
+            Some(_) => Err(FramingError),
         }
     }
 
     /// What the value of the header that was just named may be.
-    fn named(&mut self, part: In) -> Result<At, Doubt> {
+    fn named(&mut self, part: In) -> Result<At, FramingError> {
         let framing = self.name.is("host") || self.name.is("content-length") || self.name.is("transfer-encoding");
         if !framing {
             return Ok(At::Value(part));
         }
         // Behind a body it is too late for them.
         if part == In::Trailer {
-            return Err(Doubt);
+            return Err(FramingError);
         }
         if self.name.is("host") {
-            return if std::mem::replace(&mut self.head.host, true) { Err(Doubt) } else { Ok(At::Value(part)) };
+            return if std::mem::replace(&mut self.head.host, true) { Err(FramingError) } else { Ok(At::Value(part)) };
         }
         if self.head.chunked || self.head.length.is_some() {
-            return Err(Doubt);
+            return Err(FramingError);
         }
         if self.name.is("content-length") {
             self.head.length = Some(0);
             return Ok(At::Length(Length::Before));
         }
         self.head.chunked = true;
-        if self.head.version == b'0' { Err(Doubt) } else { Ok(At::Coding(Coding::Before)) }
+        if self.head.version == b'0' { Err(FramingError) } else { Ok(At::Coding(Coding::Before)) }
     }
 
-    fn value(&mut self, rest: &[u8], part: In) -> Result<(At, usize), Doubt> {
+    fn value(&mut self, rest: &[u8], part: In) -> Result<(At, usize), FramingError> {
         let end = words::text(rest);
         self.extra(part, end)?;
         ended(rest, end, At::Value(part), At::ValueLf(part))
     }
 
-    fn length(&mut self, byte: u8, length: Length) -> Result<At, Doubt> {
+    fn length(&mut self, byte: u8, length: Length) -> Result<At, FramingError> {
         if byte == b'\r' {
-            self.head.length = Some(length.end().ok_or(Doubt)?);
+            self.head.length = Some(length.end().ok_or(FramingError)?);
             return Ok(At::ValueLf(In::Head));
         }
-        length.push(byte).map(At::Length).ok_or(Doubt)
+        length.push(byte).map(At::Length).ok_or(FramingError)
     }
 
-    fn coding(&mut self, byte: u8, coding: Coding) -> Result<At, Doubt> {
+    fn coding(&mut self, byte: u8, coding: Coding) -> Result<At, FramingError> {
         if byte == b'\r' {
-            return if coding.is_whole() { Ok(At::ValueLf(In::Head)) } else { Err(Doubt) };
+            return if coding.is_whole() { Ok(At::ValueLf(In::Head)) } else { Err(FramingError) };
         }
-        coding.push(byte).map(At::Coding).ok_or(Doubt)
+        coding.push(byte).map(At::Coding).ok_or(FramingError)
     }
 
     /// The head is over.
@@ -241,7 +241,7 @@ impl Framing {
         }
     }
 
-    fn body(&mut self, byte: u8, rest: &[u8]) -> Result<(At, usize), Doubt> {
+    fn body(&mut self, byte: u8, rest: &[u8]) -> Result<(At, usize), FramingError> {
         match self.at {
             At::Body(left) => Ok(skip(left, rest, At::Body, At::Start)),
             At::Data(left) => Ok(skip(left, rest, At::Data, At::DataCr)),
@@ -252,7 +252,7 @@ impl Framing {
             At::SizeBlank(size) => match byte {
                 b' ' | b'\t' => Ok((At::SizeBlank(size), self.extra(In::Trailer, 1)?)),
                 b';' => Ok((At::Extension(size), 1)),
-                _ => Err(Doubt),
+                _ => Err(FramingError),
             },
             At::Extension(size) => {
                 let end = words::text(rest);
@@ -261,31 +261,31 @@ impl Framing {
             }
             At::SizeLf(0) => after_lf(byte, At::Line(In::Trailer)),
             At::SizeLf(size) => after_lf(byte, At::Data(size)),
-            _ => Err(Doubt),
+            _ => Err(FramingError),
         }
     }
 
     /// Takes bytes beside the data of a chunked body from what it may have, and hands them back. Heads have a bound elsewhere.
-    fn extra(&mut self, part: In, bytes: usize) -> Result<usize, Doubt> {
+    fn extra(&mut self, part: In, bytes: usize) -> Result<usize, FramingError> {
         if part == In::Trailer {
             let left = u16::try_from(bytes).ok().and_then(|bytes| self.extras.checked_sub(bytes));
-            self.extras = left.ok_or(Doubt)?;
+            self.extras = left.ok_or(FramingError)?;
         }
         Ok(bytes)
     }
 }
 
 /// Text up to `end` of `rest`, behind which only the end of the line may follow.
-fn ended(rest: &[u8], end: usize, same: At, line_end: At) -> Result<(At, usize), Doubt> {
+fn ended(rest: &[u8], end: usize, same: At, line_end: At) -> Result<(At, usize), FramingError> {
     match rest.get(end) {
         None => Ok((same, end)),
         Some(b'\r') => Ok((line_end, end + 1)),
-        Some(_) => Err(Doubt),
+        Some(_) => Err(FramingError),
     }
 }
 
-fn after_lf(byte: u8, next: At) -> Result<(At, usize), Doubt> {
-    if byte == b'\n' { Ok((next, 1)) } else { Err(Doubt) }
+fn after_lf(byte: u8, next: At) -> Result<(At, usize), FramingError> {
+    if byte == b'\n' { Ok((next, 1)) } else { Err(FramingError) }
 }
 
 /// Passes over `left` bytes, as far as they are there.
@@ -296,17 +296,17 @@ fn skip(left: u64, rest: &[u8], same: impl Fn(u64) -> At, next: At) -> (At, usiz
     }
 }
 
-fn sized(byte: u8, digits: u8, size: u64) -> Result<At, Doubt> {
+fn sized(byte: u8, digits: u8, size: u64) -> Result<At, FramingError> {
     if let Some(digit) = char::from(byte).to_digit(16) {
         let more = At::Size { digits: digits + 1, size: size * 16 + u64::from(digit) };
-        return if digits < SIZE_DIGITS { Ok(more) } else { Err(Doubt) };
+        return if digits < SIZE_DIGITS { Ok(more) } else { Err(FramingError) };
     }
     match byte {
-        _ if digits == 0 => Err(Doubt),
+        _ if digits == 0 => Err(FramingError),
         b'\r' => Ok(At::SizeLf(size)),
         b';' => Ok(At::Extension(size)),
         b' ' | b'\t' => Ok(At::SizeBlank(size)),
-        _ => Err(Doubt),
+        _ => Err(FramingError),
     }
 }
 

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use edge::{Door, Edge};
 use ipnet::IpNet;
 use kernel::Error;
-use mesh::Envoy;
+use mesh::StatementKeys;
 use platform::Context;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -86,10 +86,15 @@ pub fn router(
 }
 
 /// The router between our own processes: the same endpoints, and those that only they ask, behind the same edge.
-pub fn internal(services: Router, envoy: Arc<Envoy>, context: Context, settings: &EdgeSettings) -> Router {
+pub fn internal(
+    services: Router,
+    statement_keys: Arc<StatementKeys>,
+    context: Context,
+    settings: &EdgeSettings,
+) -> Router {
     services.fallback(fallback::not_found).method_not_allowed_fallback(fallback::method_not_allowed).layer(Edge::new(
         context,
-        Door::Internal(envoy),
+        Door::Internal(statement_keys),
         settings,
     ))
 }

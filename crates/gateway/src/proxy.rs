@@ -25,7 +25,7 @@ use hyper::body::Frame;
 use hyper::upgrade::OnUpgrade;
 use kernel::Error;
 use mesh::upstream::{Call, Upstream};
-use mesh::{Envoy, Outside, Speaker};
+use mesh::{Outside, Speaker, StatementKeys};
 use net::server::Stopping;
 use platform::client::{ClientAddress, Https};
 use platform::{REQUEST_ID, RequestId, scope};
@@ -69,7 +69,7 @@ const OURS_TO_SAY: [&str; 7] = [
 /// The way to a service that runs elsewhere.
 pub struct Proxy {
     upstream: Arc<Upstream>,
-    envoy: Arc<Envoy>,
+    statement_keys: Arc<StatementKeys>,
     callers: Callers,
     sticky: Sticky,
     tunnels: Tunnels,
@@ -134,8 +134,8 @@ struct Switch {
 }
 
 impl Proxy {
-    pub fn new(upstream: Arc<Upstream>, envoy: Arc<Envoy>, callers: Callers, sticky: Sticky) -> Self {
-        Self { upstream, envoy, callers, sticky, tunnels: Tunnels::new() }
+    pub fn new(upstream: Arc<Upstream>, statement_keys: Arc<StatementKeys>, callers: Callers, sticky: Sticky) -> Self {
+        Self { upstream, statement_keys, callers, sticky, tunnels: Tunnels::new() }
     }
 
     #[cfg(test)]
@@ -228,7 +228,7 @@ impl Proxy {
         if let Some(id) = parts.extensions.get::<RequestId>() {
             headers.insert(REQUEST_ID, id.clone().into_header());
         }
-        let statement = self.envoy.sign(Speaker::Gateway(outside), &parts.method, target.as_str());
+        let statement = self.statement_keys.sign(Speaker::Gateway(outside), &parts.method, target.as_str());
         let unsigned = || Error::Internal("a request could not be vouched for".into());
         headers.insert(mesh::STATEMENT, statement.ok_or_else(unsigned)?);
         headers.insert(mesh::TIMEOUT, mesh::peer::millis_until(deadline));

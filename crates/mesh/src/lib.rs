@@ -9,7 +9,7 @@ pub mod upstream;
 mod wire;
 
 pub use peer::{Answer, Peer};
-pub use statement::{Doubt, Envoy, Outside, Speaker};
+pub use statement::{Outside, Speaker, StatementError, StatementKeys};
 
 use api::body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -20,7 +20,7 @@ use kernel::{Error, json};
 use serde::de::DeserializeOwned;
 
 /// What the processes tell each other in headers. The gateway takes them out of what comes from outside, and of what goes there.
-/// An answer has it too, if the statement was not believed: with the reason, see [`Doubt`].
+/// An answer has it too, if the statement was not believed: with the reason, see [`StatementError`].
 pub const STATEMENT: HeaderName = HeaderName::from_static("primetrade-statement");
 /// Milliseconds that are left until the caller gives up.
 pub const TIMEOUT: HeaderName = HeaderName::from_static("primetrade-timeout-ms");

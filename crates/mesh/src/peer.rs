@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::wire::Refused;
-use super::{CHANGED, Envoy, STATEMENT, Speaker, TIMEOUT};
+use super::{CHANGED, STATEMENT, Speaker, StatementKeys, TIMEOUT};
 use crate::upstream::{Call, Upstream};
 
 /// How long a call may take that no request waits for.
@@ -30,7 +30,7 @@ const ANSWER: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Peer {
     pub upstream: Arc<Upstream>,
-    pub envoy: Arc<Envoy>,
+    pub statement_keys: Arc<StatementKeys>,
     pub from: &'static str,
 }
 
@@ -95,7 +95,7 @@ impl Peer {
             let deadline = scope.as_ref().and_then(|scope| scope.deadline).map_or(deadline, |at| at.min(deadline));
             let speaker = Speaker::Service(self.from.to_owned());
             let unsigned = || Error::Internal("a call between services could not be signed".into());
-            let statement = self.envoy.sign(speaker, &method, target).ok_or_else(unsigned)?;
+            let statement = self.statement_keys.sign(speaker, &method, target).ok_or_else(unsigned)?;
             let mut request = Request::builder()
                 .method(method)
                 .uri(target)

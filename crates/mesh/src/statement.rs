@@ -67,49 +67,49 @@ impl Outside {
 
 /// Why a statement is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub enum StatementError {
     /// It is signed with no key of ours, or made for another request.
     Key,
     /// It was not made just now.
     Clock,
 }
 
-impl Doubt {
-    const ALL: [Doubt; 2] = [Doubt::Key, Doubt::Clock];
+impl StatementError {
+    const ALL: [StatementError; 2] = [StatementError::Key, StatementError::Clock];
 
     /// As it is told in the header [`super::STATEMENT`] of the answer.
     pub fn as_str(self) -> &'static str {
         match self {
-            Doubt::Key => "key",
-            Doubt::Clock => "clock",
+            StatementError::Key => "key",
+            StatementError::Clock => "clock",
         }
     }
 
     /// What an answer tells, if our statement was not believed.
     pub fn told(answer: &HeaderMap) -> Option<Self> {
         let told = answer.get(super::STATEMENT)?;
-        Doubt::ALL.into_iter().find(|doubt| told == doubt.as_str())
+        StatementError::ALL.into_iter().find(|doubt| told == doubt.as_str())
     }
 
     /// What somebody who needed the answer of `service` is told.
     pub fn refusal(self, service: &str) -> Error {
         let why = match self {
-            Doubt::Key => "it has another internal.key_file",
-            Doubt::Clock => "its clock and ours are more than half a minute apart",
+            StatementError::Key => "it has another internal.key_file",
+            StatementError::Clock => "its clock and ours are more than half a minute apart",
         };
         Error::Unavailable(format!("{service} does not believe this process: {why}; see `primetrade doctor`"))
     }
 }
 
 /// The answer to a statement that is not believed.
-impl IntoResponse for Doubt {
+impl IntoResponse for StatementError {
     fn into_response(self) -> Response {
         (StatusCode::FORBIDDEN, [(super::STATEMENT, self.as_str())]).into_response()
     }
 }
 
 /// Signs and verifies statements, with the key that the processes of a deployment share.
-pub struct Envoy {
+pub struct StatementKeys {
     ring: LiveRing<Code>,
     context: Context,
 }
@@ -124,7 +124,7 @@ impl FromSeed for Code {
     }
 }
 
-impl Envoy {
+impl StatementKeys {
     /// Reads the shared key; makes it, in a file that only this user may read, if there is none.
     ///
     /// # Errors
@@ -159,12 +159,12 @@ impl Envoy {
     ///
     /// # Errors
     /// When it is none of ours, made for this request just now.
-    pub fn verify(&self, statement: &HeaderValue, method: &Method, target: &str) -> Result<Speaker, Doubt> {
-        let statement = self.signed(statement, method, target).ok_or(Doubt::Key)?;
+    pub fn verify(&self, statement: &HeaderValue, method: &Method, target: &str) -> Result<Speaker, StatementError> {
+        let statement = self.signed(statement, method, target).ok_or(StatementError::Key)?;
         let (made, now) = (Timestamp(statement.made), self.context.now());
         match made <= now.after(SKEW) && now <= made.after(LIFETIME) {
             true => Ok(statement.speaker),
-            false => Err(Doubt::Clock),
+            false => Err(StatementError::Clock),
         }
     }
 
@@ -220,11 +220,14 @@ mod tests {
     fn a_statement_is_good_for_its_request_and_for_half_a_minute() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Set(AtomicI64::new(1_000 * SECOND)));
-        let open = |name: &str| Envoy::open(&folder.path().join(name), Context::new(Arc::clone(&clock) as _)).unwrap();
+        let open =
+            |name: &str| StatementKeys::open(&folder.path().join(name), Context::new(Arc::clone(&clock) as _)).unwrap();
         let (ours, theirs, same) = (open("ours.json"), open("theirs.json"), open("ours.json"));
         let speaker = Speaker::Service("users".into());
         let statement = ours.sign(speaker, &Method::GET, "/internal/accounts?a=1").unwrap();
-        let good = |envoy: &Envoy, method: Method, target| envoy.verify(&statement, &method, target).is_ok();
+        let good = |statement_keys: &StatementKeys, method: Method, target| {
+            statement_keys.verify(&statement, &method, target).is_ok()
+        };
         assert!(good(&same, Method::GET, "/internal/accounts?a=1"), "another process with the same key");
         assert!(!good(&theirs, Method::GET, "/internal/accounts?a=1"), "another key");
         assert!(!good(&ours, Method::PUT, "/internal/accounts?a=1"), "another method");
@@ -234,14 +237,15 @@ mod tests {
             good(&ours, Method::GET, "/internal/accounts?a=1")
         };
         assert_eq!([-31, -30, 30, 31].map(shifted), [false, true, true, false]);
-        assert_eq!(ours.verify(&statement, &Method::GET, "/internal/accounts?a=1").unwrap_err(), Doubt::Clock);
+        assert_eq!(ours.verify(&statement, &Method::GET, "/internal/accounts?a=1").unwrap_err(), StatementError::Clock);
     }
 
     #[test]
     fn what_is_no_statement_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let envoy = Envoy::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
-        let good = envoy.sign(Speaker::Service("users".into()), &Method::GET, "/").unwrap();
+        let statement_keys =
+            StatementKeys::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
+        let good = statement_keys.sign(Speaker::Service("users".into()), &Method::GET, "/").unwrap();
         let good = good.to_str().unwrap();
         let (payload, code) = good.split_once('.').unwrap();
         let forged =
@@ -250,7 +254,11 @@ mod tests {
             ["", ".", payload, &format!("{payload}."), &format!("{forged}.{code}"), &format!("{payload}.{payload}")]
         {
             let statement = HeaderValue::from_str(text).unwrap();
-            assert_eq!(envoy.verify(&statement, &Method::GET, "/").unwrap_err(), Doubt::Key, "{text}");
+            assert_eq!(
+                statement_keys.verify(&statement, &Method::GET, "/").unwrap_err(),
+                StatementError::Key,
+                "{text}"
+            );
         }
     }
 
@@ -258,8 +266,9 @@ mod tests {
     #[test]
     fn a_statement_is_an_object_of_objects() {
         let folder = tempfile::tempdir().unwrap();
-        let envoy = Envoy::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
-        let made = envoy.context.now().0;
+        let statement_keys =
+            StatementKeys::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
+        let made = statement_keys.context.now().0;
         let good = format!(r#"{{"made":{made},"speaker":{{"gateway":{{"address":null}}}}}}"#);
         let of_lists = [
             format!(r#"[{made},{{"service":"users"}}]"#),
@@ -268,10 +277,10 @@ mod tests {
         for (text, taken) in [(&good, true), (&of_lists[0], false), (&of_lists[1], false)] {
             assert!(serde_json::from_str::<Statement>(text).is_ok(), "{text}");
             let payload = BASE64.encode(text);
-            let ring = envoy.ring.current();
+            let ring = statement_keys.ring.current();
             let code = ring.newest().unwrap().key.of(&payload, &Method::GET, "/").unwrap().finalize().into_bytes();
             let statement = HeaderValue::try_from(format!("{payload}.{}", BASE64.encode(code))).unwrap();
-            assert_eq!(envoy.verify(&statement, &Method::GET, "/").is_ok(), taken, "{text}");
+            assert_eq!(statement_keys.verify(&statement, &Method::GET, "/").is_ok(), taken, "{text}");
         }
     }
 }

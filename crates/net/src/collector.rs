@@ -89,8 +89,8 @@ impl Collector for Endpoint {
     async fn post(&self, body: Bytes) -> (Option<StatusCode>, Result<Bytes, Refused>) {
         match tokio::time::timeout(TIME, self.exchange(body)).await {
             Ok(Ok((status, body))) => (Some(status), taken(status, body)),
-            Ok(Err(error)) => (None, Err(Refused::ForNow(error.to_string()))),
-            Err(_) => (None, Err(Refused::ForNow("the collector does not answer".into()))),
+            Ok(Err(error)) => (None, Err(Refused::Retry(error.to_string()))),
+            Err(_) => (None, Err(Refused::Retry("the collector does not answer".into()))),
         }
     }
 }
@@ -102,7 +102,7 @@ fn taken(status: StatusCode, body: Bytes) -> Result<Bytes, Refused> {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => Err(Refused::ForNow(format!("the collector answered {status}"))),
+        | StatusCode::GATEWAY_TIMEOUT => Err(Refused::Retry(format!("the collector answered {status}"))),
         status if status.is_success() => Ok(body),
         status => Err(Refused::ForEver(status)),
     }

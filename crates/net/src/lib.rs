@@ -3,6 +3,6 @@
 mod activity;
 pub mod collector;
 mod date;
-pub mod lanes;
+pub mod pinned;
 mod preface;
 pub mod server;

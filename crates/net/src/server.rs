@@ -23,7 +23,7 @@ use tower::Service as _;
 
 use super::activity::{self, Activity, HEAD, PATIENCE, STALL, Watched};
 use super::date;
-use super::lanes::Lanes;
+use super::pinned::PinnedThreads;
 use super::preface::Begun;
 
 /// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
@@ -48,7 +48,7 @@ pub struct Settings {
     /// What is spoken on them.
     pub protocols: Protocols,
     /// Where connections are served; if none, where the listener is.
-    pub lanes: Option<Arc<Lanes>>,
+    pub pinned: Option<Arc<PinnedThreads>>,
 }
 
 /// The versions of HTTP that a listener knows.
@@ -117,7 +117,7 @@ async fn accept(
 struct Server {
     router: Router,
     protocols: Protocols,
-    lanes: Option<Arc<Lanes>>,
+    pinned: Option<Arc<PinnedThreads>>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     heads: Arc<Semaphore>,
@@ -134,8 +134,8 @@ impl Server {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.max_concurrent_streams(STREAMS).max_header_list_size(STREAM_HEAD).keep_alive_interval(None);
         let heads = Arc::new(Semaphore::new(activity::HEADS));
-        let (protocols, lanes) = (settings.protocols, settings.lanes.clone());
-        Self { router, protocols, lanes, http1, http2, heads, closing: AtomicBool::new(false), stop }
+        let (protocols, pinned) = (settings.protocols, settings.pinned.clone());
+        Self { router, protocols, pinned, http1, http2, heads, closing: AtomicBool::new(false), stop }
     }
 
     /// Serves a connection on a task of its own.
@@ -144,10 +144,10 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let (server, address) = (Arc::clone(self), ClientAddress(address.ip()));
         let serve = move |stream| server.serve(stream, address, place);
-        match &self.lanes {
+        match &self.pinned {
             None => drop(tokio::spawn(serve(stream))),
-            Some(lanes) => {
-                if let Err(error) = lanes.serve(stream, serve) {
+            Some(pinned) => {
+                if let Err(error) = pinned.serve(stream, serve) {
                     tracing::warn!(event = "http.accept.failed", error = %error, "could not hand a connection over");
                 }
             }

@@ -7,7 +7,7 @@ use ::products::{Lists, Products};
 use axum::Router;
 use effects::jobs::JobAdmins;
 use futures_util::future::join_all;
-use mesh::Envoy;
+use mesh::StatementKeys;
 use platform::telemetry::{Recurring, metrics};
 use storage::{Database, StoreError};
 
@@ -77,18 +77,18 @@ impl App {
 
     /// What other processes of the deployment reach, if there are any.
     pub fn internal(&self) -> Option<Router> {
-        let envoy = self.deps.envoy.as_ref()?;
+        let statement_keys = self.deps.statement_keys.as_ref()?;
         let of = |service: &dyn Service| {
             let own = service.api().merge(service.internal());
             service.data().into_iter().fold(own, |router, data| router.merge(data.internal()))
         };
         let services = self.services().map(of).reduce(Router::merge)?.merge(self.about());
-        Some(::gateway::internal(services, Arc::clone(envoy), self.deps.context.clone(), &self.deps.edge()))
+        Some(::gateway::internal(services, Arc::clone(statement_keys), self.deps.context.clone(), &self.deps.edge()))
     }
 
     /// Who signs and verifies between processes, if there are others.
-    pub fn envoy(&self) -> Option<&Envoy> {
-        self.deps.envoy.as_deref()
+    pub fn statement_keys(&self) -> Option<&StatementKeys> {
+        self.deps.statement_keys.as_deref()
     }
 
     fn about(&self) -> Router {

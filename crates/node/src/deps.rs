@@ -9,7 +9,7 @@ use effects::log::{Follower, Source};
 use mesh::feed::{self, When};
 use mesh::jobs::RemoteJobAdmin;
 use mesh::upstream::{self, Balance, Upstream};
-use mesh::{Envoy, Peer};
+use mesh::{Peer, StatementKeys};
 use platform::Context;
 use platform::tasks::WriteTasks;
 use storage::Database;
@@ -39,7 +39,7 @@ pub struct Deps {
     pub tasks: WriteTasks,
     pub purpose: Purpose,
     /// Signs what this process asks of others, and knows what they sign. A process that has all roles has nobody to speak with.
-    pub envoy: Option<Arc<Envoy>>,
+    pub statement_keys: Option<Arc<StatementKeys>>,
     upstreams: Vec<(&'static str, Arc<Upstream>)>,
     offers: Mutex<Offers>,
     job_admins: Mutex<JobAdmins>,
@@ -59,16 +59,30 @@ impl Deps {
     ) -> Result<Self, Failure> {
         let clock = Arc::<ProcessClock>::default();
         let context = Context::new(Arc::clone(&clock) as _);
-        let envoy = match is_alone || purpose == Purpose::Command {
+        let statement_keys = match is_alone || purpose == Purpose::Command {
             true => None,
-            false => Some(Arc::new(Envoy::open(&config.internal.key_file, context.clone())?)),
+            false => Some(Arc::new(StatementKeys::open(&config.internal.key_file, context.clone())?)),
         };
         let elsewhere = asked.filter(|service| !config.services.of(service).upstreams.is_empty());
-        let upstream = |service| upstream::Settings { envoy: envoy.clone(), ..upstream_settings(config, service) };
+        let upstream = |service| upstream::Settings {
+            statement_keys: statement_keys.clone(),
+            ..upstream_settings(config, service)
+        };
         let upstreams = elsewhere.map(|service| (service, Upstream::start(upstream(service)))).collect();
         let tasks = WriteTasks::new(WRITES, config.http.request_timeout);
         let (offers, job_admins, feeds) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { config: config.clone(), context, clock, tasks, purpose, envoy, upstreams, offers, job_admins, feeds })
+        Ok(Self {
+            config: config.clone(),
+            context,
+            clock,
+            tasks,
+            purpose,
+            statement_keys,
+            upstreams,
+            offers,
+            job_admins,
+            feeds,
+        })
     }
 
     /// Has those who are made later find this.
@@ -126,8 +140,8 @@ impl Deps {
             self.upstreams.iter().find(|(known, _)| *known == service).map(|(_, upstream)| Arc::clone(upstream));
         let unset = || format!("{from} needs {service}, which is not a role of this process: set upstreams.{service}");
         let upstream = upstream.ok_or_else(unset)?;
-        let envoy = Arc::clone(self.envoy.as_ref().ok_or("a process with all roles asks no others")?);
-        Ok(Peer { upstream, envoy, from })
+        let statement_keys = Arc::clone(self.statement_keys.as_ref().ok_or("a process with all roles asks no others")?);
+        Ok(Peer { upstream, statement_keys, from })
     }
 
     /// A service, as `from` hears of its changes: by calls that wait on purpose, which would make it look slow to the others.
@@ -137,10 +151,10 @@ impl Deps {
     pub fn feed_peer(&self, service: &'static str, from: &'static str) -> Result<Peer, Failure> {
         let peer = self.peer(service, from)?;
         let settings = upstream_settings(&self.config, service);
-        let envoy = self.envoy.clone();
+        let statement_keys = self.statement_keys.clone();
         // One a service, and there are few.
         let name = format!("{service}-changes").leak();
-        let settings = upstream::Settings { name, balance: Balance::RoundRobin, envoy, ..settings };
+        let settings = upstream::Settings { name, balance: Balance::RoundRobin, statement_keys, ..settings };
         Ok(Peer { upstream: Upstream::start(settings), ..peer })
     }
 
@@ -168,7 +182,7 @@ pub fn upstream_settings(config: &Config, service: &'static str) -> upstream::Se
         balance: if service == "auth" { Balance::Sticky } else { config.upstreams.balance },
         // One service that hangs leaves room for the others.
         max_in_flight: (config.http.max_requests / 2).max(64),
-        envoy: None,
+        statement_keys: None,
     }
 }
 

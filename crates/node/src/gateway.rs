@@ -57,8 +57,8 @@ impl Gateway {
     /// # Errors
     /// When no address of it is set.
     pub fn pass(&self, deps: &Deps, role: &Role, described: &Api) -> Result<Router, Failure> {
-        let mesh::Peer { upstream, envoy, .. } = deps.peer(role.name, GATEWAY)?;
-        let proxy = Proxy::new(upstream, envoy, self.callers.clone(), role.sticky);
+        let mesh::Peer { upstream, statement_keys, .. } = deps.peer(role.name, GATEWAY)?;
+        let proxy = Proxy::new(upstream, statement_keys, self.callers.clone(), role.sticky);
         Ok(proxy::routes(described, role.repeatable_posts, Arc::new(proxy)))
     }
 

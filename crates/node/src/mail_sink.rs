@@ -41,7 +41,7 @@ impl Work for MailSink {
             .await;
             written
                 .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
-                .map_err(|error| Failed::ForNow(format!("{}: {error}", self.folder.display())))?;
+                .map_err(|error| Failed::Retry(format!("{}: {error}", self.folder.display())))?;
         }
         Ok(Done::Outside)
     }

@@ -3,7 +3,7 @@
 pub mod client;
 pub mod files;
 pub mod keys;
-pub mod look;
+pub mod scan;
 pub mod scope;
 pub mod tasks;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::future::join_all;
 use mesh::STATEMENT;
-use net::lanes::Lanes;
+use net::pinned::PinnedThreads;
 use net::server as http_server;
 use net::server::Protocols;
 use node::app::App;
@@ -139,9 +139,9 @@ struct Resource {
 }
 
 fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
-    let lanes = if roles.is_gateway() { Some(Lanes::start()?) } else { None };
+    let pinned = if roles.is_gateway() { Some(PinnedThreads::start()?) } else { None };
     let bounded =
-        |max_connections, protocols| http_server::Settings { max_connections, protocols, lanes: lanes.clone() };
+        |max_connections, protocols| http_server::Settings { max_connections, protocols, pinned: pinned.clone() };
     let (http, connections) = (config.http.listen, config.http.max_connections);
     let (first, mut resources) = (SERVING, Vec::new());
     let public = app.public()?;
@@ -159,7 +159,7 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
         let settings = bounded(connections, Protocols::Http1AndH2c);
         resources.push(Resource { words, setting, address, router, settings });
     }
-    let settings = http_server::Settings { lanes: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1) };
+    let settings = http_server::Settings { pinned: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1) };
     let router = admin(probes);
     let (words, setting) = ("Admin (health, metrics)", "admin.listen");
     resources.push(Resource { words, setting, address: config.admin.listen, router, settings });
@@ -225,8 +225,9 @@ struct Probes {
 /// Whether gateways may go on sending requests here. Those that show a statement are told if it is not believed.
 fn health(state: Probes) -> Router {
     let look = async |State(state): State<Probes>, method: Method, uri: Uri, headers: HeaderMap| {
-        let shown = headers.get(STATEMENT).zip(state.app.envoy());
-        let doubt = shown.and_then(|(statement, envoy)| envoy.verify(statement, &method, uri.path()).err());
+        let shown = headers.get(STATEMENT).zip(state.app.statement_keys());
+        let doubt =
+            shown.and_then(|(statement, statement_keys)| statement_keys.verify(statement, &method, uri.path()).err());
         match doubt {
             Some(doubt) => doubt.into_response(),
             None if !*state.ready.borrow() => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),

@@ -12,7 +12,7 @@ use super::StoreError;
 use super::commits::Stale;
 
 /// Transactions in progress at once. With two, the database works on one while the other gathers.
-const LANES: usize = 2;
+const CONCURRENT: usize = 2;
 /// Writes in one transaction at most.
 const GROUP: usize = 128;
 /// Rows that the writes of one transaction are about, at most.
@@ -58,12 +58,12 @@ pub struct Groups<W> {
 }
 
 impl<W: Send + Sync + 'static> Groups<W> {
-    /// Starts the lanes; they end when this is dropped. A write is waited for as long as `timeout`, what goes before it included.
+    /// Starts those who write; they end when this is dropped. A write is waited for as long as `timeout`, what goes before it included.
     pub fn start(writer: impl WriteGroup<Write = W>, timeout: Duration) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (writer, waiting) = (Arc::new(writer), Arc::new(Mutex::new(waiting)));
-        for _ in 0..LANES {
-            tokio::spawn(run_lane(Arc::clone(&writer), Arc::clone(&waiting)));
+        for _ in 0..CONCURRENT {
+            tokio::spawn(run_writer(Arc::clone(&writer), Arc::clone(&waiting)));
         }
         Self { queue, timeout }
     }
@@ -90,7 +90,7 @@ impl<W: Send + Sync + 'static> Groups<W> {
     }
 }
 
-async fn run_lane<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiver<Waiting<G::Write>>>>) {
+async fn run_writer<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiver<Waiting<G::Write>>>>) {
     loop {
         let mut group = Vec::new();
         if waiting.lock().await.recv_many(&mut group, GROUP).await == 0 {
@@ -98,7 +98,7 @@ async fn run_lane<G: WriteGroup>(writer: Arc<G>, waiting: Arc<Mutex<mpsc::Receiv
         }
         for group in split::<G>(group) {
             let writer = Arc::clone(&writer);
-            // On a task of its own, so that a panic costs one group and not the lane; its replies are then dropped, which tells.
+            // On a task of its own, so that a panic costs one group and not the writer; its replies are then dropped, which tells.
             let _ = tokio::spawn(async move { run_group(&*writer, group, true).await }).await;
         }
     }

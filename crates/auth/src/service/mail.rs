@@ -67,12 +67,12 @@ impl Auth {
     /// permission that is used or over by now helps nobody.
     ///
     /// # Errors
-    /// `Hopeless` when what it is about cannot be read; `ForNow` when the database does not answer.
+    /// `Park` when what it is about cannot be read; `Retry` when the database does not answer.
     pub async fn mail_of(&self, job: &Record) -> Result<Option<Mail>, Failed> {
         let MailJob { event: id, .. } = job.read()?;
-        let unreadable = |error: serde_json::Error| Failed::Hopeless(format!("its event: {error}"));
+        let unreadable = |error: serde_json::Error| Failed::Park(format!("its event: {error}"));
         let asked = log::by_id(&self.database, id).await.map_err(Error::from)?;
-        let asked = asked.ok_or_else(|| Failed::Hopeless("its event is not there".into()))?;
+        let asked = asked.ok_or_else(|| Failed::Park("its event is not there".into()))?;
         let Some(personal) = log::personal_of(&self.database, id).await.map_err(Error::from)? else { return Ok(None) };
         let request = serde_json::from_slice::<Envelope>(&asked).map_err(unreadable)?.data;
         let to = serde_json::from_slice(&personal).map_err(unreadable)?;

@@ -158,9 +158,9 @@ impl Record {
     /// What it is about, in the form that its queue knows.
     ///
     /// # Errors
-    /// `Hopeless` when it has another form.
+    /// `Park` when it has another form.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failed> {
-        serde_json::from_str(&self.payload).map_err(|error| Failed::Hopeless(format!("its payload: {error}")))
+        serde_json::from_str(&self.payload).map_err(|error| Failed::Park(format!("its payload: {error}")))
     }
 }
 
@@ -182,14 +182,14 @@ pub enum Done {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failed {
     /// It may succeed later.
-    ForNow(String),
+    Retry(String),
     /// It never will: the job is parked at once.
-    Hopeless(String),
+    Park(String),
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Failed::ForNow(error.to_string())
+        Failed::Retry(error.to_string())
     }
 }
 

@@ -339,7 +339,7 @@ impl Shared {
     }
 
     async fn run_within(&self, line: &Line, record: &Record) {
-        let died = || Failed::Hopeless("those who worked on it died, or were not heard of any more".into());
+        let died = || Failed::Park("those who worked on it died, or were not heard of any more".into());
         let worn_out = record.attempts > line.queue.tries && line.period.is_none();
         let result = if worn_out { Some(Err(died())) } else { self.attempt(line, record).await };
         let Some(result) = result else { return };
@@ -362,10 +362,10 @@ impl Shared {
         let held = Held { record: record.clone(), work: task.abort_handle() };
         lock(&self.held).insert(record.lease(), held);
         let result = match tokio::time::timeout(patience, &mut task).await {
-            Ok(ended) => ended.unwrap_or_else(|panicked| Err(Failed::ForNow(panicked.to_string()))),
+            Ok(ended) => ended.unwrap_or_else(|panicked| Err(Failed::Retry(panicked.to_string()))),
             Err(_) => {
                 task.abort();
-                Err(Failed::ForNow(format!("it took longer than {} s", patience.as_secs_f64())))
+                Err(Failed::Retry(format!("it took longer than {} s", patience.as_secs_f64())))
             }
         };
         scope::ask(|scope| {
@@ -386,8 +386,8 @@ impl Shared {
             (Err(failed), _) => failed,
         };
         let (error, hopeless) = match failed {
-            Failed::ForNow(error) => (error, false),
-            Failed::Hopeless(error) => (error, true),
+            Failed::Retry(error) => (error, false),
+            Failed::Park(error) => (error, true),
         };
         let error: String = error.chars().take(MAX_ERROR).collect();
         let (id, queue, attempts) = (record.id, line.queue.name, record.attempts);

@@ -179,7 +179,7 @@ fn what_always_fails_is_parked_after_its_tries_and_can_be_replayed() {
                         match (mended.load(Ordering::Relaxed), tries.fetch_add(1, Ordering::Relaxed)) {
                             (1, _) => maker.run(&job).await,
                             (_, 1) => panic!("a defect"),
-                            _ => Err(Failed::ForNow("the machine is broken".into())),
+                            _ => Err(Failed::Retry("the machine is broken".into())),
                         }
                     }
                 }

@@ -31,17 +31,17 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Tells what changes in one service's database.
 pub struct Source {
     clock: Arc<StoreClock>,
-    looks: watch::Receiver<Option<Arc<Look>>>,
-    asked: Arc<Asked>,
+    looks: watch::Receiver<Option<Arc<Snapshot>>>,
+    asked: Arc<Demand>,
 }
 
-struct Asked {
+struct Demand {
     last: Mutex<Option<Instant>>,
     rung: Notify,
 }
 
 /// The log as it was at one time.
-struct Look {
+struct Snapshot {
     at: Instant,
     /// Changes after this position are all in `recent`.
     floor: i64,
@@ -55,7 +55,7 @@ impl Source {
     /// Looks at the log for as long as somebody asks.
     pub fn start(database: Database) -> Arc<Self> {
         let (sender, looks) = watch::channel(None);
-        let asked = Arc::new(Asked { last: Mutex::new(None), rung: Notify::new() });
+        let asked = Arc::new(Demand { last: Mutex::new(None), rung: Notify::new() });
         let clock = Arc::clone(database.clock());
         tokio::spawn(look_on(database, sender, Arc::clone(&asked)));
         Arc::new(Self { clock, looks, asked })
@@ -84,7 +84,7 @@ impl Source {
     }
 }
 
-impl Asked {
+impl Demand {
     fn ring(&self, now: Instant) {
         *self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(now);
         self.rung.notify_one();
@@ -95,7 +95,7 @@ impl Asked {
     }
 }
 
-impl Look {
+impl Snapshot {
     /// Whether there is something to tell.
     fn tells(&self, after: Option<i64>, arrived: Instant) -> bool {
         match after {
@@ -130,7 +130,7 @@ impl Look {
     }
 
     /// The next look, made at `at`; and whether there is more to see at once.
-    async fn next(before: Option<&Look>, database: &Database, at: Instant) -> Result<(Look, bool), StoreError> {
+    async fn next(before: Option<&Snapshot>, database: &Database, at: Instant) -> Result<(Snapshot, bool), StoreError> {
         let from = before.map_or(i64::MAX, |before| before.head);
         let Tail { head, new, pending } =
             tokio::time::timeout(PATIENCE, events::tail(database, from, BATCH))
@@ -143,10 +143,10 @@ impl Look {
             _ => at,
         };
         let Some(before) = before.filter(|before| before.head <= head) else {
-            return Ok((Look { at, floor: head, head, recent: Arc::default(), pending }, false));
+            return Ok((Snapshot { at, floor: head, head, recent: Arc::default(), pending }, false));
         };
         let Some((head, _)) = new.last().cloned() else {
-            return Ok((Look { at, recent: Arc::clone(&before.recent), pending, ..*before }, false));
+            return Ok((Snapshot { at, recent: Arc::clone(&before.recent), pending, ..*before }, false));
         };
         let (mut recent, mut floor) = (VecDeque::clone(&before.recent), before.floor);
         recent.extend(new);
@@ -155,11 +155,11 @@ impl Look {
         {
             floor = position;
         }
-        Ok((Look { at, floor, head, recent: Arc::new(recent), pending }, more))
+        Ok((Snapshot { at, floor, head, recent: Arc::new(recent), pending }, more))
     }
 }
 
-async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Look>>>, asked: Arc<Asked>) {
+async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Snapshot>>>, asked: Arc<Demand>) {
     let mut rung = database.commits().subscribe();
     let failing = Recurring::new();
     loop {
@@ -172,7 +172,7 @@ async fn look_on(database: Database, looks: watch::Sender<Option<Arc<Look>>>, as
             looks.send_replace(None);
         }
         let before = looks.borrow().clone();
-        match Look::next(before.as_deref(), &database, Instant::now()).await {
+        match Snapshot::next(before.as_deref(), &database, Instant::now()).await {
             Ok((look, more)) => {
                 looks.send_replace(Some(Arc::new(look)));
                 failing.recovered();

@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kernel::Error;
-use mesh::Envoy;
+use mesh::StatementKeys;
 use platform::trace_context::Sender;
 use platform::{Context, REQUEST_ID, scope};
 use tokio::time::Instant;
@@ -101,7 +101,7 @@ pub enum Door {
     /// Everyone; tokens tell who they are.
     Public(Callers),
     /// Our own processes; they vouch for whom they ask.
-    Internal(Arc<Envoy>),
+    Internal(Arc<StatementKeys>),
 }
 
 impl Edge {
@@ -113,10 +113,10 @@ impl Edge {
 
 impl Listener {
     /// Signs and believes statements, where our own processes come in.
-    pub fn envoy(&self) -> Option<Arc<Envoy>> {
+    pub fn statement_keys(&self) -> Option<Arc<StatementKeys>> {
         match &self.door {
             Door::Public(_) => None,
-            Door::Internal(envoy) => Some(Arc::clone(envoy)),
+            Door::Internal(statement_keys) => Some(Arc::clone(statement_keys)),
         }
     }
 
@@ -124,7 +124,7 @@ impl Listener {
     fn sender(&self, request: &mut Request) -> Sender {
         match &self.door {
             Door::Public(_) => sender::locate(request, &self.settings.trusted_proxies),
-            Door::Internal(envoy) => statement::verify(envoy, request),
+            Door::Internal(statement_keys) => statement::verify(statement_keys, request),
         }
     }
 

@@ -33,7 +33,7 @@ pub struct Origins {
 
 impl Origins {
     pub fn new(listener: &Listener) -> Self {
-        Self { rules: listener.envoy().is_none().then(|| rules(&listener.settings.cors_origins)) }
+        Self { rules: listener.statement_keys().is_none().then(|| rules(&listener.settings.cors_origins)) }
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use kernel::error::Needed;
-use mesh::{Doubt, Envoy, Speaker};
+use mesh::{Speaker, StatementError, StatementKeys};
 use platform::client::{ClientAddress, Https};
 use platform::trace_context::Sender;
 
@@ -15,13 +15,13 @@ use super::{Listener, Step, refuse};
 
 /// What was made of a request's statement, if it has one.
 #[derive(Clone)]
-struct Vouched(Option<Result<Speaker, Doubt>>);
+struct Vouched(Option<Result<Speaker, StatementError>>);
 
 /// Looks at the statement of a request before it is observed: a process of ours decides about its trace.
-pub fn verify(envoy: &Envoy, request: &mut Request) -> Sender {
+pub fn verify(statement_keys: &StatementKeys, request: &mut Request) -> Sender {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let statement = request.headers().get(mesh::STATEMENT);
-    let word = statement.map(|statement| envoy.verify(statement, request.method(), target));
+    let word = statement.map(|statement| statement_keys.verify(statement, request.method(), target));
     let is_ours = matches!(word, Some(Ok(_)));
     request.extensions_mut().insert(Vouched(word));
     if is_ours { Sender::Trusted } else { Sender::Stranger }
@@ -34,12 +34,12 @@ pub fn is_ours(request: &Request) -> bool {
 
 pub struct Statement {
     /// None where the public comes in.
-    envoy: Option<Arc<Envoy>>,
+    statement_keys: Option<Arc<StatementKeys>>,
 }
 
 impl Statement {
     pub fn new(listener: &Listener) -> Self {
-        Self { envoy: listener.envoy() }
+        Self { statement_keys: listener.statement_keys() }
     }
 }
 
@@ -48,7 +48,7 @@ impl Step for Statement {
 
     /// Turns away who brings no statement of our own processes, and takes their word on whom they ask for.
     fn enter(&self, request: &mut Request) -> Result<(), Response> {
-        if self.envoy.is_none() {
+        if self.statement_keys.is_none() {
             return Ok(());
         }
         let speaker = match request.extensions_mut().remove::<Vouched>() {

@@ -12,14 +12,14 @@ use super::*;
 fn answer(settings: &EdgeSettings, path: &str) -> StatusCode {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::new(Arc::new(kernel::SystemClock));
-    let envoy = Arc::new(Envoy::open(&folder.path().join("keys.json"), context.clone()).unwrap());
-    let statement = envoy.sign(Speaker::Gateway(Outside::default()), &Method::GET, path).unwrap();
+    let statement_keys = Arc::new(StatementKeys::open(&folder.path().join("keys.json"), context.clone()).unwrap());
+    let statement = statement_keys.sign(Speaker::Gateway(Outside::default()), &Method::GET, path).unwrap();
     let routes = service_fn(async |request: Request| {
         assert!(request.uri().path() != "/api/v1/defect", "a defect");
         tokio::time::sleep(Duration::from_secs(60)).await;
         Ok(())
     });
-    let service = Edge::new(context, Door::Internal(envoy), settings).layer(routes);
+    let service = Edge::new(context, Door::Internal(statement_keys), settings).layer(routes);
     let request = Request::get(path).header(header::HOST, "x").header(mesh::STATEMENT, statement);
     let request = request.body(Body::empty()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -68,8 +68,8 @@ fn requests_beyond_the_bound_are_shed() {
 async fn the_future_of_a_request_is_small() {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::new(Arc::new(kernel::SystemClock));
-    let envoy = Arc::new(Envoy::open(&folder.path().join("keys.json"), context.clone()).unwrap());
-    let mut service = Edge::new(context, Door::Internal(envoy), &settings()).layer(axum::Router::<()>::new());
+    let statement_keys = Arc::new(StatementKeys::open(&folder.path().join("keys.json"), context.clone()).unwrap());
+    let mut service = Edge::new(context, Door::Internal(statement_keys), &settings()).layer(axum::Router::<()>::new());
     let request = Request::get("/").body(Body::empty()).unwrap();
     let size = std::mem::size_of_val(&*service.call(request));
     assert!(size <= 1_600, "{size} bytes");

@@ -27,13 +27,13 @@ impl Services {
 
     /// The same services, as another process asks them.
     fn serve(&self, protocol: Protocol) -> (Peer, watch::Sender<bool>) {
-        let envoy = envoy(self.folder.path());
+        let statement_keys = statement_keys(self.folder.path());
         let routes = auth::internal_routes(Arc::clone(&self.auth))
             .merge(products::internal_routes(self.products.clone()))
             .route("/internal/health", axum::routing::get(async || "ok\n"));
-        let router = crate::internal(routes, Arc::clone(&envoy), context(), &settings());
+        let router = crate::internal(routes, Arc::clone(&statement_keys), context(), &settings());
         let (socket, stop, _) = listen(router, Protocols::Http1AndH2c);
-        (Peer { upstream: to(socket, protocol), envoy, from: "users" }, stop)
+        (Peer { upstream: to(socket, protocol), statement_keys, from: "users" }, stop)
     }
 
     async fn account(&self, name: &str) -> Uuid {

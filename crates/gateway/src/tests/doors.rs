@@ -7,7 +7,7 @@ use super::*;
 
 struct Inner {
     socket: SocketAddr,
-    envoy: Arc<Envoy>,
+    statement_keys: Arc<StatementKeys>,
     _stop: watch::Sender<bool>,
     folder: tempfile::TempDir,
 }
@@ -15,14 +15,14 @@ struct Inner {
 impl Inner {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let envoy = envoy(folder.path());
+        let statement_keys = statement_keys(folder.path());
         let slow = async || tokio::time::sleep(PATIENCE).await;
         let routes = Router::new()
             .route("/api/v2/products", axum::routing::get(async || "in"))
             .route("/internal/slow", axum::routing::get(slow));
-        let router = crate::internal(routes, Arc::clone(&envoy), context(), &settings());
+        let router = crate::internal(routes, Arc::clone(&statement_keys), context(), &settings());
         let (socket, _stop, _) = listen(router, Protocols::Http1AndH2c);
-        Self { socket, envoy, _stop, folder }
+        Self { socket, statement_keys, _stop, folder }
     }
 
     async fn ask(&self, method: &str, target: &str, headers: &str) -> String {
@@ -33,7 +33,7 @@ impl Inner {
     }
 
     fn signed(&self, method: &Method, target: &str) -> String {
-        let statement = self.envoy.sign(Speaker::Service("users".into()), method, target).unwrap();
+        let statement = self.statement_keys.sign(Speaker::Service("users".into()), method, target).unwrap();
         line(&statement)
     }
 }
@@ -54,7 +54,7 @@ async fn nobody_comes_in_without_a_statement_of_this_very_request() {
     assert_eq!(status(&inner.ask("GET", path, &good).await), "200");
     let query = inner.signed(&Method::GET, "/api/v2/products?a=b");
     assert_eq!(status(&inner.ask("GET", "/api/v2/products?a=b", &query).await), "200");
-    let strangers = Envoy::open(&inner.folder.path().join("another.json"), context()).unwrap();
+    let strangers = StatementKeys::open(&inner.folder.path().join("another.json"), context()).unwrap();
     let forged = line(&strangers.sign(Speaker::Service("users".into()), &Method::GET, path).unwrap());
     for (what, method, target, headers) in [
         ("none", "GET", path, ""),
@@ -89,9 +89,9 @@ async fn keys_are_replaced_while_statements_are_on_their_way() {
     let inner = Inner::start();
     let (path, file) = ("/api/v2/products", inner.folder.path().join("internal.json"));
     let first = inner.signed(&Method::GET, path);
-    assert_eq!(Envoy::rotate(&file, &context()).unwrap(), 1);
+    assert_eq!(StatementKeys::rotate(&file, &context()).unwrap(), 1);
     assert_eq!(status(&inner.ask("GET", path, &first).await), "200", "the old key still verifies");
-    let newest = Envoy::open(&file, context()).unwrap();
+    let newest = StatementKeys::open(&file, context()).unwrap();
     let newest = line(&newest.sign(Speaker::Service("users".into()), &Method::GET, path).unwrap());
     assert_ne!(newest, first);
     assert_eq!(status(&inner.ask("GET", path, &newest).await), "200", "the new one is known at once");

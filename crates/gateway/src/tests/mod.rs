@@ -15,7 +15,7 @@ use std::time::Duration;
 use auth::{Auth, AuthSettings};
 use axum::Router;
 use futures_util::future::BoxFuture;
-use mesh::Envoy;
+use mesh::StatementKeys;
 use mesh::upstream::{self, Balance, Protocol, Upstream};
 use net::server::{self, Protocols};
 use platform::Context;
@@ -100,9 +100,9 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let (seen, context) = (Arc::default(), context());
         let upstream = to(record(answers, Arc::clone(&seen)).await, Protocol::Http1);
-        let envoy = envoy(folder.path());
+        let statement_keys = statement_keys(folder.path());
         let callers = Callers::Here(auth(folder.path()).await);
-        let passed = Proxy::new(upstream, envoy, callers.clone(), Sticky::Clients).with_tunnels(tunnels);
+        let passed = Proxy::new(upstream, statement_keys, callers.clone(), Sticky::Clients).with_tunnels(tunnels);
         let described = products::described;
         let passed = proxy::routes(&described(), &[], Arc::new(passed));
         let router = crate::router(passed, described, callers, context, &edge);
@@ -135,8 +135,8 @@ fn context() -> Context {
     Context::new(Arc::new(kernel::SystemClock))
 }
 
-fn envoy(folder: &Path) -> Arc<Envoy> {
-    Arc::new(Envoy::open(&folder.join("internal.json"), context()).unwrap())
+fn statement_keys(folder: &Path) -> Arc<StatementKeys> {
+    Arc::new(StatementKeys::open(&folder.join("internal.json"), context()).unwrap())
 }
 
 fn tasks() -> WriteTasks {
@@ -173,7 +173,7 @@ fn to(socket: SocketAddr, protocol: Protocol) -> Arc<Upstream> {
         protocol,
         balance: Balance::RoundRobin,
         max_in_flight: 100,
-        envoy: None,
+        statement_keys: None,
     })
 }
 
@@ -181,7 +181,7 @@ fn listen(router: Router, protocols: Protocols) -> (SocketAddr, watch::Sender<bo
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let socket = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let settings = server::Settings { max_connections: 100, protocols, lanes: None };
+    let settings = server::Settings { max_connections: 100, protocols, pinned: None };
     (socket, stop, tokio::spawn(server::serve(listener, router, settings, stopping)))
 }
 

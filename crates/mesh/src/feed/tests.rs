@@ -17,18 +17,18 @@ use tokio::time::Instant;
 
 use super::{When, follow};
 use crate::upstream::{Balance, Protocol, Settings, Upstream};
-use crate::{Answer, Envoy, Peer};
+use crate::{Answer, Peer, StatementKeys};
 
 /// Serves a feed as a process does.
 async fn serve(feed: Router) -> (Peer, watch::Sender<bool>) {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::new(Arc::new(SystemClock));
-    let envoy = Arc::new(Envoy::open(&folder.path().join("keys.json"), context).unwrap());
+    let statement_keys = Arc::new(StatementKeys::open(&folder.path().join("keys.json"), context).unwrap());
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let (stop, stopping) = watch::channel(false);
     let feed = feed.route("/internal/health", get(async || "ok"));
-    let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1, lanes: None };
+    let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1, pinned: None };
     tokio::spawn(server::serve(listener, feed, settings, stopping));
     let upstream = Upstream::start(Settings {
         name: "feed-test",
@@ -36,9 +36,9 @@ async fn serve(feed: Router) -> (Peer, watch::Sender<bool>) {
         protocol: Protocol::Http1,
         balance: Balance::RoundRobin,
         max_in_flight: 10,
-        envoy: None,
+        statement_keys: None,
     });
-    (Peer { upstream, envoy, from: "test" }, stop)
+    (Peer { upstream, statement_keys, from: "test" }, stop)
 }
 
 /// What is told while the log is looked at now, and the position of its last change.

@@ -17,7 +17,7 @@ use super::Protocol;
 use super::body::{Answered, InFlight};
 use super::connections::Broken;
 use super::instance::{Health, Instance, Target};
-use crate::Doubt;
+use crate::StatementError;
 
 /// Calls given up sooner say nothing of the instance: their callers had little time left.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -54,7 +54,7 @@ pub enum Why {
     /// The call's time is over.
     Deadline,
     /// The instance answered that our statement is no good, and did nothing.
-    Disbelieved(Doubt),
+    Disbelieved(StatementError),
     Other,
 }
 
@@ -121,8 +121,8 @@ pub async fn attempt(
     let took = now.saturating_duration_since(began);
     call.waited();
     // Who signs nothing, asks to be told.
-    let signs = instance.target.envoy.is_some();
-    let result = result.and_then(|answer| match Doubt::told(answer.headers()).filter(|_| signs) {
+    let signs = instance.target.statement_keys.is_some();
+    let result = result.and_then(|answer| match StatementError::told(answer.headers()).filter(|_| signs) {
         Some(doubt) => Err(Failure { sent: false, why: Why::Disbelieved(doubt) }),
         None => Ok(answer),
     });

@@ -17,7 +17,7 @@ use http_body_util::Full;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use net::lanes;
+use net::pinned;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ struct Driver {
 impl Connections {
     /// `most` are kept by each lane, each for `idle_for`.
     pub fn new(socket: SocketAddr, connect: Duration, idle_for: Duration, most: usize) -> Arc<Self> {
-        let idle = (0..lanes::count()).map(|_| Mutex::default()).collect();
+        let idle = (0..pinned::count()).map(|_| Mutex::default()).collect();
         Arc::new(Self { socket, connect, idle_for, most, idle })
     }
 
@@ -119,7 +119,7 @@ impl Connections {
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
-        lock(&self.idle[lanes::here()])
+        lock(&self.idle[pinned::here()])
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::attempt::{Failure, Why};
 use super::breaker::Breaker;
 use super::instance::{Health, Instance};
-use crate::{Doubt, STATEMENT, Speaker};
+use crate::{STATEMENT, Speaker, StatementError};
 
 const PATH: &str = "/internal/health";
 /// Looks under way at a time: the next need not wait until one that hangs has failed.
@@ -39,18 +39,20 @@ impl Default for Pace {
 
 /// One look at an instance.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Probe {
     began: Instant,
     pub found: Health,
 }
 
-pub async fn look(instance: &Instance, pace: Pace) -> Look {
+pub async fn look(instance: &Instance, pace: Pace) -> Probe {
     let began = Instant::now();
     let mut request = Request::new(Full::<Bytes>::default());
     *request.uri_mut() = instance.target.uri(&Uri::from_static(PATH));
     request.headers_mut().insert(header::HOST, instance.target.address.host_header().clone());
-    let envoy = instance.target.envoy.as_ref();
-    if let Some(statement) = envoy.and_then(|envoy| envoy.sign(Speaker::Service("look".into()), &Method::GET, PATH)) {
+    let statement_keys = instance.target.statement_keys.as_ref();
+    if let Some(statement) = statement_keys
+        .and_then(|statement_keys| statement_keys.sign(Speaker::Service("look".into()), &Method::GET, PATH))
+    {
         request.headers_mut().insert(STATEMENT, statement);
     }
     let asked = async {
@@ -58,7 +60,7 @@ pub async fn look(instance: &Instance, pace: Pace) -> Look {
             Ok(answer) => answer,
             Err(error) => return found(Failure::of(&error)),
         };
-        let (status, doubt) = (answer.status(), Doubt::told(answer.headers()));
+        let (status, doubt) = (answer.status(), StatementError::told(answer.headers()));
         // Taken whole, so that the connection can be used again.
         let _ = Limited::new(answer.into_body(), BODY).collect().await;
         match status {
@@ -69,7 +71,7 @@ pub async fn look(instance: &Instance, pace: Pace) -> Look {
         }
     };
     let found = tokio::time::timeout(pace.patience, asked).await.unwrap_or(Health::Hung);
-    Look { began, found }
+    Probe { began, found }
 }
 
 fn found(failure: Failure) -> Health {
@@ -111,7 +113,7 @@ pub async fn watch(instance: Arc<Instance>, breaker: Arc<Breaker>, pace: Pace) {
 }
 
 /// Whether the instance answered.
-pub(super) fn judge(instance: &Instance, look: Look, misses: &mut u32, breaker: &Breaker) -> bool {
+pub(super) fn judge(instance: &Instance, look: Probe, misses: &mut u32, breaker: &Breaker) -> bool {
     match look.found {
         Health::Healthy => {
             *misses = 0;

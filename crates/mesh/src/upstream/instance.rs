@@ -27,7 +27,7 @@ use super::budget::nanos;
 use super::connections::Connections;
 use super::load::Load;
 use super::{Address, Protocol};
-use crate::Envoy;
+use crate::StatementKeys;
 
 const CONNECT: Duration = Duration::from_millis(500);
 /// Shorter than the patience of our servers with a connection that waits, so that they do not close one just as it is used.
@@ -90,7 +90,7 @@ pub struct Target {
     pub service: &'static str,
     pub address: Address,
     pub series: Server,
-    pub envoy: Option<Arc<Envoy>>,
+    pub statement_keys: Option<Arc<StatementKeys>>,
 }
 
 pub struct Instance {

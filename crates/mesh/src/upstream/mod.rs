@@ -41,7 +41,7 @@ use instance::{Health, Instance, Target};
 use platform::telemetry::metrics;
 use platform::telemetry::trace::Outgoing;
 
-use crate::Envoy;
+use crate::StatementKeys;
 
 /// Attempts that one call makes at most.
 const ATTEMPTS: usize = 3;
@@ -99,7 +99,7 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Signs looks, so that an instance which would not believe our calls gets none. Without it looks are not signed, and who calls
     /// is answered that they are not believed.
-    pub envoy: Option<Arc<Envoy>>,
+    pub statement_keys: Option<Arc<StatementKeys>>,
 }
 
 /// One call of a service.
@@ -171,7 +171,7 @@ impl Upstream {
         let (name, now) = (settings.name, Instant::now());
         let targets = settings.addresses.into_iter().map(|address| {
             let series = clients.server(address.as_str());
-            Arc::new(Target { service: name, address, series, envoy: settings.envoy.clone() })
+            Arc::new(Target { service: name, address, series, statement_keys: settings.statement_keys.clone() })
         });
         let targets: Vec<_> = targets.collect();
         let shared = Arc::new(Shared {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
-use crate::lanes;
+use crate::pinned;
 
 /// Time passes at once where nobody has anything else to do.
 fn paused<F: Future>(test: F) -> F::Output {
@@ -33,7 +33,7 @@ struct Running {
 
 impl Running {
     fn new(protocols: Protocols, max_connections: usize) -> Self {
-        Self::with(Settings { max_connections, protocols, lanes: None })
+        Self::with(Settings { max_connections, protocols, pinned: None })
     }
 
     fn with(settings: Settings) -> Self {
@@ -358,13 +358,13 @@ fn a_running_request_is_finished_and_its_connection_ends() {
 }
 
 #[test]
-fn connections_stay_on_lanes_and_are_spread_over_them() {
+fn connections_stay_on_pinned_threads_and_are_spread_over_them() {
     listening(async {
-        let lanes = Some(Lanes::start().unwrap());
-        let running = Running::with(Settings { max_connections: 10, protocols: Protocols::Http1, lanes });
+        let pinned = Some(PinnedThreads::start().unwrap());
+        let running = Running::with(Settings { max_connections: 10, protocols: Protocols::Http1, pinned });
         let mut threads = Vec::new();
         let mut open = Vec::new();
-        for _ in 1..lanes::count() {
+        for _ in 1..pinned::count() {
             let mut stream = running.connect().await;
             let mut ask = async || {
                 stream.write_all(b"GET /thread HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -376,7 +376,7 @@ fn connections_stay_on_lanes_and_are_spread_over_them() {
             open.push(stream);
         }
         threads.sort_unstable();
-        assert_eq!(threads, (1..lanes::count()).map(|number| format!("lane-{number}")).collect::<Vec<_>>());
+        assert_eq!(threads, (1..pinned::count()).map(|number| format!("pinned-{number}")).collect::<Vec<_>>());
         let mut slow = open.pop().unwrap();
         slow.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -23,7 +23,7 @@ pub const ROLE: Role = Role {
     described: Some(auth::described),
     // Failed log-ins are counted by the process that is asked.
     sticky: Sticky::Changes,
-    repeatable_posts: auth::HARMLESS,
+    repeatable_posts: auth::REPEATABLE_POSTS,
     create: |deps| Box::pin(async { Ok(Box::new(create(deps).await?) as _) }),
 };
 

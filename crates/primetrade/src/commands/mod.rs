@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use auth::KeyRing;
 use kernel::SystemClock;
-use mesh::Envoy;
+use mesh::StatementKeys;
 use node::app::App;
 use node::config::Config;
 use node::place::Place;
@@ -83,7 +83,7 @@ pub fn keys_rotate(config: &Config, internal: bool) -> Result<Outcome, Failure> 
         return Err(format!("there is no key ring {}: {remedy}", absolute(&file)).into());
     }
     let (older, signed) = match internal {
-        true => (Envoy::rotate(&file, &context)?, "statements"),
+        true => (StatementKeys::rotate(&file, &context)?, "statements"),
         false => {
             let lifetime = config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime);
             (KeyRing::rotate(&file, &context, lifetime)?, "tokens")

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use effects::idempotency::{Answer, Claim, Render, Repeat, never_too_large};
 use kernel::{Actor, Caller, Error, Uuid, Violation};
-use platform::look::Look;
+use platform::scan::BoundedScan;
 use platform::telemetry::Recurring;
 use platform::telemetry::metrics::{Reservations, metrics};
 
@@ -172,7 +172,7 @@ impl StockService {
         let read =
             |before: Option<Uuid>, limit| self.store.reservations_of(account, before.unwrap_or(Uuid::max()), limit);
         let fits = |reservation: &Reservation| state.is_none_or(|state| state == reservation.state);
-        Ok(Look { part, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
+        Ok(BoundedScan { part, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
     }
 
     /// As [`StockService::reservations_of`], what is held of a seller's goods.
@@ -189,7 +189,9 @@ impl StockService {
         let now = self.context.now();
         // Of some the time is over, and nobody has taken their units back yet.
         let fits = |reservation: &Reservation| reservation.is_held(now);
-        Ok(Look { part: limit + 1, most: 2_000 }.page(limit, before, read, |reservation| reservation.id, fits).await?)
+        Ok(BoundedScan { part: limit + 1, most: 2_000 }
+            .page(limit, before, read, |reservation| reservation.id, fits)
+            .await?)
     }
 
     /// Keeps a reservation's units longer: for `ttl` seconds from now, or as many as it was made for; at most once per key.

@@ -207,8 +207,8 @@ async fn an_instance_that_does_not_believe_us_is_left_out() {
     one.script.doubts.store(true, Ordering::Relaxed);
     let folder = tempfile::tempdir().unwrap();
     let context = Context::new(Arc::new(kernel::SystemClock));
-    let envoy = Some(Arc::new(Envoy::open(&folder.path().join("keys.json"), context).unwrap()));
-    let upstream = Upstream::start(Settings { envoy, ..settings([one.address(), other.address()]) });
+    let statement_keys = Some(Arc::new(StatementKeys::open(&folder.path().join("keys.json"), context).unwrap()));
+    let upstream = Upstream::start(Settings { statement_keys, ..settings([one.address(), other.address()]) });
     for _ in 0..50 {
         upstream.call(post("/")).await.unwrap();
     }

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::*;
-use crate::Doubt;
+use crate::StatementError;
 
 const MS: Duration = Duration::from_millis(1);
 /// For tests that wait until something is found hung.
@@ -117,7 +117,7 @@ async fn serve(mut request: Request<Incoming>, script: Arc<Script>) -> Result<Re
     }
     let _ = script.hung.subscribe().wait_for(|hung| !*hung).await;
     if script.doubts.load(Ordering::Relaxed) {
-        return Ok(Doubt::Key.into_response());
+        return Ok(StatementError::Key.into_response());
     }
     let mut answer = Response::new(Body::empty());
     match path.as_str() {
@@ -170,7 +170,7 @@ fn settings(addresses: impl IntoIterator<Item = Address>) -> Settings {
         protocol: Protocol::Http1,
         balance: Balance::LeastLoaded,
         max_in_flight: 1_000,
-        envoy: None,
+        statement_keys: None,
     }
 }
 

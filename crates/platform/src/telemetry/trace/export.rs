@@ -29,7 +29,7 @@ const LAST: Duration = Duration::from_secs(2);
 pub enum Refused {
     /// It may be taken later.
     #[error("{0}")]
-    ForNow(String),
+    Retry(String),
     #[error("the collector answered {0}")]
     ForEver(StatusCode),
 }
@@ -169,7 +169,7 @@ impl Worker {
         let mut pause = PAUSE;
         for _ in 1..tries {
             match self.post(body.clone()).await {
-                Err(Refused::ForNow(_)) => sleep(pause).await,
+                Err(Refused::Retry(_)) => sleep(pause).await,
                 final_answer => return final_answer,
             }
             pause *= 2;
@@ -213,7 +213,7 @@ mod tests {
             let status = self.answers.get(got.len() - 1).copied().unwrap_or(StatusCode::OK);
             let answer = match status {
                 StatusCode::OK => Ok(Bytes::new()),
-                StatusCode::SERVICE_UNAVAILABLE => Err(Refused::ForNow("busy".into())),
+                StatusCode::SERVICE_UNAVAILABLE => Err(Refused::Retry("busy".into())),
                 status => Err(Refused::ForEver(status)),
             };
             (Some(status), answer)

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use kernel::Timestamp;
 use mesh::upstream::{self, Address, Call, Upstream};
-use mesh::{Doubt, Envoy, STATEMENT, Speaker};
+use mesh::{STATEMENT, Speaker, StatementError, StatementKeys};
 use node::about::About;
 use node::config::Config;
 use node::roles::Roles;
@@ -27,31 +27,36 @@ const ANSWER: usize = 64 * 1024;
 const APART: i64 = 5;
 
 /// One service, as it is asked.
-struct Asked {
+struct Instance {
     config: Config,
     role: &'static str,
     /// None when there is no key to sign with.
-    envoy: Option<Arc<Envoy>>,
+    statement_keys: Option<Arc<StatementKeys>>,
     context: Context,
 }
 
 pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
     let file = &config.internal.key_file;
-    // To open an envoy would make the key.
+    // To open an statement_keys would make the key.
     let there = KeyRing::<Seed>::load(file).is_ok();
-    let envoy = there.then(|| Envoy::open(file, context.clone()).ok()).flatten().map(Arc::new);
+    let statement_keys = there.then(|| StatementKeys::open(file, context.clone()).ok()).flatten().map(Arc::new);
     let mut checks = Vec::new();
     for role in roles.asked() {
         for address in config.services.of(role).upstreams.iter() {
             let address = address.clone();
-            let asked = Asked { config: config.clone(), role, envoy: envoy.clone(), context: context.clone() };
+            let asked = Instance {
+                config: config.clone(),
+                role,
+                statement_keys: statement_keys.clone(),
+                context: context.clone(),
+            };
             checks.push(Check::new(asked.name(&address, None), async move { asked.look(&address).await }));
         }
     }
     checks
 }
 
-impl Asked {
+impl Instance {
     fn name(&self, address: &Address, socket: Option<SocketAddr>) -> String {
         let (role, address) = (self.role, address.as_str());
         match socket.map(|socket| socket.to_string()).filter(|socket| socket != address) {
@@ -99,11 +104,11 @@ impl Asked {
                 reason => Finding::failed(name, reason, advice),
             };
         }
-        let Some(envoy) = &self.envoy else {
+        let Some(statement_keys) = &self.statement_keys else {
             let advice = "Bring the file that its processes share; see internal.key_file.";
             return Finding::warning(name, "answers; whether it believes us cannot be told without a key", advice);
         };
-        match ask(&upstream, envoy).await {
+        match ask(&upstream, statement_keys).await {
             Ok((status, headers, body)) => self.judge(name, status, &headers, &body),
             Err(why) => Finding::failed(name, format!("is well, but does not answer: {why}"), "Look at its log."),
         }
@@ -111,13 +116,13 @@ impl Asked {
 
     fn judge(&self, name: String, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Finding {
         let apart = self.apart(headers);
-        match Doubt::told(headers) {
-            Some(Doubt::Key) => {
+        match StatementError::told(headers) {
+            Some(StatementError::Key) => {
                 let file = self.config.internal.key_file.display();
                 let found = format!("does not believe this process: its key is not that of {file}");
                 return Finding::failed(name, found, "Give both the same internal.key_file, and only that.");
             }
-            Some(Doubt::Clock) => {
+            Some(StatementError::Clock) => {
                 let found = format!("does not believe this process: its clock is {}", by(apart));
                 return Finding::failed(name, found, "Have both machines keep time by NTP.");
             }
@@ -164,8 +169,8 @@ fn by(apart: Option<i64>) -> String {
     }
 }
 
-async fn ask(upstream: &Upstream, envoy: &Envoy) -> Result<(StatusCode, HeaderMap, Bytes), String> {
-    let statement = envoy.sign(Speaker::Service("doctor".into()), &Method::GET, About::PATH);
+async fn ask(upstream: &Upstream, statement_keys: &StatementKeys) -> Result<(StatusCode, HeaderMap, Bytes), String> {
+    let statement = statement_keys.sign(Speaker::Service("doctor".into()), &Method::GET, About::PATH);
     let statement = statement.ok_or("the question could not be signed")?;
     let request = Request::get(About::PATH).header(STATEMENT, statement).body(Bytes::new());
     let request = request.map_err(|error| error.to_string())?;

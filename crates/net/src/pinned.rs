@@ -18,44 +18,44 @@ thread_local! {
     static HERE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Lanes that a process may have, and one for all other threads.
+/// Pinned threads that a process may have, and one for all others.
 pub fn count() -> usize {
     *COUNT + 1
 }
 
-/// The number of the lane that this runs on, from 1; 0 elsewhere.
+/// The number of the pinned thread that this runs on, from 1; 0 elsewhere.
 pub fn here() -> usize {
     HERE.get()
 }
 
-/// The threads; for as long as the process runs.
-pub struct Lanes(Box<[Lane]>);
+/// A thread per processor, whose connections stay on it, for as long as the process runs.
+pub struct PinnedThreads(Box<[PinnedThread]>);
 
-struct Lane {
+struct PinnedThread {
     runtime: Handle,
     connections: AtomicUsize,
 }
 
-impl Lanes {
-    /// Starts a thread per processor.
+impl PinnedThreads {
+    /// Starts them.
     ///
     /// # Errors
     /// When the system has no more threads or sockets for us.
     pub fn start() -> io::Result<Arc<Self>> {
-        let lane = |number| {
+        let thread = |number| {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             let serve = move || {
                 HERE.set(number);
                 runtime.block_on(pending::<()>());
             };
-            thread::Builder::new().name(format!("lane-{number}")).spawn(serve)?;
-            Ok(Lane { runtime: handle, connections: AtomicUsize::new(0) })
+            thread::Builder::new().name(format!("pinned-{number}")).spawn(serve)?;
+            Ok(PinnedThread { runtime: handle, connections: AtomicUsize::new(0) })
         };
-        (1..count()).map(lane).collect::<io::Result<_>>().map(|lanes| Arc::new(Self(lanes)))
+        (1..count()).map(thread).collect::<io::Result<_>>().map(|pinned| Arc::new(Self(pinned)))
     }
 
-    /// Serves a connection on the lane that has fewest.
+    /// Serves a connection on the thread that has fewest.
     ///
     /// # Errors
     /// When the connection cannot be handed over.
@@ -65,11 +65,11 @@ impl Lanes {
         serve: impl FnOnce(TcpStream) -> F + Send + 'static,
     ) -> io::Result<()> {
         let stream = stream.into_std()?;
-        let lanes = self.0.iter().enumerate();
-        let fewest = lanes.min_by_key(|(_, lane)| lane.connections.load(Ordering::Relaxed));
-        let Some((number, lane)) = fewest else { return Ok(()) };
+        let pinned = self.0.iter().enumerate();
+        let fewest = pinned.min_by_key(|(_, thread)| thread.connections.load(Ordering::Relaxed));
+        let Some((number, thread)) = fewest else { return Ok(()) };
         let served = Served::count(self, number);
-        lane.runtime.spawn(async move {
+        thread.runtime.spawn(async move {
             let _served = served;
             // A socket that nobody can watch ends here, as one whose client is gone.
             if let Ok(stream) = TcpStream::from_std(stream) {
@@ -80,13 +80,13 @@ impl Lanes {
     }
 }
 
-/// Counts as a connection of its lane until dropped.
-struct Served(Arc<Lanes>, usize);
+/// Counts as a connection of its thread until dropped.
+struct Served(Arc<PinnedThreads>, usize);
 
 impl Served {
-    fn count(lanes: &Arc<Lanes>, lane: usize) -> Self {
-        lanes.0[lane].connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(lanes), lane)
+    fn count(pinned: &Arc<PinnedThreads>, thread: usize) -> Self {
+        pinned.0[thread].connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(pinned), thread)
     }
 }
 

@@ -2,14 +2,14 @@
 
 /// How far one request looks.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct BoundedScan {
     /// Rows at a time.
     pub part: usize,
     /// Rows in all.
     pub most: usize,
 }
 
-impl Look {
+impl BoundedScan {
     /// Reads what comes behind `after`, in parts, and keeps what `fits`: at most `limit`, or fewer where most does not fit; and the
     /// place from which to go on, if there may be more.
     ///
@@ -55,7 +55,7 @@ impl Look {
 mod tests {
     use super::*;
 
-    const LOOK: Look = Look { part: 10, most: 30 };
+    const SCAN: BoundedScan = BoundedScan { part: 10, most: 30 };
 
     /// The numbers from 1 to 100 behind a place, and how often they were asked for.
     async fn page(limit: usize, after: Option<u32>, fits: fn(&u32) -> bool) -> (Vec<u32>, Option<u32>, u32) {
@@ -65,7 +65,7 @@ mod tests {
             let behind = after.unwrap_or(0) + 1..=100;
             std::future::ready(Ok::<_, ()>(behind.take(count as usize).collect()))
         };
-        let (found, next) = LOOK.page(limit, after, read, |row| *row, fits).await.unwrap();
+        let (found, next) = SCAN.page(limit, after, read, |row| *row, fits).await.unwrap();
         (found, next, reads.get())
     }
 
