@@ -4,13 +4,13 @@
 
 mod email;
 mod events;
-mod internal;
 mod keys;
 mod local;
 mod model;
 pub mod names;
 mod opaque;
 mod passwords;
+mod peer;
 pub mod routes;
 mod service;
 mod store;
@@ -28,10 +28,10 @@ use storage::belonging::STORE;
 use storage::migrate::{Addition, Migration, Migrations};
 
 pub use events::{Cause, session_subject, subject as account_subject};
-pub use internal::{Remote, routes as internal_routes};
 pub use keys::KeyRing;
 pub use model::{Account, AccountFilter, Credentials, Profile, Registration, Rule, Session, UsedBy};
 pub use passwords::{PasswordHasher, Verdict, is_password};
+pub use peer::{Remote, internal_routes};
 pub use service::{
     Administration, Auth, AuthSettings, Authenticated, Letterhead, LoggedIn, MAILS, Mail, Opened, StartError,
 };

@@ -93,7 +93,7 @@ impl Throttle {
             failures.by_origin.wait(&origin, origin.limit(), now),
         ];
         if let Some(retry_after) = waits.into_iter().flatten().max() {
-            return Err(Error::RateLimited { policy: "log-in", retry_after });
+            return Err(Error::RateLimited { policy: "log-in".into(), retry_after });
         }
         failures.by_account.count(account.clone(), now);
         failures.by_origin.count(origin.clone(), now);

@@ -13,7 +13,7 @@ pub struct Violation {
     /// A sentence for people.
     pub detail: String,
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// Of a few.
     pub more: Option<Box<More>>,
 }
@@ -30,8 +30,12 @@ pub struct More {
 }
 
 impl Violation {
-    pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into(), code, more: None }
+    pub fn new(
+        field: impl Into<Cow<'static, str>>,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { field: field.into(), detail: detail.into(), code: code.into(), more: None }
     }
 
     #[must_use]
@@ -121,7 +125,7 @@ pub enum Error {
     Overloaded { what: &'static str, retry_after: Duration },
     /// The caller asked too often; try again after the given time.
     #[error("rate limited: {policy}")]
-    RateLimited { policy: &'static str, retry_after: Duration },
+    RateLimited { policy: Cow<'static, str>, retry_after: Duration },
     /// Something we depend on cannot be reached or refuses to write.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -12,8 +12,11 @@ use serde::Deserialize;
 use storage::clock::StoreClock;
 use tokio::time::Instant;
 
+use crate::peer::path;
 use crate::{Answer, OfService, Peer, Routine};
 
+/// Where it is asked, behind `/internal/{service}/`.
+const CHANGES: &str = "changes";
 /// How long one question waits for a change, and for its answer. What is asked of a process that hangs is soon asked of another.
 const WAIT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(450);
@@ -27,10 +30,6 @@ struct Since {
     wait_ms: Option<u64>,
 }
 
-fn path(service: &str) -> String {
-    format!("/internal/{service}/changes")
-}
-
 /// Where other processes ask what changed in a service.
 pub fn routes(service: &str, source: Arc<Source>) -> Router {
     let changes = async |State(source): State<Arc<Source>>, _: OfService, Query(since): Query<Since>| {
@@ -38,7 +37,7 @@ pub fn routes(service: &str, source: Arc<Source>) -> Router {
         let changes = source.changes(since.after, wait).await;
         (changes.is_ok().then_some(Extension(Routine)), Answer(changes))
     };
-    Router::new().route(&path(service), get(changes)).with_state(source)
+    Router::new().route(&path(service, CHANGES), get(changes)).with_state(source)
 }
 
 /// When changes are followed.
@@ -50,10 +49,10 @@ pub enum When {
     Wanted,
 }
 
-/// Follows the changes of the service that `peer` leads to until it is dropped; `clock` is read from what it says.
-pub fn follow(peer: Peer, service: &str, when: When, clock: Option<Arc<StoreClock>>) -> Arc<Follower> {
+/// Follows the changes of a service until it is dropped; `clock` is read from what it says.
+pub fn follow(peer: Peer, when: When, clock: Option<Arc<StoreClock>>) -> Arc<Follower> {
     let follower = Arc::<Follower>::default();
-    let (weak, target) = (Arc::downgrade(&follower), path(service));
+    let (weak, target) = (Arc::downgrade(&follower), path(peer.to, CHANGES));
     tokio::spawn(async move {
         let (mut position, failing) = (None, Recurring::new());
         while let Some(follower) = weak.upgrade() {

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::wire::Refused;
-use super::{CHANGED, STATEMENT, Speaker, StatementKeys, TIMEOUT};
+use super::{CHANGED, Question, STATEMENT, Speaker, StatementKeys, TIMEOUT};
 use crate::upstream::{Call, Upstream};
 
 /// How long a call may take that no request waits for.
@@ -26,9 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of an answer at most.
 const ANSWER: usize = 64 << 20;
 
-/// Another service, as the service `from` asks it.
+/// The service `to`, as the service `from` asks it.
 #[derive(Clone)]
 pub struct Peer {
+    pub to: &'static str,
     pub upstream: Arc<Upstream>,
     pub statement_keys: Arc<StatementKeys>,
     pub from: &'static str,
@@ -43,20 +44,12 @@ impl Peer {
         self.call(Method::GET, target, Bytes::new(), true, patience).await
     }
 
-    /// Asks with a body what may be asked again: it changes nothing, or the same however often it is sent.
-    ///
     /// # Errors
     /// As [`Peer::get`].
-    pub async fn ask<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, Error> {
-        self.call(Method::POST, target, json(body)?, true, PATIENCE).await
-    }
-
-    /// Asks for a change that must not be sent twice.
-    ///
-    /// # Errors
-    /// As [`Peer::get`].
-    pub async fn change<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, Error> {
-        self.call(Method::POST, target, json(body)?, false, PATIENCE).await
+    pub async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Error> {
+        let body = serde_json::to_vec(&question).map_err(|error| Error::Internal(error.to_string()))?;
+        let target = path(self.to, Q::PATH);
+        self.call(Method::POST, &target, Bytes::from(body), Q::REPEATABLE, PATIENCE).await
     }
 
     async fn call<T: DeserializeOwned>(
@@ -120,8 +113,9 @@ impl Peer {
     }
 }
 
-fn json(body: &impl Serialize) -> Result<Bytes, Error> {
-    serde_json::to_vec(body).map(Bytes::from).map_err(|error| Error::Internal(error.to_string()))
+/// Where a service answers other processes.
+pub fn path(service: &str, question: &str) -> String {
+    format!("/internal/{service}/{question}")
 }
 
 /// As [`TIMEOUT`] tells it.

@@ -108,7 +108,7 @@ impl Deps {
         if let Some((_, database, changes)) = lock(&self.feeds).iter().find(|(known, _, _)| *known == service) {
             return Ok(Follower::beside(database, Arc::clone(changes)));
         }
-        Ok(feed::follow(self.feed_peer(service, from)?, service, When::Wanted, None))
+        Ok(feed::follow(self.feed_peer(service, from)?, When::Wanted, None))
     }
 
     /// Has administrators reach the jobs of a service.
@@ -135,13 +135,13 @@ impl Deps {
     ///
     /// # Errors
     /// When no address of it is set.
-    pub fn peer(&self, service: &str, from: &'static str) -> Result<Peer, Failure> {
+    pub fn peer(&self, service: &'static str, from: &'static str) -> Result<Peer, Failure> {
         let upstream =
             self.upstreams.iter().find(|(known, _)| *known == service).map(|(_, upstream)| Arc::clone(upstream));
         let unset = || format!("{from} needs {service}, which is not a role of this process: set upstreams.{service}");
         let upstream = upstream.ok_or_else(unset)?;
         let statement_keys = Arc::clone(self.statement_keys.as_ref().ok_or("a process with all roles asks no others")?);
-        Ok(Peer { upstream, statement_keys, from })
+        Ok(Peer { to: service, upstream, statement_keys, from })
     }
 
     /// A service, as `from` hears of its changes: by calls that wait on purpose, which would make it look slow to the others.

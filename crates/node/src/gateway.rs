@@ -39,7 +39,7 @@ impl Gateway {
                 deps.clock.follow(&clock);
                 let remote = auth::Remote(deps.peer("auth", GATEWAY)?);
                 let peer = deps.feed_peer("auth", GATEWAY)?;
-                let feed = feed::follow(peer, "auth", When::Always, Some(Arc::clone(&clock)));
+                let feed = feed::follow(peer, When::Always, Some(Arc::clone(&clock)));
                 (Callers::Elsewhere(Arc::new(Remembered::new(remote, feed, context.clone()))), Some(clock))
             }
         };

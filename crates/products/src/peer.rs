@@ -5,10 +5,8 @@ use std::sync::Arc;
 use api::v2::{self, Position};
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::State;
-use axum::routing::post;
 use kernel::{Error, Timestamp, Uuid};
-use mesh::{Answer, Asked, Peer};
+use mesh::{Peer, Questions};
 use serde::{Deserialize, Serialize};
 use stock::model::{OffSale, Reservation};
 use stock::routes::reservations;
@@ -133,100 +131,30 @@ impl Catalogue for Lists {
     }
 }
 
-mod path {
-    pub const SUMMARIES: &str = "/internal/products/summaries";
-    pub const EXPORT: &str = "/internal/products/export";
-    pub const EXPORT_RESERVATIONS: &str = "/internal/products/export-reservations";
-    pub const TAKE_OFF_SALE: &str = "/internal/products/sellers/take-off-sale";
-    pub const PUT_ON_SALE: &str = "/internal/products/sellers/put-on-sale";
-    pub const OFF_SALE: &str = "/internal/products/sellers/off-sale";
-    pub const ARCHIVE: &str = "/internal/products/archive";
+mesh::questions! {
+    again "summaries" => Summaries { owner: Uuid, limit: i64 } -> Vec<ProductSummary>;
+    again "export" => Export { owner: Uuid, after: Option<String> } -> Exported;
+    again "export-reservations" => ExportReservations { owner: Uuid, after: Option<String> } -> Exported;
+    again "sellers/take-off-sale" => TakeOffSale { seller: Uuid, erased: bool } -> Option<Uuid>;
+    again "sellers/put-on-sale" => PutOnSale { seller: Uuid, mark: Uuid } -> ();
+    again "sellers/off-sale" => SellersOffSale { since: Timestamp, after: Uuid } -> Vec<OffSale>;
+    again "archive" => ArchiveAll { owner: Uuid } -> ();
 }
 
-#[derive(Serialize, Deserialize)]
-struct Summaries {
-    owner: Uuid,
-    limit: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Export {
-    owner: Uuid,
-    after: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Owner {
-    owner: Uuid,
-}
-
-#[derive(Serialize, Deserialize)]
-struct TakeOffSale {
-    seller: Uuid,
-    erased: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PutOnSale {
-    seller: Uuid,
-    mark: Uuid,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Since {
-    since: Timestamp,
-    after: Uuid,
-}
-
-type Here = State<Arc<dyn Catalogue>>;
-
-/// The endpoints, for the listener that only other processes of the deployment reach.
+/// What the catalogue answers other processes.
 pub fn internal_routes(products: Lists) -> Router {
     let catalogue: Arc<dyn Catalogue> = Arc::new(products);
-    Router::new()
-        .route(
-            path::SUMMARIES,
-            post(async |State(products): Here, Asked(asked): Asked<Summaries>| {
-                Answer(products.summaries(asked.owner, asked.limit).await)
-            }),
-        )
-        .route(
-            path::EXPORT,
-            post(async |State(products): Here, Asked(asked): Asked<Export>| {
-                Answer(products.export(asked.owner, asked.after).await)
-            }),
-        )
-        .route(
-            path::EXPORT_RESERVATIONS,
-            post(async |State(products): Here, Asked(asked): Asked<Export>| {
-                Answer(products.export_reservations(asked.owner, asked.after).await)
-            }),
-        )
-        .route(
-            path::TAKE_OFF_SALE,
-            post(async |State(products): Here, Asked(asked): Asked<TakeOffSale>| {
-                Answer(products.take_off_sale(asked.seller, asked.erased).await)
-            }),
-        )
-        .route(
-            path::PUT_ON_SALE,
-            post(async |State(products): Here, Asked(asked): Asked<PutOnSale>| {
-                Answer(products.put_on_sale(asked.seller, asked.mark).await)
-            }),
-        )
-        .route(
-            path::OFF_SALE,
-            post(async |State(products): Here, Asked(asked): Asked<Since>| {
-                Answer(products.off_sale(asked.since, asked.after).await)
-            }),
-        )
-        .route(
-            path::ARCHIVE,
-            post(async |State(products): Here, Asked(asked): Asked<Owner>| {
-                Answer(products.archive_all(asked.owner).await)
-            }),
-        )
-        .with_state(catalogue)
+    Questions::of("products", catalogue)
+        .on(|products, Summaries { owner, limit }| async move { products.summaries(owner, limit).await })
+        .on(|products, Export { owner, after }| async move { products.export(owner, after).await })
+        .on(|products, ExportReservations { owner, after }| async move {
+            products.export_reservations(owner, after).await
+        })
+        .on(|products, TakeOffSale { seller, erased }| async move { products.take_off_sale(seller, erased).await })
+        .on(|products, PutOnSale { seller, mark }| async move { products.put_on_sale(seller, mark).await })
+        .on(|products, SellersOffSale { since, after }| async move { products.off_sale(since, after).await })
+        .on(|products, ArchiveAll { owner }| async move { products.archive_all(owner).await })
+        .routes()
 }
 
 /// The catalogue in other processes.
@@ -245,33 +173,33 @@ fn unknown(error: Error) -> Error {
 #[async_trait]
 impl Catalogue for Remote {
     async fn summaries(&self, owner: Uuid, limit: i64) -> Result<Vec<ProductSummary>, Error> {
-        self.0.ask(path::SUMMARIES, &Summaries { owner, limit }).await
+        self.0.ask(Summaries { owner, limit }).await
     }
 
     async fn export(&self, owner: Uuid, after: Option<String>) -> Result<Exported, Error> {
-        self.0.ask(path::EXPORT, &Export { owner, after }).await
+        self.0.ask(Export { owner, after }).await
     }
 
     async fn export_reservations(&self, account: Uuid, after: Option<String>) -> Result<Exported, Error> {
-        self.0.ask(path::EXPORT_RESERVATIONS, &Export { owner: account, after }).await.map_err(unknown)
+        self.0.ask(ExportReservations { owner: account, after }).await.map_err(unknown)
     }
 
     async fn take_off_sale(&self, seller: Uuid, erased: bool) -> Result<Option<Uuid>, Error> {
-        match self.0.ask(path::TAKE_OFF_SALE, &TakeOffSale { seller, erased }).await {
+        match self.0.ask(TakeOffSale { seller, erased }).await {
             Err(Error::NotFound) => Ok(None),
-            taken => taken.map(Some),
+            taken => taken,
         }
     }
 
     async fn put_on_sale(&self, seller: Uuid, mark: Uuid) -> Result<(), Error> {
-        self.0.ask(path::PUT_ON_SALE, &PutOnSale { seller, mark }).await.map_err(unknown)
+        self.0.ask(PutOnSale { seller, mark }).await.map_err(unknown)
     }
 
     async fn off_sale(&self, since: Timestamp, after: Uuid) -> Result<Vec<OffSale>, Error> {
-        self.0.ask(path::OFF_SALE, &Since { since, after }).await.map_err(unknown)
+        self.0.ask(SellersOffSale { since, after }).await.map_err(unknown)
     }
 
     async fn archive_all(&self, owner: Uuid) -> Result<(), Error> {
-        self.0.ask(path::ARCHIVE, &Owner { owner }).await
+        self.0.ask(ArchiveAll { owner }).await
     }
 }

@@ -87,7 +87,7 @@ fn v1_example(status: u16, repeatable: bool) -> Option<Value> {
         409 if repeatable => Error::IdempotencyInFlight,
         413 => return serde_json::to_value(Failure::from(BodyError::TooLarge(1 << 20)).body()).ok(),
         422 => Error::IdempotencyKeyReused,
-        429 => Error::RateLimited { policy: "login", retry_after: Duration::from_secs(2) },
+        429 => Error::RateLimited { policy: "login".into(), retry_after: Duration::from_secs(2) },
         500 => Error::Internal(String::new()),
         503 => Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) },
         _ => return None,

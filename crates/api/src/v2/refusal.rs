@@ -170,7 +170,7 @@ impl<'a> InputError<'a> {
                 (within, "") => Cow::Borrowed(within),
                 (within, field) => Cow::Owned(format!("{within}/{field}")),
             };
-            let error = Self::new(&field, &*v.detail, v.code);
+            let error = Self::new(&field, &*v.detail, &v.code);
             let Some(more) = &v.more else { return error };
             let holder = more.holder.as_ref().map(|holder| format!("/api/v2/{holder}"));
             Self { value: more.value.as_deref(), holder, available: more.available, ..error }
@@ -318,7 +318,7 @@ impl Refusal {
             413 => Refusal::PayloadTooLarge(1 << 20),
             415 => Refusal::UnsupportedMediaType("application/json"),
             428 => Refusal::PreconditionRequired,
-            429 => Error::RateLimited { policy: "default", retry_after: wait }.into(),
+            429 => Error::RateLimited { policy: "default".into(), retry_after: wait }.into(),
             500 => Error::Internal(String::new()).into(),
             503 => Error::Overloaded { what: "requests", retry_after: wait }.into(),
             _ => return None,

@@ -62,7 +62,7 @@ impl Mended {
     /// Mends what is wrong; false, if there is no way.
     fn mend(&mut self, error: &Violation) -> bool {
         let field = error.field.clone().into_owned();
-        match error.code {
+        match &*error.code {
             // The text had it, which is over: the value has the last one.
             "duplicate-field" => true,
             "unknown-field" => self.put(&field, None),
@@ -164,14 +164,14 @@ mod tests {
         flag: bool,
     }
 
-    fn wrong(text: &str) -> Vec<(String, &'static str)> {
+    fn wrong(text: &str) -> Vec<(String, String)> {
         let refused = read::<Outer>(text).expect_err("it does not fit");
         let all = all_of::<Outer>(text, violation(refused.path(), refused.inner()));
-        all.into_iter().map(|violation| (violation.field.into_owned(), violation.code)).collect()
+        all.into_iter().map(|violation| (violation.field.into_owned(), violation.code.into_owned())).collect()
     }
 
-    fn named(errors: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
-        errors.iter().map(|(field, code)| ((*field).to_owned(), *code)).collect()
+    fn named(errors: &[(&str, &str)]) -> Vec<(String, String)> {
+        errors.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect()
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         ];
         assert_eq!(wrong(text), named(&expected));
         for (text, error) in [("[]", ("", "type")), (r#"{"name": "a", "name": "b"}"#, ("name", "duplicate-field"))] {
-            assert_eq!(wrong(text)[0], (error.0.to_owned(), error.1), "{text}");
+            assert_eq!(wrong(text)[0], (error.0.to_owned(), error.1.to_owned()), "{text}");
         }
     }
 

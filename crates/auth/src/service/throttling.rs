@@ -111,7 +111,7 @@ impl Auth {
             Ok(Tally::Refused(window)) => {
                 here.undecided();
                 let retry_after = Duration::from_micros(u64::try_from(window.0 - now.0).unwrap_or(0));
-                Err(Error::RateLimited { policy: "log-in", retry_after })
+                Err(Error::RateLimited { policy: "log-in".into(), retry_after })
             }
             Err(error) => {
                 here.undecided();

@@ -2,8 +2,8 @@
 
 use auth::{AccountFilter, Accounts, Administration, Audience, Cause, Registration, UsedBy};
 use kernel::error::Unauthenticated;
-use kernel::{Actor, Caller, Currency, Error, Expected, Money, Principal, Role, Uuid};
-use mesh::Peer;
+use kernel::{Actor, Caller, Currency, Error, Expected, Money, Principal, Role, Uuid, Violation};
+use mesh::{Peer, Questions};
 use products::catalogue::model::Content;
 use products::{Catalogue, Lists, Products};
 
@@ -33,7 +33,7 @@ impl Services {
             .route("/internal/health", axum::routing::get(async || "ok\n"));
         let router = crate::internal(routes, Arc::clone(&statement_keys), context(), &settings());
         let (socket, stop, _) = listen(router, Protocols::Http1AndH2c);
-        (Peer { upstream: to(socket, protocol), statement_keys, from: "users" }, stop)
+        (Peer { to: "auth", upstream: to(socket, protocol), statement_keys, from: "users" }, stop)
     }
 
     async fn account(&self, name: &str) -> Uuid {
@@ -124,7 +124,7 @@ async fn administration(asked: &dyn Accounts, ada: Uuid, bob: Uuid) {
     assert_eq!(asked.get(ada).await.unwrap().as_ref(), Some(&admin));
     let last = administer(ada, Expected::Any, None, Some(false)).await;
     let Err(Error::Conflict(violation)) = last else { panic!("{last:?}") };
-    assert_eq!((violation.code, violation.detail.as_str()), ("conflict", "This is the last administrator."));
+    assert_eq!((&*violation.code, violation.detail.as_str()), ("conflict", "This is the last administrator."));
     let last = asked.erase(ada, &Expected::Any, &cause()).await;
     assert!(matches!(last, Err(Error::Conflict(_))), "{last:?}");
     assert_eq!(asked.get(bob).await.unwrap().unwrap().version, 1, "the other one is as it was");
@@ -157,6 +157,40 @@ async fn tokens_are_checked_alike() {
     assert_eq!(refused(&ada.token, Audience::V1).await, Unauthenticated::Ended);
 }
 
+mesh::questions! {
+    once "hold" => Hold { variant_id: Uuid, quantity: i64 } -> Vec<i64>;
+}
+
+/// A refusal is the same 409 for the client of the process that asked as for one of the process that refused.
+#[tokio::test]
+async fn a_conflict_of_stock_crosses_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let statement_keys = statement_keys(folder.path());
+    let holding = Questions::of("stock", 2_i64).on(|left, Hold { variant_id, quantity }| async move {
+        if quantity <= left {
+            return Ok(vec![quantity]);
+        }
+        let field = format!("lines/{variant_id}/quantity");
+        let mut line = Violation::new(field, "insufficient-stock", format!("{left} units are left"));
+        line.more().available = Some(left);
+        Err(Error::InsufficientStock(vec![line]))
+    });
+    let routes = holding.routes().route("/internal/health", axum::routing::get(async || "ok\n"));
+    let router = crate::internal(routes, Arc::clone(&statement_keys), context(), &settings());
+    for protocol in [Protocol::Http1, Protocol::H2c] {
+        let (socket, _stop, _) = listen(router.clone(), Protocols::Http1AndH2c);
+        let statement_keys = Arc::clone(&statement_keys);
+        let peer = Peer { to: "stock", upstream: to(socket, protocol), statement_keys, from: "orders" };
+        let hold = async |quantity| peer.ask(Hold { variant_id: Uuid::nil(), quantity }).await;
+        assert_eq!(hold(2).await.unwrap(), [2]);
+        let refused = hold(3).await.unwrap_err();
+        let Error::InsufficientStock(lines) = &refused else { panic!("{refused:?}") };
+        assert_eq!(lines[0].field, format!("lines/{}/quantity", Uuid::nil()));
+        assert_eq!(lines[0].more.as_ref().unwrap().available, Some(2));
+        assert_eq!(api::v2::Refusal::from(refused).status().as_u16(), 409);
+    }
+}
+
 #[tokio::test]
 async fn the_catalogue_here() {
     let services = Services::open().await;
@@ -168,7 +202,7 @@ async fn the_catalogue_elsewhere() {
     for protocol in [Protocol::Http1, Protocol::H2c] {
         let services = Services::open().await;
         let (peer, _stop) = services.serve(protocol);
-        catalogue(&products::Remote(peer), &services).await;
+        catalogue(&products::Remote(Peer { to: "products", ..peer }), &services).await;
     }
 }
 

@@ -38,7 +38,7 @@ async fn serve(feed: Router) -> (Peer, watch::Sender<bool>) {
         max_in_flight: 10,
         statement_keys: None,
     });
-    (Peer { upstream, statement_keys, from: "test" }, stop)
+    (Peer { to: "test", upstream, statement_keys, from: "test" }, stop)
 }
 
 /// What is told while the log is looked at now, and the position of its last change.
@@ -56,7 +56,7 @@ async fn what_is_remembered_counts_while_the_feed_is_heard() {
     };
     let feed = Router::new().route("/internal/test/changes", get(answer)).with_state(Arc::clone(&log));
     let (peer, stop) = serve(feed).await;
-    let follower = follow(peer, "test", When::Always, None);
+    let follower = follow(peer, When::Always, None);
     eventually("the feed is heard", || follower.is_fresh()).await;
     let (subjects, since): ([Box<str>; 1], _) = (["counters/1".into()], follower.tags().now());
     // Quiet is not silence.
@@ -74,7 +74,7 @@ async fn what_was_looked_at_long_ago_counts_for_nothing() {
     let stale = Changes { position: 1, looked_ms: -5_000, time: None, reset: false, subjects: Vec::new() };
     let tell = async |Extension(changes): Extension<Changes>| Answer(Ok(changes));
     let (peer, _stop) = serve(Router::new().route("/internal/test/changes", get(tell)).layer(Extension(stale))).await;
-    let follower = follow(peer, "test", When::Always, None);
+    let follower = follow(peer, When::Always, None);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!follower.is_fresh());
 }

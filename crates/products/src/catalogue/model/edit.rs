@@ -167,10 +167,12 @@ mod tests {
     }
 
     /// The price that an edit leaves, or what it breaks.
-    fn repriced(before: &Stocked, price: &str) -> Result<i64, Vec<(String, &'static str)>> {
+    fn repriced(before: &Stocked, price: &str) -> Result<i64, Vec<(String, String)>> {
         match priced(price).apply(before) {
             Ok((after, _)) => Ok(after.product.lowest_price()),
-            Err(Error::Invalid(broken)) => Err(broken.into_iter().map(|it| (it.field.into(), it.code)).collect()),
+            Err(Error::Invalid(broken)) => {
+                Err(broken.into_iter().map(|it| (it.field.into(), it.code.into_owned())).collect())
+            }
             Err(other) => panic!("{other}"),
         }
     }
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_price_is_read_and_bounded_in_the_currency_of_the_product() {
-        let broken = || Err(vec![("price".to_owned(), RULE)]);
+        let broken = || Err(vec![("price".to_owned(), RULE.to_owned())]);
         for (code, sent, price) in [
             ("JPY", "1499.5", Ok(1_500)),
             ("JPY", "1499.4999", Ok(1_499)),
@@ -237,8 +239,8 @@ mod tests {
     fn several_variants_have_no_price_of_their_own() {
         let shirt = product(currency("JPY"), 1_500, 2);
         assert_eq!(repriced(&shirt, "1500.2"), Ok(1_500), "as it is shown");
-        assert_eq!(repriced(&shirt, "1501"), Err(vec![("price".to_owned(), SEVERAL_VARIANTS)]));
-        assert_eq!(repriced(&shirt, "1e9"), Err(vec![("price".to_owned(), RULE)]));
+        assert_eq!(repriced(&shirt, "1501"), Err(vec![("price".to_owned(), SEVERAL_VARIANTS.to_owned())]));
+        assert_eq!(repriced(&shirt, "1e9"), Err(vec![("price".to_owned(), RULE.to_owned())]));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Sent {
 
     /// The refusal of an edit by the product that it was for.
     pub fn refused(&self, violations: &[Violation]) -> Failure {
-        let broken = violations.iter().filter_map(|violation| match (&*violation.field, violation.code) {
+        let broken = violations.iter().filter_map(|violation| match (&*violation.field, &*violation.code) {
             ("price", SEVERAL_VARIANTS) => Some(("price", PRICE_OF_SEVERAL)),
             ("stock", SEVERAL_VARIANTS) => Some(("stock", STOCK_OF_SEVERAL)),
             (field, _) => rule(field),
