@@ -7,6 +7,7 @@ usage: tests/client/run.py [--if-installable] [BINARY]
 With --if-installable, a machine without npm, or one that cannot reach its registry, passes without a run.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def guide_holds(url):
 
 def main():
     arguments = [argument for argument in sys.argv[1:] if argument != OPTION]
-    binary = Path(arguments[0] if arguments else ROOT / "target" / "debug" / "primetrade").resolve()
+    built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "primetrade"
+    binary = Path(arguments[0] if arguments else built).resolve()
     install()
     shutil.rmtree(HERE / "built", ignore_errors=True)
     if not (npm_run("generate") and npm_run("compile")):

@@ -128,7 +128,8 @@ def fuzz(program, server, examples):
 def main():
     arguments = [argument for argument in sys.argv[1:] if argument != OPTION]
     examples = int(arguments[0]) if arguments else 25
-    binary = Path(arguments[1] if len(arguments) > 1 else ROOT / "target" / "debug" / "primetrade").resolve()
+    built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "primetrade"
+    binary = Path(arguments[1] if len(arguments) > 1 else built).resolve()
     program = installed()
     with tempfile.TemporaryDirectory(prefix="primetrade-fuzz-") as folder:
         with Fuzzed(binary, folder) as server:
