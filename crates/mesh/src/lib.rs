@@ -3,6 +3,7 @@
 
 pub mod feed;
 pub mod jobs;
+pub mod log;
 pub mod peer;
 mod question;
 mod statement;

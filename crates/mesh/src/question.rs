@@ -1,14 +1,14 @@
 //! What services ask each other: typed questions, each with its answer.
 
-use axum::Router;
 use axum::extract::{FromRequest, Request, State};
 use axum::routing::post;
+use axum::{Extension, Router};
 use kernel::{Error, json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::peer::{Answer, path};
-use crate::{body, of_service};
+use crate::{Routine, body, of_service};
 
 /// A question of one service to another. As JSON it is the body of a POST.
 pub trait Question: Serialize + DeserializeOwned + Send + 'static {
@@ -16,10 +16,12 @@ pub trait Question: Serialize + DeserializeOwned + Send + 'static {
     const PATH: &'static str;
     /// Whether it may be asked again when nobody knows whether it arrived: it changes nothing, or the same however often.
     const REPEATABLE: bool;
+    /// Whether it is asked all the time, so that the log need not tell of its answers.
+    const ROUTINE: bool;
     type Answer: Serialize + DeserializeOwned + Send;
 }
 
-/// Declares questions: `again` those that are repeatable, `once` the others.
+/// Declares questions: `again` those that are repeatable, `once` the others, `routinely` those that are repeatable and asked all the time.
 ///
 /// ```ignore
 /// mesh::questions! {
@@ -36,12 +38,15 @@ macro_rules! questions {
 
         impl $crate::Question for $Question {
             const PATH: &'static str = $path;
-            const REPEATABLE: bool = $crate::questions!(@ $often);
+            const REPEATABLE: bool = $crate::questions!(@repeatable $often);
+            const ROUTINE: bool = $crate::questions!(@routine $often);
             type Answer = $Answer;
         }
     )*};
-    (@ again) => { true };
-    (@ once) => { false };
+    (@repeatable once) => { false };
+    (@repeatable $often:ident) => { true };
+    (@routine routinely) => { true };
+    (@routine $often:ident) => { false };
 }
 
 /// The questions that a service answers to other processes.
@@ -64,8 +69,11 @@ impl<S: Clone + Send + Sync + 'static> Questions<S> {
         F: Fn(S, Q) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Q::Answer, Error>> + Send,
     {
-        let handler =
-            async move |State(asked): State<S>, Arrived(question): Arrived<Q>| Answer(answer(asked, question).await);
+        let handler = async move |State(asked): State<S>, Arrived(question): Arrived<Q>| {
+            let answer = answer(asked, question).await;
+            let is_routine = Q::ROUTINE && answer.is_ok();
+            (is_routine.then_some(Extension(Routine)), Answer(answer))
+        };
         Self { router: self.router.route(&path(self.service, Q::PATH), post(handler)), ..self }
     }
 

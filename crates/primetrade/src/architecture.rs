@@ -210,6 +210,30 @@ fn pages_name_files_that_exist() {
     }
 }
 
+/// Each event of the code has its row, and each row its event.
+#[test]
+fn every_event_of_the_log_is_documented() {
+    let page = std::fs::read_to_string(crates().parent().unwrap().join("docs/logging.md")).unwrap();
+    let (_, events) = page.split_once("## Events").unwrap();
+    let names = events.lines().filter(|line| line.starts_with("| `")).filter_map(|row| row.split('|').nth(1));
+    let documented: BTreeSet<&str> = names.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    // Those of parked jobs are chosen among at run time.
+    let mut written = BTreeSet::from(["job.replayed".to_owned(), "job.discarded".to_owned()]);
+    for (name, _) in DEPENDENCIES {
+        for path in sources(&crates().join(name).join("src")) {
+            let code = code_of(&path);
+            let events = code.split("event = \"").skip(1).filter_map(|rest| rest.split('"').next());
+            written.extend(events.map(str::to_owned));
+        }
+    }
+    let missing: Vec<_> = written.iter().filter(|event| !documented.contains(event.as_str())).collect();
+    let gone: Vec<_> = documented.iter().filter(|event| !written.contains(**event)).collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "docs/logging.md lacks {missing:?}, and has {gone:?}, which is not written"
+    );
+}
+
 /// Files and folders below one, folders with a slash at their end; none that a build made.
 fn add_paths(root: &Path, folder: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten() {

@@ -122,10 +122,18 @@ impl<'a> EventColumns<'a> {
     }
 }
 
-const AFTER: &str = "select position, id, type, subject, version, time, bytes from events \
-    where position > $1 order by position limit $2";
+/// Events that are read at once may have so many bytes, and the last of them more.
+pub const BATCH_BYTES: usize = 4 << 20;
 
-/// Events after `position`, oldest first, at most `limit`.
+const AFTER_SQLITE: &str = "select position, id, type, subject, version, time, bytes from events \
+    where position > $1 order by position limit $2";
+/// Sums up lengths, which need not fetch what is large.
+const AFTER_POSTGRES: &str = "select position, id, type, subject, version, time, bytes from \
+    (select *, sum(octet_length(bytes)) over (order by position) - octet_length(bytes) as before from \
+      (select * from events where position > $1 order by position limit $2) as page) as summed \
+    where before < $3 order by position";
+
+/// Events after `position`, oldest first: at most `limit`, and none more behind [`BATCH_BYTES`].
 ///
 /// # Errors
 /// `Unavailable`, `Corrupt`.
@@ -137,7 +145,7 @@ pub async fn after(database: &Database, position: i64, limit: i64) -> Result<Vec
 }
 
 fn after_sqlite(connection: &Connection, position: i64, limit: i64) -> Result<Vec<Logged>, StoreError> {
-    let mut statement = connection.prepare_cached(AFTER)?;
+    let mut statement = connection.prepare_cached(AFTER_SQLITE)?;
     let rows = statement.query_map([position, limit], |row| {
         Ok(Logged {
             position: row.get(0)?,
@@ -149,12 +157,20 @@ fn after_sqlite(connection: &Connection, position: i64, limit: i64) -> Result<Ve
             bytes: row.get(6)?,
         })
     })?;
-    rows.collect::<Result<_, _>>()
-        .map_err(|error| StoreError::corrupt("events", "*", format!("after {position}"), error))
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let event = row.map_err(|error| StoreError::corrupt("events", "*", format!("after {position}"), error))?;
+        bytes += event.bytes.len();
+        events.push(event);
+        if bytes >= BATCH_BYTES {
+            break;
+        }
+    }
+    Ok(events)
 }
 
 async fn after_postgres(db: &Postgres, position: i64, limit: i64) -> Result<Vec<Logged>, StoreError> {
-    let rows = db.query_slow(AFTER, &[&position, &limit]).await?;
+    let rows = db.query_slow(AFTER_POSTGRES, &[&position, &limit, &(BATCH_BYTES as i64)]).await?;
     let logged = |row: tokio_postgres::Row| -> Result<Logged, tokio_postgres::Error> {
         Ok(Logged {
             position: row.try_get(0)?,

@@ -7,6 +7,7 @@
 
 pub mod events;
 mod follower;
+pub mod reader;
 pub mod sequencer;
 mod source;
 mod tags;
