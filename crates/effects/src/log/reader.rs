@@ -238,10 +238,10 @@ impl Reader {
                     .query_row([name], |row| mark(row.get(0)?, row.get(1)?))
                     .optional()?)
             })?,
-            Database::Postgres(db) => match db.query_opt(READ, &[&name]).await? {
-                Some(row) => Some(Mark { position: row.get(0), event_id: row.get(1) }),
-                None => None,
-            },
+            Database::Postgres(db) => {
+                let row = db.query_opt(READ, &[&name]).await?;
+                row.map(|row| Mark { position: row.get(0), event_id: row.get(1) })
+            }
         };
         Ok(mark.unwrap_or_default())
     }
