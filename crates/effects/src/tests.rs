@@ -114,38 +114,41 @@ pub(crate) async fn step(
     }
 }
 
+/// Fifty at once, which pause within their transactions and give up some; returns how many steps were committed.
+pub(crate) async fn fifty_writers(database: &Database, steps: i64, subjects: i64) -> i64 {
+    const WRITERS: i64 = 50;
+    for counter in 0..subjects {
+        create_counter(database, counter).await;
+    }
+    let context = Context::new(Arc::new(SystemClock));
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let (database, context) = (database.clone(), context.clone());
+        writers.push(tokio::spawn(async move {
+            let mut committed = 0;
+            for n in 0..steps {
+                let give_up = (writer * 31 + n * 17) % 5 == 0;
+                let pause = Duration::from_micros(((writer * 7 + n * 13) % 9 * 400) as u64);
+                let stepped = step(&database, context.id().unwrap(), (writer + n) % subjects, pause, give_up).await;
+                committed += i64::from(!give_up && stepped.is_ok());
+            }
+            committed
+        }));
+    }
+    let mut committed = 0;
+    for writer in writers {
+        committed += writer.await.unwrap();
+    }
+    committed
+}
+
 #[test]
 fn fifty_writers_with_delays_and_rollbacks_leave_a_dense_ordered_log() {
-    const WRITERS: i64 = 50;
-    const STEPS: i64 = 20;
-    const SUBJECTS: i64 = 7;
     run(async {
         let (_folder, databases) = both().await;
         for database in databases {
-            for counter in 0..SUBJECTS {
-                create_counter(&database, counter).await;
-            }
             let sequencers = start_sequencers(&database);
-            let context = Context::new(Arc::new(SystemClock));
-            let mut writers = Vec::new();
-            for writer in 0..WRITERS {
-                let (database, context) = (database.clone(), context.clone());
-                writers.push(tokio::spawn(async move {
-                    let mut committed = 0;
-                    for n in 0..STEPS {
-                        let give_up = (writer * 31 + n * 17) % 5 == 0;
-                        let pause = Duration::from_micros(((writer * 7 + n * 13) % 9 * 400) as u64);
-                        let stepped =
-                            step(&database, context.id().unwrap(), (writer + n) % SUBJECTS, pause, give_up).await;
-                        committed += i64::from(!give_up && stepped.is_ok());
-                    }
-                    committed
-                }));
-            }
-            let mut committed = 0;
-            for writer in writers {
-                committed += writer.await.unwrap();
-            }
+            let committed = fifty_writers(&database, 20, 7).await;
             let log = wait_for_events(&database, committed).await;
             for sequencer in sequencers {
                 sequencer.abort();

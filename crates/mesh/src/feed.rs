@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Extension, Router};
-use effects::log::{Changes, Follower, Source};
+use effects::log::{Changes, Follower, Source, WAIT, When};
 use platform::telemetry::Recurring;
 use serde::Deserialize;
 use storage::clock::StoreClock;
@@ -17,11 +17,8 @@ use crate::{Answer, OfService, Peer, Routine};
 
 /// Where it is asked, behind `/internal/{service}/`.
 const CHANGES: &str = "changes";
-/// How long one question waits for a change, and for its answer. What is asked of a process that hangs is soon asked of another.
-const WAIT: Duration = Duration::from_millis(200);
+/// How long one question may take. What is asked of a process that hangs is soon asked of another.
 const PATIENCE: Duration = Duration::from_millis(450);
-/// Between questions that are not answered.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is asked.
 #[derive(Deserialize)]
@@ -40,49 +37,32 @@ pub fn routes(service: &str, source: Arc<Source>) -> Router {
     Router::new().route(&path(service, CHANGES), get(changes)).with_state(source)
 }
 
-/// When changes are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// Who asks whether something holds must not wait for the first answer.
-    Always,
-    /// While somebody asks.
-    Wanted,
-}
-
 /// Follows the changes of a service until it is dropped; `clock` is read from what it says.
 pub fn follow(peer: Peer, when: When, clock: Option<Arc<StoreClock>>) -> Arc<Follower> {
-    let follower = Arc::<Follower>::default();
-    let (weak, target) = (Arc::downgrade(&follower), path(peer.to, CHANGES));
-    tokio::spawn(async move {
-        let (mut position, failing) = (None, Recurring::new());
-        while let Some(follower) = weak.upgrade() {
-            if when == When::Wanted {
-                follower.is_wanted().await;
-            }
-            let question = match position {
-                Some(position) => format!("{target}?wait_ms={}&after={position}", WAIT.as_millis()),
-                None => format!("{target}?wait_ms={}", WAIT.as_millis()),
-            };
+    let (target, failing) = (path(peer.to, CHANGES), Arc::new(Recurring::new()));
+    Follower::start(when, move |position| {
+        let (peer, clock, failing) = (peer.clone(), clock.clone(), Arc::clone(&failing));
+        let after = position.map(|position| format!("&after={position}")).unwrap_or_default();
+        let question = format!("{target}?wait_ms={}{after}", WAIT.as_millis());
+        async move {
             let sent = Instant::now();
             match peer.get::<Changes>(&question, PATIENCE).await {
                 Ok(changes) => {
-                    position = Some(changes.position);
                     if let Some((clock, time)) = clock.as_ref().zip(changes.time) {
                         clock.read(sent.into_std(), time);
                     }
-                    follower.hear(sent, &changes);
                     failing.recovered();
+                    Some(changes)
                 }
                 Err(error) => {
                     if let Some(failures) = failing.failed() {
                         tracing::warn!(event = "feed.lost", %error, failures, "changes are not heard of; nothing remembered counts");
                     }
-                    tokio::time::sleep(PAUSE).await;
+                    None
                 }
             }
         }
-    });
-    follower
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ::gateway::EdgeSettings;
 use effects::jobs::{JobAdmin, JobAdmins};
-use effects::log::{Follower, Source};
-use mesh::feed::{self, When};
+use effects::log::{Follower, Source, When};
+use mesh::feed;
 use mesh::jobs::RemoteJobAdmin;
 use mesh::upstream::{self, Balance, Upstream};
 use mesh::{Peer, StatementKeys};

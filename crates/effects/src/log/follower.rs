@@ -1,4 +1,4 @@
-//! The feed's side in a process that remembers something.
+//! The side of the feed that remembers something.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -16,11 +16,20 @@ const FRESH: Duration = Duration::from_millis(800);
 /// Nobody has asked for so long whether something still holds: changes need not be followed.
 const IDLE: Duration = Duration::from_secs(2);
 /// How long one question waits for a change.
-const WAIT: Duration = Duration::from_millis(200);
+pub const WAIT: Duration = Duration::from_millis(200);
 /// Between questions that are not answered.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What is known of the changes of one service. Who drives it asks that service's [`Source`], here or elsewhere.
+/// When changes are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Who asks whether something holds must not wait for the first answer.
+    Always,
+    /// While somebody asks.
+    Wanted,
+}
+
+/// What is known of the changes of one service.
 pub struct Follower {
     tags: Tags,
     started: Instant,
@@ -28,41 +37,56 @@ pub struct Follower {
     known: AtomicI64,
     /// When it was last asked whether something holds, likewise.
     asked: AtomicI64,
-    wanted: Notify,
-}
-
-impl Default for Follower {
-    fn default() -> Self {
-        let nothing = || AtomicI64::new(-1);
-        Self {
-            tags: Tags::default(),
-            started: Instant::now(),
-            known: nothing(),
-            asked: nothing(),
-            wanted: Notify::new(),
-        }
-    }
+    wanted: Arc<Notify>,
 }
 
 impl Follower {
     /// Follows the changes of a database of this process, while somebody asks; those that this process commits are heard before they
     /// are answered.
     pub fn beside(database: &Database, source: Arc<Source>) -> Arc<Self> {
-        let follower = Arc::<Self>::default();
-        let weak: Weak<Self> = Arc::downgrade(&follower);
-        database.commits().listen(weak.clone());
+        let follower = Self::start(When::Wanted, move |position| {
+            let source = Arc::clone(&source);
+            // The source has it logged when it cannot answer.
+            async move { source.changes(position, WAIT).await.ok() }
+        });
+        let listener: Weak<Self> = Arc::downgrade(&follower);
+        database.commits().listen(listener);
+        follower
+    }
+
+    /// Follows a service's [`Source`] until it is dropped. `ask` waits for changes after a position, and returns none when it was not
+    /// answered.
+    pub fn start<A, R>(when: When, ask: A) -> Arc<Self>
+    where
+        A: Fn(Option<i64>) -> R + Send + 'static,
+        R: Future<Output = Option<Changes>> + Send,
+    {
+        let nothing = || AtomicI64::new(-1);
+        let follower = Arc::new(Self {
+            tags: Tags::default(),
+            started: Instant::now(),
+            known: nothing(),
+            asked: nothing(),
+            wanted: Arc::default(),
+        });
+        let (weak, wanted) = (Arc::downgrade(&follower), Arc::clone(&follower.wanted));
         tokio::spawn(async move {
             let mut position = None;
-            while let Some(follower) = weak.upgrade() {
-                follower.is_wanted().await;
-                let asked = Instant::now();
-                match source.changes(position, WAIT).await {
-                    Ok(changes) => {
+            // Not held while it waits, or nobody else could drop it.
+            while let Some(is_idle) = weak.upgrade().map(|follower| follower.is_idle()) {
+                if is_idle && when == When::Wanted {
+                    wanted.notified().await;
+                    continue;
+                }
+                let sent = Instant::now();
+                match ask(position).await {
+                    Some(changes) => {
                         position = Some(changes.position);
-                        follower.hear(asked, &changes);
+                        if let Some(follower) = weak.upgrade() {
+                            follower.take_over(sent, &changes);
+                        }
                     }
-                    // The source has it logged.
-                    Err(_) => tokio::time::sleep(PAUSE).await,
+                    None => tokio::time::sleep(PAUSE).await,
                 }
             }
         });
@@ -84,15 +108,12 @@ impl Follower {
         known >= 0 && now - known <= micros(FRESH)
     }
 
-    /// Waits until somebody asks whether something holds, if nobody has for a while.
-    pub async fn is_wanted(&self) {
-        if is_idle(self.asked.load(Ordering::Relaxed), self.micros(Instant::now())) {
-            self.wanted.notified().await;
-        }
+    fn is_idle(&self) -> bool {
+        is_idle(self.asked.load(Ordering::Relaxed), self.micros(Instant::now()))
     }
 
     /// Takes over the answer to a question that was sent then.
-    pub fn hear(&self, sent: Instant, changes: &Changes) {
+    fn take_over(&self, sent: Instant, changes: &Changes) {
         match changes.reset {
             true => self.tags.all_changed(),
             false => changes.subjects.iter().for_each(|tag| self.tags.changed(tag)),
@@ -104,6 +125,13 @@ impl Follower {
 
     fn micros(&self, at: Instant) -> i64 {
         micros(at.saturating_duration_since(self.started))
+    }
+}
+
+impl Drop for Follower {
+    /// Ends who follows for it.
+    fn drop(&mut self) {
+        self.wanted.notify_one();
     }
 }
 

@@ -14,7 +14,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-pub use follower::Follower;
+pub use follower::{Follower, WAIT, When};
 pub use source::Source;
 pub use tags::{Moment, Tags};
 

@@ -122,6 +122,24 @@ fn a_process_hears_its_own_commits_at_once() {
     });
 }
 
+/// Also one that waits to be asked.
+#[test]
+fn a_follower_that_nobody_has_any_more_ends() {
+    run(async {
+        let (_folder, [database, _]) = both().await;
+        let source = Source::start(database.clone());
+        let asked = Arc::downgrade(&source);
+        let follower = Follower::beside(&database, source);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(follower);
+        let began = Instant::now();
+        while asked.strong_count() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "it asks on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+}
+
 /// Without being asked it follows nothing; and then what others committed too.
 #[test]
 fn the_commits_of_others_are_heard_of_soon() {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::log::sequencer;
-use crate::tests::{COUNTERS, both_of, create_counter, run, step};
+use crate::tests::{COUNTERS, both_of, create_counter, fifty_writers, run, step};
 
 /// What was read, in the order in which it was written; nothing keeps it from being written twice.
 const SEEN: Migrations = Migrations {
@@ -132,52 +132,30 @@ async fn change(log: &Database, counter: i64, pause: Duration, give_up: bool) ->
     step(log, context().id().unwrap(), counter, pause, give_up).await.is_ok() && !give_up
 }
 
+/// As a process that dies every few milliseconds, wherever it is, and is started again.
+async fn read_and_die(readers: [Reader; 2], which: u64, done: Arc<AtomicBool>) {
+    for lives in 1.. {
+        if done.load(Ordering::Relaxed) {
+            return;
+        }
+        let life = Duration::from_micros(300 + (which * 7 + lives * 13) % 23 * 2_000);
+        let _ = tokio::time::timeout(life, readers[lives as usize % 2].catch_up()).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[test]
 fn fifty_writers_and_readers_that_die_have_each_effect_once() {
-    const WRITERS: i64 = 50;
-    const STEPS: i64 = 12;
-    const SUBJECTS: i64 = 7;
     run(async {
         let (_folder, pairs) = pairs().await;
         for pair in pairs {
-            for counter in 0..SUBJECTS {
-                create_counter(&pair.log, counter).await;
-            }
-            let numbering = number(&pair.log);
-            let done = Arc::new(AtomicBool::new(false));
-            // Three processes read; each dies every few milliseconds, wherever it is.
-            let readers: Vec<_> = (0..3_u64)
-                .map(|which| {
-                    let (done, readers) = (Arc::clone(&done), [(); 2].map(|()| pair.reader_of(&pair.log)));
-                    tokio::spawn(async move {
-                        let mut lives = 0;
-                        while !done.load(Ordering::Relaxed) {
-                            lives += 1;
-                            let life = Duration::from_micros(300 + (which * 7 + lives * 13) % 23 * 2_000);
-                            let _ = tokio::time::timeout(life, readers[lives as usize % 2].catch_up()).await;
-                            tokio::time::sleep(Duration::from_millis(1)).await;
-                        }
-                    })
-                })
-                .collect();
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|writer| {
-                    let log = pair.log.clone();
-                    tokio::spawn(async move {
-                        let mut committed = 0;
-                        for n in 0..STEPS {
-                            let give_up = (writer * 31 + n * 17) % 5 == 0;
-                            let pause = Duration::from_micros(((writer * 7 + n * 13) % 9 * 400) as u64);
-                            committed += usize::from(change(&log, (writer + n) % SUBJECTS, pause, give_up).await);
-                        }
-                        committed
-                    })
-                })
-                .collect();
-            let mut committed = 0;
-            for writer in writers {
-                committed += writer.await.unwrap();
-            }
+            let (numbering, done) = (number(&pair.log), Arc::new(AtomicBool::new(false)));
+            let start = |which| {
+                let readers = [(); 2].map(|()| pair.reader_of(&pair.log));
+                tokio::spawn(read_and_die(readers, which, Arc::clone(&done)))
+            };
+            let readers = [0, 1, 2].map(start);
+            let committed = fifty_writers(&pair.log, 12, 7).await as usize;
             let read = async {
                 while pair.seen().await.len() < committed {
                     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -189,11 +167,10 @@ fn fifty_writers_and_readers_that_die_have_each_effect_once() {
                 reader.await.unwrap();
             }
             pair.catch_up(&pair.log).await;
-            let seen = pair.seen().await;
             let log: Vec<_> = events::after(&pair.log, 0, 1_000_000).await.unwrap();
             assert_eq!(log.len(), committed);
             let log: Vec<_> = log.into_iter().map(|event| (event.subject, event.version)).collect();
-            assert_eq!(seen, log, "once each, in the order of the log");
+            assert_eq!(pair.seen().await, log, "once each, in the order of the log");
             if let Some(numbering) = numbering {
                 numbering.abort();
             }
