@@ -23,7 +23,7 @@ pub trait Question: Serialize + DeserializeOwned + Send + 'static {
 
 /// Declares questions: `again` those that are repeatable, `once` the others, `routinely` those that are repeatable and asked all the time.
 ///
-/// ```ignore
+/// ```text
 /// mesh::questions! {
 ///     again "accounts/get" => Get { id: Uuid } -> Option<Account>;
 /// }

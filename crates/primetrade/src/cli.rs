@@ -63,7 +63,7 @@ pub enum Command {
     ImportCsv(Import),
     /// Say whether an owner may have a SKU twice, or tell of those who do.
     UniqueSku(Option<bool>),
-    /// Hold the stock of every variant to its ledger.
+    /// Check the stock of every variant against its ledger.
     StockVerify,
     /// Copy a store on SQLite into a new folder, with its keys or without.
     Backup {

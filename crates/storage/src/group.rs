@@ -35,7 +35,7 @@ pub trait WriteGroup: Send + Sync + 'static {
     }
 
     /// What it may have made stale, once it is written.
-    fn stale(write: &Self::Write) -> Stale;
+    fn stale(write: &mut Self::Write) -> Stale;
 
     /// Whether a write that failed alone, with this, may succeed when it is prepared anew.
     fn may_succeed_after(error: &StoreError) -> bool;
@@ -129,8 +129,8 @@ async fn run_group<G: WriteGroup>(writer: &G, mut group: Vec<Waiting<G::Write>>,
     let several = group.len() > 1;
     let Some((mut writes, replies)) = prepare(writer, group).await else { return };
     match writer.write(&mut writes).await {
-        Ok(()) => writes.into_iter().zip(replies).for_each(|(write, reply)| {
-            let stale = G::stale(&write);
+        Ok(()) => writes.into_iter().zip(replies).for_each(|(mut write, reply)| {
+            let stale = G::stale(&mut write);
             tell(reply, Ok((write, stale)));
         }),
         Err(error) if isolates(&error) && (several || first && G::may_succeed_after(&error)) => {

@@ -190,8 +190,9 @@ fn unique_sku() -> Clap {
 }
 
 fn stock_verify() -> Clap {
-    Clap::new("verify")
-        .about("Hold the stock of every variant to its ledger and reservations, and name what differs; changes nothing")
+    Clap::new("verify").about(
+        "Check the stock of every variant against its ledger and reservations, and name what differs; changes nothing",
+    )
 }
 
 fn backup() -> Clap {

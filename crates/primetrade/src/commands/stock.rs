@@ -1,4 +1,4 @@
-//! `primetrade stock verify`: the stock of every variant, held to its ledger and to the reservations.
+//! `primetrade stock verify`: the stock of every variant, checked against its ledger and the reservations.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use node::Failure;

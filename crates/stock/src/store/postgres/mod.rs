@@ -66,8 +66,8 @@ impl WriteGroup for StockWrites {
 
     fn key(_: &Grouped) {}
 
-    fn stale(one: &Grouped) -> Stale {
-        one.stale.clone()
+    fn stale(one: &mut Grouped) -> Stale {
+        std::mem::take(&mut one.stale)
     }
 
     fn weight(one: &Grouped) -> usize {

@@ -207,7 +207,7 @@ impl WriteGroup for Inserts {
         (insert.stocked.product.owner_id, insert.stocked.product.handle.clone())
     }
 
-    fn stale(insert: &Insert) -> Stale {
+    fn stale(insert: &mut Insert) -> Stale {
         insert.effects.stale().map(Box::from).collect()
     }
 
