@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::Router;
 use effects::jobs::{JobAdmin, LocalJobAdmin, Queue, Runner, Workers};
 use effects::log::Source;
+use effects::log::reader::LocalLog;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kernel::{Error, Timestamp};
 use platform::Context;
 use storage::checkup::{Effort, Schema};
-use storage::{Database, Limits, StoreError};
+use storage::{Database, StoreError};
 use users::jobs::SWEEP_ANSWERS;
 
 use crate::Failure;
@@ -44,14 +45,11 @@ impl ServiceData {
     /// When it cannot be reached, or its schema does not fit.
     pub async fn open(deps: &Deps, place: Place, source: &'static str) -> Result<Self, Failure> {
         let Place { service, url, migrations, privileged, .. } = &place;
-        let settings = &deps.config.database;
-        let patience = if deps.purpose == Purpose::Command { PATIENCE } else { Duration::ZERO };
-        let limits = Limits {
-            pool_size: settings.pool_size,
-            shared_connections: settings.shared_connections,
-            read_timeout: settings.read_timeout.max(patience),
-            write_timeout: settings.write_timeout.max(patience),
-        };
+        let mut limits = place.limits(&deps.config.database);
+        if deps.purpose == Purpose::Command {
+            limits.read_timeout = limits.read_timeout.max(PATIENCE);
+            limits.write_timeout = limits.write_timeout.max(PATIENCE);
+        }
         let database = Database::open(url, service, limits).await?;
         deps.clock.follow(database.clock());
         match (deps.purpose, privileged) {
@@ -163,6 +161,7 @@ impl ServiceData {
     /// What other processes ask of it.
     pub fn internal(&self) -> Router {
         let feed = mesh::feed::routes(self.service(), Arc::clone(&self.changes));
-        mesh::jobs::routes(self.service(), self.job_admin()).merge(feed)
+        let log = mesh::log::routes(self.service(), Arc::new(LocalLog::of(self.database.clone())));
+        mesh::jobs::routes(self.service(), self.job_admin()).merge(feed).merge(log)
     }
 }

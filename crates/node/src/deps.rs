@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ::gateway::EdgeSettings;
 use effects::jobs::{JobAdmin, JobAdmins};
+use effects::log::reader::{EventLog, LocalLog};
 use effects::log::{Follower, Source, When};
 use mesh::feed;
 use mesh::jobs::RemoteJobAdmin;
+use mesh::log::RemoteLog;
 use mesh::upstream::{self, Balance, Upstream};
 use mesh::{Peer, StatementKeys};
 use platform::Context;
@@ -109,6 +111,17 @@ impl Deps {
             return Ok(Follower::beside(database, Arc::clone(changes)));
         }
         Ok(feed::follow(self.feed_peer(service, from)?, When::Wanted, None))
+    }
+
+    /// The event log of a service that is here or can be asked, as the role `from` reads it.
+    ///
+    /// # Errors
+    /// As [`Deps::peer`].
+    pub fn log(&self, service: &'static str, from: &'static str) -> Result<Arc<dyn EventLog>, Failure> {
+        if let Some((_, database, _)) = lock(&self.feeds).iter().find(|(known, _, _)| *known == service) {
+            return Ok(Arc::new(LocalLog::of(database.clone())));
+        }
+        Ok(Arc::new(RemoteLog(self.peer(service, from)?)))
     }
 
     /// Has administrators reach the jobs of a service.

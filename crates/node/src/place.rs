@@ -6,9 +6,19 @@ use std::path::PathBuf;
 
 use storage::checkup::{Checkup, Effort, Kind, Schema};
 use storage::migrate::Migrations;
-use storage::{DatabaseUrl, StoreError, inspect};
+use storage::{DatabaseUrl, Limits, StoreError, inspect};
 
-use crate::config::Config;
+use crate::config::{self, Config};
+
+/// What a role keeps in its database.
+pub struct Keeps {
+    /// Its schema.
+    pub migrations: &'static Migrations,
+    /// What it holds, for people.
+    pub holds: &'static str,
+    /// Whether all of that is made of the logs of other services, so that one that is lost is made anew.
+    pub derived: bool,
+}
 
 /// The database of one service, as the settings name it.
 #[derive(Clone)]
@@ -18,20 +28,36 @@ pub struct Place {
     /// The setting that says where it is.
     pub setting: String,
     pub migrations: &'static Migrations,
+    /// See [`Keeps::derived`].
+    pub derived: bool,
     /// The account of migrations, where it is another.
     pub privileged: Option<DatabaseUrl>,
 }
 
 impl Place {
     /// A database of this name, which belongs to the service.
-    pub fn of(config: &Config, service: &'static str, migrations: &'static Migrations) -> Self {
+    pub fn of(config: &Config, service: &'static str, keeps: &Keeps) -> Self {
         let own = config.services.of(service).database.as_ref();
         let common = &config.database;
         let url = own.unwrap_or(&common.url).clone();
         // It leads to the common database, not to one that a service has of its own.
         let privileged = common.migrate_url.clone().filter(|_| url == common.url);
         let setting = if own.is_some() { format!("{service}.database.url") } else { "database.url".into() };
-        Self { service, url, setting, migrations, privileged }
+        let Keeps { migrations, derived, .. } = *keeps;
+        Self { service, url, setting, migrations, derived, privileged }
+    }
+
+    /// What a process opens of it. A database that only readers of logs write to needs little.
+    pub fn limits(&self, settings: &config::Database) -> Limits {
+        /// Connections of one.
+        const DERIVED: usize = 4;
+        let pool_size = if self.derived { settings.pool_size.min(DERIVED) } else { settings.pool_size };
+        Limits {
+            pool_size,
+            shared_connections: settings.shared_connections,
+            read_timeout: settings.read_timeout,
+            write_timeout: settings.write_timeout,
+        }
     }
 
     pub fn check(&self) -> String {

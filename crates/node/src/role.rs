@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use axum::Router;
 use futures_util::future::BoxFuture;
 use kernel::Error;
-use storage::migrate::Migrations;
 
 use crate::Failure;
 use crate::data::ServiceData;
 use crate::deps::Deps;
+use crate::place::Keeps;
 
 /// A role, before any process has it.
 pub struct Role {
@@ -18,10 +18,7 @@ pub struct Role {
     pub name: &'static str,
     /// The services that it asks, in this process or another.
     pub needs: &'static [&'static str],
-    /// The schema of its database, if it keeps anything.
-    pub migrations: Option<&'static Migrations>,
-    /// What that database holds, for people.
-    pub holds: &'static str,
+    pub keeps: Option<&'static Keeps>,
     /// What describes the endpoints that the public has of it, if any. Nothing is opened for it.
     pub described: Option<fn() -> Api>,
     /// Which requests a gateway passes on to the same process each time.

@@ -23,7 +23,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// The databases of all services.
 pub fn places(config: &Config) -> Vec<Place> {
-    let of = |role: &'static Role| role.migrations.map(|migrations| Place::of(config, role.name, migrations));
+    let of = |role: &'static Role| role.keeps.map(|keeps| Place::of(config, role.name, keeps));
     ROLES.into_iter().filter_map(of).collect()
 }
 
@@ -121,6 +121,7 @@ pub fn misfit(one: &Seen, all: &[Seen]) -> Option<Refusal> {
                 format!("Bring both back from one backup, {correct}."),
             ))
         }
+        Belonging::Unmarked if place.derived => None,
         Belonging::Unmarked if found.schema == Schema::Empty => {
             // A release without marks made both databases when it started.
             let other = others.find(|other| other.lists(place.service) || other.own && other.is_of_before())?;

@@ -17,7 +17,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("auth", &["kernel", "platform", "storage", "effects", "api", "mesh"]),
     ("stock", &["kernel", "platform", "storage", "effects", "api", "auth"]),
     ("products", &["kernel", "platform", "storage", "effects", "api", "mesh", "formats", "auth", "stock"]),
-    ("users", &["kernel", "platform", "effects", "api", "auth", "stock", "products"]),
+    ("users", &["kernel", "platform", "storage", "effects", "api", "auth", "stock", "products"]),
     ("gateway", &["kernel", "platform", "net", "effects", "api", "mesh", "auth"]),
     (
         "node",

@@ -75,7 +75,7 @@ fn a_database_that_comes_back_is_used_again() {
     let mut postgres = Cluster::start_own();
     let server = Deployment::on(Topology::Split, &postgres).start();
     let load = Load::of(&server);
-    let with_data: Vec<String> = ["auth", "products"].into_iter().flat_map(pair).collect();
+    let with_data: Vec<String> = ["auth", "products", "users"].into_iter().flat_map(pair).collect();
     let ready = |name: &str| Client::plain(&server.member(name).admin_url).get("/readyz").status;
     let all_say = |status| with_data.iter().all(|name| ready(name) == status).then_some(());
     let report = load.during(&[Manner::Again; 4], |run| {
@@ -84,7 +84,7 @@ fn a_database_that_comes_back_is_used_again() {
         for _ in 0..2 {
             postgres.stop();
             eventually("they are not ready", || all_say(503));
-            assert_eq!(["gateway-1", "users-1"].map(ready), [200, 200], "they have no database");
+            assert_eq!(["gateway-1", "notifications-1"].map(ready), [200, 200], "they have no database");
             assert_unavailable(&server.client().get("/api/v2/products"));
             postgres.resume();
             let back = Instant::now();

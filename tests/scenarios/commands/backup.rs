@@ -125,7 +125,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn a_flipped_byte_is_found_in_every_file() {
     let (deployment, _, backup) = backed_up();
     let files = names(&backup);
-    assert_eq!(files, ["auth.db", "keys.json", "manifest.json", "manifest.json.sha256", "products.db"]);
+    assert_eq!(files, ["auth.db", "keys.json", "manifest.json", "manifest.json.sha256", "products.db", "users.db"]);
     let restored = deployment.folder().join("restored");
     for name in &files {
         let file = backup.join(name);
@@ -166,7 +166,7 @@ fn a_restored_store_goes_on_with_its_sessions_if_it_has_its_keys() {
     moved.run(&["restore", &shown(&backup)]).expect_code(0);
     assert_eq!(mode(&moved.data_folder()), 0o700);
     assert_eq!(mode(&moved.data_folder().join("keys.json")), 0o600);
-    assert_eq!(names(&moved.data_folder()), ["auth.db", "keys.json", "products.db"]);
+    assert_eq!(names(&moved.data_folder()), ["auth.db", "keys.json", "products.db", "users.db"]);
     let server = moved.start();
     server.client().with_token(&ada.token).get("/api/v1/auth/me").expect(200);
     drop(server);

@@ -179,15 +179,15 @@ fn what_an_account_of_postgresql_may_not_do_is_told() {
     server.terminate();
     server.sql(
         "auth",
-        "create role doctors_reader login; grant usage on schema auth, products to doctors_reader; \
-        grant select on all tables in schema auth, products to doctors_reader",
+        "create role doctors_reader login; grant usage on schema auth, products, users to doctors_reader; \
+        grant select on all tables in schema auth, products, users to doctors_reader",
     );
     let url = server.database_url().replace("postgres@", "doctors_reader@");
     let reader = [("PRIMETRADE_DATABASE__URL", url.as_str())];
     let outcome = server.run_with(&["doctor"], &reader, "").expect_code(1);
     let told = line(&outcome, "failed", "database auth");
     assert!(told.contains("accounts") && told.contains("cannot be written"), "{told}");
-    server.sql("auth", "grant insert, update, delete on all tables in schema auth, products to doctors_reader");
+    server.sql("auth", "grant insert, update, delete on all tables in schema auth, products, users to doctors_reader");
     let outcome = no_failure(server.run_with(&["doctor"], &reader, ""));
     assert!(!outcome.stdout.contains("superuser"), "{}", outcome.stdout);
     let both = [reader[0], ("PRIMETRADE_DATABASE__MIGRATE_URL", server.database_url())];

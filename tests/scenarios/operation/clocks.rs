@@ -25,6 +25,8 @@ const NAMED: Duration = Duration::from_secs(5);
 /// How long it stays: what ran wild within six seconds would have done so.
 const STAYS: Duration = Duration::from_secs(7);
 const WRITERS: usize = 4;
+/// Of a process with all roles.
+const DATABASES: usize = 3;
 
 /// Two processes on one store, or the one that SQLite allows; the clock of one of them leaps.
 struct Leaping {
@@ -191,17 +193,17 @@ fn a_leap_holds_once_it_is_confirmed() {
     // Of each database, which reads its clock by itself.
     let doubts = |server: &Server| server.run(&["doctor"]).stdout.matches("the clock leapt").count();
     clock.set("+25h");
-    eventually("it is noted", || (doubts(&server) == 2).then_some(()));
+    eventually("it is noted", || (doubts(&server) == DATABASES).then_some(()));
     ada.api.get("/api/v1/auth/me").expect(200);
     server.run(&["clock", "confirm"]).expect_code(0);
     eventually("the token is over", || (ada.api.get("/api/v1/auth/me").status == 401).then_some(()));
     assert!(doubts(&server) == 0 && server.stderr().contains("clock.confirmed"));
     // A restart forgets nothing.
     clock.set("+31d");
-    eventually("it is noted", || (doubts(&server) == 2).then_some(()));
+    eventually("it is noted", || (doubts(&server) == DATABASES).then_some(()));
     server.restart();
     thread::sleep(2 * Duration::from_secs(1));
-    assert_eq!(doubts(&server), 2, "nobody has confirmed it");
+    assert_eq!(doubts(&server), DATABASES, "nobody has confirmed it");
     server.run(&["clock", "confirm"]).expect_code(0);
     assert_eq!(doubts(&server), 0);
 }

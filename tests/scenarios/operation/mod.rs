@@ -8,6 +8,7 @@ mod logs;
 mod metrics;
 mod power_cut;
 mod probes;
+mod projections;
 mod rights;
 mod shutdown;
 mod stores;

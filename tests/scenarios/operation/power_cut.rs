@@ -92,7 +92,7 @@ fn folders_are_on_disk_before_anything_is_served_of_them() {
         let parent = made.parent().expect("a folder above");
         after(&calls, named.ended, &format!("{} is synced", parent.display()), |call| call.synced(parent));
     }
-    for (file, folder) in [("keys.json", keys), ("auth.db", data), ("products.db", data)] {
+    for (file, folder) in [("keys.json", keys), ("auth.db", data), ("products.db", data), ("users.db", data)] {
         let named = |call: &Call| {
             call.made(&folder.join(file)) || call.arguments.contains(&format!("{file}\", O_WRONLY|O_CREAT"))
         };

@@ -12,10 +12,10 @@ fn account(server: &Server, name: &str) -> String {
 /// A role that reads and writes rows, and no more.
 pub fn account_of_rows(server: &Server, name: &str) -> String {
     let url = account(server, name);
-    server.sql("auth", &format!("grant usage on schema auth, products to {name}"));
+    server.sql("auth", &format!("grant usage on schema auth, products, users to {name}"));
     let rights = "select, insert, update, delete on all tables";
-    server.sql("auth", &format!("grant {rights} in schema auth, products to {name}"));
-    server.sql("auth", &format!("grant usage on all sequences in schema auth, products to {name}"));
+    server.sql("auth", &format!("grant {rights} in schema auth, products, users to {name}"));
+    server.sql("auth", &format!("grant usage on all sequences in schema auth, products, users to {name}"));
     url
 }
 
@@ -38,15 +38,18 @@ fn an_account_without_rights_does_not_serve() {
     server.terminate();
     let url = account(&server, "stores_nobody");
     refused(&server, &url, "the account may not use the schema auth");
-    server.sql("auth", "grant usage on schema auth, products to stores_nobody");
+    server.sql("auth", "grant usage on schema auth, products, users to stores_nobody");
     refused(&server, &url, "the account may not read and write auth's tables accounts, ");
-    server.sql("auth", "grant select on all tables in schema auth, products to stores_nobody");
+    server.sql("auth", "grant select on all tables in schema auth, products, users to stores_nobody");
     refused(&server, &url, "the account may not read and write auth's tables accounts, ");
-    server.sql("auth", "grant select, insert, update, delete on all tables in schema auth, products to stores_nobody");
+    server.sql(
+        "auth",
+        "grant select, insert, update, delete on all tables in schema auth, products, users to stores_nobody",
+    );
     server.sql("auth", "revoke update on products.variants from stores_nobody");
     refused(&server, &url, "the account may not read and write products's tables variants");
     server.sql("auth", "grant update on products.variants to stores_nobody");
-    server.sql("auth", "grant usage on all sequences in schema auth, products to stores_nobody");
+    server.sql("auth", "grant usage on all sequences in schema auth, products, users to stores_nobody");
     // Nothing is to be made, so nobody has to be allowed to.
     for arguments in [&["--no-migrate"][..], &[]] {
         let limited = server.clone().set("DATABASE__URL", &url);

@@ -172,7 +172,7 @@ fn the_files_of_a_stopped_server_can_be_copied() {
     server.terminate();
     let copy = Deployment::new(Topology::Sqlite);
     std::fs::create_dir(copy.data_folder()).expect("an empty deployment has no data");
-    for file in ["auth.db", "products.db", "keys.json"] {
+    for file in ["auth.db", "products.db", "users.db", "keys.json"] {
         let original = server.data_folder().join(file);
         let mode = std::fs::metadata(&original).expect("the file is there").permissions().mode();
         assert_eq!(mode & 0o077, 0, "{file}: mode {mode:o}");

@@ -75,7 +75,7 @@ impl EventLog for LocalLog {
 
 /// What is made of a log: rows of a service's own database.
 #[async_trait]
-pub trait Projection: Send + Sync + 'static {
+pub trait Projection: Send + Sync {
     /// What its reader is called.
     fn name(&self) -> &'static str;
 
@@ -108,7 +108,7 @@ pub struct Reader {
     log: Arc<dyn EventLog>,
     database: Database,
     context: Context,
-    projection: Arc<dyn Projection>,
+    projection: &'static dyn Projection,
     lease: Duration,
 }
 
@@ -139,7 +139,12 @@ const MOVE: &str =
     "update log_readers set position = $1, event_id = $2, leased_until = $3 where name = $4 and claims = $5";
 
 impl Reader {
-    pub fn new(log: Arc<dyn EventLog>, database: Database, context: Context, projection: Arc<dyn Projection>) -> Self {
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        database: Database,
+        context: Context,
+        projection: &'static dyn Projection,
+    ) -> Self {
         Self { log, database, context, projection, lease: LEASE }
     }
 
@@ -149,7 +154,7 @@ impl Reader {
     }
 
     /// Reads for as long as the process lives.
-    pub async fn run(self) {
+    pub async fn run(self: Arc<Self>) {
         let failing = Recurring::new();
         let reader = self.projection.name();
         loop {
@@ -292,7 +297,8 @@ impl Reader {
 
     /// Writes what the events change, and that they were read; at the beginning of the log, that nothing was.
     async fn advance(&self, held: Held, events: Vec<Logged>, done: bool) -> Result<(), StoreError> {
-        let (name, projection) = (self.projection.name(), Arc::clone(&self.projection));
+        let projection = self.projection;
+        let name = projection.name();
         let Held { claims, mark: Mark { position, event_id } } = held;
         let until = if done { Timestamp(0) } else { self.context.now().after(self.lease) };
         match &self.database {

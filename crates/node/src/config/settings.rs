@@ -279,7 +279,7 @@ const COMMON: &[Setting] = &[
     Setting {
         key: "database.pool_size",
         default: "16",
-        doc: "PostgreSQL connections for transactions, for each service.",
+        doc: "PostgreSQL connections for transactions, for each service; 4 at most for users.",
         secret: false,
         apply: &|config, text| put(&mut config.database.pool_size, value::integer(text, 1..=100)),
     },

@@ -12,14 +12,15 @@ use crate::Failure;
 use crate::data::{SWEEP, ServiceData};
 use crate::deps::{Deps, Purpose};
 use crate::mail_sink::MailSink;
-use crate::place::Place;
+use crate::place::{Keeps, Place};
 use crate::role::{Role, Service};
+
+pub const KEEPS: Keeps = Keeps { migrations: &auth::MIGRATIONS, holds: "accounts and sessions", derived: false };
 
 pub const ROLE: Role = Role {
     name: "auth",
     needs: &[],
-    migrations: Some(&auth::MIGRATIONS),
-    holds: "accounts and sessions",
+    keeps: Some(&KEEPS),
     described: Some(auth::described),
     // Failed log-ins are counted by the process that is asked.
     sticky: Sticky::Changes,
@@ -48,7 +49,7 @@ struct AuthRole {
 /// As a process that has it makes it.
 async fn create(deps: &Deps) -> Result<AuthRole, Failure> {
     let config = &deps.config;
-    let place = Place::of(config, ROLE.name, &auth::MIGRATIONS);
+    let place = Place::of(config, ROLE.name, &KEEPS);
     let data = ServiceData::open(deps, place.clone(), "/auth").await?;
     let settings = AuthSettings {
         v1_token_lifetime: config.auth.v1_token_lifetime,

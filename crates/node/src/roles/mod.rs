@@ -35,5 +35,5 @@ pub fn described() -> Api {
 
 /// The services, as the settings know them.
 pub fn declared() -> [DeclaredService; ROLES.len()] {
-    ROLES.map(|role| DeclaredService { name: role.name, holds: role.migrations.map(|_| role.holds) })
+    ROLES.map(|role| DeclaredService { name: role.name, holds: role.keeps.map(|keeps| keeps.holds) })
 }

@@ -7,8 +7,7 @@ use crate::role::{Role, Service};
 pub const ROLE: Role = Role {
     name: "notifications",
     needs: &[],
-    migrations: None,
-    holds: "",
+    keeps: None,
     described: None,
     sticky: Sticky::Clients,
     repeatable_posts: &[],

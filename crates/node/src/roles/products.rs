@@ -12,15 +12,16 @@ use kernel::Error;
 use crate::Failure;
 use crate::data::ServiceData;
 use crate::deps::Deps;
-use crate::place::Place;
+use crate::place::{Keeps, Place};
 use crate::role::{Role, Service};
 use crate::roles::auth;
+
+pub const KEEPS: Keeps = Keeps { migrations: &products::MIGRATIONS, holds: "the catalogue and stock", derived: false };
 
 pub const ROLE: Role = Role {
     name: "products",
     needs: &["auth"],
-    migrations: Some(&products::MIGRATIONS),
-    holds: "the catalogue and stock",
+    keeps: Some(&KEEPS),
     described: Some(products::described),
     // What a session of v1 was shown is remembered by the process that showed it.
     sticky: Sticky::V1Sessions,
@@ -48,7 +49,7 @@ struct ProductsRole {
 async fn create(deps: &Deps) -> Result<ProductsRole, Failure> {
     let accounts = auth::accounts(deps, ROLE.name)?;
     let config = &deps.config;
-    let data = ServiceData::open(deps, Place::of(config, ROLE.name, &products::MIGRATIONS), "/products").await?;
+    let data = ServiceData::open(deps, Place::of(config, ROLE.name, &KEEPS), "/products").await?;
     let (database, context) = (data.database.clone(), data.context.clone());
     let changes = deps.follow(auth::ROLE.name, ROLE.name)?;
     let products = Products::new(database, context, deps.tasks.clone(), config.products.currency);

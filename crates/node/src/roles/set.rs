@@ -78,7 +78,7 @@ impl Roles {
                 }
             }
         }
-        let keeping = self.services().filter(|role| role.migrations.is_some());
+        let keeping = self.services().filter(|role| role.keeps.is_some());
         for role in keeping {
             if !self.is_all() && matches!(config.database_of(role.name), DatabaseUrl::Sqlite(_)) {
                 found.push(format!(

@@ -39,6 +39,8 @@ use crate::commits::Commits;
 const READ_TIME: Duration = Duration::from_secs(1);
 /// How long to wait for the write lock while another process (a command) holds it.
 const LOCK_TIME: Duration = Duration::from_secs(5);
+/// Between two attempts.
+const LOCK_PAUSE: Duration = Duration::from_micros(500);
 
 /// One service's database file.
 pub struct Sqlite {
@@ -285,8 +287,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // SQLite's own handler sleeps up to 100 ms; short sleeps let a command and the server take turns fairly.
     connection.busy_handler(Some(|attempt| {
-        std::thread::sleep(Duration::from_micros(500));
-        Duration::from_micros(500) * u32::try_from(attempt).unwrap_or(0) < LOCK_TIME
+        std::thread::sleep(LOCK_PAUSE);
+        LOCK_PAUSE * u32::try_from(attempt).unwrap_or(0) < LOCK_TIME
     }))?;
     connection.execute_batch("pragma foreign_keys = on; pragma temp_store = memory; pragma cache_size = -8000")?;
     Ok(connection)

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use platform::telemetry::metrics::{Pool, Waiting, metrics};
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use tokio::sync::oneshot;
 
-use super::connect;
 use super::identity::Identity;
 use super::readers::Readers;
+use super::{LOCK_PAUSE, LOCK_TIME, connect};
 use crate::StoreError;
 use crate::commits::Stale;
 
@@ -60,9 +60,9 @@ impl Writer {
     pub fn start(service: &str, path: &Path, identity: Identity, readers: Arc<Readers>) -> Result<Self, StoreError> {
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         // Checkpoints are made after the answers, see [`Checkpoints`].
+        use_log(&connection)?;
         connection.execute_batch(
-            "pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0; \
-             pragma journal_size_limit = 67108864",
+            "pragma synchronous = full; pragma wal_autocheckpoint = 0; pragma journal_size_limit = 67108864",
         )?;
         let checkpoints = Checkpoints::watch(&mut connection, path)?;
         let (jobs, queue) = sync_channel(QUEUE);
@@ -98,6 +98,21 @@ impl Writer {
             TrySendError::Disconnected(_) => stopped(),
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+/// Has a file use a write-ahead log. SQLite does not wait for others who do so at this moment: processes that start at once.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        match connection.execute_batch("pragma journal_mode = wal") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < LOCK_TIME =>
+            {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 

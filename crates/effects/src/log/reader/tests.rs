@@ -88,7 +88,7 @@ fn context() -> Context {
 impl Pair {
     fn reader_of(&self, log: &Database) -> Reader {
         let log = Arc::new(LocalLog::of(log.clone()));
-        Reader::new(log, self.seen.clone(), context(), Arc::new(Seen)).with_lease(LEASE)
+        Reader::new(log, self.seen.clone(), context(), &Seen).with_lease(LEASE)
     }
 
     async fn seen(&self) -> Vec<(String, i64)> {

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::{Clock, SystemClock};
 use node::config::Config;
-use node::place::Place;
 use node::roles::Roles;
+use node::stores::Seen;
 use node::{Failure, stores};
 use platform::files;
 use storage::sqlite::backup::{self, Progress};
@@ -34,12 +34,12 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// `primetrade backup DIR`.
 pub async fn take(config: &Config, name: &Path, with_keys: bool) -> Result<Outcome, Failure> {
-    let Some(sources) = sources(config) else {
+    if stores::places(config).iter().any(|place| place.file().is_none()) {
         complain!("{}", on_postgresql(config));
         return Ok(Outcome::Finding);
-    };
+    }
     super::require_shop(config)?;
-    stores::check(config, Roles::ALL).await?;
+    let sources = sources(stores::check(config, Roles::ALL).await?);
     let keys = with_keys.then(|| config.key_file());
     let owned = name.to_owned();
     let taken = tokio::task::spawn_blocking(move || {
@@ -66,10 +66,10 @@ struct Source {
     file: PathBuf,
 }
 
-/// The files of all services, if they are files.
-fn sources(config: &Config) -> Option<Vec<Source>> {
-    let source = |place: &Place| Some(Source { service: place.service, file: place.file()? });
-    stores::places(config).iter().map(source).collect()
+/// The files of a store. A service that this release added to it has none before its first start.
+fn sources(seen: Vec<Seen>) -> Vec<Source> {
+    let source = |Seen { place, .. }: Seen| Some(Source { service: place.service, file: place.file()? });
+    seen.into_iter().filter_map(source).filter(|source| source.file.exists()).collect()
 }
 
 /// Copies all, and says so.

@@ -21,9 +21,12 @@ pub fn check(config: &Config, roles: Roles) -> Check {
     let config = config.clone();
     Check::new("databases", async move {
         let seen = stores::look(&config, roles, Effort::Thorough).await;
-        let connections = config.database.pool_size + config.database.shared_connections;
         let mut findings = Vec::new();
-        for one in seen.iter().filter(|one| one.own) {
+        let own = || seen.iter().filter(|one| one.own);
+        for one in own() {
+            let on_its_server = own().filter(|other| other.place.url == one.place.url);
+            let limits = on_its_server.map(|other| other.place.limits(&config.database));
+            let connections = limits.map(|limits| limits.pool_size + limits.shared_connections).sum();
             match (stores::misfit(one, &seen), &one.found) {
                 (Some(misfit), _) => findings.push(misfit.into()),
                 (None, Ok(found)) => findings.extend(usable(&one.place, found, connections).await),

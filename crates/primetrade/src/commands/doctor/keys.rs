@@ -24,7 +24,7 @@ pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
     if roles.has("auth") {
         let (file, now) = (config.key_file(), context.now());
         let of_whom = if is_alone { "every process of the shop" } else { "every process with the role auth" };
-        let place = Place::of(config, "auth", &auth::MIGRATIONS);
+        let place = Place::of(config, "auth", &node::roles::auth::KEEPS);
         let look = async move {
             match !file.exists() && place.has_sessions().await {
                 true => vec![lost(&file)],
