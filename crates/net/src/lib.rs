@@ -3,6 +3,12 @@
 mod activity;
 pub mod collector;
 mod date;
+pub mod dialer;
+mod handshake;
 pub mod pinned;
 mod preface;
 pub mod server;
+mod stream;
+
+pub use handshake::Handshake;
+pub use stream::Stream;

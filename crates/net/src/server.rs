@@ -1,6 +1,7 @@
 //! The listener: bounded connections, headers and times, and a shutdown that fails no request.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,8 +24,10 @@ use tower::Service as _;
 
 use super::activity::{self, Activity, HEAD, PATIENCE, STALL, Watched};
 use super::date;
+use super::handshake::{self, Handshake};
 use super::pinned::PinnedThreads;
 use super::preface::Begun;
+use super::stream::Stream;
 
 /// Read buffer of a connection at most: request line and headers must fit. Few may need as much, see [`activity::HEADS`].
 const BUFFER: usize = 1_280 * 1024;
@@ -47,6 +50,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// What is spoken on them.
     pub protocols: Protocols,
+    /// How TLS is spoken; if none, it is not.
+    pub tls: Option<Arc<Handshake>>,
     /// Where connections are served; if none, where the listener is.
     pub pinned: Option<Arc<PinnedThreads>>,
 }
@@ -54,7 +59,7 @@ pub struct Settings {
 /// The versions of HTTP that a listener knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocols {
-    /// HTTP/1.1 and 1.0.
+    /// HTTP/1.1 and 1.0; with TLS also HTTP/2.
     Http1,
     /// Those, and HTTP/2 without TLS where a connection begins with its preface.
     Http1AndH2c,
@@ -64,7 +69,7 @@ pub enum Protocols {
 ///
 /// # Errors
 /// When the address is taken or not ours.
-pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     // Of its connections: by itself the system would keep megabytes of what a client does not read.
@@ -106,9 +111,9 @@ pub async fn serve(listener: TcpListener, router: Router, settings: Settings, mu
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
     Ok((stream, address, place))
 }
@@ -117,6 +122,7 @@ async fn accept(
 struct Server {
     router: Router,
     protocols: Protocols,
+    tls: Option<Arc<Handshake>>,
     pinned: Option<Arc<PinnedThreads>>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -134,8 +140,8 @@ impl Server {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.max_concurrent_streams(STREAMS).max_header_list_size(STREAM_HEAD).keep_alive_interval(None);
         let heads = Arc::new(Semaphore::new(activity::HEADS));
-        let (protocols, pinned) = (settings.protocols, settings.pinned.clone());
-        Self { router, protocols, pinned, http1, http2, heads, closing: AtomicBool::new(false), stop }
+        let Settings { protocols, tls, pinned, .. } = settings.clone();
+        Self { router, protocols, tls, pinned, http1, http2, heads, closing: AtomicBool::new(false), stop }
     }
 
     /// Serves a connection on a task of its own.
@@ -155,19 +161,40 @@ impl Server {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream, address: ClientAddress, place: OwnedSemaphorePermit) {
+        let stream = match self.tls.clone() {
+            None => Stream::Plain(stream),
+            Some(tls) => match self.shake(&tls, stream, address).await {
+                Some(stream) => stream,
+                None => return,
+            },
+        };
+        if stream.is_http2() {
+            return self.serve_http2(Begun::untouched(stream), address, place).await;
+        }
         match self.protocols {
             Protocols::Http1 => self.serve_http1(Begun::untouched(stream), address, place).await,
             Protocols::Http1AndH2c => self.look_and_serve(stream, address, place).await,
         }
     }
 
+    /// A connection that has come as far as HTTP.
+    async fn shake(&self, tls: &Handshake, stream: TcpStream, client: ClientAddress) -> Option<Stream> {
+        // In a box, which is gone when requests come.
+        let shaken = tokio::select! {
+            shaken = Box::pin(tls.shake(stream)) => shaken,
+            () = tokio::time::sleep(handshake::TIME) => Err(io::ErrorKind::TimedOut.into()),
+            () = self.lingered() => return None,
+        };
+        shaken.map_err(|error| tls.refuse(client.0, &error)).ok()
+    }
+
     /// Takes what the kernel has accepted for us already, and closes the listener.
-    fn take_waiting(self: &Arc<Self>, listener: TcpListener, places: &Arc<Semaphore>) -> std::io::Result<()> {
+    fn take_waiting(self: &Arc<Self>, listener: TcpListener, places: &Arc<Semaphore>) -> io::Result<()> {
         let listener = listener.into_std()?;
         while let Ok(place) = Arc::clone(places).try_acquire_owned() {
             let (stream, address) = match listener.accept() {
                 Ok(accepted) => accepted,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             };
             stream.set_nonblocking(true)?;
@@ -176,7 +203,7 @@ impl Server {
         Ok(())
     }
 
-    async fn look_and_serve(self: Arc<Self>, stream: TcpStream, address: ClientAddress, place: OwnedSemaphorePermit) {
+    async fn look_and_serve(self: Arc<Self>, stream: Stream, address: ClientAddress, place: OwnedSemaphorePermit) {
         let begun = tokio::select! {
             begun = Begun::look(stream) => begun,
             () = tokio::time::sleep(PATIENCE) => return,
@@ -190,12 +217,7 @@ impl Server {
         }
     }
 
-    async fn serve_http1(
-        self: Arc<Self>,
-        stream: Begun<TcpStream>,
-        address: ClientAddress,
-        place: OwnedSemaphorePermit,
-    ) {
+    async fn serve_http1(self: Arc<Self>, stream: Begun<Stream>, address: ClientAddress, place: OwnedSemaphorePermit) {
         // A gateway may be held up by its own clients.
         let stall = if self.protocols == Protocols::Http1 { STALL } else { PATIENCE };
         let activity = Arc::new(Activity::start(stall));
@@ -217,12 +239,7 @@ impl Server {
         drive(connection, http1::UpgradeableConnection::graceful_shutdown, over, &activity).await;
     }
 
-    async fn serve_http2(
-        self: Arc<Self>,
-        stream: Begun<TcpStream>,
-        address: ClientAddress,
-        place: OwnedSemaphorePermit,
-    ) {
+    async fn serve_http2(self: Arc<Self>, stream: Begun<Stream>, address: ClientAddress, place: OwnedSemaphorePermit) {
         let activity = Arc::new(Activity::start(PATIENCE));
         let stream = TokioIo::new(Watched::http2(stream, &activity, &self.heads, place));
         let service = self.service(address, &activity);

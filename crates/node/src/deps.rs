@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ::gateway::EdgeSettings;
+use ::tls::TlsClient;
 use effects::jobs::{JobAdmin, JobAdmins};
 use effects::log::reader::{EventLog, LocalLog};
 use effects::log::{Follower, Source, When};
@@ -42,6 +43,8 @@ pub struct Deps {
     pub purpose: Purpose,
     /// Signs what this process asks of others, and knows what they sign. A process that has all roles has nobody to speak with.
     pub statement_keys: Option<Arc<StatementKeys>>,
+    /// How those are asked.
+    tls: Option<Arc<TlsClient>>,
     upstreams: Vec<(&'static str, Arc<Upstream>)>,
     offers: Mutex<Offers>,
     job_admins: Mutex<JobAdmins>,
@@ -65,9 +68,11 @@ impl Deps {
             true => None,
             false => Some(Arc::new(StatementKeys::open(&config.internal.key_file, context.clone())?)),
         };
+        let tls = crate::tls::caller(config)?;
         let elsewhere = asked.filter(|service| !config.services.of(service).upstreams.is_empty());
         let upstream = |service| upstream::Settings {
             statement_keys: statement_keys.clone(),
+            tls: tls.clone(),
             ..upstream_settings(config, service)
         };
         let upstreams = elsewhere.map(|service| (service, Upstream::start(upstream(service)))).collect();
@@ -80,6 +85,7 @@ impl Deps {
             tasks,
             purpose,
             statement_keys,
+            tls,
             upstreams,
             offers,
             job_admins,
@@ -164,10 +170,10 @@ impl Deps {
     pub fn feed_peer(&self, service: &'static str, from: &'static str) -> Result<Peer, Failure> {
         let peer = self.peer(service, from)?;
         let settings = upstream_settings(&self.config, service);
-        let statement_keys = self.statement_keys.clone();
+        let (statement_keys, tls) = (self.statement_keys.clone(), self.tls.clone());
         // One a service, and there are few.
         let name = format!("{service}-changes").leak();
-        let settings = upstream::Settings { name, balance: Balance::RoundRobin, statement_keys, ..settings };
+        let settings = upstream::Settings { name, balance: Balance::RoundRobin, statement_keys, tls, ..settings };
         Ok(Peer { upstream: Upstream::start(settings), ..peer })
     }
 
@@ -196,6 +202,7 @@ pub fn upstream_settings(config: &Config, service: &'static str) -> upstream::Se
         // One service that hangs leaves room for the others.
         max_in_flight: (config.http.max_requests / 2).max(64),
         statement_keys: None,
+        tls: None,
     }
 }
 

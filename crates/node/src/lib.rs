@@ -11,6 +11,7 @@ pub mod place;
 pub mod role;
 pub mod roles;
 pub mod stores;
+pub mod tls;
 
 pub use deps::{Purpose, upstream_settings};
 

@@ -66,18 +66,18 @@ pub async fn run(config: &Config, roles: Roles, flags: Flags) -> Result<Outcome,
     let probes = Probes { app: Arc::clone(&app), ready: readiness, unready: Arc::default() };
     // Only now: whoever gets a connection gets a server that is ready.
     let mut listeners = Vec::new();
-    for Resource { words, setting, address, router, settings } in resources(config, roles, &app, probes)? {
-        let listener = bind(address, setting)?;
-        listeners.push((words, listener, router, settings));
+    for resource in resources(config, roles, &app, probes)? {
+        listeners.push((bind(resource.address, resource.setting)?, resource));
     }
     // All or none: who reads that it serves may rely on it.
     let mut serving = Vec::new();
     let mut banner = Vec::new();
-    for (words, listener, router, settings) in listeners {
-        let address = listener.local_addr()?;
-        banner.push(format!("{words} on http://{address}"));
+    for (listener, resource) in listeners {
+        let (address, scheme) = (listener.local_addr()?, resource.scheme());
+        let Resource { words, router, settings, .. } = resource;
+        banner.push(format!("{words} on {scheme}://{address}"));
         if words == SERVING && roles.has(GATEWAY) {
-            banner.push(format!("API page: http://{}/api-docs", reachable(address)));
+            banner.push(format!("API page: {scheme}://{}/api-docs", reachable(address)));
         }
         serving.push(http_server::serve(listener, router, settings, stopping.clone()));
     }
@@ -138,10 +138,20 @@ struct Resource {
     settings: http_server::Settings,
 }
 
+impl Resource {
+    fn scheme(&self) -> &'static str {
+        if self.settings.tls.is_some() { "https" } else { "http" }
+    }
+}
+
 fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result<Vec<Resource>, Failure> {
     let pinned = if roles.is_gateway() { Some(PinnedThreads::start()?) } else { None };
-    let bounded =
-        |max_connections, protocols| http_server::Settings { max_connections, protocols, pinned: pinned.clone() };
+    let bounded = |max_connections, protocols, tls| http_server::Settings {
+        max_connections,
+        protocols,
+        tls,
+        pinned: pinned.clone(),
+    };
     let (http, connections) = (config.http.listen, config.http.max_connections);
     let (first, mut resources) = (SERVING, Vec::new());
     let public = app.public()?;
@@ -150,16 +160,16 @@ fn resources(config: &Config, roles: Roles, app: &App, probes: Probes) -> Result
         None => Some((first, "http.listen", http)),
     };
     if let Some(router) = public {
-        let settings = bounded(connections, Protocols::Http1);
+        let settings = bounded(connections, Protocols::Http1, node::tls::public(config)?);
         resources.push(Resource { words: first, setting: "http.listen", address: http, router, settings });
     }
     if let Some(((words, setting, address), router)) = internal_at.zip(app.internal()) {
         // What tells gateways whether to go on asking needs no statement: it says nothing else.
         let router = router.merge(health(probes.clone()));
-        let settings = bounded(connections, Protocols::Http1AndH2c);
+        let settings = bounded(connections, Protocols::Http1AndH2c, node::tls::internal(config)?);
         resources.push(Resource { words, setting, address, router, settings });
     }
-    let settings = http_server::Settings { pinned: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1) };
+    let settings = http_server::Settings { pinned: None, ..bounded(ADMIN_CONNECTIONS, Protocols::Http1, None) };
     let router = admin(probes);
     let (words, setting) = ("Admin (health, metrics)", "admin.listen");
     resources.push(Resource { words, setting, address: config.admin.listen, router, settings });

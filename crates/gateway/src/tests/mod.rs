@@ -174,6 +174,7 @@ fn to(socket: SocketAddr, protocol: Protocol) -> Arc<Upstream> {
         balance: Balance::RoundRobin,
         max_in_flight: 100,
         statement_keys: None,
+        tls: None,
     })
 }
 
@@ -181,7 +182,7 @@ fn listen(router: Router, protocols: Protocols) -> (SocketAddr, watch::Sender<bo
     let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let socket = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let settings = server::Settings { max_connections: 100, protocols, pinned: None };
+    let settings = server::Settings { max_connections: 100, protocols, tls: None, pinned: None };
     (socket, stop, tokio::spawn(server::serve(listener, router, settings, stopping)))
 }
 

@@ -28,7 +28,8 @@ async fn serve(feed: Router) -> (Peer, watch::Sender<bool>) {
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let (stop, stopping) = watch::channel(false);
     let feed = feed.route("/internal/health", get(async || "ok"));
-    let settings = server::Settings { max_connections: 10, protocols: server::Protocols::Http1, pinned: None };
+    let settings =
+        server::Settings { max_connections: 10, protocols: server::Protocols::Http1, tls: None, pinned: None };
     tokio::spawn(server::serve(listener, feed, settings, stopping));
     let upstream = Upstream::start(Settings {
         name: "feed-test",
@@ -37,6 +38,7 @@ async fn serve(feed: Router) -> (Peer, watch::Sender<bool>) {
         balance: Balance::RoundRobin,
         max_in_flight: 10,
         statement_keys: None,
+        tls: None,
     });
     (Peer { to: "test", upstream, statement_keys, from: "test" }, stop)
 }

@@ -19,6 +19,8 @@ pub struct Address {
     authority: Authority,
     host: HeaderValue,
     port: u16,
+    /// One of those that the host stands for.
+    socket: Option<SocketAddr>,
 }
 
 /// Why a text is no address; the whole sentence is in it.
@@ -66,8 +68,16 @@ impl Address {
         Ok(found.take(MOST).collect())
     }
 
+    /// The same host, at one of the sockets that it stands for.
+    pub fn at(self, socket: SocketAddr) -> Self {
+        Self { socket: Some(socket), ..self }
+    }
+
     /// Where there is nothing to look up.
     pub(super) fn literal(&self) -> Option<SocketAddr> {
+        if self.socket.is_some() {
+            return self.socket;
+        }
         Some(SocketAddr::new(self.host().parse::<IpAddr>().ok()?, self.port))
     }
 }
@@ -94,7 +104,7 @@ impl FromStr for Address {
         }
         let port = authority.port_u16().filter(|port| *port > 0).ok_or_else(|| error("has no port"))?;
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| error("is no address"))?;
-        Ok(Self { authority, host, port })
+        Ok(Self { authority, host, port, socket: None })
     }
 }
 

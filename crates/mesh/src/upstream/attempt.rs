@@ -55,6 +55,8 @@ pub enum Why {
     Deadline,
     /// The instance answered that our statement is no good, and did nothing.
     Disbelieved(StatementError),
+    /// TLS did not trust it, or it did not trust us.
+    Untrusted,
     Other,
 }
 
@@ -168,15 +170,20 @@ impl Why {
             Self::Abandoned | Self::Hung => "abandoned",
             Self::Deadline => "timeout",
             Self::Disbelieved(_) => "disbelieved",
+            Self::Untrusted => "tls",
             Self::Other => "_OTHER",
         }
     }
 }
 
 impl Failure {
+    const UNTRUSTED: Self = Self { sent: false, why: Why::Untrusted };
+
     pub fn of_kept(broken: Broken) -> Self {
         match broken {
+            Broken::Connect(error) if tls::is_refusal(&error) => Self::UNTRUSTED,
             Broken::Connect(error) => Self { sent: false, why: Why::of_kind(Some(error.kind()), true) },
+            Broken::Http(error) if io_error(&error).is_some_and(tls::is_refusal) => Self::UNTRUSTED,
             Broken::Http(error) => {
                 let why = match Why::of_kind(io_kind(&error), false) {
                     Why::Other if error.is_incomplete_message() || error.is_canceled() => Why::Broken,
@@ -189,6 +196,9 @@ impl Failure {
     }
 
     pub fn of(error: &legacy::Error) -> Self {
+        if io_error(error).is_some_and(tls::is_refusal) {
+            return Self::UNTRUSTED;
+        }
         let hyper = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
         // Hyper cancels what it has not begun to write, and nothing else.
         let sent = !error.is_connect() && !hyper.is_some_and(hyper::Error::is_canceled);
@@ -203,6 +213,7 @@ impl Failure {
         match self.why {
             Why::Refused | Why::Broken => instance.eject(Health::Refused),
             Why::Disbelieved(_) => instance.eject(Health::Disbelieves),
+            Why::Untrusted => instance.eject(Health::Untrusted),
             Why::Unreachable => instance.failed(Health::Hung),
             // Over HTTP/2 many calls wait for one connection. It is for the call that tried to make it to tell why there is none.
             Why::Other if !self.sent => {}
@@ -218,10 +229,14 @@ impl Failure {
 }
 
 fn io_kind(error: &dyn std::error::Error) -> Option<ErrorKind> {
+    io_error(error).map(std::io::Error::kind)
+}
+
+fn io_error(error: &dyn std::error::Error) -> Option<&std::io::Error> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
-            return Some(error.kind());
+            return Some(error);
         }
         source = cause.source();
     }

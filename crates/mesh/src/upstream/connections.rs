@@ -17,14 +17,14 @@ use http_body_util::Full;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use net::pinned;
-use tokio::net::TcpStream;
+use net::dialer::Dialer;
+use net::{Stream, pinned};
 use tokio::time::Instant;
 
 /// The connections that wait to be used, the one that was used last at the end.
 pub struct Connections {
     socket: SocketAddr,
-    connect: Duration,
+    dialer: Arc<Dialer>,
     idle_for: Duration,
     most: usize,
     /// One list for each lane of the server, so that a connection is used on the thread whose reactor watches it.
@@ -44,14 +44,14 @@ pub enum Broken {
 /// A connection, with what sends on it.
 struct Driver {
     sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+    connection: Pin<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>,
 }
 
 impl Connections {
     /// `most` are kept by each lane, each for `idle_for`.
-    pub fn new(socket: SocketAddr, connect: Duration, idle_for: Duration, most: usize) -> Arc<Self> {
+    pub fn new(socket: SocketAddr, dialer: Arc<Dialer>, idle_for: Duration, most: usize) -> Arc<Self> {
         let idle = (0..pinned::count()).map(|_| Mutex::default()).collect();
-        Arc::new(Self { socket, connect, idle_for, most, idle })
+        Arc::new(Self { socket, dialer, idle_for, most, idle })
     }
 
     /// Sends a request, whose target is a path, once there is a connection for it.
@@ -89,14 +89,7 @@ impl Connections {
     }
 
     async fn connect(&self) -> Result<Driver, Broken> {
-        let connecting = async {
-            let stream = TcpStream::connect(self.socket).await?;
-            stream.set_nodelay(true)?;
-            Ok(stream)
-        };
-        let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut));
-        let stream =
-            tokio::time::timeout(self.connect, connecting).await.unwrap_or_else(late).map_err(Broken::Connect)?;
+        let stream = self.dialer.dial(self.socket).await.map_err(Broken::Connect)?;
         let (sender, connection) = Builder::new().handshake(TokioIo::new(stream)).await.map_err(Broken::Http)?;
         Ok(Driver { sender, connection: Box::pin(connection) })
     }

@@ -78,6 +78,7 @@ fn found(failure: Failure) -> Health {
     match failure.why {
         Why::Refused => Health::Refused,
         Why::Disbelieved(_) => Health::Disbelieves,
+        Why::Untrusted => Health::Untrusted,
         Why::Unreachable | Why::Abandoned | Why::Hung | Why::Deadline => Health::Hung,
         // Over HTTP/2, the second look waits for the connection that the first one tries to make.
         Why::Other if !failure.sent => Health::Hung,
@@ -129,8 +130,8 @@ pub(super) fn judge(instance: &Instance, look: Probe, misses: &mut u32, breaker:
         }
         // A busy machine makes looks late. What answers calls is well.
         _ if instance.answered_since(look.began) => *misses = 0,
-        // Nobody listens there: that is not a matter of patience.
-        Health::Refused => instance.eject(Health::Refused),
+        // That is not a matter of patience.
+        Health::Refused | Health::Untrusted => instance.eject(look.found),
         found => {
             *misses += 1;
             if *misses >= MISSES {

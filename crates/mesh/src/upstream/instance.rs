@@ -10,12 +10,15 @@ use std::{io, iter};
 
 use axum::http::{Response, Uri};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kernel::fnv1a;
+use net::Stream;
+use net::dialer::{self, Dialer};
 use platform::telemetry::metrics::Server;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -29,7 +32,6 @@ use super::load::Load;
 use super::{Address, Protocol};
 use crate::StatementKeys;
 
-const CONNECT: Duration = Duration::from_millis(500);
 /// Shorter than the patience of our servers with a connection that waits, so that they do not close one just as it is used.
 const IDLE: Duration = Duration::from_secs(20);
 /// What a peer does not acknowledge for so long is lost: it is gone without a word.
@@ -43,7 +45,7 @@ const WARM_UP: Duration = Duration::from_secs(10);
 /// Its share at first.
 const COLD_SHARE: f64 = 0.1;
 
-pub type HttpClient = Client<HttpConnector<Fixed>, Full<Bytes>>;
+pub type HttpClient = Client<Secured, Full<Bytes>>;
 
 /// What is known of an instance's health. The first two may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +64,21 @@ pub enum Health {
     Hung,
     /// It answers that it does not believe us.
     Disbelieves,
+    /// TLS does not trust it, or it does not trust us.
+    Untrusted,
 }
 
 impl Health {
-    const ALL: [Self; 7] =
-        [Self::Unknown, Self::Healthy, Self::Draining, Self::Refused, Self::Failing, Self::Hung, Self::Disbelieves];
+    const ALL: [Self; 8] = [
+        Self::Unknown,
+        Self::Healthy,
+        Self::Draining,
+        Self::Refused,
+        Self::Failing,
+        Self::Hung,
+        Self::Disbelieves,
+        Self::Untrusted,
+    ];
 
     pub fn is_available(self) -> bool {
         matches!(self, Self::Unknown | Self::Healthy)
@@ -81,6 +93,7 @@ impl Health {
             Self::Failing => "does not answer as it should",
             Self::Hung => "does not answer in time",
             Self::Disbelieves => "does not believe this process: another internal.key_file, or a clock that is wrong",
+            Self::Untrusted => "TLS with it fails",
         }
     }
 }
@@ -91,6 +104,8 @@ pub struct Target {
     pub address: Address,
     pub series: Server,
     pub statement_keys: Option<Arc<StatementKeys>>,
+    /// The way to its instances.
+    pub dialer: Arc<Dialer>,
 }
 
 pub struct Instance {
@@ -123,8 +138,8 @@ impl Instance {
             target: Arc::clone(target),
             socket,
             place: fnv1a(socket.to_string().bytes()),
-            calls: Calls::new(socket, protocol, max_in_flight.clamp(8, 512)),
-            probes: client(socket, protocol, 1),
+            calls: Calls::new(target, socket, protocol, max_in_flight.clamp(8, 512)),
+            probes: client(target, socket, protocol, 1),
             load: Load::start(now),
             hung: Notify::new(),
             suspected: Notify::new(),
@@ -243,9 +258,10 @@ pub struct Calls {
 }
 
 impl Calls {
-    fn new(socket: SocketAddr, protocol: Protocol, most: usize) -> Self {
-        let kept = (protocol == Protocol::Http1).then(|| Connections::new(socket, CONNECT, IDLE, most));
-        Self { kept, client: client(socket, protocol, most) }
+    fn new(target: &Target, socket: SocketAddr, protocol: Protocol, most: usize) -> Self {
+        let connections = || Connections::new(socket, Arc::clone(&target.dialer), IDLE, most);
+        let kept = (protocol == Protocol::Http1).then(connections);
+        Self { kept, client: client(target, socket, protocol, most) }
     }
 
     /// Sends a request to its instance.
@@ -276,10 +292,10 @@ impl Calls {
 /// Bytes of one answer that may be under way over HTTP/2 before its reader takes some.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-fn client(socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
+fn client(target: &Target, socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
     let mut connector = HttpConnector::new_with_resolver(Fixed(socket));
     connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT));
+    connector.set_connect_timeout(Some(dialer::CONNECT));
     #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(SILENCE));
     Client::builder(TokioExecutor::new())
@@ -297,7 +313,32 @@ fn client(socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
         .http2_keep_alive_interval(SILENCE)
         .http2_keep_alive_timeout(SILENCE)
         .http2_keep_alive_while_idle(true)
-        .build(connector)
+        .build(Secured { connector, dialer: Arc::clone(&target.dialer) })
+}
+
+/// Connects, and speaks TLS if that is spoken with the target.
+#[derive(Clone)]
+pub struct Secured {
+    connector: HttpConnector<Fixed>,
+    dialer: Arc<Dialer>,
+}
+
+impl Service<Uri> for Secured {
+    type Response = TokioIo<Stream>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = BoxFuture<'static, Result<TokioIo<Stream>, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, dialer) = (self.connector.call(uri), Arc::clone(&self.dialer));
+        Box::pin(async move {
+            let stream = connecting.await?.into_inner();
+            Ok(TokioIo::new(dialer.secure(stream).await?))
+        })
+    }
 }
 
 /// Resolves any name to one address: the URI says what is configured, the connection goes to the instance.

@@ -13,6 +13,7 @@ mod instance;
 mod load;
 mod resolve;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +25,9 @@ use axum::http::{Request, Response};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use kernel::Error;
+use net::dialer::Dialer;
 use prometheus::IntCounter;
+use tls::TlsClient;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -100,6 +103,8 @@ pub struct Settings {
     /// Signs looks, so that an instance which would not believe our calls gets none. Without it looks are not signed, and who calls
     /// is answered that they are not believed.
     pub statement_keys: Option<Arc<StatementKeys>>,
+    /// How TLS is spoken with them, if it is: with what [`Protocol`] says inside.
+    pub tls: Option<Arc<TlsClient>>,
 }
 
 /// One call of a service.
@@ -133,7 +138,7 @@ pub struct InstanceState {
     /// Whether it is asked.
     pub healthy: bool,
     /// In words.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// A service in other processes.
@@ -171,7 +176,8 @@ impl Upstream {
         let (name, now) = (settings.name, Instant::now());
         let targets = settings.addresses.into_iter().map(|address| {
             let series = clients.server(address.as_str());
-            Arc::new(Target { service: name, address, series, statement_keys: settings.statement_keys.clone() })
+            let dialer = Arc::new(Dialer::new(settings.tls.clone(), address.host()));
+            Arc::new(Target { service: name, address, series, statement_keys: settings.statement_keys.clone(), dialer })
         });
         let targets: Vec<_> = targets.collect();
         let shared = Arc::new(Shared {
@@ -239,7 +245,10 @@ fn state(instance: &Instance, health: Health) -> InstanceState {
         address: instance.target.address.as_str().to_owned(),
         socket: instance.socket,
         healthy: health.is_available(),
-        reason: health.reason(),
+        reason: match instance.target.dialer.objection().filter(|_| health == Health::Untrusted) {
+            Some(objection) => format!("{}: {objection}", health.reason()).into(),
+            None => health.reason().into(),
+        },
     }
 }
 

@@ -33,7 +33,7 @@ struct Running {
 
 impl Running {
     fn new(protocols: Protocols, max_connections: usize) -> Self {
-        Self::with(Settings { max_connections, protocols, pinned: None })
+        Self::with(Settings { max_connections, protocols, tls: None, pinned: None })
     }
 
     fn with(settings: Settings) -> Self {
@@ -361,7 +361,7 @@ fn a_running_request_is_finished_and_its_connection_ends() {
 fn connections_stay_on_pinned_threads_and_are_spread_over_them() {
     listening(async {
         let pinned = Some(PinnedThreads::start().unwrap());
-        let running = Running::with(Settings { max_connections: 10, protocols: Protocols::Http1, pinned });
+        let running = Running::with(Settings { max_connections: 10, protocols: Protocols::Http1, tls: None, pinned });
         let mut threads = Vec::new();
         let mut open = Vec::new();
         for _ in 1..pinned::count() {

@@ -66,6 +66,8 @@ pub struct Http {
     pub request_timeout: Duration,
     pub max_connections: usize,
     pub max_requests: usize,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
 }
 
 /// The listener of operators.
@@ -157,11 +159,16 @@ impl Services {
 }
 
 /// How processes of one deployment speak with each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Internal {
     /// Of a gateway's services; other processes have none but `http.listen`.
     pub listen: Option<SocketAddr>,
     pub key_file: PathBuf,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Those of other processes.
+    pub tls_ca: Option<PathBuf>,
+    pub require_tls: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,6 +238,8 @@ impl Config {
                 request_timeout: Duration::ZERO,
                 max_connections: 0,
                 max_requests: 0,
+                tls_cert: None,
+                tls_key: None,
             },
             admin: Admin { listen: nowhere },
             database: Database {
@@ -245,7 +254,7 @@ impl Config {
             products: Products { currency: Currency::USD },
             services: Services::default(),
             upstreams: Upstreams { protocol: Protocol::Http1, balance: Balance::LeastLoaded },
-            internal: Internal { listen: None, key_file: PathBuf::new() },
+            internal: Internal::default(),
             mail: Mail { sink: None, from: String::new(), link_base: None },
             shop: Shop::default(),
             jobs: Jobs { tries: 0, pause: Duration::ZERO },
@@ -257,10 +266,11 @@ impl Config {
 
     /// Where links in mails lead to.
     pub fn link_base(&self) -> String {
+        let scheme = if self.http.tls_cert.is_some() { "https" } else { "http" };
         let own = || match self.http.listen {
             // Nobody can go to all networks at once.
-            listen if listen.ip().is_unspecified() => format!("http://localhost:{}", listen.port()),
-            listen => format!("http://{listen}"),
+            listen if listen.ip().is_unspecified() => format!("{scheme}://localhost:{}", listen.port()),
+            listen => format!("{scheme}://{listen}"),
         };
         self.mail.link_base.clone().unwrap_or_else(own)
     }
@@ -277,6 +287,21 @@ impl Config {
         if self.database.migrate_url.is_some() && matches!(self.database.url, DatabaseUrl::Sqlite(_)) {
             let problem = "expected to be empty, because database.url is SQLite, which has no accounts to choose from";
             found.push(("database.migrate_url", problem.into()));
+        }
+        let (http, internal) = (&self.http, &self.internal);
+        for (cert, key, has_cert, has_key) in [
+            ("http.tls_cert", "http.tls_key", http.tls_cert.is_some(), http.tls_key.is_some()),
+            ("internal.tls_cert", "internal.tls_key", internal.tls_cert.is_some(), internal.tls_key.is_some()),
+        ] {
+            match (has_cert, has_key) {
+                (true, false) => found.push((key, format!("expected the key of {cert}"))),
+                (false, true) => found.push((cert, format!("expected the certificate of {key}"))),
+                _ => {}
+            }
+        }
+        if internal.require_tls && (internal.tls_cert.is_none() || internal.tls_ca.is_none()) {
+            let problem = "expected to be false, because internal.tls_cert, tls_key and tls_ca are not all set";
+            found.push(("internal.require_tls", problem.into()));
         }
         found
     }

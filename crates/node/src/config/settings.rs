@@ -242,6 +242,20 @@ const COMMON: &[Setting] = &[
         apply: &|config, text| put(&mut config.http.max_requests, value::integer(text, 1..=1_000_000)),
     },
     Setting {
+        key: "http.tls_cert",
+        default: "",
+        doc: "File (PEM) of the certificate by which the public is served with TLS, and of those that lead to its authority. Empty: without TLS, for a proxy in front. Files of TLS are read again when they change.",
+        secret: false,
+        apply: &|config, text| put(&mut config.http.tls_cert, value::optional(text, value::path)),
+    },
+    Setting {
+        key: "http.tls_key",
+        default: "",
+        doc: "File (PEM) of the key of http.tls_cert.",
+        secret: false,
+        apply: &|config, text| put(&mut config.http.tls_key, value::optional(text, value::path)),
+    },
+    Setting {
         key: "admin.listen",
         default: "127.0.0.1:9090",
         doc: "Address and port of the health and metrics listener, which must not be reachable from outside.",
@@ -376,6 +390,36 @@ const COMMON: &[Setting] = &[
         doc: "File of the key with which the processes of a deployment prove themselves to each other: the same for all; made if absent.",
         secret: false,
         apply: &|config, text| put(&mut config.internal.key_file, value::path(text)),
+    },
+    Setting {
+        key: "internal.tls_cert",
+        default: "",
+        doc: "File (PEM) of the certificate of this process for other processes of the deployment, as server and client. Empty: it serves them without TLS.",
+        secret: false,
+        apply: &|config, text| put(&mut config.internal.tls_cert, value::optional(text, value::path)),
+    },
+    Setting {
+        key: "internal.tls_key",
+        default: "",
+        doc: "File (PEM) of the key of internal.tls_cert.",
+        secret: false,
+        apply: &|config, text| put(&mut config.internal.tls_key, value::optional(text, value::path)),
+    },
+    Setting {
+        key: "internal.tls_ca",
+        default: "",
+        doc: "File (PEM) of the authorities of the certificates that other processes have. They are asked by TLS then, under the names of upstreams. Empty: without TLS.",
+        secret: false,
+        apply: &|config, text| put(&mut config.internal.tls_ca, value::optional(text, value::path)),
+    },
+    Setting {
+        key: "internal.require_tls",
+        default: "false",
+        doc: "Whether other processes have to come by TLS, with a certificate of internal.tls_ca. While it is false they may come without too, so that a deployment can change over one process at a time.",
+        secret: false,
+        apply: &|config, text| {
+            put(&mut config.internal.require_tls, value::choice(text, &[("true", true), ("false", false)]))
+        },
     },
     Setting {
         key: "log.format",

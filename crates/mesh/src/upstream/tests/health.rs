@@ -121,7 +121,7 @@ async fn everybody_can_be_looked_at_at_once() {
     drains.script.health.store(503, Ordering::Relaxed);
     let upstream = Upstream::start(settings([well.address(), drains.address(), address(nobody)]));
     let found = upstream.probe_now().await;
-    let found: Vec<_> = found.iter().map(|one| (one.socket, one.healthy, one.reason)).collect();
+    let found: Vec<_> = found.iter().map(|one| (one.socket, one.healthy, &*one.reason)).collect();
     assert_eq!(
         found,
         [

@@ -171,6 +171,7 @@ fn settings(addresses: impl IntoIterator<Item = Address>) -> Settings {
         balance: Balance::LeastLoaded,
         max_in_flight: 1_000,
         statement_keys: None,
+        tls: None,
     }
 }
 
@@ -221,8 +222,8 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn reasons(upstream: &Upstream) -> Vec<&'static str> {
-    upstream.state().iter().map(|instance| instance.reason).collect()
+fn reasons(upstream: &Upstream) -> Vec<String> {
+    upstream.state().into_iter().map(|instance| instance.reason.into_owned()).collect()
 }
 
 fn series(series: &str) -> Option<f64> {

@@ -68,7 +68,9 @@ impl Instance {
     async fn look(&self, address: &Address) -> Vec<Finding> {
         match address.look_up().await {
             Ok(sockets) if !sockets.is_empty() => {
-                let looks = sockets.into_iter().map(|socket| self.instance(self.name(address, Some(socket)), socket));
+                let looks = sockets
+                    .into_iter()
+                    .map(|socket| self.instance(self.name(address, Some(socket)), address.clone().at(socket)));
                 futures_util::future::join_all(looks).await
             }
             found => {
@@ -79,18 +81,20 @@ impl Instance {
         }
     }
 
-    async fn instance(&self, name: String, socket: SocketAddr) -> Finding {
-        let Ok(address) = socket.to_string().parse() else {
-            return Finding::failed(name, "is no address", "Correct it.");
+    async fn instance(&self, name: String, address: Address) -> Finding {
+        let tls = match node::tls::caller(&self.config) {
+            Ok(tls) => tls,
+            Err(error) => return Finding::failed(name, error.to_string(), "Correct the files of internal.tls_ca."),
         };
         // An upstream of its own, so that no other instance answers for this one.
-        let settings = upstream::Settings { addresses: vec![address], ..upstream_settings(&self.config, self.role) };
+        let settings =
+            upstream::Settings { addresses: vec![address], tls, ..upstream_settings(&self.config, self.role) };
         let upstream = Upstream::start(settings);
         let looked = upstream.probe_now().await;
         if let Some(state) = looked.iter().find(|state| !state.healthy) {
             let advice =
                 format!("Start the process with the role {} there, or correct upstreams.{}.", self.role, self.role);
-            return match state.reason {
+            return match &*state.reason {
                 "draining" => Finding::warning(name, "is stopping, and gets no requests", "Start it again."),
                 "does not answer as it should" => Finding::failed(
                     name,
@@ -101,7 +105,7 @@ impl Instance {
                         self.role
                     ),
                 ),
-                reason => Finding::failed(name, reason, advice),
+                reason => Finding::failed(name, reason.to_owned(), advice),
             };
         }
         let Some(statement_keys) = &self.statement_keys else {

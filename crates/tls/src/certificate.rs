@@ -1,0 +1,71 @@
+//! What a certificate says, and whether those that sign it are trusted.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustls::client::danger::ServerCertVerifier;
+use rustls_pki_types::{ServerName, UnixTime};
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use crate::client::{AnyName, Roots, verifier};
+use crate::files::{self, Pair};
+use crate::{TlsError, words};
+
+/// The certificate of a server or client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Names and addresses of hosts.
+    pub names: Vec<String>,
+    /// Until when it is valid.
+    pub not_after: SystemTime,
+}
+
+impl Certificate {
+    /// The first of a file: those behind it lead to its authority.
+    ///
+    /// # Errors
+    /// When there is none that can be read.
+    pub fn read(file: &Path) -> Result<Self, TlsError> {
+        let lacks = || TlsError::Lacks { file: file.to_owned(), what: "certificate" };
+        let unusable =
+            |error: x509_cert::der::Error| TlsError::Unusable { file: file.to_owned(), why: error.to_string() };
+        let found = files::certificates(file)?;
+        let certificate = x509_cert::Certificate::from_der(found.first().ok_or_else(lacks)?).map_err(unusable)?;
+        let content = certificate.tbs_certificate;
+        let names = content.get::<SubjectAltName>().map_err(unusable)?.map_or_else(Vec::new, |(_, names)| names.0);
+        let not_after = SystemTime::UNIX_EPOCH + content.validity.not_after.to_unix_duration();
+        Ok(Self { names: names.iter().filter_map(host).collect(), not_after })
+    }
+
+    /// How long it is valid from now on, if it still is.
+    pub fn lasts(&self) -> Option<Duration> {
+        self.not_after.duration_since(SystemTime::now()).ok()
+    }
+}
+
+fn host(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(address) => match address.as_bytes() {
+            bytes if bytes.len() == 4 => <[u8; 4]>::try_from(bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+            bytes => <[u8; 16]>::try_from(bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    }
+}
+
+/// What whoever trusts these authorities has against a server that shows this pair, whatever it is called.
+///
+/// # Errors
+/// When a file cannot be used.
+pub fn objection(pair: &Pair, roots: &Roots) -> Result<Option<String>, TlsError> {
+    let (certificates, _) = pair.read()?;
+    let Some((own, between)) = certificates.split_first() else { return Ok(None) };
+    // Any will do.
+    let name = ServerName::IpAddress(IpAddr::from([127, 0, 0, 1]).into());
+    let verified = AnyName(verifier(roots)?).verify_server_cert(own, between, &name, &[], UnixTime::now());
+    Ok(verified.err().map(|error| words::of(&error)))
+}
