@@ -22,6 +22,10 @@ impl<S> Begun<S> {
     pub fn untouched(stream: S) -> Self {
         Self { stream, first: [0; PREFACE.len()], left: 0..0 }
     }
+
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin> Begun<S> {

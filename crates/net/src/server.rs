@@ -17,7 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use platform::client::ClientAddress;
+use platform::client::{ClientAddress, Https};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service as _;
@@ -221,8 +221,9 @@ impl Server {
         // A gateway may be held up by its own clients.
         let stall = if self.protocols == Protocols::Http1 { STALL } else { PATIENCE };
         let activity = Arc::new(Activity::start(stall));
+        let client = self.client(address, &stream);
         let stream = TokioIo::new(Watched::http1(stream, &activity, &self.heads, place));
-        let service = self.service(address, &activity);
+        let service = self.service(client, &activity);
         let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
         let over = async {
             tokio::select! {
@@ -241,8 +242,9 @@ impl Server {
 
     async fn serve_http2(self: Arc<Self>, stream: Begun<Stream>, address: ClientAddress, place: OwnedSemaphorePermit) {
         let activity = Arc::new(Activity::start(PATIENCE));
+        let client = self.client(address, &stream);
         let stream = TokioIo::new(Watched::http2(stream, &activity, &self.heads, place));
-        let service = self.service(address, &activity);
+        let service = self.service(client, &activity);
         let connection = pin!(self.http2.serve_connection(stream, service));
         let over = async {
             tokio::select! {
@@ -254,15 +256,23 @@ impl Server {
         drive(connection, http2::Connection::graceful_shutdown, over, &activity).await;
     }
 
+    /// Who is at the other end.
+    fn client(&self, address: ClientAddress, stream: &Begun<Stream>) -> (ClientAddress, Option<Https>) {
+        // What other processes come by says nothing of whom they speak for.
+        let is_public = self.protocols == Protocols::Http1;
+        (address, (is_public && stream.get_ref().is_tls()).then_some(Https))
+    }
+
     /// Answers the requests of one connection.
     fn service(
         self: &Arc<Self>,
-        address: ClientAddress,
+        (address, https): (ClientAddress, Option<Https>),
         activity: &Arc<Activity>,
     ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + use<> {
         let (server, activity) = (Arc::clone(self), Arc::clone(activity));
         service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(address);
+            https.and_then(|https| request.extensions_mut().insert(https));
             if request.extensions().get::<OnUpgrade>().is_some() {
                 request.extensions_mut().insert(Stopping(server.stop.clone()));
             }

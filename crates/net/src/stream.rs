@@ -17,6 +17,10 @@ pub enum Stream {
 }
 
 impl Stream {
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Whether both sides agreed on HTTP/2 while TLS began.
     pub fn is_http2(&self) -> bool {
         match self {

@@ -14,6 +14,6 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Marks a request whose client speaks TLS, as far as a trusted proxy knows.
+/// Marks a request whose client speaks TLS: with us, or with a trusted proxy that says so.
 #[derive(Debug, Clone, Copy)]
 pub struct Https;

@@ -3,11 +3,14 @@
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use platform::client::Https;
 
 use super::{Listener, Step};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
+/// For a year, a browser that came by TLS asks this host by nothing else.
+const TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 pub struct Protections;
 
@@ -18,15 +21,18 @@ impl Protections {
 }
 
 impl Step for Protections {
-    type Held<'s> = ();
+    type Held<'s> = bool;
 
-    fn enter(&self, _: &mut Request) -> Result<(), Response> {
-        Ok(())
+    fn enter(&self, request: &mut Request) -> Result<bool, Response> {
+        Ok(request.extensions().get::<Https>().is_some())
     }
 
-    fn leave(&self, (): (), answer: &mut Response) {
+    fn leave(&self, by_tls: bool, answer: &mut Response) {
         let headers = answer.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
+        if by_tls {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT_SECURITY);
+        }
     }
 }

@@ -27,8 +27,11 @@ pub fn locate(request: &mut Request, trusted: &[IpNet]) -> Sender {
     let extensions = request.extensions_mut();
     extensions.insert(ClientAddress(client));
     extensions.insert(Believed);
-    if encrypted {
-        extensions.insert(Https);
+    match encrypted {
+        Some(true) => drop(extensions.insert(Https)),
+        // The connection of the proxy is not that of its client.
+        Some(false) => drop(extensions.remove::<Https>()),
+        None => {}
     }
     Sender::Trusted
 }
@@ -88,14 +91,12 @@ fn is_port(text: &str) -> bool {
     hidden || text.parse::<u16>().is_ok()
 }
 
-/// Whether the client speaks TLS with the first proxy. A client that makes that up deceives nobody but itself.
-fn is_encrypted(headers: &HeaderMap) -> bool {
+/// Whether the client speaks TLS with the first proxy, if that says so. A client that makes that up deceives nobody but itself.
+fn is_encrypted(headers: &HeaderMap) -> Option<bool> {
     let is_https = |scheme: &str| scheme.trim().eq_ignore_ascii_case("https");
     match headers.get(FORWARDED_PROTO) {
-        Some(schemes) => schemes.to_str().is_ok_and(|schemes| schemes.split(',').next().is_some_and(is_https)),
-        None => {
-            forwarded::elements(headers).last().flatten().and_then(|first| first.proto).is_some_and(|s| is_https(&s))
-        }
+        Some(schemes) => Some(schemes.to_str().is_ok_and(|schemes| schemes.split(',').next().is_some_and(is_https))),
+        None => forwarded::elements(headers).last().flatten().and_then(|first| first.proto).map(|s| is_https(&s)),
     }
 }
 
@@ -188,12 +189,12 @@ mod tests {
     #[test]
     fn tls_ends_at_the_first_proxy() {
         for (name, value, encrypted) in [
-            (FORWARDED_PROTO, "https", true),
-            (FORWARDED_PROTO, "HTTPS, http", true),
-            (FORWARDED_PROTO, "http, https", false),
-            (header::FORWARDED, "for=192.0.2.1;proto=https, for=10.0.0.2;proto=http", true),
-            (header::FORWARDED, "for=192.0.2.1;proto=\"http\"", false),
-            (header::FORWARDED, "for=192.0.2.1", false),
+            (FORWARDED_PROTO, "https", Some(true)),
+            (FORWARDED_PROTO, "HTTPS, http", Some(true)),
+            (FORWARDED_PROTO, "http, https", Some(false)),
+            (header::FORWARDED, "for=192.0.2.1;proto=https, for=10.0.0.2;proto=http", Some(true)),
+            (header::FORWARDED, "for=192.0.2.1;proto=\"http\"", Some(false)),
+            (header::FORWARDED, "for=192.0.2.1", None),
         ] {
             assert_eq!(is_encrypted(&told(&[(name, value)])), encrypted, "{value}");
         }
