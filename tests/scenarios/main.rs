@@ -21,5 +21,6 @@ mod previous;
 mod random;
 mod selling;
 mod stock;
+mod tls;
 mod v1;
 mod v2;

@@ -127,7 +127,11 @@ impl From<tokio_postgres::Error> for StoreError {
 
 /// The error with its cause; tokio-postgres prints only its own kind.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
+    let source = std::error::Error::source(error);
+    if let Some(words) = source.and_then(|source| source.downcast_ref()).and_then(tls::words) {
+        return format!("{error}: {words}");
+    }
+    match source {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }

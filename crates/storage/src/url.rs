@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use tokio_postgres::config::Host;
+use crate::postgres;
 
 /// `sqlite:FOLDER` or `postgres://…`.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,18 +26,8 @@ impl FromStr for DatabaseUrl {
             return Ok(DatabaseUrl::Sqlite(PathBuf::from(folder)));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            // The parser's own message could repeat the password.
-            return match url.parse::<tokio_postgres::Config>() {
-                Ok(config) if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require => {
-                    Err("TLS to PostgreSQL is not supported yet: leave sslmode=require out, on a private network".into())
-                }
-                // The rest of a password, as the parser sees it.
-                Ok(config) if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(host) if host.contains('@'))) => {
-                    Err("two @ in a PostgreSQL URL: write %40 for one in a user name or password".into())
-                }
-                Ok(_) => Ok(DatabaseUrl::Postgres(url.to_owned())),
-                Err(_) => Err("not a valid PostgreSQL URL (postgres://user:password@host:port/database; percent-encode @ : / in passwords)".into()),
-            };
+            postgres::Named::parse(url)?;
+            return Ok(DatabaseUrl::Postgres(url.to_owned()));
         }
         Err("expected sqlite:FOLDER or postgres://user:password@host:port/database".into())
     }

@@ -41,6 +41,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(patience))
+            .tls_config(crate::tls::client())
             .build();
         Self { agent: config.new_agent(), base: base.into(), token: None, public: false }
     }
@@ -219,7 +220,7 @@ pub fn raw(address: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// The same with a pause between the parts, which so arrive one by one.
 pub fn raw_in_parts(address: &str, parts: &[&[u8]]) -> Vec<u8> {
-    let address = address.trim_start_matches("http://");
+    let address = address.split("://").last().unwrap_or(address);
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.set_nodelay(true).expect("an open socket");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");

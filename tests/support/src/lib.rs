@@ -20,6 +20,7 @@ pub mod recorder;
 pub mod server;
 pub mod store;
 pub mod strace;
+pub mod tls;
 pub mod wait;
 mod watchdog;
 

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use kernel::{Clock, SystemClock, Timestamp};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
+use super::server::Server;
 use super::{Postgres, belonging, describe, place};
 use crate::belonging::Belonging;
 use crate::checkup::{Account, Checkup, Kind, Schema, Steps};
@@ -53,14 +54,14 @@ pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>
 
 /// A connection that ends with the client, and where it goes.
 pub(super) async fn connect(url: &str) -> Result<(Client, String), StoreError> {
-    let mut config: tokio_postgres::Config =
-        url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
+    let mut server = Server::of(url)?;
+    let config = &mut server.config;
     // Whoever looks waits for nobody.
     let options = format!("{} -c statement_timeout=3s -c lock_timeout=3s", config.get_options().unwrap_or_default());
     config.options(options).connect_timeout(TIME).application_name("primetrade-checkup");
-    let place = place(&config);
+    let place = place(config);
     let unavailable = |why: String| StoreError::Unavailable(format!("{place}: {why}"));
-    let connected = tokio::time::timeout(TIME, config.connect(NoTls)).await;
+    let connected = tokio::time::timeout(TIME, server.connect()).await;
     let connected = connected.map_err(|_| unavailable("no answer in time".into()))?;
     let (client, connection) = connected.map_err(|error| match error.as_db_error() {
         Some(told) => unavailable(told.message().to_owned()),

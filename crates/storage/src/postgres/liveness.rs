@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::{Config, NoTls};
 
+use super::server::Server;
 use crate::StoreError;
 
 /// An operation that waits for longer has the server probed.
@@ -21,7 +21,7 @@ const PACE: Duration = Duration::from_millis(250);
 /// One server, as the operations of one service find it.
 pub struct Liveness {
     service: &'static str,
-    config: Config,
+    server: Server,
     started: Instant,
     silent: AtomicBool,
     probed: AtomicBool,
@@ -32,10 +32,10 @@ pub struct Liveness {
 }
 
 impl Liveness {
-    pub fn new(service: &'static str, config: Config) -> Arc<Self> {
+    pub fn new(service: &'static str, server: Server) -> Arc<Self> {
         Arc::new(Self {
             service,
-            config,
+            server,
             started: Instant::now(),
             silent: AtomicBool::new(false),
             probed: AtomicBool::new(false),
@@ -114,7 +114,7 @@ async fn probe(liveness: Weak<Liveness>) {
     while let Some(liveness) = liveness.upgrade() {
         let next = Instant::now() + PACE;
         let before = liveness.answers.load(Ordering::Relaxed);
-        let probed = timeout(PROBE, ask(&liveness.config)).await;
+        let probed = timeout(PROBE, ask(&liveness.server)).await;
         // A busy server may be slow to take one more connection, and answer on those that there are.
         let others_are_answered = || liveness.answers.load(Ordering::Relaxed) > before;
         if probed.is_ok_and(|probed| is_answer(&probed)) || others_are_answered() {
@@ -135,8 +135,8 @@ fn is_answer(probed: &Result<(), tokio_postgres::Error>) -> bool {
 }
 
 /// Asks by a connection of its own: one that is there may lead to nowhere.
-async fn ask(config: &Config) -> Result<(), tokio_postgres::Error> {
-    let (client, driver) = config.connect(NoTls).await?;
+async fn ask(server: &Server) -> Result<(), tokio_postgres::Error> {
+    let (client, driver) = server.connect().await?;
     let question = pin!(client.batch_execute("select 1"));
     let driver = pin!(driver);
     match futures_util::future::select(question, driver).await {

@@ -4,6 +4,7 @@ mod belonging;
 pub(super) mod checkup;
 mod liveness;
 mod pooled;
+mod server;
 mod shared;
 mod transaction;
 
@@ -16,13 +17,15 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError
 use futures_util::future::BoxFuture;
 use kernel::{SystemClock, Timestamp};
 use tokio::time::Instant as Deadline;
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row};
 
 pub(super) use self::belonging::enrol;
 use self::liveness::Liveness;
 pub use self::pooled::Pooled;
+pub(super) use self::server::Named;
+use self::server::Server;
 use self::shared::{Shared, connection_lost};
 pub use self::transaction::{Statement, Transaction};
 use platform::telemetry::metrics::{self, Operation, metrics};
@@ -60,7 +63,7 @@ pub type Boxed<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// One service's schema.
 pub struct Postgres {
     service: &'static str,
-    config: tokio_postgres::Config,
+    server: Server,
     shared: Vec<Shared>,
     turn: AtomicUsize,
     pool: Pool,
@@ -88,8 +91,8 @@ impl Postgres {
     /// # Errors
     /// `Unavailable`.
     pub async fn open(url: &str, service: &'static str, limits: Limits) -> Result<Self, StoreError> {
-        let mut config: tokio_postgres::Config =
-            url.parse().map_err(|_| StoreError::Unavailable("the PostgreSQL URL is not valid".into()))?;
+        let mut server = Server::of(url)?;
+        let config = &mut server.config;
         let given = config.get_options().unwrap_or_default();
         // What we do not wait for any more, the server need not go on with.
         let statement_time = limits.read_timeout.max(limits.write_timeout).as_millis();
@@ -97,9 +100,12 @@ impl Postgres {
         config.options(options).connect_timeout(CONNECT_TIME).application_name(format!("primetrade-{service}"));
         // A host that vanished says no word of it.
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE).tcp_user_timeout(2 * SILENCE);
-        let manager =
-            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let liveness = Liveness::new(service, config.clone());
+        let manager = Manager::from_config(
+            server.config.clone(),
+            server.encryption.clone(),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let liveness = Liveness::new(service, server.clone());
         let watched = Arc::clone(&liveness);
         let pool = Pool::builder(manager)
             .max_size(limits.pool_size)
@@ -116,7 +122,7 @@ impl Postgres {
         let operation = |name| databases.operation("postgresql", service, name);
         let postgres = Self {
             service,
-            config,
+            server,
             shared,
             turn: AtomicUsize::new(0),
             pool,
@@ -136,7 +142,7 @@ impl Postgres {
         match postgres.read_clock().await {
             Ok(()) => Ok(postgres),
             Err(StoreError::Unavailable(why)) => {
-                Err(StoreError::Unavailable(format!("{}: {why}", place(&postgres.config))))
+                Err(StoreError::Unavailable(format!("{}: {why}", place(&postgres.server.config))))
             }
             Err(error) => Err(error),
         }

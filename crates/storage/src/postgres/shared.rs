@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::Mutex as AsyncMutex;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::liveness::Liveness;
 use super::{Params, Postgres, describe};
@@ -64,7 +64,7 @@ impl Shared {
         if let Some(connection) = self.live(&postgres.liveness) {
             return Ok(connection);
         }
-        let (client, driver) = postgres.config.connect(NoTls).await?;
+        let (client, driver) = postgres.server.connect().await?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 let error = describe(&error);

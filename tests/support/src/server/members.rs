@@ -29,7 +29,7 @@ impl Member {
 impl Server {
     /// Has those who ask a role know where it listens, and itself listen there again.
     pub(super) fn tell_where(&mut self, role: &str) {
-        let bare = |url: &str| url.trim_start_matches("http://").to_owned();
+        let bare = |url: &str| url.split("://").last().unwrap_or(url).to_owned();
         let listeners =
             |member: &Member| member.process.as_ref().map(|process| (bare(&process.url), bare(&process.admin_url)));
         let of_role = self.members.iter().filter(|member| member.is(role));
