@@ -228,7 +228,7 @@ impl Proxy {
         if let Some(id) = parts.extensions.get::<RequestId>() {
             headers.insert(REQUEST_ID, id.clone().into_header());
         }
-        let statement = self.statement_keys.sign(Speaker::Gateway(outside), &parts.method, target.as_str());
+        let statement = self.statement_keys.sign(Speaker::Gateway(outside), &parts.method, target.as_str(), &body);
         let unsigned = || Error::Internal("a request could not be vouched for".into());
         headers.insert(mesh::STATEMENT, statement.ok_or_else(unsigned)?);
         headers.insert(mesh::TIMEOUT, mesh::peer::millis_until(deadline));

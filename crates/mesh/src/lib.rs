@@ -12,7 +12,7 @@ mod wire;
 
 pub use peer::{Answer, Peer};
 pub use question::{Question, Questions};
-pub use statement::{Outside, Speaker, StatementError, StatementKeys};
+pub use statement::{BodyDigest, Outside, Speaker, StatementError, StatementKeys};
 
 use api::body;
 use axum::extract::FromRequestParts;

@@ -88,7 +88,7 @@ impl Peer {
             let deadline = scope.as_ref().and_then(|scope| scope.deadline).map_or(deadline, |at| at.min(deadline));
             let speaker = Speaker::Service(self.from.to_owned());
             let unsigned = || Error::Internal("a call between services could not be signed".into());
-            let statement = self.statement_keys.sign(speaker, &method, target).ok_or_else(unsigned)?;
+            let statement = self.statement_keys.sign(speaker, &method, target, &body).ok_or_else(unsigned)?;
             let mut request = Request::builder()
                 .method(method)
                 .uri(target)

@@ -15,7 +15,7 @@ use kernel::{Error, Timestamp, json};
 use platform::Context;
 use platform::keys::{FromSeed, KeyError, KeyRing, LiveRing, Seed};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// How long a statement is good. It is made for one request, which arrives at once.
 const LIFETIME: Duration = Duration::from_secs(30);
@@ -30,6 +30,24 @@ struct Statement {
     /// Microseconds since the epoch.
     made: i64,
     speaker: Speaker,
+    #[serde(default)]
+    body: BodyDigest,
+}
+
+/// What a statement says of the body of its request: SHA-256 in Base64, or nothing of an empty one. None: the release before said nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyDigest(Option<Box<str>>);
+
+impl BodyDigest {
+    fn of(body: &[u8]) -> Self {
+        let digest = if body.is_empty() { String::new() } else { BASE64.encode(Sha256::digest(body)) };
+        Self(Some(digest.into()))
+    }
+
+    /// Whether that is the body which the statement was made for.
+    pub fn fits(&self, body: &[u8]) -> bool {
+        self.0.is_none() || *self == Self::of(body)
+    }
 }
 
 /// Who speaks.
@@ -144,8 +162,8 @@ impl StatementKeys {
     }
 
     /// A statement for one request: `target` is its path and query.
-    pub fn sign(&self, speaker: Speaker, method: &Method, target: &str) -> Option<HeaderValue> {
-        let statement = Statement { made: self.context.now().0, speaker };
+    pub fn sign(&self, speaker: Speaker, method: &Method, target: &str, body: &[u8]) -> Option<HeaderValue> {
+        let statement = Statement { made: self.context.now().0, speaker, body: BodyDigest::of(body) };
         let payload = BASE64.encode(serde_json::to_vec(&statement).ok()?);
         let ring = self.ring.current();
         let code = ring.newest()?.key.of(&payload, method, target)?.finalize().into_bytes();
@@ -155,15 +173,20 @@ impl StatementKeys {
         HeaderValue::try_from(statement).ok()
     }
 
-    /// Who speaks in the statement of a request.
+    /// Who speaks in the statement of a request, and which body it has to have.
     ///
     /// # Errors
     /// When it is none of ours, made for this request just now.
-    pub fn verify(&self, statement: &HeaderValue, method: &Method, target: &str) -> Result<Speaker, StatementError> {
+    pub fn verify(
+        &self,
+        statement: &HeaderValue,
+        method: &Method,
+        target: &str,
+    ) -> Result<(Speaker, BodyDigest), StatementError> {
         let statement = self.signed(statement, method, target).ok_or(StatementError::Key)?;
         let (made, now) = (Timestamp(statement.made), self.context.now());
         match made <= now.after(SKEW) && now <= made.after(LIFETIME) {
-            true => Ok(statement.speaker),
+            true => Ok((statement.speaker, statement.body)),
             false => Err(StatementError::Clock),
         }
     }
@@ -224,7 +247,7 @@ mod tests {
             |name: &str| StatementKeys::open(&folder.path().join(name), Context::new(Arc::clone(&clock) as _)).unwrap();
         let (ours, theirs, same) = (open("ours.json"), open("theirs.json"), open("ours.json"));
         let speaker = Speaker::Service("users".into());
-        let statement = ours.sign(speaker, &Method::GET, "/internal/accounts?a=1").unwrap();
+        let statement = ours.sign(speaker, &Method::GET, "/internal/accounts?a=1", b"").unwrap();
         let good = |statement_keys: &StatementKeys, method: Method, target| {
             statement_keys.verify(&statement, &method, target).is_ok()
         };
@@ -241,11 +264,27 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_is_good_for_its_body() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context::new(Arc::new(kernel::SystemClock));
+        let statement_keys = StatementKeys::open(&folder.path().join("k.json"), context).unwrap();
+        for (body, others) in [(&b"one"[..], [&b"two"[..], b""]), (b"", [b"one", b"\0"])] {
+            let speaker = Speaker::Service("users".into());
+            let statement = statement_keys.sign(speaker, &Method::POST, "/", body).unwrap();
+            let (_, digest) = statement_keys.verify(&statement, &Method::POST, "/").unwrap();
+            assert!(digest.fits(body) && !others.iter().any(|other| digest.fits(other)), "{digest:?}");
+        }
+        // Of the release before.
+        let old: Statement = serde_json::from_str(r#"{"made":1,"speaker":{"service":"users"}}"#).unwrap();
+        assert!(old.body.fits(b"one") && old.body.fits(b""));
+    }
+
+    #[test]
     fn what_is_no_statement_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let statement_keys =
             StatementKeys::open(&folder.path().join("k.json"), Context::new(Arc::new(kernel::SystemClock))).unwrap();
-        let good = statement_keys.sign(Speaker::Service("users".into()), &Method::GET, "/").unwrap();
+        let good = statement_keys.sign(Speaker::Service("users".into()), &Method::GET, "/", b"").unwrap();
         let good = good.to_str().unwrap();
         let (payload, code) = good.split_once('.').unwrap();
         let forged =

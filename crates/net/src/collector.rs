@@ -1,6 +1,7 @@
 //! The collector of traces: where it is, and how it gets a batch.
 
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,10 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use platform::telemetry::trace::{Collector, Refused};
+use tls::{Roots, TlsClient, Trust};
 use tokio::net::TcpStream;
+
+use crate::stream::Stream;
 
 /// How long the collector may take for one batch.
 const TIME: Duration = Duration::from_secs(5);
@@ -19,11 +23,13 @@ const ANSWER: usize = 64 * 1024;
 /// The path that the protocol has for spans, below that of the endpoint.
 const TRACES: &str = "/v1/traces";
 
-/// A collector's address, as `http://host:4318`. Without TLS: collectors that are far away are reached through one that is near.
+/// A collector's address, as `http://host:4318`; by https it has to have a certificate of an authority that this machine trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host and port.
     authority: String,
+    host: String,
+    by_tls: bool,
     path: String,
 }
 
@@ -31,20 +37,26 @@ impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || "expected http://host:port of a collector that takes OTLP over HTTP, such as http://localhost:4318";
+        let expected = || "expected http://host:port or https://host:port of a collector that takes OTLP over HTTP, such as http://localhost:4318";
         let uri: Uri = text.parse().map_err(|_| expected())?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(expected)?;
-        if uri.scheme_str() != Some("http") || authority.host().is_empty() || uri.query().is_some() {
+        let by_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(expected().into()),
+        };
+        if authority.host().is_empty() || uri.query().is_some() {
             return Err(expected().into());
         }
         let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") if by_tls => 443,
             Some("") => 80,
             // What stands behind the colon need not be a port.
             _ => authority.port_u16().ok_or_else(expected)?,
         };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let authority = format!("{}:{port}", authority.host());
-        Ok(Self { authority, path: format!("{}{TRACES}", uri.path().trim_end_matches('/')) })
+        Ok(Self { authority, host, by_tls, path: format!("{}{TRACES}", uri.path().trim_end_matches('/')) })
     }
 }
 
@@ -60,8 +72,24 @@ impl Endpoint {
         self.post(Bytes::from_static(NOTHING)).await.1.map(drop).map_err(|refused| refused.to_string())
     }
 
+    async fn secure(&self, stream: TcpStream) -> Result<Stream, Box<dyn std::error::Error + Send + Sync>> {
+        static CLIENT: OnceLock<TlsClient> = OnceLock::new();
+        let client = match CLIENT.get() {
+            Some(client) => client,
+            None => {
+                let client = TlsClient::open(Trust::Named(Roots::System), None, &[tls::HTTP1])?;
+                CLIENT.get_or_init(|| client)
+            }
+        };
+        match client.connector().connect(tls::server_name(&self.host)?, stream).await {
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream.into()))),
+            Err(error) => Err(tls::words(&error).map_or_else(|| error.into(), Into::into)),
+        }
+    }
+
     async fn exchange(&self, body: Bytes) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
         let stream = TcpStream::connect(&self.authority).await?;
+        let stream = if self.by_tls { self.secure(stream).await? } else { Stream::Plain(stream) };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let request = Request::post(&self.path)
             .header(header::HOST, &self.authority)
@@ -118,6 +146,8 @@ mod tests {
             ("http://localhost:4318", "localhost:4318", "/v1/traces"),
             ("http://localhost:4318/", "localhost:4318", "/v1/traces"),
             ("http://otel.internal", "otel.internal:80", "/v1/traces"),
+            ("https://otel.internal", "otel.internal:443", "/v1/traces"),
+            ("https://otel.internal:4318/x", "otel.internal:4318", "/x/v1/traces"),
             ("http://[::1]:4318/otlp/", "[::1]:4318", "/otlp/v1/traces"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
@@ -128,7 +158,6 @@ mod tests {
             "localhost:4318",
             "localhost",
             "/v1/traces",
-            "https://localhost:4318",
             "grpc://localhost:4317",
             "http://",
             "http://:4318",

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("platform", &["kernel"]),
+    ("tls", &["platform"]),
     ("framing", &[]),
-    ("net", &["kernel", "platform", "framing"]),
-    ("storage", &["kernel", "platform"]),
+    ("net", &["kernel", "platform", "tls", "framing"]),
+    ("storage", &["kernel", "platform", "tls"]),
     ("effects", &["kernel", "platform", "storage"]),
     ("api", &["kernel", "platform", "effects"]),
-    ("mesh", &["kernel", "platform", "net", "storage", "effects", "api"]),
+    ("mesh", &["kernel", "platform", "tls", "net", "storage", "effects", "api"]),
     ("formats", &["kernel"]),
     ("auth", &["kernel", "platform", "storage", "effects", "api", "mesh"]),
     ("stock", &["kernel", "platform", "storage", "effects", "api", "auth"]),
@@ -21,13 +22,16 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("gateway", &["kernel", "platform", "net", "effects", "api", "mesh", "auth"]),
     (
         "node",
-        &["kernel", "platform", "net", "storage", "effects", "api", "mesh", "auth", "products", "users", "gateway"],
+        &[
+            "kernel", "platform", "tls", "net", "storage", "effects", "api", "mesh", "auth", "products", "users",
+            "gateway",
+        ],
     ),
     (
         "primetrade",
         &[
-            "kernel", "platform", "net", "storage", "effects", "api", "mesh", "formats", "auth", "stock", "products",
-            "users", "node",
+            "kernel", "platform", "tls", "net", "storage", "effects", "api", "mesh", "formats", "auth", "stock",
+            "products", "users", "node",
         ],
     ),
 ];

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use testkit::tls::{Authority, authority};
 use testkit::{Deployment, Outcome, Server, Topology, eventually, on_both};
 
 use crate::people::{PASSWORD, log_in};
@@ -358,4 +359,29 @@ fn a_clock_that_is_off_is_told_by_how_much() {
     let outcome = doctor(&cluster, &[arguments.to_vec(), upstreams].concat()).expect_code(1);
     let told = line(&outcome, "failed", "upstreams.auth");
     assert!(told.contains("s ahead of this one's") && told.contains("NTP"), "{told}");
+}
+
+/// Their end, their names, and who trusts them.
+#[test]
+fn certificates_are_looked_at() {
+    let strangers = Authority::new("strangers");
+    let deployment =
+        Deployment::new(Topology::Postgres).set("INTERNAL__TLS_CA", &authority().file().display().to_string());
+    deployment.run(&["migrate"]).expect_code(0);
+    for (pair, state, words) in [
+        (authority().sign("shop.example", 30), "ok", "for shop.example, valid for 29 days"),
+        (authority().sign("shop.example", 5), "warning", "for shop.example, expires in 4 days"),
+        (authority().sign("shop.example", -3), "failed", "for shop.example, has expired"),
+        (strangers.sign("shop.example", 30), "failed", "its certificate is of none of the authorities"),
+    ] {
+        let outcome = deployment.clone().with_internal_tls(&pair).run(&["doctor", "--role", "auth"]);
+        let told = outcome.stdout.lines().find(|line| line.starts_with(state) && line.contains("internal.tls_cert"));
+        assert!(told.is_some_and(|line| line.contains(words)), "{words}: {}", outcome.stdout);
+    }
+    let pair = authority().sign("127.0.0.1", 30);
+    let public = deployment.clone().with_tls(&pair).run(&["doctor"]).expect_code(0).stdout;
+    assert!(public.contains("who trusts the authorities of this machine says"), "{public}");
+    std::fs::set_permissions(&pair.key, std::fs::Permissions::from_mode(0o644)).expect("our own file");
+    let public = deployment.with_tls(&pair).run(&["doctor"]).expect_code(0).stdout;
+    assert!(public.contains("can be read by everybody here (mode 644)"), "{public}");
 }

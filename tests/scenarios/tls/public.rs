@@ -34,6 +34,11 @@ fn a_shop_is_served_by_tls(topology: Topology) {
     assert!(opened.header("set-cookie").is_some_and(|cookie| cookie.contains("; Secure")));
     let id = lamp["id"].as_str().expect("an id");
     server.client().get(&format!("{PRODUCTS}/{id}")).expect(404);
+    let at = |flag: &str, url: &str| format!("--{flag}-listen={}", url.split("://").last().unwrap_or_default());
+    if topology != Topology::Split {
+        let doctor = server.run(&["doctor", &at("http", server.url()), &at("admin", server.admin_url())]).stdout;
+        assert!(doctor.contains("http.listen: the server answers on"), "{doctor}");
+    }
     for (offered, agreed) in [(&[HTTP2, HTTP1][..], Some(HTTP2)), (&[HTTP1], Some(HTTP1)), (&[], None)] {
         assert_eq!(shake(server.url(), offered, None).expect("it is trusted").0.as_deref(), agreed);
     }
@@ -116,8 +121,8 @@ fn files_that_cannot_be_used_are_named_before_anything_is_served() {
     let (good, other) = (authority().sign("127.0.0.1", 30), authority().sign("127.0.0.1", 30));
     let [certificate, key, wrong] = [&good.certificate, &good.key, &other.key].map(|file| file.display().to_string());
     for (cert, key, code, words) in [
-        (&*certificate, "", 2, "http.tls_key: expected the key of http.tls_cert"),
-        ("", &*key, 2, "http.tls_cert: expected the certificate of http.tls_key"),
+        (&*certificate, "", 2, "http.tls_cert: expected its key in http.tls_key"),
+        ("", &*key, 2, "http.tls_key: expected its certificate in http.tls_cert"),
         (&certificate, &wrong, 1, "http.tls_cert: the key in "),
         (&certificate, "/nowhere/shop.key", 1, "http.tls_cert: cannot read /nowhere/shop.key"),
     ] {

@@ -9,10 +9,11 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use kernel::Error;
+use mesh::{BodyDigest, StatementError};
 use net::server;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Listener, WaitingStep, refuse};
+use super::{Listener, WaitingStep, refuse, statement};
 
 /// Bodies of at most so many bytes are bounded by the number of connections.
 const SMALL: u64 = 16 * 1024;
@@ -48,6 +49,9 @@ impl Intake {
         if matches!(arrived, Err(BodyError::Broken)) {
             return Err(server::refuse_body());
         }
+        if arrived.as_ref().is_ok_and(|body| !is_vouched(request, body)) {
+            return Err(statement::disbelieve(StatementError::Key));
+        }
         let whole = arrived.is_ok();
         request.extensions_mut().insert(Arrived(arrived));
         Ok(Taken { _large: large, whole })
@@ -63,6 +67,7 @@ impl WaitingStep for Intake {
     /// The answer when there are too many large ones, or when the body broke: whatever it was to be, that request is not made.
     async fn enter<'s>(&'s self, request: &mut Request) -> Result<Taken<'s>, Response> {
         match request.body().is_end_stream() {
+            true if !is_vouched(request, &[]) => Err(statement::disbelieve(StatementError::Key)),
             true => Ok(Taken { _large: None, whole: true }),
             // In a box of its own, for most requests have none.
             false => Box::pin(self.read(request)).await,
@@ -76,6 +81,11 @@ impl WaitingStep for Intake {
             part(answer);
         }
     }
+}
+
+/// Whether the request's statement, if it has one, was made for this body.
+fn is_vouched(request: &Request, body: &[u8]) -> bool {
+    request.extensions().get::<BodyDigest>().is_none_or(|digest| digest.fits(body))
 }
 
 /// Announces the end of the connection.

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use kernel::Error;
 use kernel::error::Needed;
-use mesh::{Speaker, StatementError, StatementKeys};
+use mesh::{BodyDigest, Speaker, StatementError, StatementKeys};
 use platform::client::{ClientAddress, Https};
 use platform::trace_context::Sender;
 
@@ -15,7 +15,7 @@ use super::{Listener, Step, refuse};
 
 /// What was made of a request's statement, if it has one.
 #[derive(Clone)]
-struct Vouched(Option<Result<Speaker, StatementError>>);
+struct Vouched(Option<Result<(Speaker, BodyDigest), StatementError>>);
 
 /// Looks at the statement of a request before it is observed: a process of ours decides about its trace.
 pub fn verify(statement_keys: &StatementKeys, request: &mut Request) -> Sender {
@@ -30,6 +30,12 @@ pub fn verify(statement_keys: &StatementKeys, request: &mut Request) -> Sender {
 /// Whether one of our services asks for itself. They bound what they ask, and some of it decides whether the public is served at all.
 pub fn is_ours(request: &Request) -> bool {
     matches!(request.extensions().get(), Some(Speaker::Service(_)))
+}
+
+/// Has the log say so, too.
+pub fn disbelieve(doubt: StatementError) -> Response {
+    tracing::warn!(event = "internal.refused", reason = doubt.as_str(), "a statement is not believed");
+    doubt.into_response()
 }
 
 pub struct Statement {
@@ -51,13 +57,10 @@ impl Step for Statement {
         if self.statement_keys.is_none() {
             return Ok(());
         }
-        let speaker = match request.extensions_mut().remove::<Vouched>() {
-            Some(Vouched(Some(Ok(speaker)))) => speaker,
+        let (speaker, body) = match request.extensions_mut().remove::<Vouched>() {
+            Some(Vouched(Some(Ok(vouched)))) => vouched,
             // Tells one of our processes, if it is one, that this is no refusal of what it asked for. Nobody else learns anything by it.
-            Some(Vouched(Some(Err(doubt)))) => {
-                tracing::warn!(event = "internal.refused", reason = doubt.as_str(), "a statement is not believed");
-                return Err(doubt.into_response());
-            }
+            Some(Vouched(Some(Err(doubt)))) => return Err(disbelieve(doubt)),
             _ => {
                 tracing::warn!(event = "internal.refused", reason = "none", "somebody came without a statement");
                 return Err(refuse(Error::Forbidden(Needed::Process)));
@@ -71,6 +74,7 @@ impl Step for Statement {
             outside.arrived().map(|arrived| extensions.insert(arrived));
             outside.caller.clone().map(|caller| extensions.insert(caller));
         }
+        extensions.insert(body);
         extensions.insert(speaker);
         Ok(())
     }

@@ -13,7 +13,7 @@ fn answer(settings: &EdgeSettings, path: &str) -> StatusCode {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::new(Arc::new(kernel::SystemClock));
     let statement_keys = Arc::new(StatementKeys::open(&folder.path().join("keys.json"), context.clone()).unwrap());
-    let statement = statement_keys.sign(Speaker::Gateway(Outside::default()), &Method::GET, path).unwrap();
+    let statement = statement_keys.sign(Speaker::Gateway(Outside::default()), &Method::GET, path, b"").unwrap();
     let routes = service_fn(async |request: Request| {
         assert!(request.uri().path() != "/api/v1/defect", "a defect");
         tokio::time::sleep(Duration::from_secs(60)).await;

@@ -18,7 +18,7 @@ impl Inner {
         let statement_keys = statement_keys(folder.path());
         let slow = async || tokio::time::sleep(PATIENCE).await;
         let routes = Router::new()
-            .route("/api/v2/products", axum::routing::get(async || "in"))
+            .route("/api/v2/products", axum::routing::get(async || "in").post(async || "made"))
             .route("/internal/slow", axum::routing::get(slow));
         let router = crate::internal(routes, Arc::clone(&statement_keys), context(), &settings());
         let (socket, _stop, _) = listen(router, Protocols::Http1AndH2c);
@@ -33,7 +33,7 @@ impl Inner {
     }
 
     fn signed(&self, method: &Method, target: &str) -> String {
-        let statement = self.statement_keys.sign(Speaker::Service("users".into()), method, target).unwrap();
+        let statement = self.statement_keys.sign(Speaker::Service("users".into()), method, target, b"").unwrap();
         line(&statement)
     }
 }
@@ -55,7 +55,7 @@ async fn nobody_comes_in_without_a_statement_of_this_very_request() {
     let query = inner.signed(&Method::GET, "/api/v2/products?a=b");
     assert_eq!(status(&inner.ask("GET", "/api/v2/products?a=b", &query).await), "200");
     let strangers = StatementKeys::open(&inner.folder.path().join("another.json"), context()).unwrap();
-    let forged = line(&strangers.sign(Speaker::Service("users".into()), &Method::GET, path).unwrap());
+    let forged = line(&strangers.sign(Speaker::Service("users".into()), &Method::GET, path, b"").unwrap());
     for (what, method, target, headers) in [
         ("none", "GET", path, ""),
         ("none, at an endpoint that there is not", "GET", "/nothing", ""),
@@ -69,6 +69,15 @@ async fn nobody_comes_in_without_a_statement_of_this_very_request() {
         let answer = inner.ask(method, target, headers).await;
         assert_eq!(status(&answer), "403", "{what}: {answer}");
     }
+    let (post, body) = (Method::POST, "{\"price\":1}");
+    let statement =
+        line(&inner.statement_keys.sign(Speaker::Service("users".into()), &post, path, body.as_bytes()).unwrap());
+    for (body, expected) in [(body, "200"), ("{\"price\":2}", "403"), ("", "403")] {
+        let length = format!("{statement}Content-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(status(&inner.ask("POST", path, &length).await), expected, "{body}");
+    }
+    let bodiless = format!("{}Content-Length: 2\r\n\r\n{{}}", inner.signed(&post, path));
+    assert_eq!(status(&inner.ask("POST", path, &bodiless).await), "403", "a body that was added");
     let unread = "Transfer-Encoding: chunked\r\n";
     assert_eq!(status(&inner.ask("POST", path, unread).await), "403", "before anything of it is read");
 }
@@ -92,7 +101,7 @@ async fn keys_are_replaced_while_statements_are_on_their_way() {
     assert_eq!(StatementKeys::rotate(&file, &context()).unwrap(), 1);
     assert_eq!(status(&inner.ask("GET", path, &first).await), "200", "the old key still verifies");
     let newest = StatementKeys::open(&file, context()).unwrap();
-    let newest = line(&newest.sign(Speaker::Service("users".into()), &Method::GET, path).unwrap());
+    let newest = line(&newest.sign(Speaker::Service("users".into()), &Method::GET, path, b"").unwrap());
     assert_ne!(newest, first);
     assert_eq!(status(&inner.ask("GET", path, &newest).await), "200", "the new one is known at once");
 }

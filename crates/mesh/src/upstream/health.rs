@@ -51,7 +51,7 @@ pub async fn look(instance: &Instance, pace: Pace) -> Probe {
     request.headers_mut().insert(header::HOST, instance.target.address.host_header().clone());
     let statement_keys = instance.target.statement_keys.as_ref();
     if let Some(statement) = statement_keys
-        .and_then(|statement_keys| statement_keys.sign(Speaker::Service("look".into()), &Method::GET, PATH))
+        .and_then(|statement_keys| statement_keys.sign(Speaker::Service("look".into()), &Method::GET, PATH, &[]))
     {
         request.headers_mut().insert(STATEMENT, statement);
     }

@@ -294,8 +294,8 @@ impl Config {
             ("internal.tls_cert", "internal.tls_key", internal.tls_cert.is_some(), internal.tls_key.is_some()),
         ] {
             match (has_cert, has_key) {
-                (true, false) => found.push((key, format!("expected the key of {cert}"))),
-                (false, true) => found.push((cert, format!("expected the certificate of {key}"))),
+                (true, false) => found.push((cert, format!("expected its key in {key}, found none"))),
+                (false, true) => found.push((key, format!("expected its certificate in {cert}, found none"))),
                 _ => {}
             }
         }

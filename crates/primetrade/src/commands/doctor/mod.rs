@@ -1,6 +1,7 @@
 //! `primetrade doctor`: what a process with some roles would find, why not, and what to do. It changes nothing, and works beside
 //! servers that run.
 
+mod certificates;
 mod clocks;
 mod databases;
 mod keys;
@@ -135,6 +136,7 @@ fn checks(config: &Config, roles: Roles) -> Vec<Check> {
     let mut checks = vec![settings::check(config.clone(), roles)];
     checks.push(databases::check(config, roles));
     checks.extend(keys::checks(config, roles, &context));
+    checks.extend(certificates::checks(config, roles));
     checks.push(ports::check(config.clone(), roles));
     checks.extend(upstreams::checks(config, roles, &context));
     checks.extend(outside::collector(config));

@@ -1,12 +1,15 @@
 //! Where this process listens, or would.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use net::dialer::Dialer;
 use net::server;
 use node::config::Config;
 use node::roles::{GATEWAY, Roles};
 use storage::DatabaseUrl;
+use tls::{Pair, TlsClient, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -39,17 +42,24 @@ pub fn check(config: Config, roles: Roles) -> Check {
         let (admin, own) = admin(&config, &roles.service_name()).await;
         let mut findings = Vec::new();
         let (http, internal) = (config.http.listen, config.internal.listen);
+        let between = by_tls(node::tls::own(&config));
         if roles.has(GATEWAY) {
-            findings.push(listener("http.listen", http, "/health", own).await);
+            let public = by_tls(node::tls::pair(config.http.tls_cert.as_ref(), config.http.tls_key.as_ref()));
+            findings.push(listener("http.listen", http, "/health", public, own).await);
             if let Some(internal) = internal {
-                findings.push(listener("internal.listen", internal, "/internal/health", own).await);
+                findings.push(listener("internal.listen", internal, "/internal/health", between, own).await);
             }
         } else {
-            findings.push(listener("http.listen", http, "/internal/health", own).await);
+            findings.push(listener("http.listen", http, "/internal/health", between, own).await);
         }
         findings.extend(admin);
         findings
     })
+}
+
+/// How a listener with this certificate is asked: whatever it shows, which is looked at elsewhere.
+fn by_tls(own: Option<Pair>) -> Option<Arc<TlsClient>> {
+    TlsClient::open(Trust::Anybody, Some(own?), &[tls::HTTP1]).ok().map(Arc::new)
 }
 
 /// The listener that tells who runs.
@@ -65,7 +75,7 @@ async fn admin(config: &Config, service: &str) -> (Vec<Finding>, Own) {
         There::Unusable(why) => return (vec![unusable(setting, address, &why)], Own::Absent),
         There::Taken => {}
     }
-    let metrics = get(address, "/metrics").await.map(|(_, text)| text).unwrap_or_default();
+    let metrics = get(address, "/metrics", None).await.map(|(_, text)| text).unwrap_or_default();
     let Some(runs) = service_of(&metrics) else {
         let found = format!("{address} is taken by something that does not answer as a PrimeTrade does");
         return (vec![Finding::failed(setting, found, advice(setting))], Own::Absent);
@@ -74,7 +84,7 @@ async fn admin(config: &Config, service: &str) -> (Vec<Finding>, Own) {
         let found = format!("{address} is taken by {runs}, which has other roles than these");
         return (vec![Finding::failed(setting, found, advice(setting))], Own::Absent);
     }
-    let (lives, ready) = tokio::join!(get(address, "/livez"), get(address, "/readyz"));
+    let (lives, ready) = tokio::join!(get(address, "/livez", None), get(address, "/readyz", None));
     let words = |answer: Option<(u16, String)>| answer.map_or("no answer".into(), |(_, text)| text.trim().to_owned());
     let is_ready = ready.as_ref().is_some_and(|(status, _)| *status == 200);
     let found = format!("{service} runs on {address}: /livez says {}, /readyz says {}", words(lives), words(ready));
@@ -90,7 +100,13 @@ async fn admin(config: &Config, service: &str) -> (Vec<Finding>, Own) {
     (findings, Own::Runs)
 }
 
-async fn listener(setting: &'static str, address: SocketAddr, path: &str, own: Own) -> Finding {
+async fn listener(
+    setting: &'static str,
+    address: SocketAddr,
+    path: &str,
+    tls: Option<Arc<TlsClient>>,
+    own: Own,
+) -> Finding {
     if address.port() == 0 {
         return Finding::ok(setting, format!("{address} takes any free port"));
     }
@@ -103,7 +119,7 @@ async fn listener(setting: &'static str, address: SocketAddr, path: &str, own: O
         There::Free => return Finding::ok(setting, format!("{address} is free")),
         There::Taken => {}
     }
-    let answers = get(address, path).await.filter(|(status, _)| *status == 200 || *status == 503);
+    let answers = get(address, path, tls).await.filter(|(status, _)| *status == 200 || *status == 503);
     match (answers, own) {
         (Some((200, _)), Own::Runs) => Finding::ok(setting, format!("the server answers on {address}")),
         (Some((200, _)), Own::Unknown) => Finding::ok(setting, format!("a PrimeTrade answers on {address}")),
@@ -158,9 +174,9 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 /// Status and body of an answer.
-async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+async fn get(address: SocketAddr, path: &str, tls: Option<Arc<TlsClient>>) -> Option<(u16, String)> {
     let exchange = async {
-        let mut stream = connect(address).await.ok()?;
+        let mut stream = Dialer::new(tls, "localhost").secure(connect(address).await.ok()?).await.ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut bytes = Vec::new();

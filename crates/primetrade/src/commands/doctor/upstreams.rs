@@ -174,7 +174,7 @@ fn by(apart: Option<i64>) -> String {
 }
 
 async fn ask(upstream: &Upstream, statement_keys: &StatementKeys) -> Result<(StatusCode, HeaderMap, Bytes), String> {
-    let statement = statement_keys.sign(Speaker::Service("doctor".into()), &Method::GET, About::PATH);
+    let statement = statement_keys.sign(Speaker::Service("doctor".into()), &Method::GET, About::PATH, &[]);
     let statement = statement.ok_or("the question could not be signed")?;
     let request = Request::get(About::PATH).header(STATEMENT, statement).body(Bytes::new());
     let request = request.map_err(|error| error.to_string())?;
