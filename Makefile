@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 # Requests that `make fuzz` makes up for an operation and a caller.
 EXAMPLES ?= 100
 
-.PHONY: help run demo build test previous lint fmt docs servers fuzzer fuzz client audit bench
+.PHONY: help run demo build test scenario previous lint fmt docs drawings servers fuzzer fuzz client audit bench
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -26,11 +26,17 @@ build: ## the optimised binary: target/release/primetrade, with its symbols besi
 
 test: servers fuzzer lint ## everything: format, lints, unit, store and black-box tests, a generated client, and a short fuzz
 	@# First all targets: among them the binary that the scenarios start, built of the same pieces as the tests.
-	$(CARGO) build --workspace --all-targets
+	$(EVERYTHING)
 	@$(MAKE) --no-print-directory previous
 	$(CARGO) test --workspace
 	python3 tests/client/run.py --if-installable
 	python3 tests/fuzz/run.py --if-installable 5
+
+EVERYTHING = $(CARGO) build --workspace --all-targets
+scenario: servers ## the scenarios with NAME in their names, on a binary, documents and examples that are of today
+	UPDATE_DOCS=1 $(DOCUMENTED)
+	$(EVERYTHING)
+	$(CARGO) scenarios $(NAME)
 
 previous: ## the release before this one, which the scenarios start on the same stores; needs the repository's history
 	@CARGO="$(CARGO)" tests/previous.sh
@@ -39,6 +45,8 @@ lint: ## format and lints, warnings refused
 	@# Not by cargo, which does not see the modules that a list declares, such as the steps of the edge.
 	git ls-files '*.rs' | xargs rustfmt --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# Links of comments lead somewhere.
+	RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences and bans are not checked (cargo install cargo-deny --locked)"; fi
 	@$(MAKE) --no-print-directory audit
@@ -51,12 +59,17 @@ audit: ## known vulnerabilities, against the advisory database in the folder ADV
 fmt: ## format the code
 	git ls-files '*.rs' | xargs rustfmt
 
+# What writes settings and OpenAPI documents.
+DOCUMENTED = $(CARGO) test --workspace --lib --bins --quiet -- document
 docs: servers ## renew what is generated in docs: settings, OpenAPI documents, their examples
 	@# The scenarios know operations from the documents, which get their examples from the scenarios.
-	UPDATE_DOCS=1 $(CARGO) test --package node --package primetrade
-	$(CARGO) build --workspace --all-targets
+	UPDATE_DOCS=1 $(DOCUMENTED)
+	$(EVERYTHING)
 	UPDATE_DOCS=1 $(CARGO) scenarios examples
-	UPDATE_DOCS=1 $(CARGO) test --package node --package primetrade
+	UPDATE_DOCS=1 $(DOCUMENTED)
+
+drawings: ## renew the drawings in docs/drawings, with graphviz
+	docs/drawings/draw.sh
 
 servers: ## installs the servers that the tests start, and what they watch them by, where it may
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
@@ -83,12 +96,12 @@ fuzzer: ## installs what the fuzzer needs beside PyPI, where it may
 	else echo "The fuzzer runs in a Python environment of its own; please install: sudo apt-get install python3-venv" >&2; exit 1; fi
 
 fuzz: fuzzer ## requests made up from the OpenAPI documents, EXAMPLES for each operation and caller
-	$(CARGO) build --package primetrade
+	$(EVERYTHING)
 	python3 tests/fuzz/run.py $(EXAMPLES)
 
 # npm is not installed by itself: with it come four hundred packages.
 client: ## a TypeScript client generated from the OpenAPI document, and what a seller does with it; needs npm
-	$(CARGO) build --package primetrade
+	$(EVERYTHING)
 	python3 tests/client/run.py
 
 bench: build ## measure against bare peers and record the figures in benches/results

@@ -6,7 +6,7 @@ use axum::http::{Request, Version, header};
 
 use super::header::MalformedHeader;
 
-/// Checks that a request of HTTP/1.1 names one host. A second one is refused before, see [`net::server`].
+/// Checks that a request of HTTP/1.1 names one host. A second one is refused before, by the listener.
 ///
 /// # Errors
 /// When it names none, or what cannot be a host.

@@ -46,7 +46,7 @@ pub struct Event {
     /// The exact bytes that are stored and later hashed.
     pub bytes: Vec<u8>,
     pub personal: Option<PersonalData>,
-    /// What the change may have made stale beside its subject, see [`crate::tag`].
+    /// What the change may have made stale beside its subject, see [the module](mod@crate::tag).
     pub tags: Vec<String>,
 }
 

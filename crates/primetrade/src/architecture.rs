@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// What each crate depends on of ours, no more and no less: those before it in this list.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("kernel", &[]),
@@ -214,6 +216,23 @@ fn pages_name_files_that_exist() {
     }
 }
 
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let root = crates().parent().unwrap().to_owned();
+    let mut pages = vec![];
+    add_paths(&root, Path::new("docs"), &mut pages);
+    pages.extend(["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"].map(str::to_owned));
+    for page in pages.iter().filter(|page| page.ends_with(".md")) {
+        let file = root.join(page.trim_start_matches('/'));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.starts_with("http") && !link.starts_with('#')) {
+            let path = link.split('#').next().unwrap();
+            assert!(file.parent().unwrap().join(path).exists(), "{page} links to {link}, which is not there");
+        }
+    }
+}
+
 /// Each event of the code has its row, and each row its event.
 #[test]
 fn every_event_of_the_log_is_documented() {
@@ -250,5 +269,21 @@ fn add_paths(root: &Path, folder: &Path, found: &mut Vec<String>) {
             found.push(shown + "/");
             add_paths(root, &path, found);
         }
+    }
+}
+
+/// By the sum that each has of its text: graphviz itself need not be there.
+#[test]
+fn drawings_are_of_today() {
+    let folder = crates().parent().unwrap().join("docs/drawings");
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "dot")).collect();
+    assert!(!texts.is_empty());
+    for text in texts {
+        let sum: String =
+            Sha256::digest(std::fs::read(&text).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let drawn = std::fs::read_to_string(text.with_extension("svg")).unwrap();
+        assert!(drawn.contains(&format!(" {} -->", &sum[..16])), "{} was changed: `make drawings`", text.display());
     }
 }

@@ -102,8 +102,18 @@ fn misuse_of_a_command_exits_with_2() {
     for args in [&["sever"][..], &[], &["import", "csv"], &["serve", "--unknown"], &["config"]] {
         deployment.run(args).expect_code(2);
     }
-    for args in [["--help"], ["--version"]] {
-        let outcome = deployment.run(&args).expect_code(0);
-        assert!(outcome.stdout.contains("primetrade"), "{}", outcome.stdout);
-    }
+    let help = deployment.run(&["--help"]).expect_code(0).stdout;
+    assert!(help.contains("primetrade"), "{help}");
+}
+
+/// Number, revision and day: what somebody is asked for who reports something.
+#[test]
+fn the_version_says_what_was_built() {
+    let version = deployment().run(&["--version"]).expect_code(0).stdout;
+    let built = version.trim().strip_prefix("primetrade ").and_then(|rest| rest.strip_suffix(')')).expect("one line");
+    let (number, built) = built.split_once(" (").expect("a number and its origin");
+    let (revision, day) = built.split_once(", ").expect("a revision and its day");
+    assert_eq!(number.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3, "{number}");
+    assert!(revision.len() == 12 || revision == "unknown", "{revision}");
+    assert!(day.len() == "2026-12-01".len() || day == "unknown date", "{day}");
 }

@@ -1,8 +1,17 @@
 //! The shops whose files are understood, one file each.
 
-mod shopify;
-
 use crate::dialect::Dialect;
 
-/// All of them. A file that none recognises is told what the first expects.
-pub const ALL: [&dyn Dialect; 1] = [&shopify::Shopify];
+/// Declares the module of each dialect, and lists their values.
+macro_rules! dialects {
+    ($($module:ident::$Dialect:ident,)*) => {
+        $(mod $module;)*
+
+        /// All of them. A file that none recognises is told what the first expects.
+        pub const ALL: [&dyn Dialect; [$(stringify!($module)),*].len()] = [$(&$module::$Dialect),*];
+    };
+}
+
+dialects! {
+    shopify::Shopify,
+}

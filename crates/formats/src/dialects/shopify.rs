@@ -1,7 +1,7 @@
 //! Shopify's product CSV.
 //!
 //! Shopify renamed the columns in 2024 and still reads the old names; both, and mixtures, are accepted here without regard to
-//! case. Source: https://help.shopify.com/en/manual/products/import-export/using-csv
+//! case. Source: <https://help.shopify.com/en/manual/products/import-export/using-csv>
 
 use crate::dialect::{Column, Columns, Dialect, Field, Place};
 use crate::records::{Defect, Record};

@@ -132,11 +132,11 @@ mod tests {
     #[test]
     fn roles_are_read() {
         let read = |text: &str| text.parse::<Roles>().map(|roles| roles.to_string());
-        assert_eq!(read("all"), Ok("gateway, auth, products, users, notifications".into()));
+        assert_eq!(read("all").map(|all| all.split(", ").count()), Ok(ROLES.len() + 1));
         assert_eq!(read("products,auth"), Ok("auth, products".into()));
         assert_eq!(read(" gateway , gateway"), Ok("gateway".into()));
         for wrong in ["", "auth,", "Auth", "auth;users", "everything"] {
-            assert!(read(wrong).is_err_and(|error| error.contains("notifications")), "{wrong}");
+            assert!(read(wrong).is_err_and(|error| error.contains(GATEWAY)), "{wrong}");
         }
     }
 

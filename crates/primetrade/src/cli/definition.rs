@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command as Clap, value_parser};
 use effects::jobs::State;
 use kernel::{Currency, Uuid};
@@ -23,7 +24,8 @@ pub fn root() -> Clap {
         .value_parser(value_parser!(PathBuf))
         .global(true);
     group("primetrade", "A marketplace backend that needs no other server.")
-        .version(env!("CARGO_PKG_VERSION"))
+        // Of the commit that it was built of.
+        .version(concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_REVISION"), ", ", env!("BUILD_DATE"), ")"))
         .after_help(SETTINGS_HELP)
         .arg(config)
         .args(setting_flags())
@@ -89,7 +91,7 @@ fn port() -> Arg {
 }
 
 fn role() -> Arg {
-    option("role", "ROLES", "all, or some of gateway, auth, products, users, notifications, joined by commas")
+    option("role", "ROLES", format!("all, or some of {}, joined by commas", Roles::ALL))
         .default_value("all")
         .value_parser(|roles: &str| roles.parse::<Roles>())
 }
@@ -272,7 +274,7 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
 }
 
-fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+fn option(name: &'static str, value: &'static str, help: impl Into<StyledStr>) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 

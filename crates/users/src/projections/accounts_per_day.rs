@@ -16,8 +16,8 @@ pub const PROJECTION: DeclaredProjection = DeclaredProjection {
     of: "auth",
     tables: Addition::new(
         "accounts_per_day",
-        include_str!("../../migrations/sqlite/accounts_per_day.sql"),
-        include_str!("../../migrations/postgres/accounts_per_day.sql"),
+        "create table accounts_per_day (day integer primary key, accounts integer not null) strict",
+        "create table accounts_per_day (day bigint primary key, accounts bigint not null)",
     ),
     projection: &AccountsPerDay,
 };

@@ -26,7 +26,7 @@ const RULES: [Broken; 5] =
 /// A field, and what v1 says of it.
 type Broken = (&'static str, &'static str);
 
-/// A product to create. As clients are told; the fields are read the way the monolith read them, see [`check`].
+/// A product to create. As clients are told; the fields are read the way the monolith read them, see `check`.
 #[derive(ToSchema)]
 #[schema(as = NewProduct)]
 #[expect(dead_code, reason = "only described")]

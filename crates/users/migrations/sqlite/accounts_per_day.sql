@@ -1,6 +1,0 @@
--- Accounts that were registered, by day of UTC.
-create table accounts_per_day (
-  -- Days since 1970-01-01.
-  day integer primary key,
-  accounts integer not null
-) strict;
