@@ -26,9 +26,13 @@ const RULES: [Broken; 5] =
 /// A field, and what v1 says of it.
 type Broken = (&'static str, &'static str);
 
-/// A product to create. As clients are told; the fields are read the way the monolith read them, see `check`.
+/// What v1's document says of it: a released document stays as it is.
+const NEW_PRODUCT: &str =
+    "A product to create. As clients are told; the fields are read the way the monolith read them, see [`check`].";
+
+/// A product to create, as clients are told; the fields are read the way the monolith read them.
 #[derive(ToSchema)]
-#[schema(as = NewProduct)]
+#[schema(as = NewProduct, description = NEW_PRODUCT)]
 #[expect(dead_code, reason = "only described")]
 pub struct NewProductBody {
     #[schema(min_length = 1, max_length = 200, example = "Desk lamp")]
