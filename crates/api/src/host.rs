@@ -17,6 +17,13 @@ pub fn check<B>(request: &Request<B>) -> Result<(), MalformedHeader> {
         Some(host) if !in_target || !host.to_str().is_ok_and(is_host) => {
             malformed("Host is no host: write a name or an address, and a port if it is not the scheme's")
         }
+        Some(host)
+            if request.version() == Version::HTTP_2
+                && request.uri().authority().is_some_and(|of| host != of.as_str()) =>
+        {
+            malformed("Host is another than the host that the request is for")
+        }
+        None if !in_target => malformed("The host that the request is for is no host: write a name or an address"),
         None if request.version() == Version::HTTP_11 => malformed("A request has to name its host in the header Host"),
         _ => Ok(()),
     }
@@ -68,5 +75,7 @@ mod tests {
         assert!(!of(Version::HTTP_10, "/", Some("a b")));
         assert!(of(Version::HTTP_11, "http://x:80/", Some("y")) && !of(Version::HTTP_11, "http://x/", None));
         assert!(!of(Version::HTTP_11, "http://user@x/", Some("x")));
+        assert!(of(Version::HTTP_2, "http://x/", Some("x")) && !of(Version::HTTP_2, "http://x/", Some("y")));
+        assert!(!of(Version::HTTP_2, "http://user@x/", None));
     }
 }

@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::response::Response;
 use framing::Framing;
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
+
+use super::turns::Turns;
 
 /// Bytes of a request's head that every connection may send.
 pub const HEAD: usize = 32 * 1024;
@@ -50,6 +53,8 @@ pub struct Activity {
     in_head: AtomicBool,
     /// Whether the connection now speaks something else than HTTP.
     switched: AtomicBool,
+    /// What of its answers waits for the client, over HTTP/2 to the public.
+    turns: Arc<Turns>,
 }
 
 impl Activity {
@@ -64,6 +69,7 @@ impl Activity {
             requests: AtomicU64::new(0),
             in_head: AtomicBool::new(false),
             switched: AtomicBool::new(false),
+            turns: Arc::default(),
         }
     }
 
@@ -87,7 +93,7 @@ impl Activity {
             let blocked = self.blocked.load(Ordering::Relaxed);
             // Requests that wait behind an answer which nobody reads are no reason to stay.
             let may_wait = if blocked { self.stall } else { PATIENCE };
-            if waited >= may_wait && (blocked || !self.is_answering()) {
+            if waited >= may_wait && (blocked || !self.is_answering()) || self.turns.are_overdue() {
                 return;
             }
             let now_taken = self.taken.load(Ordering::Relaxed);
@@ -100,6 +106,11 @@ impl Activity {
             let left = may_wait.saturating_sub(waited);
             tokio::time::sleep(if left.is_zero() { self.stall } else { left.min(self.stall) }).await;
         }
+    }
+
+    /// Has this answer count as long as its client is to take it.
+    pub fn watch(&self, answer: Response) -> Response {
+        answer.map(|body| self.turns.watch(body))
     }
 
     fn waited(&self) -> Duration {

@@ -51,12 +51,8 @@ impl Dialer {
         let Some(tls) = &self.tls else { return Ok(Stream::Plain(stream)) };
         let name = tls::server_name(&self.host)?;
         match in_time(HANDSHAKE, tls.connector().connect(name, stream)).await {
-            Ok(stream) => {
-                if self.failing.recovered() {
-                    *lock(&self.objection) = None;
-                }
-                Ok(Stream::Tls(Box::new(TlsStream::Client(stream))))
-            }
+            // Whether it takes our own certificate, its first answer says.
+            Ok(stream) => Ok(Stream::Tls(Box::new(TlsStream::Client(stream)))),
             Err(error) => {
                 self.object(&error);
                 Err(error)
@@ -66,7 +62,11 @@ impl Dialer {
 
     /// Notes what TLS has against the host, if that is why a connection failed; the log says it once.
     pub fn object(&self, error: &io::Error) {
-        let Some(words) = tls::words(error) else { return };
+        let words = match tls::words(error) {
+            Some(words) => words,
+            None if error.kind() == io::ErrorKind::PermissionDenied => "it does not let us in".into(),
+            None => return,
+        };
         if let Some(failures) = self.failing.failed() {
             let address = self.host.as_str();
             tracing::warn!(
@@ -78,6 +78,17 @@ impl Dialer {
             );
         }
         *lock(&self.objection) = Some(words);
+    }
+
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Nothing is wrong any more.
+    pub fn trust(&self) {
+        if self.failing.recovered() {
+            *lock(&self.objection) = None;
+        }
     }
 
     /// What TLS has against the host.

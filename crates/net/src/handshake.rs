@@ -36,16 +36,17 @@ impl Handshake {
         Arc::new(Self { server, plain, refused: Recurring::new() })
     }
 
-    /// A connection on which HTTP may begin.
+    /// A connection on which HTTP may begin, if its client says anything.
     ///
     /// # Errors
-    /// When its client breaks off, or is refused: who speaks no TLS has been told so.
-    pub async fn shake(&self, mut stream: TcpStream) -> io::Result<Stream> {
+    /// When its client is refused, or breaks off in the middle: who speaks no TLS has been told so.
+    pub async fn shake(&self, mut stream: TcpStream) -> io::Result<Option<Stream>> {
         let mut first = [0];
-        match stream.peek(&mut first).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+        match stream.peek(&mut first).await {
+            // Somebody who looked whether anybody listens.
+            Ok(0) | Err(_) => return Ok(None),
             _ if first == [RECORD] => {}
-            _ if self.plain => return Ok(Stream::Plain(stream)),
+            _ if self.plain => return Ok(Some(Stream::Plain(stream))),
             _ => {
                 stream.write_all(NOT_TLS).await?;
                 stream.shutdown().await?;
@@ -54,7 +55,7 @@ impl Handshake {
             }
         }
         let stream = self.server.acceptor().accept(stream).await?;
-        Ok(Stream::Tls(Box::new(TlsStream::Server(stream))))
+        Ok(Some(Stream::Tls(Box::new(TlsStream::Server(stream)))))
     }
 
     /// Has the log say why a client was refused: one of many, for strangers may try for ever.

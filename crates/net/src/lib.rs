@@ -9,6 +9,7 @@ pub mod pinned;
 mod preface;
 pub mod server;
 mod stream;
+mod turns;
 
 pub use handshake::Handshake;
 pub use stream::Stream;

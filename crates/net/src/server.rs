@@ -33,9 +33,11 @@ use super::stream::Stream;
 const BUFFER: usize = 1_280 * 1024;
 /// What the system keeps of answers, a connection; it doubles that for its own needs.
 const SEND_BUFFER: u32 = 128 * 1024;
-/// Requests at a time on one connection of HTTP/2, and bytes of the headers of each.
+/// Requests at a time on one connection of HTTP/2, and bytes of the headers of each: of another process, and of the public, whose bounds are
+/// for connections.
 const STREAMS: u32 = 256;
 const STREAM_HEAD: u32 = 64 * 1024;
+const PUBLIC_STREAMS: u32 = 16;
 /// Header fields of a request from outside. Hyper reads a hundred, and a gateway that passes the request on adds some of its own.
 const FIELDS: usize = 88;
 /// How long an idle connection stays open after shutdown began, for the request that is on its way.
@@ -138,9 +140,13 @@ impl Server {
         // Hyper's own time limit for headers would set a timer for every request; [`Activity`] needs one for a connection.
         http1.max_buf_size(BUFFER);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2.max_concurrent_streams(STREAMS).max_header_list_size(STREAM_HEAD).keep_alive_interval(None);
-        let heads = Arc::new(Semaphore::new(activity::HEADS));
         let Settings { protocols, tls, pinned, .. } = settings.clone();
+        let (streams, head) = match protocols {
+            Protocols::Http1 => (PUBLIC_STREAMS, HEAD as u32),
+            Protocols::Http1AndH2c => (STREAMS, STREAM_HEAD),
+        };
+        http2.max_concurrent_streams(streams).max_header_list_size(head).keep_alive_interval(None);
+        let heads = Arc::new(Semaphore::new(activity::HEADS));
         Self { router, protocols, tls, pinned, http1, http2, heads, closing: AtomicBool::new(false), stop }
     }
 
@@ -185,7 +191,7 @@ impl Server {
             () = tokio::time::sleep(handshake::TIME) => Err(io::ErrorKind::TimedOut.into()),
             () = self.lingered() => return None,
         };
-        shaken.map_err(|error| tls.refuse(client.0, &error)).ok()
+        shaken.map_err(|error| tls.refuse(client.0, &error)).ok().flatten()
     }
 
     /// Takes what the kernel has accepted for us already, and closes the listener.
@@ -287,6 +293,8 @@ impl Server {
                 date::put(response.headers_mut());
                 if http1 {
                     server.part(&mut response, connect, &switching);
+                } else if server.protocols == Protocols::Http1 {
+                    return switching.watch(response);
                 }
                 response
             }))

@@ -42,7 +42,10 @@ macro_rules! either {
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_read(cx, buffer))
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer).map_err(refusal),
+        }
     }
 }
 
@@ -72,6 +75,17 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_shutdown(cx))
+    }
+}
+
+/// Gives the refusal of the other side a kind of its own: HTTP/2 passes on no more of an error than that.
+fn refusal(error: io::Error) -> io::Error {
+    if !tls::is_refusal(&error) {
+        return error;
+    }
+    match error.into_inner() {
+        Some(inner) => io::Error::new(io::ErrorKind::PermissionDenied, inner),
+        None => io::ErrorKind::PermissionDenied.into(),
     }
 }
 

@@ -12,6 +12,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::client::{AnyName, Roots, verifier};
 use crate::files::{self, Pair};
+use crate::server::client_verifier;
 use crate::{TlsError, words};
 
 /// The certificate of a server or client.
@@ -57,15 +58,28 @@ fn host(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// What whoever trusts these authorities has against a server that shows this pair, whatever it is called.
+/// Which side shows a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Server,
+    Client,
+}
+
+/// What whoever trusts these authorities has against somebody who shows this pair, whatever it is called.
 ///
 /// # Errors
 /// When a file cannot be used.
-pub fn objection(pair: &Pair, roots: &Roots) -> Result<Option<String>, TlsError> {
+pub fn objection(side: Side, pair: &Pair, roots: &Roots) -> Result<Option<String>, TlsError> {
     let (certificates, _) = pair.read()?;
     let Some((own, between)) = certificates.split_first() else { return Ok(None) };
-    // Any will do.
-    let name = ServerName::IpAddress(IpAddr::from([127, 0, 0, 1]).into());
-    let verified = AnyName(verifier(roots)?).verify_server_cert(own, between, &name, &[], UnixTime::now());
-    Ok(verified.err().map(|error| words::of(&error)))
+    let now = UnixTime::now();
+    let error = match (side, roots) {
+        (Side::Client, Roots::File(file)) => client_verifier(file)?.verify_client_cert(own, between, now).err(),
+        _ => {
+            // Any will do.
+            let name = ServerName::IpAddress(IpAddr::from([127, 0, 0, 1]).into());
+            AnyName(verifier(roots)?).verify_server_cert(own, between, &name, &[], now).err()
+        }
+    };
+    Ok(error.map(|error| words::of(&error)))
 }

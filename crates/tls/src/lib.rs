@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::CryptoProvider;
 
-pub use certificate::{Certificate, objection};
+pub use certificate::{Certificate, Side, objection};
 pub use client::{Roots, TlsClient, Trust, server_name};
 pub use files::Pair;
 pub use server::{Clients, TlsServer};

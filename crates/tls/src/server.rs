@@ -1,10 +1,11 @@
 //! The side that is called.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::TlsAcceptor;
 
 use crate::files::{self, Pair};
@@ -48,19 +49,25 @@ fn config(pair: &Pair, clients: &Clients, protocols: &[&[u8]]) -> Result<ServerC
         ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unusable)?;
     let builder = match clients {
         Clients::Anybody => builder.with_no_client_auth(),
-        Clients::Certified(file) => {
-            let roots = Arc::new(files::authorities(file)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
-            let refused = |error: rustls::server::VerifierBuilderError| TlsError::Unusable {
-                file: file.clone(),
-                why: error.to_string(),
-            };
-            builder.with_client_cert_verifier(verifier.map_err(refused)?)
-        }
+        Clients::Certified(file) => builder.with_client_cert_verifier(client_verifier(file)?),
     };
     let mut config = builder.with_single_cert(certificates, key).map_err(unusable)?;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    // Who comes back has its session along, so that none is kept here.
-    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unusable)?;
+    match clients {
+        // Who comes back has its session along, so that none is kept here.
+        Clients::Anybody => config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unusable)?,
+        // Who comes back would not be asked for a certificate, which may have expired.
+        Clients::Certified(_) => {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+    }
     Ok(config)
+}
+
+/// Believes clients whose certificate is of one of the authorities in a file.
+pub(crate) fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let roots = Arc::new(files::authorities(file)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+    verifier.map_err(|error| TlsError::Unusable { file: file.to_owned(), why: error.to_string() })
 }

@@ -10,13 +10,12 @@ pub fn words(error: &io::Error) -> Option<String> {
     error.get_ref()?.downcast_ref::<Error>().map(of)
 }
 
-/// Whether the one side did not trust the other, so that nothing was said inside.
+/// Whether the other side let nobody in, which a client may hear with the first answer only: nothing was done then. Only what that side
+/// itself has said, for anybody in between can break a connection.
 pub fn is_refusal(error: &io::Error) -> bool {
     use AlertDescription as Alert;
     let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else { return false };
     match error {
-        Error::InvalidCertificate(_) | Error::NoCertificatesPresented | Error::NoApplicationProtocol => true,
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => true,
         Error::AlertReceived(alert) => matches!(
             alert,
             Alert::CertificateRequired

@@ -63,6 +63,30 @@ fn a_service_that_is_not_trusted_is_not_asked_and_named() {
     }
 }
 
+/// It hears so with the first answer only.
+#[test]
+fn a_process_without_a_certificate_is_told_that_it_needs_one() {
+    let server = required().start();
+    register(&server);
+    let without = (*server).clone().set("INTERNAL__TLS_CERT", "").set("INTERNAL__TLS_KEY", "");
+    let without = without.set("INTERNAL__REQUIRE_TLS", "false");
+    let mut arguments = server.arguments("gateway-1").to_vec();
+    arguments.retain(|argument| !argument.contains("listen="));
+    for (protocol, words) in [("http1", "it wants a certificate of ours"), ("h2c", "it does not let us in")] {
+        let without = without.clone().set("UPSTREAMS__PROTOCOL", protocol);
+        let doctor: Vec<&str> = ["doctor"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        let outcome = without.run(&doctor);
+        // Over HTTP/2, who waits for a connection that is refused does not hear why.
+        let told = |line: &str| line.starts_with("failed") && line.contains("upstreams.") && line.contains(words);
+        assert!(outcome.stdout.lines().any(told), "{protocol}: {}", outcome.stdout);
+        let gateway = without.start_as(&[("gateway-1", arguments.clone())]);
+        Client::plain(gateway.url()).get("/api/v2/products").expect(503);
+        let named = || gateway.log_lines().into_iter().find(|line| line["event"] == "tls.failed");
+        let line = eventually("it is logged", named);
+        assert!(line["error"].as_str().is_some_and(|error| error.contains(words)), "{line}");
+    }
+}
+
 /// A process of the role `users` with a certificate of its own.
 fn another(server: &Server, pair: &Pair) -> (Server, String) {
     let mut arguments = server.arguments("users-1").to_vec();

@@ -5,11 +5,12 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use platform::client::Https;
 
+use super::sender::Believed;
 use super::{Listener, Step};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
-/// For a year, a browser that came by TLS asks this host by nothing else.
+/// For a year, a browser that came by our own TLS asks this host by nothing else. A proxy in front that ends TLS says so itself.
 const TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 pub struct Protections;
@@ -24,7 +25,8 @@ impl Step for Protections {
     type Held<'s> = bool;
 
     fn enter(&self, request: &mut Request) -> Result<bool, Response> {
-        Ok(request.extensions().get::<Https>().is_some())
+        let extensions = request.extensions();
+        Ok(extensions.get::<Https>().is_some() && extensions.get::<Believed>().is_none())
     }
 
     fn leave(&self, by_tls: bool, answer: &mut Response) {

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Request, Response, Uri, header};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy;
+use net::dialer::Dialer;
 use platform::telemetry::metrics::Outcome;
 use tokio::time::{Instant, Sleep};
 
@@ -179,11 +180,12 @@ impl Why {
 impl Failure {
     const UNTRUSTED: Self = Self { sent: false, why: Why::Untrusted };
 
-    pub fn of_kept(broken: Broken) -> Self {
+    pub fn of_kept(broken: Broken, dialer: &Dialer) -> Self {
         match broken {
-            Broken::Connect(error) if tls::is_refusal(&error) => Self::UNTRUSTED,
+            // It has been objected to.
+            Broken::Connect(error) if tls::words(&error).is_some() => Self::UNTRUSTED,
             Broken::Connect(error) => Self { sent: false, why: Why::of_kind(Some(error.kind()), true) },
-            Broken::Http(error) if io_error(&error).is_some_and(tls::is_refusal) => Self::UNTRUSTED,
+            Broken::Http(error) if refused(&error, dialer) => Self::UNTRUSTED,
             Broken::Http(error) => {
                 let why = match Why::of_kind(io_kind(&error), false) {
                     Why::Other if error.is_incomplete_message() || error.is_canceled() => Why::Broken,
@@ -195,8 +197,9 @@ impl Failure {
         }
     }
 
-    pub fn of(error: &legacy::Error) -> Self {
-        if io_error(error).is_some_and(tls::is_refusal) {
+    pub fn of(error: &legacy::Error, dialer: &Dialer) -> Self {
+        let in_the_way = error.is_connect() && io_error(error).is_some_and(|error| tls::words(error).is_some());
+        if in_the_way || refused(error, dialer) {
             return Self::UNTRUSTED;
         }
         let hyper = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
@@ -226,6 +229,12 @@ impl Failure {
             instance.load.measure(began + took, took);
         }
     }
+}
+
+/// Whether the other side did not take our certificate, which it says with its first answer.
+fn refused(error: &dyn std::error::Error, dialer: &Dialer) -> bool {
+    let refused = io_error(error).filter(|error| error.kind() == ErrorKind::PermissionDenied && dialer.speaks_tls());
+    refused.map(|error| dialer.object(error)).is_some()
 }
 
 fn io_kind(error: &dyn std::error::Error) -> Option<ErrorKind> {

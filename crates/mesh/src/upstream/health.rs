@@ -58,7 +58,7 @@ pub async fn look(instance: &Instance, pace: Pace) -> Probe {
     let asked = async {
         let answer = match instance.probes.request(request).await {
             Ok(answer) => answer,
-            Err(error) => return found(Failure::of(&error)),
+            Err(error) => return found(Failure::of(&error, &instance.dialer)),
         };
         let (status, doubt) = (answer.status(), StatementError::told(answer.headers()));
         // Taken whole, so that the connection can be used again.
@@ -118,6 +118,7 @@ pub(super) fn judge(instance: &Instance, look: Probe, misses: &mut u32, breaker:
     match look.found {
         Health::Healthy => {
             *misses = 0;
+            instance.dialer.trust();
             if instance.returns(Instant::now()) {
                 breaker.hasten();
             }

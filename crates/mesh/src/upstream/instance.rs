@@ -20,6 +20,7 @@ use kernel::fnv1a;
 use net::Stream;
 use net::dialer::{self, Dialer};
 use platform::telemetry::metrics::Server;
+use tls::TlsClient;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::Service;
@@ -104,8 +105,8 @@ pub struct Target {
     pub address: Address,
     pub series: Server,
     pub statement_keys: Option<Arc<StatementKeys>>,
-    /// The way to its instances.
-    pub dialer: Arc<Dialer>,
+    /// How TLS is spoken with its instances, if it is.
+    pub tls: Option<Arc<TlsClient>>,
 }
 
 pub struct Instance {
@@ -113,6 +114,8 @@ pub struct Instance {
     pub socket: SocketAddr,
     /// Where rendezvous hashing has it: the same in every process.
     pub place: u64,
+    /// The way there.
+    pub dialer: Arc<Dialer>,
     pub calls: Calls,
     /// Connections of their own, so that looking never waits for calls.
     pub probes: HttpClient,
@@ -134,12 +137,14 @@ pub struct Instance {
 impl Instance {
     pub fn new(target: &Arc<Target>, socket: SocketAddr, protocol: Protocol, max_in_flight: usize) -> Self {
         let now = Instant::now();
+        let dialer = Arc::new(Dialer::new(target.tls.clone(), target.address.host()));
         Self {
             target: Arc::clone(target),
             socket,
             place: fnv1a(socket.to_string().bytes()),
-            calls: Calls::new(target, socket, protocol, max_in_flight.clamp(8, 512)),
-            probes: client(target, socket, protocol, 1),
+            calls: Calls::new(&dialer, socket, protocol, max_in_flight.clamp(8, 512)),
+            probes: client(&dialer, socket, protocol, 1),
+            dialer,
             load: Load::start(now),
             hung: Notify::new(),
             suspected: Notify::new(),
@@ -255,13 +260,14 @@ pub struct Calls {
     /// Over HTTP/1. What may become another protocol goes by hyper's own client, whose connections outlive the call.
     kept: Option<Arc<Connections>>,
     client: HttpClient,
+    dialer: Arc<Dialer>,
 }
 
 impl Calls {
-    fn new(target: &Target, socket: SocketAddr, protocol: Protocol, most: usize) -> Self {
-        let connections = || Connections::new(socket, Arc::clone(&target.dialer), IDLE, most);
+    fn new(dialer: &Arc<Dialer>, socket: SocketAddr, protocol: Protocol, most: usize) -> Self {
+        let connections = || Connections::new(socket, Arc::clone(dialer), IDLE, most);
         let kept = (protocol == Protocol::Http1).then(connections);
-        Self { kept, client: client(target, socket, protocol, most) }
+        Self { kept, client: client(dialer, socket, protocol, most), dialer: Arc::clone(dialer) }
     }
 
     /// Sends a request to its instance.
@@ -271,13 +277,16 @@ impl Calls {
     pub async fn send(&self, target: &Target, template: &Template) -> Result<Response<Answered>, Failure> {
         match &self.kept {
             Some(kept) if !template.may_switch() => {
-                let answer = kept.request(|| template.request(target)).await.map_err(Failure::of_kept)?;
+                let answer = kept
+                    .request(|| template.request(target))
+                    .await
+                    .map_err(|broken| Failure::of_kept(broken, &self.dialer))?;
                 Ok(answer.map(Answered::Kept))
             }
             _ => {
                 let mut request = template.request(target);
                 *request.uri_mut() = target.uri(request.uri());
-                let answer = self.client.request(request).await.map_err(|error| Failure::of(&error))?;
+                let answer = self.client.request(request).await.map_err(|error| Failure::of(&error, &self.dialer))?;
                 Ok(answer.map(Answered::Other))
             }
         }
@@ -292,7 +301,7 @@ impl Calls {
 /// Bytes of one answer that may be under way over HTTP/2 before its reader takes some.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-fn client(target: &Target, socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
+fn client(dialer: &Arc<Dialer>, socket: SocketAddr, protocol: Protocol, idle: usize) -> HttpClient {
     let mut connector = HttpConnector::new_with_resolver(Fixed(socket));
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(dialer::CONNECT));
@@ -313,7 +322,7 @@ fn client(target: &Target, socket: SocketAddr, protocol: Protocol, idle: usize) 
         .http2_keep_alive_interval(SILENCE)
         .http2_keep_alive_timeout(SILENCE)
         .http2_keep_alive_while_idle(true)
-        .build(Secured { connector, dialer: Arc::clone(&target.dialer) })
+        .build(Secured { connector, dialer: Arc::clone(dialer) })
 }
 
 /// Connects, and speaks TLS if that is spoken with the target.

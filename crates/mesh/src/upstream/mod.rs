@@ -25,7 +25,6 @@ use axum::http::{Request, Response};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use kernel::Error;
-use net::dialer::Dialer;
 use prometheus::IntCounter;
 use tls::TlsClient;
 use tokio::sync::watch;
@@ -176,8 +175,8 @@ impl Upstream {
         let (name, now) = (settings.name, Instant::now());
         let targets = settings.addresses.into_iter().map(|address| {
             let series = clients.server(address.as_str());
-            let dialer = Arc::new(Dialer::new(settings.tls.clone(), address.host()));
-            Arc::new(Target { service: name, address, series, statement_keys: settings.statement_keys.clone(), dialer })
+            let tls = settings.tls.clone();
+            Arc::new(Target { service: name, address, series, statement_keys: settings.statement_keys.clone(), tls })
         });
         let targets: Vec<_> = targets.collect();
         let shared = Arc::new(Shared {
@@ -245,7 +244,7 @@ fn state(instance: &Instance, health: Health) -> InstanceState {
         address: instance.target.address.as_str().to_owned(),
         socket: instance.socket,
         healthy: health.is_available(),
-        reason: match instance.target.dialer.objection().filter(|_| health == Health::Untrusted) {
+        reason: match instance.dialer.objection().filter(|_| health == Health::Untrusted) {
             Some(objection) => format!("{}: {objection}", health.reason()).into(),
             None => health.reason().into(),
         },

@@ -126,11 +126,15 @@ async fn probe(liveness: Weak<Liveness>) {
     }
 }
 
-/// Whether the server said something, if only that it takes no more connections. One that shuts down or starts (class 57P) is of no use.
+/// Whether the server said something, if only that it takes no more connections, or what TLS does not trust: those that there are go on.
+/// One that shuts down or starts (class 57P) is of no use.
 fn is_answer(probed: &Result<(), tokio_postgres::Error>) -> bool {
     match probed {
         Ok(()) => true,
-        Err(error) => error.code().is_some_and(|code| !code.code().starts_with("57P")),
+        Err(error) => match error.code() {
+            Some(code) => !code.code().starts_with("57P"),
+            None => std::error::Error::source(error).and_then(|why| tls::words(why.downcast_ref()?)).is_some(),
+        },
     }
 }
 

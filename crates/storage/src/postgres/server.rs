@@ -62,7 +62,10 @@ impl Named {
     /// # Errors
     /// What is wrong with it, without the password.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        // A password may have a question mark: what is before the first @ is no query.
+        let host = url.find('@').map_or(0, |at| at + 1);
+        let query = url[host..].find('?').map_or(url.len(), |mark| host + mark);
+        let (base, query) = (&url[..query], url[query..].trim_start_matches('?'));
         let mut tls = TlsParameters::default();
         let others: Vec<&str> = query.split('&').filter(|parameter| !tls.take(parameter)).collect();
         let rest = if others.concat().is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
@@ -73,6 +76,11 @@ impl Named {
         // The rest of a password, as the parser sees it.
         if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(host) if host.contains('@'))) {
             return Err("two @ in a PostgreSQL URL: write %40 for one in a user name or password".into());
+        }
+        if config.get_ssl_mode() != SslMode::Prefer {
+            return Err(
+                "sslmode is not where it belongs in the PostgreSQL URL: percent-encode @ and ? in passwords".into()
+            );
         }
         let (mode, trust, own) = tls.read()?;
         config.ssl_mode(mode);
@@ -92,6 +100,8 @@ struct TlsParameters {
 impl TlsParameters {
     /// Whether it is one of them.
     fn take(&mut self, parameter: &str) -> bool {
+        // A plus is one here, where a form has a blank.
+        let parameter = parameter.replace('+', "%2B");
         let Some((name, value)) = form_urlencoded::parse(parameter.as_bytes()).next() else { return false };
         let field = match &*name {
             "sslmode" => &mut self.mode,
@@ -164,6 +174,11 @@ mod tests {
             let name = found.config.get_application_name();
             assert_eq!(name, query.contains("application_name").then_some("x"));
         }
+        let question = Named::parse("postgres://user:sec?ret@db.example/shop?sslmode=verify-full").unwrap();
+        assert_eq!((question.config.get_ssl_mode(), &question.trust), (SslMode::Require, &Trust::Named(Roots::System)));
+        assert_eq!(question.config.get_password(), Some(&b"sec?ret"[..]));
+        let plus = named("?sslmode=verify-full&sslrootcert=/etc/a+b.pem").trust;
+        assert_eq!(plus, Trust::Named(Roots::File("/etc/a+b.pem".into())));
         let own = named("?sslmode=verify-full&sslcert=a.pem&sslkey=a.key").own;
         assert_eq!(own, Some(Pair { certificate: "a.pem".into(), key: "a.key".into() }));
     }

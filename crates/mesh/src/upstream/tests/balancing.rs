@@ -12,9 +12,8 @@ fn instances(count: u8) -> Vec<Arc<Instance>> {
     let of = |number| {
         let socket = SocketAddr::from(([127, 0, 0, number], 1));
         let series = metrics().clients.server("test:1");
-        let dialer = Arc::new(Dialer::new(None, "test"));
         let (address, statement_keys) = (address(socket), None);
-        let target = Arc::new(Target { service: "test", address, series, statement_keys, dialer });
+        let target = Arc::new(Target { service: "test", address, series, statement_keys, tls: None });
         Arc::new(Instance::new(&target, socket, Protocol::Http1, 1))
     };
     (1..=count).map(of).collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use node::config::Config;
 use node::roles::{GATEWAY, Roles};
-use tls::{Certificate, Clients, Pair, Roots, TlsServer};
+use tls::{Certificate, Clients, Pair, Roots, Side, TlsServer};
 
 use super::{Check, Finding};
 use crate::commands::absolute;
@@ -41,16 +41,18 @@ fn look(setting: &'static str, pair: &Pair, roots: &Roots) -> Vec<Finding> {
         }
         Some(days) => Finding::ok(setting, format!("{file}, for {names}, valid for {days} days")),
     }];
+    // Other processes show theirs as clients, too.
+    let sides = if matches!(roots, Roots::File(_)) { &[Side::Server, Side::Client][..] } else { &[Side::Server] };
     if certificate.lasts().is_some() {
-        findings.extend(mistrusted(setting, pair, roots));
+        findings.extend(sides.iter().find_map(|side| mistrusted(setting, *side, pair, roots)));
     }
     findings.extend(exposed(setting, &pair.key));
     findings
 }
 
 /// Whether whoever trusts these authorities takes it.
-fn mistrusted(setting: &'static str, pair: &Pair, roots: &Roots) -> Option<Finding> {
-    let objection = tls::objection(pair, roots).unwrap_or_else(|error| Some(error.to_string()))?;
+fn mistrusted(setting: &'static str, side: Side, pair: &Pair, roots: &Roots) -> Option<Finding> {
+    let objection = tls::objection(side, pair, roots).unwrap_or_else(|error| Some(error.to_string()))?;
     Some(match roots {
         Roots::File(file) => Finding::failed(
             setting,
