@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::{ServerName, UnixTime};
@@ -20,8 +20,8 @@ use crate::{TlsError, words};
 pub struct Certificate {
     /// Names and addresses of hosts.
     pub names: Vec<String>,
-    /// Until when it is valid.
-    pub not_after: SystemTime,
+    /// Until when it is valid, since the epoch.
+    pub not_after: Duration,
 }
 
 impl Certificate {
@@ -37,13 +37,13 @@ impl Certificate {
         let certificate = x509_cert::Certificate::from_der(found.first().ok_or_else(lacks)?).map_err(unusable)?;
         let content = certificate.tbs_certificate;
         let names = content.get::<SubjectAltName>().map_err(unusable)?.map_or_else(Vec::new, |(_, names)| names.0);
-        let not_after = SystemTime::UNIX_EPOCH + content.validity.not_after.to_unix_duration();
+        let not_after = content.validity.not_after.to_unix_duration();
         Ok(Self { names: names.iter().filter_map(host).collect(), not_after })
     }
 
-    /// How long it is valid from now on, if it still is.
-    pub fn lasts(&self) -> Option<Duration> {
-        self.not_after.duration_since(SystemTime::now()).ok()
+    /// How long it is valid from a time on, since the epoch; none if it is not any more.
+    pub fn lasts(&self, now: Duration) -> Option<Duration> {
+        self.not_after.checked_sub(now)
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls_pki_types::UnixTime;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -38,7 +39,7 @@ impl Authority {
     /// A certificate for a name, valid from now on, or until now.
     fn sign(&self, name: &str, is_valid: bool) -> Pair {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        let now = SystemTime::now();
+        let now = SystemTime::UNIX_EPOCH + now();
         let (from, to) = if is_valid { (-1, 1) } else { (-30, -3) };
         let day = |days: i64| {
             let distance = Duration::from_secs(days.unsigned_abs() * 86_400);
@@ -52,6 +53,10 @@ impl Authority {
         std::fs::write(&pair.key, key.serialize_pem()).unwrap();
         pair
     }
+}
+
+fn now() -> Duration {
+    Duration::from_secs(UnixTime::now().as_secs())
 }
 
 fn pair(folder: &Path, name: &str) -> Pair {
@@ -163,9 +168,9 @@ fn a_certificate_says_for_whom_and_how_long_it_is() {
     let pair = ours.sign("shop.example", true);
     let certificate = Certificate::read(&pair.certificate).unwrap();
     assert_eq!(certificate.names, ["shop.example"]);
-    let left = certificate.lasts().unwrap();
+    let left = certificate.lasts(now()).unwrap();
     assert!(left > Duration::from_secs(86_000) && left <= Duration::from_secs(86_400), "{left:?}");
-    assert_eq!(Certificate::read(&ours.sign("shop.example", false).certificate).unwrap().lasts(), None);
+    assert_eq!(Certificate::read(&ours.sign("shop.example", false).certificate).unwrap().lasts(now()), None);
     let of_address = ours.sign("::1", true);
     assert_eq!(Certificate::read(&of_address.certificate).unwrap().names, ["::1"]);
     assert_eq!(objection(Side::Server, &of_address, &ours.roots()).unwrap(), None);

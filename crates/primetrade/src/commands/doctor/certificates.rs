@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use kernel::{Clock, SystemClock};
 use node::config::Config;
 use node::roles::{GATEWAY, Roles};
 use tls::{Certificate, Clients, Pair, Roots, Side, TlsServer};
@@ -34,7 +35,8 @@ fn look(setting: &'static str, pair: &Pair, roots: &Roots) -> Vec<Finding> {
     };
     let names = if certificate.names.is_empty() { "no name".into() } else { certificate.names.join(", ") };
     let file = absolute(&pair.certificate);
-    let mut findings = vec![match certificate.lasts().map(|left| left.as_secs() / DAY.as_secs()) {
+    let lasts = certificate.lasts(Duration::from_micros(SystemClock.now().0.unsigned_abs()));
+    let mut findings = vec![match lasts.map(|left| left.as_secs() / DAY.as_secs()) {
         None => Finding::failed(setting, format!("{file}, for {names}, has expired"), REPLACE),
         Some(days) if days < SOON => {
             Finding::warning(setting, format!("{file}, for {names}, expires in {days} days"), REPLACE)
@@ -43,7 +45,7 @@ fn look(setting: &'static str, pair: &Pair, roots: &Roots) -> Vec<Finding> {
     }];
     // Other processes show theirs as clients, too.
     let sides = if matches!(roots, Roots::File(_)) { &[Side::Server, Side::Client][..] } else { &[Side::Server] };
-    if certificate.lasts().is_some() {
+    if lasts.is_some() {
         findings.extend(sides.iter().find_map(|side| mistrusted(setting, *side, pair, roots)));
     }
     findings.extend(exposed(setting, &pair.key));
