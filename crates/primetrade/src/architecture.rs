@@ -203,7 +203,10 @@ fn pages_name_files_that_exist() {
     for top in ["crates", "tests", "packaging", "docs"] {
         add_paths(&root, Path::new(top), &mut paths);
     }
-    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    let inside = paths.iter().filter(|path| path.starts_with("/docs/inside/") && path.ends_with(".md"));
+    let pages: Vec<&str> =
+        inside.map(|path| &path[1..]).chain(["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/extending.md"]).collect();
+    for page in pages {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         let is_source = |word: &&str| {
             let is_path = word.contains('/') && !word.contains([' ', '*', '{', '<', ':']) && !word.starts_with('/');
@@ -231,6 +234,25 @@ fn links_of_pages_lead_somewhere() {
             assert!(file.parent().unwrap().join(path).exists(), "{page} links to {link}, which is not there");
         }
     }
+}
+
+/// Beyond that nobody reads a file at once.
+#[test]
+fn no_file_is_too_long() {
+    const MOST: usize = 400;
+    let mut long = Vec::new();
+    for (name, _) in DEPENDENCIES {
+        for path in sources(&crates().join(name).join("src")) {
+            let is_test = |part: &std::ffi::OsStr| ["tests", "tests.rs"].iter().any(|test| part == *test);
+            let text = std::fs::read_to_string(&path).unwrap();
+            // Tests that lie in the file of what they test come last in it.
+            let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
+            if own > MOST && !path.iter().any(is_test) {
+                long.push(format!("{} has {own} lines", path.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
 }
 
 /// Each event of the code has its row, and each row its event.

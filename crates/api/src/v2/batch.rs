@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Refusal;
-use super::refusal::{InputError, Kind, Problem};
+use super::problem::{InputError, Kind, Problem};
 
 /// What became of the items of a batch, in their order.
 #[derive(Serialize, ToSchema)]

@@ -5,6 +5,7 @@ pub mod body;
 mod numbers;
 pub mod page;
 mod pointer;
+pub mod problem;
 pub mod query;
 pub mod refusal;
 pub mod repeat;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Config, Setting, settings};
 
 const INTRODUCTION: &str = "\
-<!-- Generated from crates/node/src/config/settings.rs; renew with `UPDATE_DOCS=1 cargo test -p node`. -->
+<!-- Generated from crates/node/src/config/table.rs; renew with `make docs`. -->
 
 # Settings
 
@@ -51,7 +51,7 @@ fn settings_are_documented_as_they_are() {
         std::fs::write(path, &page).expect("docs/settings.md can be written");
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == page, "docs/settings.md differs from the table; run UPDATE_DOCS=1 cargo test -p node");
+    assert!(committed == page, "docs/settings.md differs from the table; run `make docs`");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod help;
 mod print;
 mod settings;
 mod source;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -6,7 +6,7 @@ use api::caller::V2Admin;
 use api::openapi::IdInPath;
 use api::path::ResourceId;
 use api::v2::Refusal;
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kernel::Error;

@@ -1,12 +1,13 @@
 //! Changes of stock. What they need is read under its locks, the model decides, and what it decided is written with its movements.
 
+mod batch;
 pub mod off_sale;
 pub mod postgres;
+mod present;
 pub mod rows;
 pub mod sqlite;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,11 +15,12 @@ use effects::Effects;
 use kernel::{Expected, Money, Timestamp, Uuid};
 use storage::{Database, StoreError};
 
+pub use self::batch::{Batch, Net};
+pub use self::present::Present;
 pub use self::rows::{Balance, HOLDS_OF, History, RESERVATIONS_OF, read_units};
 
 use crate::model::{
-    Adjustment, Cause, ChangedStock, End, HeldLine, Mode, Movement, OffSale, Reservation, Shelf, Shortage, State,
-    Stock, Units,
+    Adjustment, Cause, ChangedStock, End, Mode, Movement, OffSale, Reservation, Shortage, State, Stock, Units,
 };
 
 /// The rule that stock on hand covers what is reserved, named alike on both databases.
@@ -218,193 +220,5 @@ pub fn open(database: &Database) -> Arc<dyn Store> {
     match database {
         Database::Sqlite(db) => Arc::new(sqlite::SqliteStore(Arc::clone(db))),
         Database::Postgres(db) => Arc::new(postgres::PostgresStore::new(Arc::clone(db))),
-    }
-}
-
-/// Stock and reservations as they are when operations come, under their locks.
-pub struct Present {
-    pub shelf: Shelf,
-    pub reservations: BTreeMap<Uuid, Reservation>,
-    /// Of the products of which an operation expects one.
-    pub versions: BTreeMap<Uuid, i64>,
-}
-
-impl Op {
-    /// The reservation that must be known for it.
-    pub fn reservation(&self) -> Option<Uuid> {
-        match self {
-            Op::End { id, .. } | Op::Extend { id, .. } | Op::Settle(id) => Some(*id),
-            Op::Adjust { .. } | Op::Hold(_) => None,
-        }
-    }
-
-    /// The variants whose units must be known for it.
-    pub fn variants(&self, reservations: &BTreeMap<Uuid, Reservation>) -> Vec<Uuid> {
-        let of = |reservation: &Reservation| reservation.lines.iter().map(|line| line.variant_id).collect();
-        match self {
-            Op::Adjust { adjustments, .. } => adjustments.iter().map(|one| one.variant).collect(),
-            Op::Hold(reservation) => of(reservation),
-            Op::End { id, .. } | Op::Settle(id) => reservations.get(id).map(of).unwrap_or_default(),
-            Op::Extend { .. } => Vec::new(),
-        }
-    }
-
-    /// How many rows of stock it is about, as far as it says.
-    pub fn weight(&self) -> usize {
-        match self {
-            Op::Adjust { adjustments, .. } => adjustments.len(),
-            Op::Hold(reservation) => reservation.lines.len(),
-            Op::End { .. } | Op::Settle(_) | Op::Extend { .. } => 1,
-        }
-    }
-
-    /// Variants whose products have to be at a version.
-    pub fn versioned(&self) -> impl Iterator<Item = Uuid> {
-        let adjustments = match self {
-            Op::Adjust { adjustments, .. } => adjustments.as_slice(),
-            _ => &[],
-        };
-        adjustments.iter().filter(|one| one.expected != Expected::Any).map(|one| one.variant)
-    }
-}
-
-impl Present {
-    /// Does it to what is present.
-    ///
-    /// # Errors
-    /// Why it changed nothing.
-    pub fn apply(&mut self, op: &Op) -> Result<Done, Refusal> {
-        match op {
-            Op::Adjust { adjustments, mode } => self.adjust(adjustments, *mode),
-            Op::Hold(reservation) => {
-                let (lines, changed) = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
-                let counts_beyond = lines.iter().any(|line| line.backordered > 0);
-                Ok(Done::new(Some(Reservation { lines, counts_beyond, ..reservation.clone() }), changed))
-            }
-            Op::End { id, end, now } => {
-                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
-                // Once more is as good as once.
-                if known.state == end.state() && *end != End::Expire {
-                    return Ok(Done { is_repeated: true, ..Done::new(Some(known.clone()), Vec::new()) });
-                }
-                let may = match end {
-                    End::Commit | End::Release => known.is_held(*now),
-                    End::Expire => known.is_expired(*now),
-                };
-                if !may {
-                    return Err(Refusal::Over(known.state));
-                }
-                *known = known.ended(*end, *now);
-                let changed = self.shelf.end(&known.lines, end.movement());
-                Ok(Done::new(Some(known.clone()), changed))
-            }
-            Op::Settle(id) => {
-                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
-                let Some(end) = known.state.end().filter(|_| known.counts_beyond) else {
-                    return Err(Refusal::Over(known.state));
-                };
-                known.counts_beyond = false;
-                let beyond: Vec<HeldLine> =
-                    known.lines.iter().filter(|line| line.backordered > 0).map(|line| line.beyond()).collect();
-                let changed = self.shelf.end(&beyond, end.movement());
-                Ok(Done::new(Some(known.clone()), changed))
-            }
-            Op::Extend { id, ttl, now } => {
-                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
-                if !known.is_held(*now) {
-                    return Err(Refusal::Over(known.state));
-                }
-                *known = known.extended(*ttl, *now).ok_or(Refusal::TooLong)?;
-                Ok(Done::new(Some(known.clone()), Vec::new()))
-            }
-        }
-    }
-}
-
-impl Present {
-    fn adjust(&mut self, adjustments: &[VariantAdjustment], mode: Mode) -> Result<Done, Refusal> {
-        let mut done = Done::new(None, Vec::with_capacity(adjustments.len()));
-        for (place, one) in adjustments.iter().enumerate() {
-            match self.adjust_one(one) {
-                Ok(changed) => {
-                    done.changed.push(changed);
-                    done.reasons.push(one.adjustment.reason.clone());
-                }
-                Err(refusal) => done.refused.push((place, refusal)),
-            }
-        }
-        if mode == Mode::All && !done.refused.is_empty() {
-            // The last change first: a variant may have several.
-            done.changed.iter().rev().for_each(|changed| self.shelf.undo(changed));
-            return Err(Refusal::Several(done.refused));
-        }
-        Ok(done)
-    }
-
-    fn adjust_one(&mut self, one: &VariantAdjustment) -> Result<ChangedStock, Refusal> {
-        if let Some(version) = self.shelf.product_of(one.variant).and_then(|product| self.versions.get(&product)) {
-            one.expected.check(*version).map_err(|_| Refusal::Stale)?;
-        }
-        self.shelf.adjust(one.variant, one.adjustment.change).map_err(Refusal::Shortage)
-    }
-}
-
-/// The change of one variant's row by all operations together.
-pub struct Net {
-    pub variant_id: Uuid,
-    pub on_hand: i64,
-    pub reserved: i64,
-    pub backordered: i64,
-    /// The version that it must have, and has then.
-    pub expected: i64,
-    pub version: i64,
-}
-
-/// What operations that were done have to write.
-#[derive(Default)]
-pub struct Batch {
-    pub movements: Vec<Movement>,
-    pub held: Vec<Reservation>,
-    pub changed: BTreeMap<Uuid, Reservation>,
-    nets: BTreeMap<Uuid, (ChangedStock, ChangedStock)>,
-}
-
-impl Batch {
-    pub fn add(&mut self, write: &StockWrite, done: &Done) {
-        for (changed, cause) in done.causes(&write.cause) {
-            self.movements.push(changed.movement(&cause));
-            let net = self.nets.entry(changed.stock().variant_id).or_insert((*changed, *changed));
-            net.1 = *changed;
-        }
-        match (&write.op, &done.reservation) {
-            (Op::Hold(_), Some(reservation)) => self.held.push(reservation.clone()),
-            (_, Some(reservation)) if !done.is_repeated => {
-                drop(self.changed.insert(reservation.id, reservation.clone()))
-            }
-            _ => {}
-        }
-    }
-
-    pub fn nets(&self) -> impl Iterator<Item = Net> {
-        self.nets.values().map(|(first, last)| Net {
-            variant_id: first.before.variant_id,
-            on_hand: last.stock().on_hand - first.before.on_hand,
-            reserved: last.stock().reserved - first.before.reserved,
-            backordered: last.stock().backordered - first.before.backordered,
-            expected: first.units.version - 1,
-            version: last.units.version,
-        })
-    }
-
-    /// Products of which variants came into stock or went out of it, with what these have now.
-    pub fn shown(&self) -> BTreeMap<Uuid, Vec<Stock>> {
-        let mut shown = BTreeMap::<_, Vec<_>>::new();
-        for (first, last) in self.nets.values() {
-            let is_tracked = last.units.inventory.is_tracked();
-            if is_tracked && (first.before.available() > 0) != (last.stock().available() > 0) {
-                shown.entry(last.units.product_id).or_default().push(last.stock());
-            }
-        }
-        shown
     }
 }

@@ -1,5 +1,6 @@
 //! The statements of lists. Their parameters first appear in the order $1, $2, …
 
+mod bounds;
 mod statement;
 
 use api::v2::Position;
@@ -8,6 +9,7 @@ use kernel::Uuid;
 
 pub use self::statement::{Dialect, Param, Sql};
 
+use self::bounds::Bounds;
 use self::statement::{Condition, Few};
 use super::{By, ListQuery, Shelf};
 use crate::catalogue::model::Status;
@@ -35,13 +37,6 @@ const FILTERED_TOO: &str = ", id, handle, tags, vendor, updated_at";
 /// The column of a status.
 fn stored(status: Status) -> &'static str {
     if status == Status::Unlisted { Status::Draft } else { status }.as_str()
-}
-
-/// What bounds a list beyond the rows before it: columns that have one value (with the parameter's number), and where what it is sorted
-/// by ends.
-struct Bounds {
-    fixed: Vec<(&'static str, usize)>,
-    end: Option<(&'static str, i64)>,
 }
 
 impl ListQuery {
@@ -388,23 +383,6 @@ impl ListQuery {
         let (least, most) = self.ends();
         let end = if self.sort.descending { least.map(|least| (">=", least)) } else { most.map(|most| ("<=", most)) };
         end.filter(|_| !self.is_few())
-    }
-}
-
-impl Bounds {
-    fn are_none(&self) -> bool {
-        self.fixed.is_empty() && self.end.is_none()
-    }
-
-    /// Writes what rows of the list have and those behind its end have not.
-    fn write(&self, sql: &mut Sql<'_>) {
-        for (n, (column, number)) in self.fixed.iter().enumerate() {
-            sql.put(if n > 0 { " and " } else { "" }).put(column).put(" = ").number(*number);
-        }
-        if let Some((comparison, end)) = self.end {
-            sql.put(if self.fixed.is_empty() { "" } else { " and " });
-            sql.put("sort_key ").put(comparison).put(" ").bind(Param::Number(end));
-        }
     }
 }
 

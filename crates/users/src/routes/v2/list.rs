@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::caller::V2Admin;
 use api::v2::page::PageParameters;
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use api::v2::{self, Page, Position, Query, Refusal};
 use auth::routes::v2::{V2Account, V2AccountPage};
 use auth::{AccountFilter, Place};

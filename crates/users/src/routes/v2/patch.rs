@@ -6,7 +6,7 @@ use api::caller::V2Admin;
 use api::conditional::IfMatch;
 use api::openapi::{IdInPath, IfMatchHeader};
 use api::path::ResourceId;
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use api::v2::{self, JsonBody, Refusal, sent};
 use auth::routes::v2::{V2Account, etag};
 use auth::{Administration, Cause};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::caller::V2User;
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use api::v2::{self, JsonBody, Refusal};
 use axum::extract::State;
 use axum::response::Response;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::caller::V2User;
 use api::conditional::IfMatch;
 use api::openapi::IfMatchHeader;
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use api::v2::{self, JsonBody, Refusal, sent};
 use axum::extract::State;
 use axum::response::Response;

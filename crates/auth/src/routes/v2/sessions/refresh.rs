@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use api::v2::{JsonBody, Refusal};
 use axum::extract::State;
 use axum::response::Response;

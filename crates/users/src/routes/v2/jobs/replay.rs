@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::caller::V2Admin;
 use api::openapi::IdInPath;
 use api::path::ResourceId;
-use api::v2::refusal::Problem;
+use api::v2::problem::Problem;
 use api::v2::{self, Refusal};
 use axum::extract::State;
 use axum::response::Response;
