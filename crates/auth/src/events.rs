@@ -70,7 +70,7 @@ struct SessionOpened {
 
 /// Where a session is used.
 #[derive(Serialize)]
-struct Place<'a> {
+struct UsedAt<'a> {
     device: Option<&'a str>,
     address: Option<IpAddr>,
 }
@@ -202,7 +202,7 @@ pub fn mail_requested(
 /// # Errors
 /// As [`registered`].
 pub fn session_opened(context: &Context, session: &Session, cause: &Cause) -> Result<Event, Error> {
-    let place = Place { device: session.used_by.device.as_deref(), address: session.used_by.address };
+    let place = UsedAt { device: session.used_by.device.as_deref(), address: session.used_by.address };
     let data = SessionOpened { account_id: session.account_id, api: session.api.api() };
     let head = head_of(context, "session.opened", session_subject(session.id), (1, session.created_at), cause)?;
     personal(context, head, session.account_id, &place, data)

@@ -7,7 +7,7 @@ use kernel::Currency;
 use super::dialect::{Columns, Field, Place};
 use super::records::{Defect, MAX_COLUMNS, MAX_FIELD, MAX_RECORD, Record};
 use super::unmapped::Unmapped;
-use super::values::{Cell, Refusal, excerpt};
+use super::values::{Cell, CellError, excerpt};
 use super::{Given, ImportedImage, ImportedProduct, ImportedVariant, RefusedProduct, RowError, SourceRow, report};
 
 /// Most errors reported of one product; a column that is wrong throughout would repeat itself.
@@ -170,11 +170,11 @@ impl Group {
         Ok(product)
     }
 
-    pub(super) fn note(&mut self, row: u64, refusal: Refusal) {
+    pub(super) fn note(&mut self, row: u64, refusal: CellError) {
         if self.errors.len() >= MAX_ERRORS {
             return;
         }
-        let Refusal { column, mut detail } = refusal;
+        let CellError { column, mut detail } = refusal;
         if self.errors.len() + 1 == MAX_ERRORS {
             detail.push_str("; further errors of this product are not listed");
             self.given_up = true;
@@ -188,7 +188,7 @@ impl Group {
     }
 
     /// The value, or a noted error.
-    pub(super) fn accept<T>(&mut self, row: Row<'_>, value: Result<Option<T>, Refusal>) -> Option<T> {
+    pub(super) fn accept<T>(&mut self, row: Row<'_>, value: Result<Option<T>, CellError>) -> Option<T> {
         value.unwrap_or_else(|refusal| {
             self.note(row.number(), refusal);
             None
@@ -239,7 +239,7 @@ impl Group {
                 (columns.name(excess), detail)
             }
         };
-        self.note(row.number(), Refusal { column, detail });
+        self.note(row.number(), CellError { column, detail });
         false
     }
 
@@ -257,7 +257,7 @@ impl Group {
         }
         for (row, detail) in found {
             let column = columns.name_of(Field::OptionValue1).unwrap_or_default();
-            self.note(row, Refusal { column, detail });
+            self.note(row, CellError { column, detail });
         }
     }
 }

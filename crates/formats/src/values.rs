@@ -29,7 +29,7 @@ pub struct Cell<'a> {
 
 /// A value that is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CellError {
     pub column: String,
     pub detail: String,
 }
@@ -39,16 +39,16 @@ impl<'a> Cell<'a> {
         self.bytes.is_empty()
     }
 
-    pub fn refuse(&self, detail: impl Into<String>) -> Refusal {
-        Refusal { column: self.column.to_owned(), detail: detail.into() }
+    pub fn refuse(&self, detail: impl Into<String>) -> CellError {
+        CellError { column: self.column.to_owned(), detail: detail.into() }
     }
 
-    fn unexpected(&self, text: &str, expected: &str) -> Refusal {
+    fn unexpected(&self, text: &str, expected: &str) -> CellError {
         self.refuse(format!("{} is not valid; expected {expected}", excerpt(text)))
     }
 
     /// The text, or `None` if there is none.
-    pub fn text(&self) -> Result<Option<&'a str>, Refusal> {
+    pub fn text(&self) -> Result<Option<&'a str>, CellError> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
@@ -69,20 +69,20 @@ impl<'a> Cell<'a> {
     }
 
     /// A SKU. Exports put an apostrophe before one that is all digits, so that spreadsheets keep leading zeros.
-    pub fn sku(&self) -> Result<Option<&'a str>, Refusal> {
+    pub fn sku(&self) -> Result<Option<&'a str>, CellError> {
         let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let text = self.text()?;
         Ok(text.map(|text| text.strip_prefix('\'').filter(is_number).unwrap_or(text)))
     }
 
     /// A barcode or a named value: exports put an apostrophe before a digit, for the same reason.
-    pub fn protected(&self) -> Result<Option<&'a str>, Refusal> {
+    pub fn protected(&self) -> Result<Option<&'a str>, CellError> {
         let is_number = |text: &&str| text.starts_with(|first: char| first.is_ascii_digit());
         Ok(self.text()?.map(|text| text.strip_prefix('\'').filter(is_number).unwrap_or(text)))
     }
 
     /// A weight. What is beyond a microgram is what a computer made of it, and is rounded.
-    pub fn grams(&self) -> Result<Option<Grams>, Refusal> {
+    pub fn grams(&self) -> Result<Option<Grams>, CellError> {
         let Some(text) = self.text()? else { return Ok(None) };
         match Grams::parse(text) {
             Ok((grams, _)) => Ok(Some(grams)),
@@ -91,7 +91,7 @@ impl<'a> Cell<'a> {
     }
 
     /// A price in minor units. Never rounded: a value that the currency cannot hold is refused.
-    pub fn price(&self, currency: Currency) -> Result<Option<i64>, Refusal> {
+    pub fn price(&self, currency: Currency) -> Result<Option<i64>, CellError> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
@@ -117,7 +117,7 @@ impl<'a> Cell<'a> {
     }
 
     /// A whole number, however it is written.
-    pub fn integer(&self, expected: &str) -> Result<Option<i64>, Refusal> {
+    pub fn integer(&self, expected: &str) -> Result<Option<i64>, CellError> {
         let Some(text) = self.text()? else { return Ok(None) };
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
         match parse_whole(digits) {
@@ -127,20 +127,20 @@ impl<'a> Cell<'a> {
     }
 
     /// The status that the file states.
-    pub fn status(&self, words: &Words) -> Result<Option<ImportedStatus>, Refusal> {
+    pub fn status(&self, words: &Words) -> Result<Option<ImportedStatus>, CellError> {
         self.one_of(words.status, words.statuses)
     }
 
-    pub fn published(&self) -> Result<Option<bool>, Refusal> {
+    pub fn published(&self) -> Result<Option<bool>, CellError> {
         self.one_of(&[("true", true), ("false", false)], "true or false")
     }
 
     /// Whether the variant is sold beyond its stock.
-    pub fn policy(&self, words: &Words) -> Result<Option<bool>, Refusal> {
+    pub fn policy(&self, words: &Words) -> Result<Option<bool>, CellError> {
         self.one_of(words.policy, words.policies)
     }
 
-    fn one_of<T: Copy>(&self, words: &[(&str, T)], expected: &str) -> Result<Option<T>, Refusal> {
+    fn one_of<T: Copy>(&self, words: &[(&str, T)], expected: &str) -> Result<Option<T>, CellError> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
@@ -151,7 +151,7 @@ impl<'a> Cell<'a> {
     }
 
     /// A link to an image on the web.
-    pub fn url(&self) -> Result<Option<String>, Refusal> {
+    pub fn url(&self) -> Result<Option<String>, CellError> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };

@@ -76,7 +76,7 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be reached or read.
-    pub async fn look(&self, effort: Effort) -> Result<Checkup, Refusal> {
+    pub async fn look(&self, effort: Effort) -> Result<Checkup, PlaceError> {
         let found = inspect::checkup(&self.url, self.service, self.migrations, effort).await;
         found.map_err(|error| {
             let advice = match &self.url {
@@ -93,7 +93,7 @@ impl Place {
     }
 
     /// What the account lacks to work there.
-    pub fn rights(&self, found: &Checkup) -> Option<Refusal> {
+    pub fn rights(&self, found: &Checkup) -> Option<PlaceError> {
         let why = found.read_only.as_ref()?;
         let remedy = match &found.kind {
             Kind::Sqlite { .. } => "Give this user the right".to_owned(),
@@ -105,7 +105,7 @@ impl Place {
     }
 
     /// Why the account of the database may not make or change the schema, if that is to be done, and by no other.
-    pub fn may_not_migrate(&self, found: &Checkup) -> Option<Refusal> {
+    pub fn may_not_migrate(&self, found: &Checkup) -> Option<PlaceError> {
         let Kind::Postgres(account) = &found.kind else { return None };
         let is_needed = matches!(found.schema, Schema::Empty | Schema::Pending(_)) && self.privileged.is_none();
         (is_needed && !account.superuser && !account.may_migrate).then(|| {
@@ -122,22 +122,22 @@ impl Place {
         inspect::text(&self.url, self.service, ANY).await.is_ok_and(|any| any.is_some())
     }
 
-    pub fn refusal(&self, found: String, advice: String) -> Refusal {
-        Refusal { check: self.check(), found, advice }
+    pub fn refusal(&self, found: String, advice: String) -> PlaceError {
+        PlaceError { check: self.check(), found, advice }
     }
 }
 
 /// Why a database is not worked with.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct PlaceError {
     pub check: String,
     pub found: String,
     pub advice: String,
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for PlaceError {}
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}. {}", self.check, self.found, self.advice)
     }

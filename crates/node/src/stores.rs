@@ -13,7 +13,7 @@ use storage::{StoreError, inspect};
 
 use crate::Failure;
 use crate::config::Config;
-use crate::place::{Place, Refusal};
+use crate::place::{Place, PlaceError};
 use crate::role::Role;
 use crate::roles::{self, ROLES, Roles};
 
@@ -43,7 +43,7 @@ pub struct Seen {
     pub place: Place,
     /// Whether it is of a role of this process.
     pub own: bool,
-    pub found: Result<Checkup, Refusal>,
+    pub found: Result<Checkup, PlaceError>,
 }
 
 impl Seen {
@@ -85,8 +85,8 @@ pub async fn look(config: &Config, roles: Roles, effort: Effort) -> Vec<Seen> {
 /// Looks at the databases of a process with these roles, before it makes or opens one.
 ///
 /// # Errors
-/// A [`Refusal`]: when one cannot be used, is gone, or is of another store.
-pub async fn check(config: &Config, roles: Roles) -> Result<Vec<Seen>, Refusal> {
+/// A [`PlaceError`]: when one cannot be used, is gone, or is of another store.
+pub async fn check(config: &Config, roles: Roles) -> Result<Vec<Seen>, PlaceError> {
     let seen = look(config, roles, Effort::Quick).await;
     match refused(&seen) {
         None => Ok(seen),
@@ -98,7 +98,7 @@ pub async fn check(config: &Config, roles: Roles) -> Result<Vec<Seen>, Refusal> 
     }
 }
 
-fn refused(seen: &[Seen]) -> Option<Refusal> {
+fn refused(seen: &[Seen]) -> Option<PlaceError> {
     let unusable = seen.iter().filter(|one| one.own).find_map(|one| match &one.found {
         Ok(found) => one.place.rights(found),
         Err(refusal) => Some(refusal.clone()),
@@ -107,7 +107,7 @@ fn refused(seen: &[Seen]) -> Option<Refusal> {
 }
 
 /// Why a database of this process is not what all of them say of it.
-pub fn misfit(one: &Seen, all: &[Seen]) -> Option<Refusal> {
+pub fn misfit(one: &Seen, all: &[Seen]) -> Option<PlaceError> {
     let (place, name) = (&one.place, one.name());
     let found = one.found.as_ref().ok()?;
     let mut others = all.iter().filter(|other| other.place.service != place.service);

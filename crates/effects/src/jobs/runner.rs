@@ -40,11 +40,11 @@ pub struct Runner {
     context: Context,
     source: &'static str,
     lease: Duration,
-    lines: Vec<Line>,
+    lines: Vec<ServedQueue>,
 }
 
 /// One queue and who does its jobs.
-struct Line {
+struct ServedQueue {
     queue: Queue,
     /// Of a periodic one.
     period: Option<Duration>,
@@ -87,7 +87,7 @@ impl Runner {
     fn line(mut self, queue: Queue, period: Option<Duration>, work: Arc<dyn Work>) -> Self {
         let (places, series) = (Arc::new(Semaphore::new(queue.places as usize)), metrics().jobs.queue(queue.name));
         let (failed, unsettled) = (Recurring::new(), Recurring::new());
-        self.lines.push(Line { queue, period, work, places, series, failed, unsettled });
+        self.lines.push(ServedQueue { queue, period, work, places, series, failed, unsettled });
         self
     }
 
@@ -98,7 +98,8 @@ impl Runner {
             Shared { database, context, source, lease, worker: platform::process_name(), held: Mutex::default() };
         let (shared, lines) = (Arc::new(shared), lines.into_iter().map(Arc::new).collect::<Vec<_>>());
         let stop = watch::Sender::new(false);
-        let take = |line: &Arc<Line>| tokio::spawn(take_from(Arc::clone(&shared), Arc::clone(line), stop.subscribe()));
+        let take =
+            |line: &Arc<ServedQueue>| tokio::spawn(take_from(Arc::clone(&shared), Arc::clone(line), stop.subscribe()));
         let takers = lines.iter().map(take).collect();
         let renewal = tokio::spawn(renew(Arc::clone(&shared)));
         Workers { shared, lines, stop, takers: Mutex::new(takers), renewal }
@@ -122,7 +123,7 @@ where
 /// Those who work on the jobs of one database.
 pub struct Workers {
     shared: Arc<Shared>,
-    lines: Vec<Arc<Line>>,
+    lines: Vec<Arc<ServedQueue>>,
     stop: watch::Sender<bool>,
     takers: Mutex<Vec<JoinHandle<()>>>,
     renewal: JoinHandle<()>,
@@ -135,10 +136,10 @@ struct Shared {
     lease: Duration,
     worker: String,
     /// What this process works on.
-    held: Mutex<HashMap<Lease, Held>>,
+    held: Mutex<HashMap<Lease, Working>>,
 }
 
-struct Held {
+struct Working {
     record: Record,
     work: AbortHandle,
 }
@@ -165,8 +166,8 @@ impl Workers {
 
     /// Cuts off what is worked on.
     async fn give_back(&self) {
-        let cut_off: Vec<Held> = lock(&self.shared.held).drain().map(|(_, held)| held).collect();
-        let give_back = cut_off.into_iter().map(|Held { record, work }| async move {
+        let cut_off: Vec<Working> = lock(&self.shared.held).drain().map(|(_, held)| held).collect();
+        let give_back = cut_off.into_iter().map(|Working { record, work }| async move {
             work.abort();
             let (due_at, attempts) = (self.shared.context.now(), record.attempts - 1);
             let left = Left { due_at, attempts, error: record.error.clone(), parked_at: None };
@@ -194,7 +195,7 @@ impl Workers {
 }
 
 /// Takes what is due and has it done, until told to stop.
-async fn take_from(shared: Arc<Shared>, line: Arc<Line>, mut stopping: watch::Receiver<bool>) {
+async fn take_from(shared: Arc<Shared>, line: Arc<ServedQueue>, mut stopping: watch::Receiver<bool>) {
     let mut rung = shared.database.commits().subscribe();
     let (mut ensured, failing) = (None, Recurring::new());
     loop {
@@ -273,7 +274,12 @@ async fn renew(shared: Arc<Shared>) {
 
 impl Shared {
     /// Takes up to so many due jobs, those of the highest priority first.
-    async fn take(&self, line: &Line, places: usize, ensured: &mut Option<Instant>) -> Result<Vec<Record>, Error> {
+    async fn take(
+        &self,
+        line: &ServedQueue,
+        places: usize,
+        ensured: &mut Option<Instant>,
+    ) -> Result<Vec<Record>, Error> {
         if !self.database.may_lease() {
             return Ok(Vec::new());
         }

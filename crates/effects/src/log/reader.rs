@@ -114,7 +114,7 @@ pub struct Reader {
 
 /// Who has the lease of a reader.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Claimed {
     claims: i64,
     mark: Mark,
 }
@@ -223,7 +223,7 @@ impl Reader {
     pub async fn rebuild(&self) -> Result<(), Error> {
         for _ in 0..2 * LEASE.as_secs() {
             if let Some(held) = self.claim().await? {
-                return Ok(self.advance(Held { mark: Mark::default(), ..held }, Vec::new(), true).await?);
+                return Ok(self.advance(Claimed { mark: Mark::default(), ..held }, Vec::new(), true).await?);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -265,7 +265,7 @@ impl Reader {
         Ok(if events.is_empty() { Next::Nothing } else { Next::Events(events) })
     }
 
-    async fn claim(&self) -> Result<Option<Held>, StoreError> {
+    async fn claim(&self) -> Result<Option<Claimed>, StoreError> {
         if !self.database.may_lease() {
             return Ok(None);
         }
@@ -277,7 +277,7 @@ impl Reader {
                     connection.prepare_cached(ADD)?.execute([name])?;
                     let mut claim = connection.prepare_cached(CLAIM)?;
                     let held = claim.query_row(params![until.0, name, now.0], |row| {
-                        Ok(Held { claims: row.get(2)?, mark: mark(row.get(0)?, row.get(1)?)? })
+                        Ok(Claimed { claims: row.get(2)?, mark: mark(row.get(0)?, row.get(1)?)? })
                     });
                     Ok(held.optional()?)
                 })
@@ -286,7 +286,7 @@ impl Reader {
             Database::Postgres(db) => {
                 db.execute(ADD, &[&name]).await?;
                 let claimed = db.write(CLAIM, &[&until.0, &name, &now.0]).await?;
-                let held = |row: &tokio_postgres::Row| Held {
+                let held = |row: &tokio_postgres::Row| Claimed {
                     claims: row.get(2),
                     mark: Mark { position: row.get(0), event_id: row.get(1) },
                 };
@@ -296,10 +296,10 @@ impl Reader {
     }
 
     /// Writes what the events change, and that they were read; at the beginning of the log, that nothing was.
-    async fn advance(&self, held: Held, events: Vec<Logged>, done: bool) -> Result<(), StoreError> {
+    async fn advance(&self, held: Claimed, events: Vec<Logged>, done: bool) -> Result<(), StoreError> {
         let projection = self.projection;
         let name = projection.name();
-        let Held { claims, mark: Mark { position, event_id } } = held;
+        let Claimed { claims, mark: Mark { position, event_id } } = held;
         let until = if done { Timestamp(0) } else { self.context.now().after(self.lease) };
         match &self.database {
             Database::Sqlite(db) => {

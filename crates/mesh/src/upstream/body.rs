@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-use super::connections::Answer;
+use super::connections::AnswerBody;
 use super::instance::Instance;
 
 /// Calls to a service at a time.
@@ -20,23 +20,23 @@ pub struct Places {
 }
 
 /// One of them, until dropped.
-pub struct Place(Arc<Places>);
+pub struct Permit(Arc<Places>);
 
 impl Places {
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { taken: AtomicUsize::new(0), most })
     }
 
-    pub fn take(self: &Arc<Self>) -> Option<Place> {
+    pub fn take(self: &Arc<Self>) -> Option<Permit> {
         if self.taken.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        Some(Place(Arc::clone(self)))
+        Some(Permit(Arc::clone(self)))
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
@@ -71,7 +71,7 @@ impl Drop for InFlight {
 
 /// The body of an answer, by the way that it came.
 pub enum Answered {
-    Kept(Answer),
+    Kept(AnswerBody),
     Other(Incoming),
 }
 
@@ -105,11 +105,11 @@ impl HttpBody for Answered {
 pub struct Counted {
     body: Answered,
     /// Gone with the last frame.
-    counts: Option<(InFlight, Place)>,
+    counts: Option<(InFlight, Permit)>,
 }
 
 impl Counted {
-    pub fn new(body: Answered, call: InFlight, place: Place) -> Self {
+    pub fn new(body: Answered, call: InFlight, place: Permit) -> Self {
         let counts = (!body.is_end_stream()).then_some((call, place));
         Self { body, counts }
     }

@@ -27,7 +27,7 @@ pub struct Connections {
     dialer: Arc<Dialer>,
     idle_for: Duration,
     most: usize,
-    /// One list for each lane of the server, so that a connection is used on the thread whose reactor watches it.
+    /// One list for each pinned thread, so that a connection is used on the thread whose reactor watches it.
     idle: Box<[Mutex<Idle>]>,
 }
 
@@ -48,7 +48,7 @@ struct Driver {
 }
 
 impl Connections {
-    /// `most` are kept by each lane, each for `idle_for`.
+    /// `most` are kept by each thread, each for `idle_for`.
     pub fn new(socket: SocketAddr, dialer: Arc<Dialer>, idle_for: Duration, most: usize) -> Arc<Self> {
         let idle = (0..pinned::count()).map(|_| Mutex::default()).collect();
         Arc::new(Self { socket, dialer, idle_for, most, idle })
@@ -61,7 +61,7 @@ impl Connections {
     pub async fn request(
         self: &Arc<Self>,
         request: impl FnOnce() -> Request<Full<Bytes>>,
-    ) -> Result<Response<Answer>, Broken> {
+    ) -> Result<Response<AnswerBody>, Broken> {
         let mut driver = match self.kept() {
             Some(driver) => driver,
             // In a box of its own, for most find one.
@@ -75,7 +75,7 @@ impl Connections {
             answer.as_mut().poll(cx)
         });
         let answer = answer.await.map_err(Broken::Http)?;
-        Ok(answer.map(|body| Answer::new(body, driver, Arc::clone(self))))
+        Ok(answer.map(|body| AnswerBody::new(body, driver, Arc::clone(self))))
     }
 
     /// A kept connection that still stands.
@@ -134,12 +134,12 @@ impl Driver {
 }
 
 /// The body of an answer. It drives its connection, and gives it back at its end.
-pub struct Answer {
+pub struct AnswerBody {
     body: Incoming,
     used: Option<(Driver, Arc<Connections>)>,
 }
 
-impl Answer {
+impl AnswerBody {
     fn new(body: Incoming, driver: Driver, connections: Arc<Connections>) -> Self {
         let mut answer = Self { body, used: Some((driver, connections)) };
         answer.end();
@@ -162,7 +162,7 @@ impl Answer {
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for AnswerBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

@@ -99,16 +99,16 @@ fn write_loop(shared: &Shared) {
 }
 
 impl<'a> MakeWriter<'a> for Writer {
-    type Writer = Line;
+    type Writer = LogLine;
 
-    fn make_writer(&'a self) -> Line {
-        Line(self.clone())
+    fn make_writer(&'a self) -> LogLine {
+        LogLine(self.clone())
     }
 }
 
-pub struct Line(Writer);
+pub struct LogLine(Writer);
 
-impl Write for Line {
+impl Write for LogLine {
     /// Takes a whole line, as both formats write it. What came from outside is made visible here, for both of them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));

@@ -11,7 +11,7 @@ use super::StockService;
 use super::reservations::not_for_sale;
 use crate::events;
 use crate::model::{Adjustment, Cause, ChangedStock, Mode, Movement, Shortage, State, Stock, Units, check_threshold};
-use crate::store::{Done, History, Op, Refusal, StockWrite, VariantAdjustment};
+use crate::store::{Applied, History, Op, StockRefusal, StockWrite, VariantAdjustment};
 
 impl StockService {
     /// Sets or adjusts the units on hand of a variant that the caller manages, at most once per key.
@@ -50,7 +50,7 @@ impl StockService {
             Answer::new(201, render(&stock), subject, changed.units.version)
         };
         let cause = self.cause(&caller, None);
-        let answered = move |done: &Done| Some(answer(done.changed.first()?).under(claim.clone()?));
+        let answered = move |done: &Applied| Some(answer(done.changed.first()?).under(claim.clone()?));
         let adjustments = vec![VariantAdjustment { variant, adjustment, expected: Expected::Any }];
         let op = Op::Adjust { adjustments, mode: Mode::All };
         let done = self.write_stock(op, cause, caller.request_id, None, answered).await?;
@@ -115,10 +115,10 @@ impl StockService {
         cause: Cause,
         request_id: Option<String>,
         kind: Option<&'static str>,
-        answered: impl Fn(&Done) -> Option<Answered> + Send + Sync + 'static,
-    ) -> Result<Result<Done, Refusal>, Error> {
+        answered: impl Fn(&Applied) -> Option<Answered> + Send + Sync + 'static,
+    ) -> Result<Result<Applied, StockRefusal>, Error> {
         let (this, told) = (self.clone(), cause.clone());
-        let effects = move |done: &Done| {
+        let effects = move |done: &Applied| {
             let events = this.stock_events(done, &told, request_id.as_deref(), kind);
             let events = events.map_err(|error| StoreError::Statement(error.to_string()))?;
             Ok(Effects { events, answered: answered(done), ..Effects::default() })
@@ -130,7 +130,7 @@ impl StockService {
 
     fn stock_events(
         &self,
-        done: &Done,
+        done: &Applied,
         cause: &Cause,
         request_id: Option<&str>,
         kind: Option<&'static str>,
@@ -169,32 +169,34 @@ impl StockService {
 }
 
 /// What it means that nothing was done. `line` finds the place of a variant in the input.
-pub fn refused(refusal: Refusal, line: impl Fn(Uuid) -> Option<String>) -> Error {
+pub fn refused(refusal: StockRefusal, line: impl Fn(Uuid) -> Option<String>) -> Error {
     match refusal {
-        Refusal::Absent => Error::NotFound,
+        StockRefusal::Absent => Error::NotFound,
         // Where the input names none, the variant is what was asked for.
-        Refusal::Shortage(Shortage::Unknown(variants)) => {
+        StockRefusal::Shortage(Shortage::Unknown(variants)) => {
             match variants.into_iter().filter_map(line).collect::<Vec<_>>() {
                 lines if lines.is_empty() => Error::NotFound,
                 lines => Error::ReferenceNotFound(lines.into_iter().map(not_for_sale).collect()),
             }
         }
-        Refusal::Shortage(Shortage::Short(short)) => {
+        StockRefusal::Shortage(Shortage::Short(short)) => {
             let lines = short.into_iter().map(|(variant, _)| line(variant).unwrap_or_default());
             let short = |line| Violation::new(line, "insufficient-stock", "fewer units are available");
             Error::InsufficientStock(lines.map(short).collect())
         }
-        Refusal::Shortage(Shortage::BelowReserved(Stock { on_hand, reserved, .. })) => Error::conflict(format!(
+        StockRefusal::Shortage(Shortage::BelowReserved(Stock { on_hand, reserved, .. })) => Error::conflict(format!(
             "The stock would fall below zero, or below what is reserved: {on_hand} are on hand, {reserved} of them reserved."
         )),
-        Refusal::Shortage(Shortage::BeyondLimit) => Error::conflict("The stock would rise beyond 2147483647 units."),
-        Refusal::Over(State::Held) => Error::conflict("The time of the reservation is over."),
-        Refusal::Over(state) => Error::conflict(format!("The reservation is {}.", state.as_str())),
-        Refusal::Stale => Error::Stale,
-        Refusal::Several(refused_items) => match refused_items.into_iter().next() {
+        StockRefusal::Shortage(Shortage::BeyondLimit) => {
+            Error::conflict("The stock would rise beyond 2147483647 units.")
+        }
+        StockRefusal::Over(State::Held) => Error::conflict("The time of the reservation is over."),
+        StockRefusal::Over(state) => Error::conflict(format!("The reservation is {}.", state.as_str())),
+        StockRefusal::Stale => Error::Stale,
+        StockRefusal::Several(refused_items) => match refused_items.into_iter().next() {
             Some((_, first)) => refused(first, line),
             None => Error::NotFound,
         },
-        Refusal::TooLong => Error::conflict("The reservation would be kept longer than a day."),
+        StockRefusal::TooLong => Error::conflict("The reservation would be kept longer than a day."),
     }
 }

@@ -15,7 +15,7 @@ use super::StockService;
 use crate::events;
 use crate::model::{Basket, Cause, End, Goods, HeldLine, Line, Reservation, Shortage, State, check_ttl};
 use crate::service::adjust::refused;
-use crate::store::{Done, Op, Refusal, Sale};
+use crate::store::{Applied, Op, Sale, StockRefusal};
 
 /// Reservations whose units are taken back one after the other before others get a turn.
 const BATCH: i64 = 100;
@@ -76,7 +76,7 @@ impl StockService {
         };
         let answered = {
             let answer = answer.clone();
-            move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?))
+            move |done: &Applied| Some(answer(done.reservation.as_ref()?).under(claim.clone()?))
         };
         let cause = Cause { reference: Some(reservation.id), ..self.cause(&caller, None) };
         let op = Op::Hold(reservation);
@@ -95,15 +95,17 @@ impl StockService {
     }
 
     /// The refusal of a basket. Of which lines there are too few units everyone learns; how many there are, if the seller lets them.
-    async fn too_many(&self, mut refusal: Refusal, lines: &[Line]) -> Error {
+    async fn too_many(&self, mut refusal: StockRefusal, lines: &[Line]) -> Error {
         let mut short = Vec::new();
         // The store knows them in an order of its own.
         match &mut refusal {
-            Refusal::Shortage(Shortage::Short(lacking)) => {
+            StockRefusal::Shortage(Shortage::Short(lacking)) => {
                 lacking.sort_by_key(|(variant, _)| number(lines, *variant));
                 short.clone_from(lacking);
             }
-            Refusal::Shortage(Shortage::Unknown(variants)) => variants.sort_by_key(|variant| number(lines, *variant)),
+            StockRefusal::Shortage(Shortage::Unknown(variants)) => {
+                variants.sort_by_key(|variant| number(lines, *variant))
+            }
             _ => {}
         }
         let mut error = refused(refusal, |variant| place(lines, variant));
@@ -285,7 +287,7 @@ impl StockService {
         };
         let answered = {
             let answer = answer.clone();
-            move |done: &Done| Some(answer(done.reservation.as_ref()?).under(claim.clone()?))
+            move |done: &Applied| Some(answer(done.reservation.as_ref()?).under(claim.clone()?))
         };
         let done = self.write_stock(op, cause, caller.request_id, Some(event), answered).await?;
         let done = done.map_err(|refusal| refused(refusal, |_| None))?;
@@ -343,7 +345,7 @@ impl StockService {
             match self.write_stock(op, cause, None, Some("reservation.expired"), |_| None).await? {
                 Ok(_) => metrics().inventory.reservations.count(Reservations::Expired),
                 // Extended, ended, or taken back by another process meanwhile.
-                Err(Refusal::Over(_) | Refusal::Absent) => {}
+                Err(StockRefusal::Over(_) | StockRefusal::Absent) => {}
                 Err(refusal) => return Err(refused(refusal, |_| None)),
             }
             Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kernel::Uuid;
 
-use super::{Done, Op, StockWrite};
+use super::{Applied, Op, StockWrite};
 use crate::model::{ChangedStock, Movement, Reservation, Stock};
 
 /// The change of one variant's row by all operations together.
@@ -28,7 +28,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn add(&mut self, write: &StockWrite, done: &Done) {
+    pub fn add(&mut self, write: &StockWrite, done: &Applied) {
         for (changed, cause) in done.causes(&write.cause) {
             self.movements.push(changed.movement(&cause));
             let net = self.nets.entry(changed.stock().variant_id).or_insert((*changed, *changed));

@@ -61,18 +61,18 @@ pub struct VariantAdjustment {
 
 /// What an operation did.
 #[derive(Debug, Clone)]
-pub struct Done {
+pub struct Applied {
     pub reservation: Option<Reservation>,
     pub changed: Vec<ChangedStock>,
     /// Why, for each of them; empty where there is only the one cause of the operation.
     reasons: Vec<String>,
     /// Adjustments that were not done, by their place.
-    pub refused: Vec<(usize, Refusal)>,
+    pub refused: Vec<(usize, StockRefusal)>,
     /// It had been done before, and nothing is written.
     pub is_repeated: bool,
 }
 
-impl Done {
+impl Applied {
     fn new(reservation: Option<Reservation>, changed: Vec<ChangedStock>) -> Self {
         Self { reservation, changed, reasons: Vec::new(), refused: Vec::new(), is_repeated: false }
     }
@@ -89,7 +89,7 @@ impl Done {
 
 /// Why it did nothing.
 #[derive(Debug, Clone)]
-pub enum Refusal {
+pub enum StockRefusal {
     Shortage(Shortage),
     /// There is no such reservation.
     Absent,
@@ -100,16 +100,16 @@ pub enum Refusal {
     /// The product has another version than the one that was expected.
     Stale,
     /// Of adjustments that are done together or not at all, these cannot be; by their places.
-    Several(Vec<(usize, Refusal)>),
+    Several(Vec<(usize, StockRefusal)>),
 }
 
-type EffectsOfDone = dyn Fn(&Done) -> Result<Effects, StoreError> + Send + Sync;
+type EffectsOfApplied = dyn Fn(&Applied) -> Result<Effects, StoreError> + Send + Sync;
 
 /// An operation with what is written with it. Its effects may be asked for more than once, when it is tried again.
 pub struct StockWrite {
     pub op: Op,
     pub cause: Cause,
-    pub effects: Box<EffectsOfDone>,
+    pub effects: Box<EffectsOfApplied>,
 }
 
 /// A variant and what decides whether it may be bought.
@@ -151,7 +151,7 @@ pub trait Store: Send + Sync {
     async fn product_of(&self, variant: Uuid) -> Result<Option<Uuid>, StoreError>;
 
     /// Does an operation on stock, with its movements and what products show of it; or tells why it changes nothing.
-    async fn write(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError>;
+    async fn write(&self, write: StockWrite) -> Result<Result<Applied, StockRefusal>, StoreError>;
 
     async fn reservation(&self, id: Uuid) -> Result<Option<Reservation>, StoreError>;
 

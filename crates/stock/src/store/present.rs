@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kernel::{Expected, Uuid};
 
-use super::{Done, Op, Refusal, VariantAdjustment};
+use super::{Applied, Op, StockRefusal, VariantAdjustment};
 use crate::model::{ChangedStock, End, HeldLine, Mode, Reservation, Shelf};
 
 /// Stock and reservations as they are when operations come, under their locks.
@@ -59,55 +59,55 @@ impl Present {
     ///
     /// # Errors
     /// Why it changed nothing.
-    pub fn apply(&mut self, op: &Op) -> Result<Done, Refusal> {
+    pub fn apply(&mut self, op: &Op) -> Result<Applied, StockRefusal> {
         match op {
             Op::Adjust { adjustments, mode } => self.adjust(adjustments, *mode),
             Op::Hold(reservation) => {
-                let (lines, changed) = self.shelf.hold(&reservation.lines).map_err(Refusal::Shortage)?;
+                let (lines, changed) = self.shelf.hold(&reservation.lines).map_err(StockRefusal::Shortage)?;
                 let counts_beyond = lines.iter().any(|line| line.backordered > 0);
-                Ok(Done::new(Some(Reservation { lines, counts_beyond, ..reservation.clone() }), changed))
+                Ok(Applied::new(Some(Reservation { lines, counts_beyond, ..reservation.clone() }), changed))
             }
             Op::End { id, end, now } => {
-                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
+                let known = self.reservations.get_mut(id).ok_or(StockRefusal::Absent)?;
                 // Once more is as good as once.
                 if known.state == end.state() && *end != End::Expire {
-                    return Ok(Done { is_repeated: true, ..Done::new(Some(known.clone()), Vec::new()) });
+                    return Ok(Applied { is_repeated: true, ..Applied::new(Some(known.clone()), Vec::new()) });
                 }
                 let may = match end {
                     End::Commit | End::Release => known.is_held(*now),
                     End::Expire => known.is_expired(*now),
                 };
                 if !may {
-                    return Err(Refusal::Over(known.state));
+                    return Err(StockRefusal::Over(known.state));
                 }
                 *known = known.ended(*end, *now);
                 let changed = self.shelf.end(&known.lines, end.movement());
-                Ok(Done::new(Some(known.clone()), changed))
+                Ok(Applied::new(Some(known.clone()), changed))
             }
             Op::Settle(id) => {
-                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
+                let known = self.reservations.get_mut(id).ok_or(StockRefusal::Absent)?;
                 let Some(end) = known.state.end().filter(|_| known.counts_beyond) else {
-                    return Err(Refusal::Over(known.state));
+                    return Err(StockRefusal::Over(known.state));
                 };
                 known.counts_beyond = false;
                 let beyond: Vec<HeldLine> =
                     known.lines.iter().filter(|line| line.backordered > 0).map(|line| line.beyond()).collect();
                 let changed = self.shelf.end(&beyond, end.movement());
-                Ok(Done::new(Some(known.clone()), changed))
+                Ok(Applied::new(Some(known.clone()), changed))
             }
             Op::Extend { id, ttl, now } => {
-                let known = self.reservations.get_mut(id).ok_or(Refusal::Absent)?;
+                let known = self.reservations.get_mut(id).ok_or(StockRefusal::Absent)?;
                 if !known.is_held(*now) {
-                    return Err(Refusal::Over(known.state));
+                    return Err(StockRefusal::Over(known.state));
                 }
-                *known = known.extended(*ttl, *now).ok_or(Refusal::TooLong)?;
-                Ok(Done::new(Some(known.clone()), Vec::new()))
+                *known = known.extended(*ttl, *now).ok_or(StockRefusal::TooLong)?;
+                Ok(Applied::new(Some(known.clone()), Vec::new()))
             }
         }
     }
 
-    fn adjust(&mut self, adjustments: &[VariantAdjustment], mode: Mode) -> Result<Done, Refusal> {
-        let mut done = Done::new(None, Vec::with_capacity(adjustments.len()));
+    fn adjust(&mut self, adjustments: &[VariantAdjustment], mode: Mode) -> Result<Applied, StockRefusal> {
+        let mut done = Applied::new(None, Vec::with_capacity(adjustments.len()));
         for (place, one) in adjustments.iter().enumerate() {
             match self.adjust_one(one) {
                 Ok(changed) => {
@@ -120,15 +120,15 @@ impl Present {
         if mode == Mode::All && !done.refused.is_empty() {
             // The last change first: a variant may have several.
             done.changed.iter().rev().for_each(|changed| self.shelf.undo(changed));
-            return Err(Refusal::Several(done.refused));
+            return Err(StockRefusal::Several(done.refused));
         }
         Ok(done)
     }
 
-    fn adjust_one(&mut self, one: &VariantAdjustment) -> Result<ChangedStock, Refusal> {
+    fn adjust_one(&mut self, one: &VariantAdjustment) -> Result<ChangedStock, StockRefusal> {
         if let Some(version) = self.shelf.product_of(one.variant).and_then(|product| self.versions.get(&product)) {
-            one.expected.check(*version).map_err(|_| Refusal::Stale)?;
+            one.expected.check(*version).map_err(|_| StockRefusal::Stale)?;
         }
-        self.shelf.adjust(one.variant, one.adjustment.change).map_err(Refusal::Shortage)
+        self.shelf.adjust(one.variant, one.adjustment.change).map_err(StockRefusal::Shortage)
     }
 }

@@ -11,7 +11,7 @@ use storage::StoreError;
 use storage::sqlite::Sqlite;
 
 use super::rows::{self, Balance, History};
-use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite, Store, off_sale};
+use super::{Applied, Batch, Present, Promised, Sale, StockRefusal, StockWrite, Store, off_sale};
 use crate::model::{Movement, OffSale, Reservation, Shelf, Stock, Units, latest_end};
 use crate::store::RESERVED_RULE;
 
@@ -31,7 +31,7 @@ const EXPIRED: &str = rows::expired!("$1");
 const UPDATE_RESERVATION: &str = "update reservations set state = $1, ttl = $2, expires_at = $3, version = $4, \
     updated_at = $5, counts_beyond = $6 where id = $7";
 
-async fn write_one(db: &Sqlite, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
+async fn write_one(db: &Sqlite, write: StockWrite) -> Result<Result<Applied, StockRefusal>, StoreError> {
     let job = move |c: &Connection| {
         let mut present = present(c, &write)?;
         let done = match present.apply(&write.op) {
@@ -179,7 +179,7 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn write(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
+    async fn write(&self, write: StockWrite) -> Result<Result<Applied, StockRefusal>, StoreError> {
         write_one(&self.0, write).await
     }
 

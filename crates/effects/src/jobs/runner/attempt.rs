@@ -13,7 +13,7 @@ use platform::trace_context::TraceContext;
 use platform::{Context, RequestId, random_u64};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Held, Line, Shared, lock};
+use super::{ServedQueue, Shared, Working, lock};
 use crate::jobs::table::{Left, Table};
 use crate::jobs::{Done, Failed, Record, subject};
 
@@ -22,7 +22,7 @@ const MAX_ERROR: usize = 500;
 
 impl Shared {
     /// Has one job done, and writes down what came of it, as a part of the request that asked for it.
-    pub(super) async fn run(self: Arc<Self>, line: Arc<Line>, record: Record, _place: OwnedSemaphorePermit) {
+    pub(super) async fn run(self: Arc<Self>, line: Arc<ServedQueue>, record: Record, _place: OwnedSemaphorePermit) {
         let trace = record.traceparent.as_deref().map_or_else(TraceContext::root, TraceContext::resume);
         let request_id = record.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
         let request_id = request_id.as_ref().and_then(RequestId::sent);
@@ -31,7 +31,7 @@ impl Shared {
         scope::within(scope, self.run_within(&line, &record)).await;
     }
 
-    async fn run_within(&self, line: &Line, record: &Record) {
+    async fn run_within(&self, line: &ServedQueue, record: &Record) {
         let died = || Failed::Park("those who worked on it died, or were not heard of any more".into());
         let worn_out = record.attempts > line.queue.tries && line.period.is_none();
         let result = if worn_out { Some(Err(died())) } else { self.attempt(line, record).await };
@@ -47,12 +47,12 @@ impl Shared {
     }
 
     /// An attempt; nothing if it was cut off by [`Workers::stop`], which settles it.
-    async fn attempt(&self, line: &Line, record: &Record) -> Option<Result<Done, Failed>> {
+    async fn attempt(&self, line: &ServedQueue, record: &Record) -> Option<Result<Done, Failed>> {
         let (patience, started) = (line.queue.patience, Instant::now());
         let (work, job) = (Arc::clone(&line.work), record.clone());
         // On a task of its own, so that a panic costs one try.
         let mut task = tokio::spawn(scope::inherit(async move { work.run(&job).await }));
-        let held = Held { record: record.clone(), work: task.abort_handle() };
+        let held = Working { record: record.clone(), work: task.abort_handle() };
         lock(&self.held).insert(record.lease(), held);
         let result = match tokio::time::timeout(patience, &mut task).await {
             Ok(ended) => ended.unwrap_or_else(|panicked| Err(Failed::Retry(panicked.to_string()))),
@@ -67,7 +67,7 @@ impl Shared {
         lock(&self.held).remove(&record.lease()).map(|_| result)
     }
 
-    async fn settle(&self, line: &Line, record: &Record, result: Result<Done, Failed>) -> Result<Ran, Error> {
+    async fn settle(&self, line: &ServedQueue, record: &Record, result: Result<Done, Failed>) -> Result<Ran, Error> {
         let now = self.context.now();
         let later = |pause| Left { due_at: now.after(pause), attempts: 0, error: None, parked_at: None };
         let failed = match (result, line.period) {

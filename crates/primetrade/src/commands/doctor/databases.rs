@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use node::config::Config;
-use node::place::{self, Place, Refusal};
+use node::place::{self, Place, PlaceError};
 use node::roles::Roles;
 use node::stores;
 use storage::checkup::{Account, Checkup, Effort, Integrity, Kind, Schema};
@@ -52,8 +52,8 @@ fn attended(folder: &Path) -> Option<Finding> {
     }
 }
 
-impl From<Refusal> for Finding {
-    fn from(Refusal { check, found, advice }: Refusal) -> Self {
+impl From<PlaceError> for Finding {
+    fn from(PlaceError { check, found, advice }: PlaceError) -> Self {
         Finding::failed(check, found, advice)
     }
 }

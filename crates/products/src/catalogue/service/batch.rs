@@ -9,7 +9,7 @@ use effects::idempotency::{Answer, Answered, Claim, Repeat, claimed, never_too_l
 use kernel::error::Needed;
 use kernel::{Caller, Error, Expected, Principal, Uuid};
 use stock::model::{Adjustment, Mode};
-use stock::store::{Done, Op, Refusal, Sale, VariantAdjustment};
+use stock::store::{Applied, Op, Sale, StockRefusal, VariantAdjustment};
 
 use super::edit::contended;
 use super::{Products, refused};
@@ -86,7 +86,7 @@ impl Products {
                 }
             });
         }
-        let outcome = move |refused: &[(usize, Refusal)]| {
+        let outcome = move |refused: &[(usize, StockRefusal)]| {
             let mut outcomes = outcomes.clone();
             for (place, refusal) in refused {
                 // The store numbers the adjustments that it was given, each of which has its place.
@@ -100,13 +100,13 @@ impl Products {
         }
         let answered = {
             let (outcome, render, claim) = (outcome.clone(), Arc::clone(&render), claim.clone());
-            move |done: &Done| Some(answer(&outcome(&done.refused), &render).under(claim.clone()?))
+            move |done: &Applied| Some(answer(&outcome(&done.refused), &render).under(claim.clone()?))
         };
         let op = Op::Adjust { adjustments, mode };
         let cause = self.stock.cause(caller, None);
         match self.stock.write_stock(op, cause, caller.request_id.clone(), None, answered).await? {
             Ok(done) => Ok(answer(&outcome(&done.refused), &render)),
-            Err(Refusal::Several(refused)) => self.answer_without_change(&outcome(&refused), claim, &render).await,
+            Err(StockRefusal::Several(refused)) => self.answer_without_change(&outcome(&refused), claim, &render).await,
             Err(refusal) => Err(stock::refused(refusal, |_| None)),
         }
     }

@@ -16,10 +16,10 @@ use crate::catalogue::model::Stocked;
 use crate::catalogue::store::suite::{Fixture, on_both, shrunk};
 
 impl Fixture {
-    async fn do_op(&self, op: Op) -> Result<Done, Refusal> {
+    async fn do_op(&self, op: Op) -> Result<Applied, StockRefusal> {
         let (context, cause) = (self.context.clone(), self.cause());
         let told = cause.clone();
-        let effects = move |done: &Done| {
+        let effects = move |done: &Applied| {
             let event = |changed| events::stock_event(context.id().unwrap(), changed, &told, None).unwrap();
             Ok(Effects::events(done.changed.iter().map(event).collect()))
         };
@@ -46,17 +46,17 @@ impl Fixture {
         }
     }
 
-    async fn hold(&self, lines: &[(Uuid, i64)]) -> Result<Uuid, Refusal> {
+    async fn hold(&self, lines: &[(Uuid, i64)]) -> Result<Uuid, StockRefusal> {
         let reservation = self.basket(lines, self.context.now(), 60);
         let id = reservation.id;
         self.do_op(Op::Hold(reservation)).await.map(|_| id)
     }
 
-    async fn end(&self, id: Uuid, end: End) -> Result<Done, Refusal> {
+    async fn end(&self, id: Uuid, end: End) -> Result<Applied, StockRefusal> {
         self.do_op(Op::End { id, end, now: self.context.now() }).await
     }
 
-    async fn adjust(&self, variant: Uuid, change: StockChange) -> Result<Done, Refusal> {
+    async fn adjust(&self, variant: Uuid, change: StockChange) -> Result<Applied, StockRefusal> {
         let adjustment = Adjustment { change, reason: "counted".into() };
         let adjustments = vec![VariantAdjustment { variant, adjustment, expected: Expected::Any }];
         self.do_op(Op::Adjust { adjustments, mode: Mode::All }).await
@@ -83,11 +83,11 @@ impl Fixture {
     }
 }
 
-fn shortage(refusal: Refusal) -> Shortage {
+fn shortage(refusal: StockRefusal) -> Shortage {
     match refusal {
-        Refusal::Shortage(shortage) => shortage,
+        StockRefusal::Shortage(shortage) => shortage,
         // One adjustment is a batch of its own.
-        Refusal::Several(mut items) if items.len() == 1 => shortage(items.remove(0).1),
+        StockRefusal::Several(mut items) if items.len() == 1 => shortage(items.remove(0).1),
         other => panic!("{other:?}"),
     }
 }
@@ -112,7 +112,7 @@ fn adjustments_are_done_together_or_each_by_itself() {
         let version = product.product.version;
         let adjust = |deltas: &[i64], version, mode| f.do_op(Op::Adjust { adjustments: wanted(deltas, version), mode });
         let refused = adjust(&[-4, -11], version, Mode::All).await.unwrap_err();
-        assert!(matches!(&refused, Refusal::Several(items) if items.len() == 1 && items[0].0 == 1), "{refused:?}");
+        assert!(matches!(&refused, StockRefusal::Several(items) if items.len() == 1 && items[0].0 == 1), "{refused:?}");
         for variant in &variants {
             assert_eq!(f.counted(*variant).await, (10, 0));
         }
@@ -123,7 +123,7 @@ fn adjustments_are_done_together_or_each_by_itself() {
         assert_eq!(history[0].reason.as_deref(), Some("by -4"));
         let stale = adjust(&[1, 1], version + 1, Mode::All).await.unwrap_err();
         assert!(
-            matches!(&stale, Refusal::Several(items) if matches!(items[..], [(0, Refusal::Stale), (1, Refusal::Stale)]))
+            matches!(&stale, StockRefusal::Several(items) if matches!(items[..], [(0, StockRefusal::Stale), (1, StockRefusal::Stale)]))
         );
         // Those of one group see what the ones before them left.
         let many = (0..20).map(|n| adjust(if n % 2 == 0 { &[-1, -1] } else { &[-1, -100] }, version, Mode::All));
@@ -213,13 +213,13 @@ fn a_reservation_ends_once() {
             let id = f.hold(&[(small, 1)]).await.unwrap();
             assert!(!f.end(id, end).await.unwrap().is_repeated);
             assert!(f.end(id, end).await.unwrap().is_repeated, "once more does nothing");
-            assert!(matches!(f.end(id, other).await.unwrap_err(), Refusal::Over(over) if over == end.state()));
-            assert!(matches!(f.end(id, End::Expire).await.unwrap_err(), Refusal::Over(_)));
+            assert!(matches!(f.end(id, other).await.unwrap_err(), StockRefusal::Over(over) if over == end.state()));
+            assert!(matches!(f.end(id, End::Expire).await.unwrap_err(), StockRefusal::Over(_)));
             assert_eq!(f.counted(small).await, left);
             assert_eq!(f.stock.reservation(id).await.unwrap().unwrap().version, 2);
         }
         let absent = f.end(Uuid::from_u128(1), End::Commit).await.unwrap_err();
-        assert!(matches!(absent, Refusal::Absent), "{absent:?}");
+        assert!(matches!(absent, StockRefusal::Absent), "{absent:?}");
     });
 }
 
@@ -233,9 +233,9 @@ fn what_is_over_is_given_back_once_and_sold_to_nobody() {
         f.do_op(Op::Hold(over)).await.unwrap();
         let kept = f.hold(&[(small, 1)]).await.unwrap();
         for end in [End::Commit, End::Release] {
-            assert!(matches!(f.end(id, end).await.unwrap_err(), Refusal::Over(_)));
+            assert!(matches!(f.end(id, end).await.unwrap_err(), StockRefusal::Over(_)));
         }
-        assert!(matches!(f.do_op(Op::Extend { id, ttl: None, now }).await.unwrap_err(), Refusal::Over(_)));
+        assert!(matches!(f.do_op(Op::Extend { id, ttl: None, now }).await.unwrap_err(), StockRefusal::Over(_)));
         let before = Timestamp(past.0 + 59_999_999);
         assert_eq!(f.stock.expired(before, 10).await.unwrap(), [kept], "by that clock it was made long after now");
         assert_eq!(f.stock.expired(now, 10).await.unwrap(), [id]);
@@ -243,7 +243,7 @@ fn what_is_over_is_given_back_once_and_sold_to_nobody() {
         assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 1);
         assert_eq!(f.counted(small).await, (3, 1));
         assert!(f.stock.expired(now, 10).await.unwrap().is_empty());
-        assert!(matches!(f.end(kept, End::Expire).await.unwrap_err(), Refusal::Over(_)), "its time is not over");
+        assert!(matches!(f.end(kept, End::Expire).await.unwrap_err(), StockRefusal::Over(_)), "its time is not over");
     });
 }
 
@@ -260,7 +260,7 @@ fn a_reservation_is_extended_for_a_day_at_most() {
             match done {
                 Ok(done) => last = done.reservation.unwrap().expires_at,
                 Err(refusal) => {
-                    assert!(matches!(refusal, Refusal::TooLong) && minutes > 23 * 60, "{minutes}: {refusal:?}")
+                    assert!(matches!(refusal, StockRefusal::TooLong) && minutes > 23 * 60, "{minutes}: {refusal:?}")
                 }
             }
         }
@@ -288,7 +288,7 @@ fn what_another_release_leaves_of_backordered_units_is_settled() {
         // What is reserved is the other release's to give back, and it did.
         assert_eq!((f.counted(small).await, backordered().await), ((3, 3), 0));
         assert!(f.stock.unsettled(10).await.unwrap().is_empty());
-        assert!(matches!(f.do_op(Op::Settle(held)).await, Err(Refusal::Over(_))));
+        assert!(matches!(f.do_op(Op::Settle(held)).await, Err(StockRefusal::Over(_))));
     });
 }
 

@@ -19,7 +19,7 @@ use tokio_postgres::Row;
 pub use self::columns::Movements;
 use self::columns::{Nets, Reservations};
 use super::rows::{self, Balance, History};
-use super::{Batch, Done, Present, Promised, Refusal, Sale, StockWrite, Store, off_sale};
+use super::{Applied, Batch, Present, Promised, Sale, StockRefusal, StockWrite, Store, off_sale};
 use crate::model::{Movement, OffSale, Reservation, Shelf, Stock, Units, latest_end};
 
 /// The one order in which locks are taken: reservations, variants by id, products.
@@ -40,7 +40,7 @@ const SHOW: &str = "update products set variants = given.variants, in_stock = gi
 /// A write, and what came of it once its group is written.
 pub struct Grouped {
     write: StockWrite,
-    outcome: Option<Result<Done, Refusal>>,
+    outcome: Option<Result<Applied, StockRefusal>>,
     stale: Stale,
 }
 
@@ -51,7 +51,7 @@ impl Grouped {
 
     /// # Errors
     /// `Unavailable` when it was not written.
-    pub fn outcome(self) -> Result<Result<Done, Refusal>, StoreError> {
+    pub fn outcome(self) -> Result<Result<Applied, StockRefusal>, StoreError> {
         self.outcome.ok_or_else(|| StoreError::Unavailable("the write was dropped".into()))
     }
 }
@@ -208,7 +208,7 @@ impl Store for PostgresStore {
         Ok(self.db.query_opt(rows::PRODUCT_OF, &[&variant]).await?.map(|row| row.get(0)))
     }
 
-    async fn write(&self, write: StockWrite) -> Result<Result<Done, Refusal>, StoreError> {
+    async fn write(&self, write: StockWrite) -> Result<Result<Applied, StockRefusal>, StoreError> {
         self.writes.write(Grouped::new(write)).await?.outcome()
     }
 
