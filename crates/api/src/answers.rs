@@ -77,9 +77,10 @@ impl Answers {
         let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.making).acquire_many_owned(kib(expected))).await;
         let Ok(Ok(place)) = place else { return Err(overloaded()) };
         // Better not made than made in vain.
-        match self.unread.lock().has_room(client.map(network), expected) {
-            true => Ok(Admitted { _place: place }),
-            false => Err(overloaded()),
+        if self.unread.lock().has_room(client.map(network), expected) {
+            Ok(Admitted { _place: place })
+        } else {
+            Err(overloaded())
         }
     }
 

@@ -150,10 +150,7 @@ pub fn registered(context: &Context, account: &Account, cause: &Cause) -> Result
 /// # Errors
 /// As [`registered`].
 pub fn active_changed(context: &Context, account: &Account, cause: &Cause) -> Result<Event, Error> {
-    let kind = match account.active {
-        true => "account.activated",
-        false => "account.deactivated",
-    };
+    let kind = if account.active { "account.activated" } else { "account.deactivated" };
     plain(context, kind, account, ActiveChanged { active: account.active }, cause)
 }
 

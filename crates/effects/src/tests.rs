@@ -105,9 +105,10 @@ pub(crate) async fn step(
             let value = transaction.query(STEP, &[&counter]).await?[0].get(0);
             Effects::event(stepped(id, counter, value)).write_postgres(&mut transaction).await?;
             tokio::time::sleep(pause).await;
-            match give_up {
-                true => transaction.rollback().await,
-                false => transaction.commit().await?,
+            if give_up {
+                transaction.rollback().await
+            } else {
+                transaction.commit().await?
             }
             Ok(())
         }

@@ -113,9 +113,10 @@ impl Group {
             return;
         }
         self.compare_with_first(row, unmapped);
-        match place.is_variant {
-            true => self.read_variant(row),
-            false => self.pass_over_variant(row, unmapped),
+        if place.is_variant {
+            self.read_variant(row)
+        } else {
+            self.pass_over_variant(row, unmapped)
         }
         self.read_image(row, unmapped);
         self.check_size(row);

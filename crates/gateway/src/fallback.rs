@@ -65,11 +65,11 @@ pub async fn not_found(request: Request) -> Response {
 
 /// The monolith knew no 405: a method without a handler was a route that does not exist.
 pub async fn method_not_allowed(request: Request) -> Response {
-    match is_v1(request.uri().path()) {
-        true => not_found(request).await,
-        // The header Allow is added where the methods are known.
-        false => Refusal::MethodNotAllowed.into_response(),
+    if is_v1(request.uri().path()) {
+        return not_found(request).await;
     }
+    // The header Allow is added where the methods are known.
+    Refusal::MethodNotAllowed.into_response()
 }
 
 #[derive(ToSchema)]

@@ -54,9 +54,10 @@ impl Principal {
     /// # Errors
     /// `Unauthenticated` (`TooLongAgo`) when the log-in is no proof any more that the owner is there.
     pub fn logged_in_recently(&self, now: Timestamp) -> Result<(), Error> {
-        match now <= self.logged_in_at.after(RECENT) {
-            true => Ok(()),
-            false => Err(Error::Unauthenticated(Unauthenticated::TooLongAgo)),
+        if now <= self.logged_in_at.after(RECENT) {
+            Ok(())
+        } else {
+            Err(Error::Unauthenticated(Unauthenticated::TooLongAgo))
         }
     }
 

@@ -185,9 +185,10 @@ impl StatementKeys {
     ) -> Result<(Speaker, BodyDigest), StatementError> {
         let statement = self.signed(statement, method, target).ok_or(StatementError::Key)?;
         let (made, now) = (Timestamp(statement.made), self.context.now());
-        match made <= now.after(SKEW) && now <= made.after(LIFETIME) {
-            true => Ok((statement.speaker, statement.body)),
-            false => Err(StatementError::Clock),
+        if made <= now.after(SKEW) && now <= made.after(LIFETIME) {
+            Ok((statement.speaker, statement.body))
+        } else {
+            Err(StatementError::Clock)
         }
     }
 

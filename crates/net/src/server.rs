@@ -217,9 +217,10 @@ impl Server {
         };
         // Clients break connections at will; that is their affair.
         let Ok((stream, is_http2)) = begun else { return };
-        match is_http2 {
-            true => self.serve_http2(stream, address, place).await,
-            false => self.serve_http1(stream, address, place).await,
+        if is_http2 {
+            self.serve_http2(stream, address, place).await
+        } else {
+            self.serve_http1(stream, address, place).await
         }
     }
 

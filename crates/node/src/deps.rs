@@ -64,9 +64,10 @@ impl Deps {
     ) -> Result<Self, Failure> {
         let clock = Arc::<ProcessClock>::default();
         let context = Context::new(Arc::clone(&clock) as _);
-        let statement_keys = match is_alone || purpose == Purpose::Command {
-            true => None,
-            false => Some(Arc::new(StatementKeys::open(&config.internal.key_file, context.clone())?)),
+        let statement_keys = if is_alone || purpose == Purpose::Command {
+            None
+        } else {
+            Some(Arc::new(StatementKeys::open(&config.internal.key_file, context.clone())?))
         };
         let tls = crate::tls::caller(config)?;
         let elsewhere = asked.filter(|service| !config.services.of(service).upstreams.is_empty());

@@ -81,9 +81,10 @@ pub fn may_write(file: &Path) -> io::Result<()> {
 /// The reason why it may not.
 pub fn may_make_in(folder: &Path) -> io::Result<()> {
     let there = nearest(folder);
-    match there.is_dir() {
-        true => Ok(access(there, Access::WRITE_OK | Access::EXEC_OK)?),
-        false => Err(io::ErrorKind::NotADirectory.into()),
+    if there.is_dir() {
+        Ok(access(there, Access::WRITE_OK | Access::EXEC_OK)?)
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
     }
 }
 

@@ -110,10 +110,7 @@ impl<K: FromSeed> KeyRing<K> {
         });
         let mut keys = keys.collect::<Result<Vec<Key<K>>, KeyError>>()?;
         keys.sort_by_key(|key| key.created_at);
-        match keys.is_empty() {
-            true => Err(malformed("it has no keys".into())),
-            false => Ok(Self { keys }),
-        }
+        if keys.is_empty() { Err(malformed("it has no keys".into())) } else { Ok(Self { keys }) }
     }
 
     pub fn find(&self, kid: &str) -> Option<&Key<K>> {

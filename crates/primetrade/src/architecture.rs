@@ -82,9 +82,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
             if only_tests.contains(&name.as_str()) {
                 continue;
             }
-            match path.is_dir() {
-                true => folders.push(path),
-                false => found.extend((path.extension() == Some("rs".as_ref())).then_some(path)),
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.extend((path.extension() == Some("rs".as_ref())).then_some(path))
             }
         }
     }

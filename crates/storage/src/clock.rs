@@ -103,9 +103,10 @@ impl StoreClock {
     /// `Clock` when the two are too far apart for requests to be answered.
     pub fn check(&self) -> Result<(), StoreError> {
         let ahead = self.ahead.load(Ordering::Relaxed);
-        match u128::from(ahead.unsigned_abs()) > TOLERANCE.as_micros() {
-            true => Err(StoreError::Clock(words(ahead))),
-            false => Ok(()),
+        if u128::from(ahead.unsigned_abs()) > TOLERANCE.as_micros() {
+            Err(StoreError::Clock(words(ahead)))
+        } else {
+            Ok(())
         }
     }
 
@@ -119,37 +120,34 @@ impl StoreClock {
 
     fn tell_difference(&self, ahead: i64) {
         let (service, ahead_ms) = (self.service, ahead / 1_000);
-        match self.differs() {
-            true => tracing::error!(
+        if self.differs() {
+            tracing::error!(
                 event = "clock.differs",
                 service,
                 ahead_ms,
                 "this machine's clock is not its database's: correct it; until then this process deletes nothing for its age, and takes no jobs"
-            ),
-            false => tracing::info!(
-                event = "clock.agrees",
-                service,
-                ahead_ms,
-                "this machine's clock is its database's again"
-            ),
+            )
+        } else {
+            tracing::info!(event = "clock.agrees", service, ahead_ms, "this machine's clock is its database's again")
         }
     }
 
     fn tell_leap(&self, ahead: i64) {
         let (service, ahead_ms) = (self.service, ahead / 1_000);
-        match self.differs() {
-            true => tracing::error!(
+        if self.differs() {
+            tracing::error!(
                 event = "clock.leapt",
                 service,
                 ahead_ms,
                 "this machine's clock leapt: correct it, or say that it is right with `primetrade clock confirm`; until then nothing is deleted for its age"
-            ),
-            false => tracing::info!(
+            )
+        } else {
+            tracing::info!(
                 event = "clock.agrees",
                 service,
                 ahead_ms,
                 "this machine's clock is as it was before it leapt"
-            ),
+            )
         }
     }
 }

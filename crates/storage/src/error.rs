@@ -108,9 +108,10 @@ impl From<tokio_postgres::Error> for StoreError {
         let Some(db) = error.as_db_error() else {
             // A value of another type than the column's is a defect; everything else without a server's word is the connection.
             let text = describe(&error);
-            return match text.contains("serializing") || text.contains("deserializing") {
-                true => StoreError::Statement(text),
-                false => StoreError::Unavailable(text),
+            return if text.contains("serializing") || text.contains("deserializing") {
+                StoreError::Statement(text)
+            } else {
+                StoreError::Unavailable(text)
             };
         };
         let code = db.code().code();

@@ -203,9 +203,8 @@ impl<'a> Cast<'a> {
             Some((stranger, owner, admin)) => (stranger, owner, admin),
             None => (&self.stranger, &self.owner, &self.admin),
         };
-        let client = |person: &Person| match template.starts_with("/api/v2/") {
-            true => v2::log_in(self.server, &person.email),
-            false => person.api.clone(),
+        let client = |person: &Person| {
+            if template.starts_with("/api/v2/") { v2::log_in(self.server, &person.email) } else { person.api.clone() }
         };
         vec![
             (Role::Anonymous, self.server.client()),
@@ -216,10 +215,7 @@ impl<'a> Cast<'a> {
     }
 
     fn ask(&self, client: &Client, method: &str, template: &str, body: &str) -> Response {
-        let refresh = match body.contains("$REFRESH") {
-            true => text(&self.session()["refresh_token"]),
-            false => String::new(),
-        };
+        let refresh = if body.contains("$REFRESH") { text(&self.session()["refresh_token"]) } else { String::new() };
         let body = body.replace("$NEW", &unique("new")).replace("$OWNER", &self.owner.email);
         let body = body.replace("$PASSWORD", PASSWORD).replace("$REFRESH", &refresh);
         let body = body.replace("$VARIANT", &self.variant()).replace("$PRODUCT", &text(&self.active["id"]));

@@ -52,12 +52,11 @@ fn files(folder: &Path) -> Vec<(String, u64, SystemTime)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
         let metadata = entry.metadata().expect("metadata");
-        match metadata.is_dir() {
-            true => found.extend(files(&entry.path())),
-            false => {
-                let modified = metadata.modified().expect("a time");
-                found.push((entry.path().display().to_string(), metadata.len(), modified));
-            }
+        if metadata.is_dir() {
+            found.extend(files(&entry.path()))
+        } else {
+            let modified = metadata.modified().expect("a time");
+            found.push((entry.path().display().to_string(), metadata.len(), modified));
         }
     }
     found.sort();
@@ -346,9 +345,10 @@ fn a_gateway_with_another_key_says_that_it_cannot_answer() {
 #[test]
 fn a_clock_that_is_off_is_told_by_how_much() {
     let fake = answering(|request| {
-        let (status, told) = match request.contains("/internal/health") {
-            true => ("200 OK", ""),
-            false => ("403 Forbidden", "primetrade-statement: clock\r\n"),
+        let (status, told) = if request.contains("/internal/health") {
+            ("200 OK", "")
+        } else {
+            ("403 Forbidden", "primetrade-statement: clock\r\n")
         };
         let date = "Date: Fri, 01 Jan 2100 00:00:00 GMT";
         format!("HTTP/1.1 {status}\r\n{date}\r\n{told}Content-Length: 0\r\nConnection: close\r\n\r\n")

@@ -45,9 +45,10 @@ fn what_clients_see_can_have_happened_in_some_order(topology: Topology) {
                         continue;
                     }
                     let number = number.fetch_add(1, Ordering::Relaxed);
-                    match HASTY.contains(&number) {
-                        true => recorder.leave(hasty, number),
-                        false => recorder.buy(buyer, &id(desk), number),
+                    if HASTY.contains(&number) {
+                        recorder.leave(hasty, number)
+                    } else {
+                        recorder.buy(buyer, &id(desk), number)
                     }
                 }
             });

@@ -48,9 +48,10 @@ pub fn check(units: i64, history: &[Operation]) -> Result<Vec<usize>, String> {
     let mut search =
         Search { history, done: vec![0; history.len().div_ceil(64)], order: Vec::new(), tried: HashSet::new() };
     let mut furthest = 0;
-    match search.go_on(units, &mut furthest) {
-        true => Ok(search.order),
-        false => Err(format!("no order explains more than {furthest} of {} operations", history.len())),
+    if search.go_on(units, &mut furthest) {
+        Ok(search.order)
+    } else {
+        Err(format!("no order explains more than {furthest} of {} operations", history.len()))
     }
 }
 

@@ -99,9 +99,10 @@ impl Operation {
             response.header(header).ok_or_else(|| format!("{told} declares the header {header}, which is missing"))?;
         }
         if answer.bodies.is_empty() {
-            return match response.body.is_empty() {
-                true => Ok(()),
-                false => Err(format!("{told} declares no body: {}", response.text())),
+            return if response.body.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{told} declares no body: {}", response.text()))
             };
         }
         let sent = response.header("content-type").unwrap_or_default();
@@ -111,10 +112,7 @@ impl Operation {
         let body = serde_json::from_slice(&response.body).map_err(|error| format!("{told} is no JSON: {error}"))?;
         let errors: Vec<String> =
             schema.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        match errors.is_empty() {
-            true => Ok(()),
-            false => Err(format!("{told} breaks its schema: {}\n{body}", errors.join("; "))),
-        }
+        if errors.is_empty() { Ok(()) } else { Err(format!("{told} breaks its schema: {}\n{body}", errors.join("; "))) }
     }
 }
 

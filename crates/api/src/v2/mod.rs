@@ -38,9 +38,10 @@ pub fn public<T: Serialize>(body: &T) -> Response {
 
 /// As [`public`], for what has a validator: 304 when the client has it.
 pub fn public_with_etag<T: Serialize>(parts: &Parts, etag: HeaderValue, body: impl FnOnce() -> T) -> Response {
-    let mut response = match conditional::has_current(&parts.headers, &etag) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => json(StatusCode::OK, bytes(&body())),
+    let mut response = if conditional::has_current(&parts.headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        json(StatusCode::OK, bytes(&body()))
     };
     let headers = response.headers_mut();
     for_everyone(headers);

@@ -57,13 +57,12 @@ impl Repeatable {
 /// The response of an answer: of a success as `success` has it, of a kept refusal as it was written.
 pub fn response(answer: Answer, success: impl FnOnce(&Answer) -> Response) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = match status.is_success() {
-        true => success(&answer),
-        false => {
-            let mut response = super::private_json(status, answer.body);
-            response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
-            response
-        }
+    let mut response = if status.is_success() {
+        success(&answer)
+    } else {
+        let mut response = super::private_json(status, answer.body);
+        response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        response
     };
     if answer.replayed {
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));

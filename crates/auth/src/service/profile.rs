@@ -220,9 +220,10 @@ impl Auth {
             Err(_) => Outcome::Undecided,
         };
         self.settle(admitted, outcome).await;
-        match verdict?.matches {
-            true => Ok(found.account),
-            false => Err(Error::invalid("current_password", "wrong", "This is not the present password")),
+        if verdict?.matches {
+            Ok(found.account)
+        } else {
+            Err(Error::invalid("current_password", "wrong", "This is not the present password"))
         }
     }
 
@@ -332,11 +333,10 @@ impl Auth {
     ) -> Result<(), Error> {
         let names = [&*account.username, &account.email];
         let broken = broken_v2_password(new, names);
-        match broken.is_empty() {
-            true => self.check_strength(field, new, names).await,
-            false => {
-                Err(Error::Invalid(broken.iter().map(|rule| Violation::new(field, rule.code, rule.message)).collect()))
-            }
+        if broken.is_empty() {
+            self.check_strength(field, new, names).await
+        } else {
+            Err(Error::Invalid(broken.iter().map(|rule| Violation::new(field, rule.code, rule.message)).collect()))
         }
     }
 

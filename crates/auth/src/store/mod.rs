@@ -318,9 +318,6 @@ impl Refresh {
         }
         let in_time = session.refreshed_at.is_some_and(|at| self.now <= at.after(self.leeway));
         let previous = self.generation.checked_add(1) == Some(session.generation);
-        match previous && in_time {
-            true => Refreshed::To(session.generation),
-            false => Refreshed::Replayed(session.account_id),
-        }
+        if previous && in_time { Refreshed::To(session.generation) } else { Refreshed::Replayed(session.account_id) }
     }
 }

@@ -228,9 +228,10 @@ async fn create(
 /// Refuses a name like one that the unique index does not know.
 async fn refuse_excepted(transaction: &mut Transaction<'_>, account: &Account) -> Result<(), StoreError> {
     let values: Params<'_> = &[&username_key(&account.username), &account.id];
-    match transaction.query(sql::EXCEPTED_USERNAME, values).await?.is_empty() {
-        true => Ok(()),
-        false => Err(StoreError::Conflict(USERNAME_KEY_RULE.into())),
+    if transaction.query(sql::EXCEPTED_USERNAME, values).await?.is_empty() {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict(USERNAME_KEY_RULE.into()))
     }
 }
 

@@ -315,9 +315,10 @@ impl Store for SqliteStore {
 /// Refuses a name like one that the unique index does not know.
 fn refuse_excepted(connection: &Connection, account: &Account) -> Result<(), StoreError> {
     let values = params![username_key(&account.username), account.id.as_bytes()];
-    match connection.prepare_cached(sql::EXCEPTED_USERNAME)?.exists(values)? {
-        true => Err(StoreError::Conflict(USERNAME_KEY_RULE.into())),
-        false => Ok(()),
+    if connection.prepare_cached(sql::EXCEPTED_USERNAME)?.exists(values)? {
+        Err(StoreError::Conflict(USERNAME_KEY_RULE.into()))
+    } else {
+        Ok(())
     }
 }
 

@@ -153,10 +153,7 @@ impl Stored {
     /// # Errors
     /// `IdempotencyKeyReused` when the key came with another body.
     pub fn check(self, claim: &Claim) -> Result<Self, Error> {
-        match self.fingerprint == claim.fingerprint {
-            true => Ok(self),
-            false => Err(Error::IdempotencyKeyReused),
-        }
+        if self.fingerprint == claim.fingerprint { Ok(self) } else { Err(Error::IdempotencyKeyReused) }
     }
 }
 
@@ -234,10 +231,7 @@ impl Keys {
 
 /// The error of a write, if need be because another process took the key meanwhile.
 pub fn claimed(error: StoreError) -> Error {
-    match error.is_conflict_on(records::CONFLICT) {
-        true => Error::IdempotencyInFlight,
-        false => error.into(),
-    }
+    if error.is_conflict_on(records::CONFLICT) { Error::IdempotencyInFlight } else { error.into() }
 }
 
 /// Keys that requests of this process hold right now. Other processes meet at the database.
@@ -256,9 +250,10 @@ impl InFlight {
     /// # Errors
     /// `IdempotencyInFlight` when another request holds the key.
     pub fn hold(&self, claim: &Claim) -> Result<Held, Error> {
-        match lock(&self.scopes).insert(claim.scope) {
-            true => Ok(Held { scopes: Arc::clone(&self.scopes), scope: claim.scope }),
-            false => Err(Error::IdempotencyInFlight),
+        if lock(&self.scopes).insert(claim.scope) {
+            Ok(Held { scopes: Arc::clone(&self.scopes), scope: claim.scope })
+        } else {
+            Err(Error::IdempotencyInFlight)
         }
     }
 }

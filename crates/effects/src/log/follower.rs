@@ -114,9 +114,10 @@ impl Follower {
 
     /// Takes over the answer to a question that was sent then.
     fn take_over(&self, sent: Instant, changes: &Changes) {
-        match changes.reset {
-            true => self.tags.all_changed(),
-            false => changes.subjects.iter().for_each(|tag| self.tags.changed(tag)),
+        if changes.reset {
+            self.tags.all_changed()
+        } else {
+            changes.subjects.iter().for_each(|tag| self.tags.changed(tag))
         }
         // Only now: whoever sees this sees the changes too. The question did not arrive before it was sent.
         let known = self.micros(sent).saturating_add(changes.looked_ms.saturating_mul(1_000));

@@ -113,17 +113,19 @@ impl Snapshot {
         let reset = after.is_none_or(|after| after < self.floor || put_back(after));
         let after = after.unwrap_or(self.head);
         let recent = self.recent.iter().filter(|(position, _)| *position > after).map(|(_, stale)| stale);
-        let mut subjects: Vec<String> = match reset {
-            true => Vec::new(),
-            false => recent.chain(&self.pending).flat_map(|stale| stale.split(' ')).map(str::to_owned).collect(),
+        let mut subjects: Vec<String> = if reset {
+            Vec::new()
+        } else {
+            recent.chain(&self.pending).flat_map(|stale| stale.split(' ')).map(str::to_owned).collect()
         };
         subjects.sort_unstable();
         subjects.dedup();
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let looked_ms = match self.at >= arrived {
-            true => millis(self.at.duration_since(arrived)),
+        let looked_ms = if self.at >= arrived {
+            millis(self.at.duration_since(arrived))
+        } else {
             // Rounded towards the past.
-            false => -millis(arrived.duration_since(self.at)) - 1,
+            -millis(arrived.duration_since(self.at)) - 1
         };
         let position = if reset { self.head } else { self.head.max(after) };
         Changes { position, looked_ms, time: Some(time), reset, subjects }

@@ -28,9 +28,10 @@ impl WaitingStep for Admission {
     type Held<'s> = Option<Admitted>;
 
     async fn enter(&self, request: &mut Request) -> Result<Option<Admitted>, Response> {
-        match may_be_large(request) {
-            true => Box::pin(self.0.admit(client(request))).await.map(Some).map_err(refuse),
-            false => Ok(None),
+        if may_be_large(request) {
+            Box::pin(self.0.admit(client(request))).await.map(Some).map_err(refuse)
+        } else {
+            Ok(None)
         }
     }
 

@@ -39,12 +39,8 @@ impl Intake {
 
     async fn read(&self, request: &mut Request) -> Result<Taken<'_>, Response> {
         let small = request.body().size_hint().upper().is_some_and(|size| size <= SMALL);
-        let large = match small {
-            true => None,
-            false => Some(self.large.try_acquire().map_err(|_| {
-                refuse(Error::Overloaded { what: "large bodies", retry_after: Duration::from_secs(1) })
-            })?),
-        };
+        let full = |_| refuse(Error::Overloaded { what: "large bodies", retry_after: Duration::from_secs(1) });
+        let large = if small { None } else { Some(self.large.try_acquire().map_err(full)?) };
         let arrived = body::read(std::mem::take(request.body_mut()), self.limit).await;
         if matches!(arrived, Err(BodyError::Broken)) {
             return Err(server::refuse_body());

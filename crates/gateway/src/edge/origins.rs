@@ -42,12 +42,11 @@ impl Step for Origins {
 
     fn enter(&self, request: &mut Request) -> Result<Option<Box<Page>>, Response> {
         let (Some(rules), Some(page)) = (&self.rules, Page::behind(request)) else { return Ok(None) };
-        match page.asks_first() {
-            false => Ok(Some(page)),
-            // Not even a page is answered before its request names a host.
-            true if host::check(request).is_err() => Ok(None),
-            true => Err(page.allow(rules, Response::default())),
+        if !page.asks_first() {
+            return Ok(Some(page));
         }
+        // Not even a page is answered before its request names a host.
+        if host::check(request).is_err() { Ok(None) } else { Err(page.allow(rules, Response::default())) }
     }
 
     /// A page must be able to read why it is refused.

@@ -23,9 +23,10 @@ impl Step for Places {
 
     fn enter<'s>(&'s self, request: &mut Request) -> Result<Option<SemaphorePermit<'s>>, Response> {
         let overloaded = |_| Error::Overloaded { what: "requests", retry_after: Duration::from_secs(1) };
-        match is_ours(request) {
-            true => Ok(None),
-            false => self.0.try_acquire().map(Some).map_err(|full| refuse(overloaded(full))),
+        if is_ours(request) {
+            Ok(None)
+        } else {
+            self.0.try_acquire().map(Some).map_err(|full| refuse(overloaded(full)))
         }
     }
 }

@@ -138,9 +138,10 @@ async fn an_answer_that_nobody_reads_is_not_taken_in() {
 async fn an_answer_that_broke_off_does_not_look_whole() {
     let gateway = Gateway::start(|seen, mut stream| {
         Box::pin(async move {
-            let answer = match seen.target().ends_with("?length") {
-                true => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
-                false => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            let answer = if seen.target().ends_with("?length") {
+                "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
+            } else {
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
             };
             stream.write_all(answer.as_bytes()).await.unwrap();
             None

@@ -59,9 +59,10 @@ impl Roles {
 
     /// What logs, metrics and traces call a process with these.
     pub fn service_name(self) -> String {
-        match self.is_all() {
-            true => "primetrade".into(),
-            false => self.iter().fold("primetrade".into(), |name, role| format!("{name}-{role}")),
+        if self.is_all() {
+            "primetrade".into()
+        } else {
+            self.iter().fold("primetrade".into(), |name, role| format!("{name}-{role}"))
         }
     }
 

@@ -102,9 +102,10 @@ fn read_password() -> Result<String, Failure> {
     std::io::stdin().lock().take(MAX_LINE).read_line(&mut line)?;
     let password = line.strip_suffix('\n').unwrap_or(&line);
     let password = password.strip_suffix('\r').unwrap_or(password);
-    match password.is_empty() {
-        true => Err("standard input held no password; pipe one line into the command".into()),
-        false => Ok(password.to_owned()),
+    if password.is_empty() {
+        Err("standard input held no password; pipe one line into the command".into())
+    } else {
+        Ok(password.to_owned())
     }
 }
 
@@ -124,8 +125,9 @@ fn type_password() -> Result<String, Failure> {
     if password.is_empty() {
         return Err("no password was typed".into());
     }
-    match ask("The same again: ")? == password {
-        true => Ok(password),
-        false => Err("that was another password; nothing was changed".into()),
+    if ask("The same again: ")? == password {
+        Ok(password)
+    } else {
+        Err("that was another password; nothing was changed".into())
     }
 }

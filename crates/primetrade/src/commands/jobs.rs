@@ -19,10 +19,11 @@ pub async fn list(config: &Config, filter: &Filter, json: bool) -> Result<Outcom
     let mut listed = 0_u64;
     each(&app.job_admins(), filter, |found| {
         listed += 1;
-        match json {
+        if json {
             // Text and numbers, which always serialize.
-            true => say!("{}", serde_json::to_string(&V2Job::from(found)).unwrap_or_default()),
-            false => say!("{}", to_text(&found)),
+            say!("{}", serde_json::to_string(&V2Job::from(found)).unwrap_or_default())
+        } else {
+            say!("{}", to_text(&found))
         }
     })
     .await?;

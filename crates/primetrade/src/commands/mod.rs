@@ -74,20 +74,20 @@ pub async fn migrate(config: &Config) -> Result<Outcome, Failure> {
 /// `primetrade keys rotate`.
 pub fn keys_rotate(config: &Config, internal: bool) -> Result<Outcome, Failure> {
     let context = Context::new(Arc::new(SystemClock));
-    let (file, remedy) = match internal {
-        true => (config.internal.key_file.clone(), "run this where the server runs, or set internal.key_file"),
-        false => (config.key_file(), IN_ITS_FOLDER),
+    let (file, remedy) = if internal {
+        (config.internal.key_file.clone(), "run this where the server runs, or set internal.key_file")
+    } else {
+        (config.key_file(), IN_ITS_FOLDER)
     };
     if !file.exists() {
         // A new ring would be nobody's, and whoever rotates a leaked key would believe that it is replaced.
         return Err(format!("there is no key ring {}: {remedy}", absolute(&file)).into());
     }
-    let (older, signed) = match internal {
-        true => (StatementKeys::rotate(&file, &context)?, "statements"),
-        false => {
-            let lifetime = config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime);
-            (KeyRing::rotate(&file, &context, lifetime)?, "tokens")
-        }
+    let (older, signed) = if internal {
+        (StatementKeys::rotate(&file, &context)?, "statements")
+    } else {
+        let lifetime = config.auth.v1_token_lifetime.max(config.auth.refresh_token_lifetime);
+        (KeyRing::rotate(&file, &context, lifetime)?, "tokens")
     };
     say!("a new key in {} signs from now on; {older} older ones verify until their {signed} are over", file.display());
     Ok(Outcome::Done)

@@ -130,10 +130,7 @@ impl Importer<'_> {
                 }
             }
             for Waiting { product, planned, .. } in new {
-                let written = match self.options.dry_run {
-                    true => Ok(planned.told()),
-                    false => self.upsert(&product).await,
-                };
+                let written = if self.options.dry_run { Ok(planned.told()) } else { self.upsert(&product).await };
                 done.push((product, written));
             }
             return Ok(done);

@@ -274,10 +274,7 @@ impl<'f> World<'f> {
         let rows = ProductRows::new(file.as_bytes(), Currency::USD).unwrap();
         let mut heard = Heard::default();
         run::run(&self.products, self.f.owner, options, rows, &mut heard).await.map_err(|error| error.to_string())?;
-        match heard.refused.is_empty() {
-            true => Ok(heard.held_back),
-            false => Err(heard.refused.join("; ")),
-        }
+        if heard.refused.is_empty() { Ok(heard.held_back) } else { Err(heard.refused.join("; ")) }
     }
 
     async fn hold(&mut self, size: usize, quantity: i64) -> bool {

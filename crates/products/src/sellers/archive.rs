@@ -36,9 +36,10 @@ impl Work for Archive {
     async fn run(&self, job: &Record) -> Result<Done, Failed> {
         let Seller { seller } = job.read()?;
         let now = self.0.products.context.now();
-        match self.0.archive_some(seller, Instant::now() + TURN).await? {
-            true => self.0.products.stock.store.settle_off_sale(seller, now.before(LATE)).await.map_err(Error::from)?,
-            false => self.0.enqueue_archive(seller, now).await?,
+        if self.0.archive_some(seller, Instant::now() + TURN).await? {
+            self.0.products.stock.store.settle_off_sale(seller, now.before(LATE)).await.map_err(Error::from)?
+        } else {
+            self.0.enqueue_archive(seller, now).await?
         }
         // A product that is archived stays so.
         Ok(Done::Outside)

@@ -82,9 +82,10 @@ impl StockService {
             let units = Units { low_stock: threshold, ..this.units(&caller, variant).await? };
             let (id, cause) = (this.context.id_for(units.owner_id)?, this.cause(&caller, None));
             let event = events::threshold_set_event(id, &units, &cause, caller.request_id.as_deref())?;
-            match this.store.set_low_stock(variant, threshold, Effects::event(event)).await? {
-                true => Ok(units),
-                false => Err(Error::NotFound),
+            if this.store.set_low_stock(variant, threshold, Effects::event(event)).await? {
+                Ok(units)
+            } else {
+                Err(Error::NotFound)
             }
         };
         self.tasks.run(set).await

@@ -48,18 +48,19 @@ impl StockService {
     /// `NotFound` also when its product is invisible to the caller; `Forbidden`, `Unavailable`.
     async fn may_change(&self, caller: &Caller, variant: Uuid) -> Result<(), Error> {
         let sale = self.store.sales(&[variant]).await?.pop().ok_or(Error::NotFound)?;
-        match caller.principal.may_manage(sale.owner_id) {
-            true => Ok(()),
-            false if caller.told_of_hidden || sale.is_for_sale() => Err(Error::Forbidden(Needed::Owner)),
-            false => Err(Error::NotFound),
+        if caller.principal.may_manage(sale.owner_id) {
+            return Ok(());
         }
+        let may_know = caller.told_of_hidden || sale.is_for_sale();
+        Err(if may_know { Error::Forbidden(Needed::Owner) } else { Error::NotFound })
     }
 }
 
 /// What a store's refusal means to a seller.
 pub fn store_refused(error: StoreError) -> Error {
-    match error.is_conflict_on(RESERVED_RULE) {
-        true => Error::conflict("The stock would fall below zero, or below what is reserved."),
-        false => claimed(error),
+    if error.is_conflict_on(RESERVED_RULE) {
+        Error::conflict("The stock would fall below zero, or below what is reserved.")
+    } else {
+        claimed(error)
     }
 }

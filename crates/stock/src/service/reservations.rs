@@ -300,9 +300,10 @@ impl StockService {
     /// Of a seller who is only deactivated, what was held before may still be bought.
     async fn refuse_erased_seller(&self, reservation: &Reservation) -> Result<(), Error> {
         let is_held = reservation.state == State::Held;
-        match is_held && self.store.off_sale(reservation.owner_id).await?.is_some_and(|entry| entry.erased) {
-            true => Err(Error::conflict("The seller is gone, and sells nothing any more.")),
-            false => Ok(()),
+        if is_held && self.store.off_sale(reservation.owner_id).await?.is_some_and(|entry| entry.erased) {
+            Err(Error::conflict("The seller is gone, and sells nothing any more."))
+        } else {
+            Ok(())
         }
     }
 

@@ -172,10 +172,7 @@ pub fn read_units(row: &impl Columns) -> Result<Units, StoreError> {
         stock,
         version: row.integer(6).map_err(wrong("stock_version"))?,
         low_stock: row.optional_integer(7).map_err(wrong("low_stock"))?,
-        inventory: match row.boolean(8).map_err(wrong("untracked"))? {
-            true => Inventory::Untracked,
-            false => Inventory::Tracked,
-        },
+        inventory: if row.boolean(8).map_err(wrong("untracked"))? { Inventory::Untracked } else { Inventory::Tracked },
         backorder: row.boolean(9).map_err(wrong("backorder"))?,
         imported: row.optional_integer(10).map_err(wrong("imported"))?,
         imported_version: row.optional_integer(11).map_err(wrong("imported_version"))?,

@@ -79,24 +79,24 @@ async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place
     let schema = client.query_opt(SCHEMA, &[&service]).await?.map(|row| Rights::of(&row));
     let may_read = |table: &str| schema.as_ref().is_some_and(|schema| schema.may_read(table));
     let is_hidden = |table: &str| schema.as_ref().is_some_and(|schema| schema.is_hidden(table));
-    let applied = match may_read("schema_version") {
-        true => {
-            let sql = format!("select coalesce(max(version), 0) from {service}.schema_version");
-            client.query_one(&sql, &[]).await?.get(0)
-        }
-        false => 0,
+    let applied = if may_read("schema_version") {
+        let sql = format!("select coalesce(max(version), 0) from {service}.schema_version");
+        client.query_one(&sql, &[]).await?.get(0)
+    } else {
+        0
     };
-    let additions = match may_read("schema_additions") {
-        true => {
-            let sql = migrate::ADDITIONS.replace("schema_additions", &format!("{service}.schema_additions"));
-            client.query(&sql, &[]).await?.iter().map(|row| row.get(0)).collect()
-        }
-        false => HashSet::new(),
+    let additions = if may_read("schema_additions") {
+        let sql = migrate::ADDITIONS.replace("schema_additions", &format!("{service}.schema_additions"));
+        client.query(&sql, &[]).await?.iter().map(|row| row.get(0)).collect()
+    } else {
+        HashSet::new()
     };
-    let store = match may_read("store") && may_read("store_services") {
-        true => belonging::belonging(client, service).await?,
-        false if is_hidden("store") || is_hidden("store_services") => Belonging::Hidden,
-        false => Belonging::Unmarked,
+    let store = if may_read("store") && may_read("store_services") {
+        belonging::belonging(client, service).await?
+    } else if is_hidden("store") || is_hidden("store_services") {
+        Belonging::Hidden
+    } else {
+        Belonging::Unmarked
     };
     let written = may_read("events") && {
         let sql = format!("select exists (select from {service}.events)");
@@ -114,10 +114,7 @@ async fn examine(client: &Client, service: &'static str, steps: Steps<'_>, place
     let version = version.split(' ').next().unwrap_or_default();
     Ok(Checkup {
         place: place.replacen("PostgreSQL", &format!("PostgreSQL {version}"), 1),
-        schema: match is_hidden("schema_version") {
-            true => Schema::Hidden,
-            false => Schema::of(&steps, applied, &additions),
-        },
+        schema: if is_hidden("schema_version") { Schema::Hidden } else { Schema::of(&steps, applied, &additions) },
         store,
         written,
         read_only: read_only(&server).or_else(|| schema.and_then(|schema| schema.refused(service))),

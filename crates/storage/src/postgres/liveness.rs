@@ -47,9 +47,10 @@ impl Liveness {
     /// # Errors
     /// `Unavailable` while the server does not answer.
     pub fn check(&self) -> Result<(), StoreError> {
-        match self.silent.load(Ordering::Relaxed) {
-            false => Ok(()),
-            true => Err(StoreError::Unavailable("PostgreSQL does not answer".into())),
+        if !self.silent.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("PostgreSQL does not answer".into()))
         }
     }
 

@@ -105,9 +105,12 @@ impl Postgres {
             .max_size(limits.pool_size)
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(CONNECT_TIME))
-            .pre_recycle(Hook::sync_fn(move |_, connection| match watched.outlived(connection.age()) {
-                true => Err(HookError::message("it is from before the server fell silent")),
-                false => Ok(()),
+            .pre_recycle(Hook::sync_fn(move |_, connection| {
+                if watched.outlived(connection.age()) {
+                    Err(HookError::message("it is from before the server fell silent"))
+                } else {
+                    Ok(())
+                }
             }))
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;

@@ -102,13 +102,15 @@ impl Postgres {
             .query("select to_regclass('schema_version') is not null, to_regclass('schema_additions') is not null", &[])
             .await?;
         let is_there = |table| there.first().is_some_and(|row| row.get::<_, bool>(table));
-        let version = match is_there(0) {
-            true => self.query("select coalesce(max(version), 0) from schema_version", &[]).await?[0].get(0),
-            false => 0,
+        let version = if is_there(0) {
+            self.query("select coalesce(max(version), 0) from schema_version", &[]).await?[0].get(0)
+        } else {
+            0
         };
-        let names = match is_there(1) {
-            true => self.query(migrate::ADDITIONS, &[]).await?.iter().map(|row| row.get(0)).collect(),
-            false => HashSet::new(),
+        let names = if is_there(1) {
+            self.query(migrate::ADDITIONS, &[]).await?.iter().map(|row| row.get(0)).collect()
+        } else {
+            HashSet::new()
         };
         migrate::refuse_pending(steps, additions, (version, &names), self.service)
     }

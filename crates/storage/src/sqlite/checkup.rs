@@ -93,10 +93,7 @@ fn read<T>(file: &Path, look: impl Fn(&mut Connection, &Path) -> Result<T, Store
     let was_open = beside(file, "-wal").exists();
     let looked = open_untouched(file, was_open).and_then(|mut connection| look(&mut connection, file));
     // One that nobody has open is read as if nobody could write it. If somebody opened it meanwhile, that was wrong.
-    match !was_open && beside(file, "-wal").exists() {
-        true => look(&mut open_untouched(file, true)?, file),
-        false => looked,
-    }
+    if !was_open && beside(file, "-wal").exists() { look(&mut open_untouched(file, true)?, file) } else { looked }
 }
 
 /// Opened in the plain way, SQLite would make the files of a write-ahead log, or repair their index.

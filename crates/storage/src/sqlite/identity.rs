@@ -41,9 +41,10 @@ impl Identity {
     /// `Moved` when one of the paths leads to another file, or to none.
     pub fn check(&self) -> Result<(), StoreError> {
         let is_log_there = || self.log.get().is_none_or(|log| number(&log_of(&self.path)).ok() == Some(*log));
-        match number(&self.path).ok() == Some(self.file) && is_log_there() {
-            true => Ok(()),
-            false => Err(StoreError::Moved(self.path.display().to_string())),
+        if number(&self.path).ok() == Some(self.file) && is_log_there() {
+            Ok(())
+        } else {
+            Err(StoreError::Moved(self.path.display().to_string()))
         }
     }
 }

@@ -96,17 +96,14 @@ impl Shared {
         if !Table(&self.database).settle(record.lease(), Some(left), told).await? {
             return Ok(Ran::Lost);
         }
-        Ok(match parked {
-            true => {
-                tracing::error!(event = "job.parked", job = %id, queue, attempts, error, "a job is parked");
-                Ran::Parked
+        Ok(if parked {
+            tracing::error!(event = "job.parked", job = %id, queue, attempts, error, "a job is parked");
+            Ran::Parked
+        } else {
+            if let Some(failures) = line.failed.failed() {
+                tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, failures, "a job failed");
             }
-            false => {
-                if let Some(failures) = line.failed.failed() {
-                    tracing::warn!(event = "job.failed", job = %id, queue, attempts, error, failures, "a job failed");
-                }
-                Ran::Retried
-            }
+            Ran::Retried
         })
     }
 }

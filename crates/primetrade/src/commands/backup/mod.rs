@@ -209,9 +209,10 @@ fn on_postgresql(config: &Config) -> String {
         format!("  pg_dump --format=custom {} --file={file}.dump \"${variable}\"\n", schemas.join(" "))
     };
     let dumps: String = dumps.into_iter().map(dump).collect();
-    let moment = match is_one {
-        true => "It is of one moment, and servers may go on.",
-        false => "Servers may go on; they are not of one moment, so stop them if that matters.",
+    let moment = if is_one {
+        "It is of one moment, and servers may go on."
+    } else {
+        "Servers may go on; they are not of one moment, so stop them if that matters."
     };
     format!(
         "this store is on PostgreSQL, whose own tools back it up. With the URLs of the settings, by an account that owns the schemas:\n{dumps}  cp {} /where/dumps/are\n{moment} See \

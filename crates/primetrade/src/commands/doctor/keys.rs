@@ -26,9 +26,10 @@ pub fn checks(config: &Config, roles: Roles, context: &Context) -> Vec<Check> {
         let of_whom = if is_alone { "every process of the shop" } else { "every process with the role auth" };
         let place = Place::of(config, "auth", &node::roles::auth::KEEPS);
         let look = async move {
-            match !file.exists() && place.has_sessions().await {
-                true => vec![lost(&file)],
-                false => vec![look::<auth::KeyRing>("auth.key_file", file, now, of_whom)],
+            if !file.exists() && place.has_sessions().await {
+                vec![lost(&file)]
+            } else {
+                vec![look::<auth::KeyRing>("auth.key_file", file, now, of_whom)]
             }
         };
         checks.push(Check::new("auth.key_file", look));
@@ -91,9 +92,10 @@ fn look<R: Ring>(setting: &'static str, file: PathBuf, now: Timestamp, of_whom: 
         let advice = "Set the clock of this machine.";
         return Finding::warning(setting, format!("{}, made in the future", absolute(&file)), advice);
     }
-    match age > OLD && setting == "auth.key_file" {
-        true => Finding::warning(setting, found, "Run `primetrade keys rotate`."),
-        false => Finding::ok(setting, format!("{found}; {of_whom} needs the same file")),
+    if age > OLD && setting == "auth.key_file" {
+        Finding::warning(setting, found, "Run `primetrade keys rotate`.")
+    } else {
+        Finding::ok(setting, format!("{found}; {of_whom} needs the same file"))
     }
 }
 

@@ -88,9 +88,10 @@ async fn admin(config: &Config, service: &str) -> (Vec<Finding>, Own) {
     let words = |answer: Option<(u16, String)>| answer.map_or("no answer".into(), |(_, text)| text.trim().to_owned());
     let is_ready = ready.as_ref().is_some_and(|(status, _)| *status == 200);
     let found = format!("{service} runs on {address}: /livez says {}, /readyz says {}", words(lives), words(ready));
-    let finding = match is_ready {
-        true => Finding::ok(setting, found),
-        false => Finding::failed(setting, found, "It gets no requests until /readyz says ok: its log has the reason."),
+    let finding = if is_ready {
+        Finding::ok(setting, found)
+    } else {
+        Finding::failed(setting, found, "It gets no requests until /readyz says ok: its log has the reason.")
     };
     let mut findings = vec![finding];
     // Beside SQLite, what leapt is noted in its folder.

@@ -149,12 +149,11 @@ impl Instance {
             return Finding::failed(name, format!("answers, but is not ready: {why}"), advice);
         }
         let found = format!("answers and believes this process; release {}", about.version);
-        match apart.is_some_and(|apart| apart.abs() > APART) {
-            true => {
-                let advice = "Beyond 30 s it is not believed any more: have both machines keep time by NTP.";
-                Finding::warning(name, format!("{found}; its clock is {}", by(apart)), advice)
-            }
-            false => Finding::ok(name, found),
+        if apart.is_some_and(|apart| apart.abs() > APART) {
+            let advice = "Beyond 30 s it is not believed any more: have both machines keep time by NTP.";
+            Finding::warning(name, format!("{found}; its clock is {}", by(apart)), advice)
+        } else {
+            Finding::ok(name, found)
         }
     }
 

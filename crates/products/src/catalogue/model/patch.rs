@@ -250,12 +250,11 @@ pub fn added(before: &Stocked, listed: ListedVariant, id: Uuid) -> Result<Stocke
 /// `NotFound` without such a variant; `Conflict` when it is the last, or units of it are reserved.
 pub fn removed(before: &Stocked, id: Uuid) -> Result<Stocked, Error> {
     let variants = &before.product.variants;
-    match variants.iter().any(|variant| variant.id == id) {
-        false => return Err(Error::NotFound),
-        true if variants.len() == 1 => {
-            return Err(Error::conflict("A product has at least one variant: delete the product instead."));
-        }
-        true => {}
+    if !variants.iter().any(|variant| variant.id == id) {
+        return Err(Error::NotFound);
+    }
+    if variants.len() == 1 {
+        return Err(Error::conflict("A product has at least one variant: delete the product instead."));
     }
     before.may_lose(|lost| lost == id)?;
     let mut after = before.clone();

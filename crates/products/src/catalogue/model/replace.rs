@@ -101,9 +101,10 @@ impl Stocked {
     /// # Errors
     /// `Conflict` when units are reserved of a variant that is lost.
     pub fn may_lose(&self, lost: impl Fn(Uuid) -> bool) -> Result<(), Error> {
-        match self.stock.iter().any(|stock| stock.is_promised() && lost(stock.variant_id)) {
-            true => Err(reserved()),
-            false => Ok(()),
+        if self.stock.iter().any(|stock| stock.is_promised() && lost(stock.variant_id)) {
+            Err(reserved())
+        } else {
+            Ok(())
         }
     }
 }

@@ -331,9 +331,8 @@ fn managed<'s>(caller: &Principal, sale: Option<&'s Sale>) -> Result<&'s Sale, E
 }
 
 fn may_manage(caller: &Principal, owner: Uuid, is_public: bool) -> Result<(), Error> {
-    match caller.may_manage(owner) {
-        true => Ok(()),
-        false if is_public => Err(Error::Forbidden(Needed::Owner)),
-        false => Err(Error::NotFound),
+    if caller.may_manage(owner) {
+        return Ok(());
     }
+    Err(if is_public { Error::Forbidden(Needed::Owner) } else { Error::NotFound })
 }

@@ -153,11 +153,13 @@ impl Products {
     /// The product with its stock, for a change.
     async fn changeable(&self, caller: &Caller, id: Uuid) -> Result<Stocked, Error> {
         let stocked = self.store.get_stocked(id).await?.ok_or(Error::NotFound)?;
-        match caller.principal.may_manage(stocked.product.owner_id) {
-            true => Ok(stocked),
-            false if caller.told_of_hidden => Err(Error::Forbidden(Needed::Owner)),
-            false => self.visible(None, id).await.and(Err(Error::Forbidden(Needed::Owner))),
+        if caller.principal.may_manage(stocked.product.owner_id) {
+            return Ok(stocked);
         }
+        if !caller.told_of_hidden {
+            self.visible(None, id).await?;
+        }
+        Err(Error::Forbidden(Needed::Owner))
     }
 
     fn event(&self, kind: &'static str, stocked: &Stocked, caller: &Caller) -> Result<kernel::Event, Error> {
@@ -175,8 +177,9 @@ fn visible(caller: Option<&Principal>, found: Option<Found>) -> Result<Product, 
 
 /// What a store's refusal means to a seller.
 fn refused(error: StoreError) -> Error {
-    match error.is_conflict_on(OPTIONS_RULE) {
-        true => Error::conflict("Another variant of the product has these options."),
-        false => stock::store_refused(error),
+    if error.is_conflict_on(OPTIONS_RULE) {
+        Error::conflict("Another variant of the product has these options.")
+    } else {
+        stock::store_refused(error)
     }
 }

@@ -286,8 +286,9 @@ pub fn read_status(row: &impl Columns, status: usize, unlisted: usize) -> Result
 /// # Errors
 /// `Conflict` when units of any are promised.
 pub fn none_promised<'a>(mut lost: impl Iterator<Item = &'a Known>) -> Result<(), StoreError> {
-    match lost.any(|known| known.units.stock.is_promised()) {
-        true => Err(StoreError::Conflict(stock::store::RESERVED_RULE.into())),
-        false => Ok(()),
+    if lost.any(|known| known.units.stock.is_promised()) {
+        Err(StoreError::Conflict(stock::store::RESERVED_RULE.into()))
+    } else {
+        Ok(())
     }
 }

@@ -43,10 +43,7 @@ impl Work<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        match self.errors.is_empty() {
-            true => Ok(()),
-            false => Err(MergeError::Refused(std::mem::take(&mut self.errors))),
-        }
+        if self.errors.is_empty() { Ok(()) } else { Err(MergeError::Refused(std::mem::take(&mut self.errors))) }
     }
 
     /// Finds the row, column and value of a broken rule.

@@ -237,10 +237,7 @@ impl ListQuery {
         let Self { ids, handle, sku_key, barcode, tag, vendor, updated_since, .. } = self;
         let others = (ids, handle, sku_key, barcode, tag, vendor, updated_since);
         // Cursors of lists that the release before knows are good for both.
-        match others == (&None, &None, &None, &None, &None, &None, &None) {
-            true => scope,
-            false => format!("{scope} {others:?}"),
-        }
+        if others == (&None, &None, &None, &None, &None, &None, &None) { scope } else { format!("{scope} {others:?}") }
     }
 }
 

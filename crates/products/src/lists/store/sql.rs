@@ -148,13 +148,14 @@ impl ListQuery {
             order.extend([key, "id"]);
         }
         // All columns of the order behind those of the start; or, at the very end of a text's order, behind what is fixed.
-        match order.is_empty() {
-            true => sql.put("true"),
-            false => sql.put("(").put(&order.join(", ")).put(match (descending, &start) {
+        if order.is_empty() {
+            sql.put("true")
+        } else {
+            sql.put("(").put(&order.join(", ")).put(match (descending, &start) {
                 (true, Some(_)) => ") < (",
                 (true, None) => ") <= (",
                 (false, _) => ") > (",
-            }),
+            })
         };
         for (n, (_, number)) in bounds.fixed.iter().enumerate() {
             sql.put(if n > 0 { ", " } else { "" }).number(*number);
@@ -365,9 +366,10 @@ impl ListQuery {
             };
         }
         let (least, most) = self.ends();
-        let begin = match descending {
-            true => (most.map_or(i64::MAX, |most| most.saturating_add(1)), Uuid::nil()),
-            false => (least.map_or(i64::MIN, |least| least.saturating_sub(1)), Uuid::max()),
+        let begin = if descending {
+            (most.map_or(i64::MAX, |most| most.saturating_add(1)), Uuid::nil())
+        } else {
+            (least.map_or(i64::MIN, |least| least.saturating_sub(1)), Uuid::max())
         };
         let after = match &self.after {
             Some(Position { key: Key::Number(number), id }) => (*number, *id),

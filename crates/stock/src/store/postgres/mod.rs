@@ -130,18 +130,16 @@ async fn lock(t: &mut Transaction<'_>, group: &[Grouped]) -> Result<Present, Sto
     let mut variants: Vec<Uuid> = group.iter().flat_map(|one| one.write.op.variants(&reservations)).collect();
     variants.sort_unstable();
     variants.dedup();
-    let known = match variants.is_empty() {
-        true => Vec::new(),
-        false => t.query(LOCK_UNITS, &[&variants]).await?,
-    };
+    let known = if variants.is_empty() { Vec::new() } else { t.query(LOCK_UNITS, &[&variants]).await? };
     let units = known.iter().map(rows::read_units).collect::<Result<Vec<_>, _>>()?;
     let shelf = Shelf::new(units);
     let is_versioned = group.iter().any(|one| one.write.op.versioned().next().is_some());
     // All of the group, or those that are locked later to be shown anew would be locked out of their order.
     let products: Vec<Uuid> = variants.iter().filter_map(|variant| shelf.product_of(*variant)).collect();
-    let versions = match is_versioned {
-        false => BTreeMap::new(),
-        true => t.query(LOCK_VERSIONS, &[&products]).await?.iter().map(|row| (row.get(0), row.get(1))).collect(),
+    let versions = if !is_versioned {
+        BTreeMap::new()
+    } else {
+        t.query(LOCK_VERSIONS, &[&products]).await?.iter().map(|row| (row.get(0), row.get(1))).collect()
     };
     Ok(Present { shelf, reservations, versions })
 }

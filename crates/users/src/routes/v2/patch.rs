@@ -57,12 +57,11 @@ pub async fn handle(
     let given = Arc::clone(&endpoints);
     let administer = async move {
         let change = given.accounts.administer(id, &expected, change, &cause);
-        match goes_on_selling {
-            true => change.await,
-            false => {
-                let (accounts, products) = (&*given.accounts, &*given.products);
-                off_sale::during(accounts, products, &given.missed, (id, before.is_erased()), change).await
-            }
+        if goes_on_selling {
+            change.await
+        } else {
+            let (accounts, products) = (&*given.accounts, &*given.products);
+            off_sale::during(accounts, products, &given.missed, (id, before.is_erased()), change).await
         }
     };
     let account = endpoints.tasks.run(administer).await?;

@@ -31,13 +31,15 @@ pub async fn handle(
     let respond = async {
         let found = v1.products.managed(&caller, id.unwrap_or_default()).await?;
         let product = &found.product;
-        let others = match product.owner_id == caller.account_id {
-            true => Vec::new(),
-            false => v1.owners([product.owner_id].into_iter()).await?,
+        let others = if product.owner_id == caller.account_id {
+            Vec::new()
+        } else {
+            v1.owners([product.owner_id].into_iter()).await?
         };
-        let owner = match product.owner_id == caller.account_id {
-            true => Some(Owner::from(&caller)),
-            false => others.first().map(Owner::from),
+        let owner = if product.owner_id == caller.account_id {
+            Some(Owner::from(&caller))
+        } else {
+            others.first().map(Owner::from)
         };
         v1.shown.remember(caller.session_id, [(product.id, found.total())]);
         let product = V1Product::new(product, found.total(), owner);

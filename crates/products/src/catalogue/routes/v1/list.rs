@@ -58,9 +58,12 @@ pub async fn handle(
         .await?;
     let others = products.iter().map(|(product, _)| product.owner_id).filter(|owner| *owner != caller.account_id);
     let owners = v1.owners(others).await?;
-    let owner_of = |id| match id == caller.account_id {
-        true => Some(Owner::from(&caller)),
-        false => owners.iter().find(|account| account.id == id).map(Owner::from),
+    let owner_of = |id| {
+        if id == caller.account_id {
+            Some(Owner::from(&caller))
+        } else {
+            owners.iter().find(|account| account.id == id).map(Owner::from)
+        }
     };
     v1.shown.remember(caller.session_id, products.iter().map(|(product, stock)| (product.id, *stock)));
     let products =

@@ -41,10 +41,7 @@ impl Monolith {
         let mut ids: Vec<Uuid> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
-        match ids.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.accounts.by_ids(&ids).await,
-        }
+        if ids.is_empty() { Ok(Vec::new()) } else { self.accounts.by_ids(&ids).await }
     }
 }
 

@@ -122,9 +122,10 @@ impl Store for PostgresStore {
         let rows = self.db.query(rows::keys_of!(), &[&product]).await?;
         let known = rows.iter().map(Known::read).collect::<Result<Vec<_>, _>>()?;
         let (ids, versions): (Vec<Uuid>, Vec<i64>) = changes::doubtful(known.iter()).unzip();
-        let ledgers = match ids.is_empty() {
-            true => Ledgers::new(),
-            false => update::ledgers(&self.db.query(update::LAST_IMPORTS, &[&ids, &versions]).await?),
+        let ledgers = if ids.is_empty() {
+            Ledgers::new()
+        } else {
+            update::ledgers(&self.db.query(update::LAST_IMPORTS, &[&ids, &versions]).await?)
         };
         let last = |known: &Known| (known.id(), changes::last_import(&known.units, &ledgers, was_imported));
         Ok(known.iter().map(last).collect())

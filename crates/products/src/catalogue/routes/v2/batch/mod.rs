@@ -59,9 +59,10 @@ fn render(path: &'static str, repeatable: &Repeatable) -> RenderBatch {
     Arc::new(move |Outcome { items, refused }| {
         let shown = |(id, outcome): &(Uuid, Result<i64, Error>)| (*id, outcome.clone().map(managed_etag));
         let items: Vec<batch::Item> = items.iter().map(shown).collect();
-        match refused {
-            true => batch::refused(&items, path, request_id.as_ref()),
-            false => (StatusCode::OK.as_u16(), v2::bytes(&batch::results(&items))),
+        if *refused {
+            batch::refused(&items, path, request_id.as_ref())
+        } else {
+            (StatusCode::OK.as_u16(), v2::bytes(&batch::results(&items)))
         }
     })
 }

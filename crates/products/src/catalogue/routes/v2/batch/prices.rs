@@ -68,9 +68,10 @@ pub async fn handle(
             ..VariantPatch::default()
         };
         let is_empty = prices.price.is_none() && prices.compare_at_price.is_none();
-        let prices = match is_empty {
-            true => Err(Error::invalid("price", "required", "say price or compare_at_price")),
-            false => Ok(prices),
+        let prices = if is_empty {
+            Err(Error::invalid("price", "required", "say price or compare_at_price"))
+        } else {
+            Ok(prices)
         };
         item(listed.variant_id, listed.if_match.as_deref(), prices)
     })?;
