@@ -46,7 +46,7 @@ impl Shared {
         }
     }
 
-    /// An attempt; nothing if it was cut off by [`Workers::stop`], which settles it.
+    /// An attempt; nothing if it was cut off by [`super::Workers::stop`], which settles it.
     async fn attempt(&self, line: &ServedQueue, record: &Record) -> Option<Result<Done, Failed>> {
         let (patience, started) = (line.queue.patience, Instant::now());
         let (work, job) = (Arc::clone(&line.work), record.clone());
