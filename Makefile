@@ -4,6 +4,10 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 # Requests that `make fuzz` makes up for an operation and a caller.
 EXAMPLES ?= 100
+# The binary, and all that tests it, of the same pieces.
+EVERYTHING = $(CARGO) build --workspace --all-targets
+# What writes settings and OpenAPI documents.
+DOCUMENTED = $(CARGO) test --workspace --lib --bins --quiet -- document
 
 .PHONY: help run demo build test scenario previous lint fmt docs drawings servers fuzzer fuzz client audit bench
 
@@ -32,7 +36,6 @@ test: servers fuzzer lint ## everything: format, lints, unit, store and black-bo
 	python3 tests/client/run.py --if-installable
 	python3 tests/fuzz/run.py --if-installable 5
 
-EVERYTHING = $(CARGO) build --workspace --all-targets
 scenario: servers ## the scenarios with NAME in their names, on a binary, documents and examples that are of today
 	UPDATE_DOCS=1 $(DOCUMENTED)
 	$(EVERYTHING)
@@ -59,8 +62,6 @@ audit: ## known vulnerabilities, against the advisory database in the folder ADV
 fmt: ## format the code
 	git ls-files '*.rs' | xargs rustfmt
 
-# What writes settings and OpenAPI documents.
-DOCUMENTED = $(CARGO) test --workspace --lib --bins --quiet -- document
 docs: servers ## renew what is generated in docs: settings, OpenAPI documents, their examples
 	@# The scenarios know operations from the documents, which get their examples from the scenarios.
 	UPDATE_DOCS=1 $(DOCUMENTED)

@@ -44,7 +44,7 @@ impl Turns {
             return body;
         }
         let turn = Some(self.begin(0));
-        Body::new(Watched { body, turns: Arc::clone(self), turn })
+        Body::new(AnswerInTurns { body, turns: Arc::clone(self), turn })
     }
 
     fn begin(self: &Arc<Self>, bytes: u64) -> Turn {
@@ -89,13 +89,13 @@ impl AsRef<[u8]> for Part {
     }
 }
 
-struct Watched {
+struct AnswerInTurns {
     body: Body,
     turns: Arc<Turns>,
     turn: Option<Turn>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for AnswerInTurns {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -10,8 +10,17 @@ use net::Handshake;
 use crate::Failure;
 use crate::config::Config;
 
-/// The certificate and key of settings that belong together.
-pub fn pair(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<Pair> {
+/// What the public is shown.
+pub fn public_pair(config: &Config) -> Option<Pair> {
+    pair(config.http.tls_cert.as_ref(), config.http.tls_key.as_ref())
+}
+
+/// What other processes are shown.
+pub fn internal_pair(config: &Config) -> Option<Pair> {
+    pair(config.internal.tls_cert.as_ref(), config.internal.tls_key.as_ref())
+}
+
+fn pair(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<Pair> {
     let (certificate, key) = certificate.cloned().zip(key.cloned())?;
     Some(Pair { certificate, key })
 }
@@ -21,8 +30,7 @@ pub fn pair(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<Pair
 /// # Errors
 /// When a file cannot be used.
 pub fn public(config: &Config) -> Result<Option<Arc<Handshake>>, Failure> {
-    let http = &config.http;
-    let Some(pair) = pair(http.tls_cert.as_ref(), http.tls_key.as_ref()) else { return Ok(None) };
+    let Some(pair) = public_pair(config) else { return Ok(None) };
     let server = TlsServer::open(pair, Clients::Anybody, &[HTTP2, HTTP1]).map_err(of("http.tls_cert"))?;
     Ok(Some(Handshake::new(server, false)))
 }
@@ -33,7 +41,7 @@ pub fn public(config: &Config) -> Result<Option<Arc<Handshake>>, Failure> {
 /// As [`public`].
 pub fn internal(config: &Config) -> Result<Option<Arc<Handshake>>, Failure> {
     let internal = &config.internal;
-    let Some(pair) = own(config) else { return Ok(None) };
+    let Some(pair) = internal_pair(config) else { return Ok(None) };
     let clients = match &internal.tls_ca {
         Some(authorities) if internal.require_tls => Clients::Certified(authorities.clone()),
         _ => Clients::Anybody,
@@ -53,12 +61,7 @@ pub fn caller(config: &Config) -> Result<Option<Arc<TlsClient>>, Failure> {
         Protocol::H2c => &[HTTP2],
     };
     let trust = Trust::Named(Roots::File(authorities.clone()));
-    Ok(Some(Arc::new(TlsClient::open(trust, own(config), protocols).map_err(of("internal.tls_ca"))?)))
-}
-
-/// What this process shows to other processes.
-pub fn own(config: &Config) -> Option<Pair> {
-    pair(config.internal.tls_cert.as_ref(), config.internal.tls_key.as_ref())
+    Ok(Some(Arc::new(TlsClient::open(trust, internal_pair(config), protocols).map_err(of("internal.tls_ca"))?)))
 }
 
 /// Names the setting.

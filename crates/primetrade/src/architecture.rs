@@ -205,7 +205,8 @@ fn pages_name_files_that_exist() {
         add_paths(&root, Path::new(top), &mut paths);
     }
     let inside = paths.iter().filter(|path| path.starts_with("/docs/inside/") && path.ends_with(".md"));
-    let pages: Vec<&str> = inside.map(|path| &path[1..]).chain(["ARCHITECTURE.md", "CONTRIBUTING.md"]).collect();
+    let pages: Vec<&str> =
+        inside.map(|path| &path[1..]).chain(["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/extending.md"]).collect();
     for page in pages {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         let is_source = |word: &&str| {
@@ -239,15 +240,14 @@ fn links_of_pages_lead_somewhere() {
 /// Beyond that nobody reads a file at once.
 #[test]
 fn no_file_is_too_long() {
-    const MOST: usize = 420;
+    const MOST: usize = 400;
     let mut long = Vec::new();
     for (name, _) in DEPENDENCIES {
         for path in sources(&crates().join(name).join("src")) {
-            let is_test = |part: &std::ffi::OsStr| ["tests", "tests.rs"].iter().any(|test| part == *test);
             let text = std::fs::read_to_string(&path).unwrap();
             // Tests that lie in the file of what they test come last in it.
             let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
-            if own > MOST && !path.iter().any(is_test) {
+            if own > MOST {
                 long.push(format!("{} has {own} lines", path.display()));
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
 
@@ -76,14 +76,13 @@ pub fn server_name(host: &str) -> io::Result<ServerName<'static>> {
 fn config(trust: &Trust, own: Option<&Pair>, protocols: &[&[u8]]) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Unusable { file: PathBuf::new(), why: error.to_string() })?;
-    let builder = match trust {
-        Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)),
-        Trust::Certified(roots) => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(verifier(roots)?)))
-        }
-        Trust::Named(roots) => builder.with_webpki_verifier(verifier(roots)?),
+        .map_err(TlsError::Library)?;
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::Anybody => Arc::new(AnyName(None)),
+        Trust::Certified(roots) => Arc::new(AnyName(Some(verifier(roots)?))),
+        Trust::Named(roots) => verifier(roots)?,
     };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match own {
         None => builder.with_no_client_auth(),
         Some(pair) => {
@@ -96,28 +95,37 @@ fn config(trust: &Trust, own: Option<&Pair>, protocols: &[&[u8]]) -> Result<Clie
 }
 
 pub(crate) fn verifier(roots: &Roots) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-    let (found, file): (RootCertStore, _) = match roots {
-        Roots::System => (files::system_authorities()?, PathBuf::new()),
-        Roots::File(file) => (files::authorities(file)?, file.clone()),
+    let found = match roots {
+        Roots::System => files::system_authorities()?,
+        Roots::File(file) => files::authorities(file)?,
     };
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(found), provider()).build();
-    verifier.map_err(|error| TlsError::Unusable { file, why: error.to_string() })
+    // It has nothing against authorities, of which there is one at least.
+    verifier.map_err(|error| TlsError::Library(rustls::Error::General(error.to_string())))
 }
 
-/// Takes any certificate, of whose key the server has to prove that it has it.
+/// Takes less than a certificate for the name that was called: that of an authority, or any. The server has to prove that it has the key of it
+/// in any case.
 #[derive(Debug)]
-struct AnyCertificate;
+pub(crate) struct AnyName(pub Option<Arc<WebPkiServerVerifier>>);
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for AnyName {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(verifier) = &self.0 else { return Ok(ServerCertVerified::assertion()) };
+        // The name is compared last: whoever fails by it has passed the rest.
+        match verifier.verify_server_cert(certificate, between, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
     }
 
     fn verify_tls12_signature(
@@ -140,50 +148,5 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes the certificate of an authority, whatever name it is for.
-#[derive(Debug)]
-pub(crate) struct AnyName(pub Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        // The name is compared last: whoever fails by it has passed the rest.
-        match self.0.verify_server_cert(certificate, between, name, ocsp, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
     }
 }

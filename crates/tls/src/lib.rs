@@ -34,6 +34,8 @@ pub enum TlsError {
     Mismatch { key: PathBuf, certificate: PathBuf },
     #[error("{} cannot be used: {why}", file.display())]
     Unusable { file: PathBuf, why: String },
+    #[error("TLS cannot be set up: {0}")]
+    Library(rustls::Error),
     #[error("this machine has no certificates of authorities: install ca-certificates")]
     NoAuthorities,
 }

@@ -44,18 +44,18 @@ impl TlsServer {
 
 fn config(pair: &Pair, clients: &Clients, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
     let (certificates, key) = pair.read()?;
-    let unusable = |error: rustls::Error| pair.refuse(error);
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unusable)?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Library)?;
     let builder = match clients {
         Clients::Anybody => builder.with_no_client_auth(),
         Clients::Certified(file) => builder.with_client_cert_verifier(client_verifier(file)?),
     };
-    let mut config = builder.with_single_cert(certificates, key).map_err(unusable)?;
+    let mut config = builder.with_single_cert(certificates, key).map_err(|error| pair.refuse(error))?;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     match clients {
         // Who comes back has its session along, so that none is kept here.
-        Clients::Anybody => config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unusable)?,
+        Clients::Anybody => config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Library)?,
         // Who comes back would not be asked for a certificate, which may have expired.
         Clients::Certified(_) => {
             config.session_storage = Arc::new(NoServerSessionStorage {});

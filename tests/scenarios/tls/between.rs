@@ -96,9 +96,9 @@ fn another(server: &Server, pair: &Pair) -> (Server, String) {
     (users, url)
 }
 
-/// As an operator goes from the one to the other: certificates first, then all ask by TLS, then nothing else is taken.
+/// Services with certificates are asked with TLS and without, by gateways that have changed over and by those that have not.
 #[test]
-fn a_cluster_changes_over_one_process_at_a_time() {
+fn a_cluster_may_change_over_one_process_at_a_time() {
     let deployment = Deployment::new(Topology::Split);
     let plain_cluster = deployment.clone().start();
     let ada = register(&plain_cluster);

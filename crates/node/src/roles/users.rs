@@ -58,6 +58,7 @@ async fn create(deps: &Deps) -> Result<UsersRole, Failure> {
 }
 
 impl Service for UsersRole {
+    /// It has no jobs and no events of its own yet, so nobody works on those.
     fn start(&self) {
         let Endpoints { accounts, products, missed, context, .. } = &*self.endpoints;
         let (accounts, products) = (Arc::clone(accounts), Arc::clone(products));

@@ -54,16 +54,15 @@ pub async fn seed_demo(app: &App) -> Result<LogIns, Failure> {
 /// When it is one.
 pub async fn refuse_demo_accounts(app: &App) -> Result<(), Failure> {
     let Some(auth) = app.auth() else { return Ok(()) };
-    if auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await? {
-        Err(format!(
+    if !auth.has_password(ADMIN.1, Role::Admin, PASSWORD).await? {
+        return Ok(());
+    }
+    Err(format!(
         "this store has the demo's administrator {}, whose password everybody knows: name another store in database.url; or serve it \
          with --demo; or with --allow-demo-accounts, and change the password (PUT /api/v2/me/password)",
         ADMIN.1
     )
     .into())
-    } else {
-        Ok(())
-    }
 }
 
 /// Who can be logged in as with the password that everybody knows: somebody may have changed theirs.

@@ -17,11 +17,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 const SOON: u64 = 14;
 
 pub fn checks(config: &Config, roles: Roles) -> Vec<Check> {
-    let http = node::tls::pair(config.http.tls_cert.as_ref(), config.http.tls_key.as_ref());
-    let public = http.filter(|_| roles.has(GATEWAY)).map(|pair| ("http.tls_cert", pair, Roots::System));
-    // Whoever has none that they are held to is not asked by TLS either.
+    let public = node::tls::public_pair(config)
+        .filter(|_| roles.has(GATEWAY))
+        .map(|pair| ("http.tls_cert", pair, Roots::System));
+    // Where nobody says whom processes trust, the authorities of the machine are a guess.
     let ca = config.internal.tls_ca.clone().map_or(Roots::System, Roots::File);
-    let internal = node::tls::own(config).map(|pair| ("internal.tls_cert", pair, ca));
+    let internal = node::tls::internal_pair(config).map(|pair| ("internal.tls_cert", pair, ca));
     let check = |(setting, pair, roots)| Check::new(setting, async move { look(setting, &pair, &roots) });
     public.into_iter().chain(internal).map(check).collect()
 }

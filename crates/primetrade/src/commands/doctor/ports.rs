@@ -42,9 +42,9 @@ pub fn check(config: Config, roles: Roles) -> Check {
         let (admin, own) = admin(&config, &roles.service_name()).await;
         let mut findings = Vec::new();
         let (http, internal) = (config.http.listen, config.internal.listen);
-        let between = by_tls(node::tls::own(&config));
+        let between = by_tls(node::tls::internal_pair(&config));
         if roles.has(GATEWAY) {
-            let public = by_tls(node::tls::pair(config.http.tls_cert.as_ref(), config.http.tls_key.as_ref()));
+            let public = by_tls(node::tls::public_pair(&config));
             findings.push(listener("http.listen", http, "/health", public, own).await);
             if let Some(internal) = internal {
                 findings.push(listener("internal.listen", internal, "/internal/health", between, own).await);

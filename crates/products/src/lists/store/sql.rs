@@ -3,8 +3,6 @@
 mod bounds;
 mod statement;
 
-use api::v2::Position;
-use api::v2::page::Key;
 use kernel::Uuid;
 
 pub use self::statement::{Dialect, Param, Sql};
@@ -344,47 +342,6 @@ impl ListQuery {
             Condition::Tagged(_) => false,
         };
         self.conditions().into_iter().filter(|condition| !is_indexed(condition)).collect()
-    }
-
-    /// The least and the greatest of what the list is sorted by, where that is a number.
-    fn ends(&self) -> (Option<i64>, Option<i64>) {
-        match self.sort.by {
-            By::Price => self.price.map_or((None, None), |(least, most)| (Some(least), Some(most))),
-            By::Updated => (self.updated_since.map(|since| since.0), None),
-            By::Created | By::Name => (None, None),
-        }
-    }
-
-    /// Behind which key and id the list goes on. None where it begins with the greatest text.
-    fn start(&self) -> Option<(Param<'_>, Uuid)> {
-        let descending = self.sort.descending;
-        if self.sort.by == By::Name {
-            return match &self.after {
-                Some(Position { key: Key::Text(name), id }) => Some((Param::Text(name), *id)),
-                _ if descending => None,
-                _ => Some((Param::Text(""), Uuid::nil())),
-            };
-        }
-        let (least, most) = self.ends();
-        let begin = if descending {
-            (most.map_or(i64::MAX, |most| most.saturating_add(1)), Uuid::nil())
-        } else {
-            (least.map_or(i64::MIN, |least| least.saturating_sub(1)), Uuid::max())
-        };
-        let after = match &self.after {
-            Some(Position { key: Key::Number(number), id }) => (*number, *id),
-            _ => begin,
-        };
-        // A cursor that is none of ours must not lead before the first.
-        let (number, id) = if descending { after.min(begin) } else { after.max(begin) };
-        Some((Param::Number(number), id))
-    }
-
-    /// Where the list ends.
-    fn end(&self) -> Option<(&'static str, i64)> {
-        let (least, most) = self.ends();
-        let end = if self.sort.descending { least.map(|least| (">=", least)) } else { most.map(|most| ("<=", most)) };
-        end.filter(|_| !self.is_few())
     }
 }
 
